@@ -1,0 +1,38 @@
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: setup run test lint format clean
+
+setup: $(VENV)/.requirements $(VENV)/.azurite
+
+$(VENV)/.requirements: requirements.txt requirements-dev.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.10 or newer is needed: make setup PYTHON=path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.azurite: $(VENV)/.requirements assistants/local/azurite.py
+	$(BIN)/python -m assistants.local.azurite install
+	@touch $@
+
+run: setup
+	$(BIN)/python -m assistants.local $(ARGS)
+
+test: lint
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports --no-logo
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) .data .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

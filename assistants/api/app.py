@@ -1,0 +1,53 @@
+"""The application: every route, and every error in OpenAI's shape."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from assistants.api import assistants, messages, runs, steps, threads
+from assistants.api.gate import Gate, error_response
+from assistants.api.service import close_service
+from assistants.api.validation import translate
+from assistants.schema.errors import ApiError, malformed_json, unknown_url, wrong_method
+
+
+PREFIX = "/v1"
+ROUTERS = tuple(resource.router for resource in (assistants, threads, messages, runs, steps))
+
+
+def create_api() -> FastAPI:
+    """The application. With `api.state.loopback` set it answers without keys where none are configured."""
+    api = FastAPI(title="Assistants", version="2", redirect_slashes=False, lifespan=_lifespan)
+    api.add_middleware(Gate)
+    for router in ROUTERS:
+        api.include_router(router, prefix=PREFIX)
+    api.add_exception_handler(ApiError, _api_error)
+    api.add_exception_handler(RequestValidationError, _invalid_request)
+    api.add_exception_handler(HTTPException, _http_error)
+    return api
+
+
+@asynccontextmanager
+async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+    yield
+    await close_service()
+
+
+async def _api_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return error_response(error)
+
+
+async def _invalid_request(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return error_response(translate(error.errors(), error.body))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    found = {404: unknown_url, 405: wrong_method}.get(error.status_code)
+    return error_response(found(request.method, request.url.path) if found else malformed_json())

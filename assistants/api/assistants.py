@@ -1,0 +1,65 @@
+"""Assistants."""
+
+from fastapi import APIRouter
+
+from assistants.api.parameters import Page, Project
+from assistants.api.service import service
+from assistants.schema.assistants import Assistant, CreateAssistant, ModifyAssistant
+from assistants.schema.base import AssistantId
+from assistants.schema.errors import not_found
+from assistants.schema.lists import Deleted
+from assistants.schema.lists import Page as ListPage
+from assistants.state.assistants import AssistantRecord, view
+from assistants.state.paging import page_of_documents
+from assistants.state.snapshots import modified_assistant, new_assistant
+from assistants.storage.ids import blob_name
+
+router = APIRouter(prefix="/assistants", tags=["Assistants"])
+
+
+@router.get("")
+async def assistants_list(project: Project, page: Page) -> ListPage[Assistant]:
+    return ListPage.of(*await page_of_documents(service().store.assistants, project, (), page, view))
+
+
+@router.post("")
+async def assistants_create(project: Project, body: CreateAssistant) -> Assistant:
+    store = service().store
+    record = new_assistant(store, body)
+    await store.assistants.create(blob_name(project, record.id), record)
+    return view(record)
+
+
+@router.get("/{assistant_id}")
+async def assistants_retrieve(project: Project, assistant_id: AssistantId) -> Assistant:
+    return view(await find_assistant(project, assistant_id))
+
+
+@router.post("/{assistant_id}")
+async def assistants_modify(project: Project, assistant_id: AssistantId, body: ModifyAssistant) -> Assistant:
+    document = await service().store.assistants.change(
+        blob_name(project, assistant_id), lambda record: modified_assistant(record, body)
+    )
+    if document is None:
+        raise not_found("assistant", assistant_id)
+    return view(document.value)
+
+
+@router.delete("/{assistant_id}")
+async def assistants_delete(project: Project, assistant_id: AssistantId) -> Deleted:
+    if not await service().store.assistants.delete(blob_name(project, assistant_id)):
+        raise not_found("assistant", assistant_id)
+    return Deleted(id=assistant_id, object="assistant.deleted")
+
+
+async def find_assistant(project: str, assistant_id: str) -> AssistantRecord:
+    """
+    Raises
+    ------
+    ApiError
+        There is no such assistant (404).
+    """
+    document = await service().store.assistants.read(blob_name(project, assistant_id))
+    if document is None:
+        raise not_found("assistant", assistant_id)
+    return document.value

@@ -1,0 +1,82 @@
+"""The gate around the application: request ids, keys, common headers, and no error in any shape but OpenAI's."""
+
+import json
+import logging
+import os
+import secrets
+import time
+
+from azure.core.exceptions import AzureError
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from assistants.api.keys import project
+from assistants.schema.errors import ApiError, server_error, unavailable
+from assistants.settings import settings
+
+log = logging.getLogger("assistants.api")
+
+
+class Gate:
+    """ASGI middleware. It leaves the caller's project and the request's id in `request.state`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        started, request_id, answering = time.perf_counter(), f"req_{secrets.token_hex(16)}", False
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal answering
+            if message["type"] == "http.response.start":
+                answering = True
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
+                headers["openai-version"] = "2020-10-01"
+                headers["openai-organization"] = state.get("project", "")
+                headers["openai-processing-ms"] = str(round((time.perf_counter() - started) * 1000))
+                headers["x-content-type-options"] = "nosniff"
+            await send(message)
+
+        try:
+            headers = Headers(scope=scope)
+            state["project"] = project(headers, settings().api_keys, _local(scope))
+            await self._app(_as_json(scope, headers), receive, send_with_headers)
+        except Exception as error:
+            if answering:
+                raise
+            await error_response(_answerable(error, request_id))(scope, receive, send_with_headers)
+
+
+def error_response(error: ApiError) -> Response:
+    """The error as OpenAI sends it: JSON, printed with indents."""
+    return Response(
+        json.dumps(error.body(), indent=2, ensure_ascii=False),
+        error.status,
+        error.headers,
+        media_type="application/json",
+    )
+
+
+def _answerable(error: Exception, request_id: str) -> ApiError:
+    if isinstance(error, ApiError):
+        return error
+    log.error("%s failed", request_id, exc_info=error)
+    return unavailable() if isinstance(error, AzureError) else server_error(request_id)
+
+
+def _local(scope: Scope) -> bool:
+    return bool(getattr(scope["app"].state, "loopback", False)) and "WEBSITE_INSTANCE_ID" not in os.environ
+
+
+def _as_json(scope: Scope, headers: Headers) -> Scope:
+    """A body is JSON unless it says that it is a form, whatever else its sender calls it."""
+    if headers.get("content-type", "").startswith("multipart/form-data"):
+        return scope
+    others = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
+    return {**scope, "headers": [*others, (b"content-type", b"application/json")]}

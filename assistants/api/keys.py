@@ -1,0 +1,50 @@
+"""Who asks: pure decisions from the headers of a request and the configured keys to a project."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+
+from assistants.schema.errors import incorrect_key, keys_not_configured, missing_key
+
+DEFAULT_PROJECT = "default"
+"""The project of a service without keys."""
+
+
+def project(headers: Mapping[str, str], keys: Mapping[str, str], local: bool) -> str:
+    """The project that a request belongs to.
+
+    Parameters
+    ----------
+    headers
+        By lower-case name.
+    keys
+        Accepted keys, plain or as `sha256:HEX`, and the project of each.
+    local
+        Nobody but this machine can reach the service, so that it may do without keys.
+
+    Raises
+    ------
+    ApiError
+        No key was sent, a wrong one, or the service may not answer anybody (401).
+    """
+    if not keys:
+        if local:
+            return DEFAULT_PROJECT
+        raise keys_not_configured()
+    sent = _sent(headers)
+    if not sent:
+        raise missing_key()
+    digest = hashlib.sha256(sent.encode()).hexdigest()
+    found: str | None = None
+    for key, owner in keys.items():
+        known = key.removeprefix("sha256:") if key.startswith("sha256:") else hashlib.sha256(key.encode()).hexdigest()
+        if hmac.compare_digest(known, digest):
+            found = owner
+    if found is None:
+        raise incorrect_key(sent)
+    return found
+
+
+def _sent(headers: Mapping[str, str]) -> str:
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
+    return credentials.strip() if scheme.lower() == "bearer" else headers.get("api-key", "").strip()

@@ -1,0 +1,82 @@
+"""Messages."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from assistants.api.parameters import Page, Project
+from assistants.api.service import service
+from assistants.api.threads import find_thread
+from assistants.engine.lifecycle import active_run
+from assistants.schema.base import MessageId, RunId, ThreadId
+from assistants.schema.errors import not_found, thread_locked
+from assistants.schema.lists import Deleted
+from assistants.schema.lists import Page as ListPage
+from assistants.schema.messages import CreateMessage, Message, ModifyMessage
+from assistants.state.messages import delete_record, put_record, update_record
+from assistants.state.paging import page_of_items
+from assistants.state.snapshots import new_message
+
+router = APIRouter(prefix="/threads/{thread_id}/messages", tags=["Messages"])
+
+
+@router.get("")
+async def messages_list(
+    project: Project,
+    thread_id: ThreadId,
+    page: Page,
+    run_id: Annotated[RunId | None, Query(description="Only the messages of this run.")] = None,
+) -> ListPage[Message]:
+    thread = (await find_thread(project, thread_id)).value
+    fold = await service().store.messages.read(project, thread_id, thread.segments)
+    items = [
+        (message_id, message if message and (run_id is None or message["run_id"] == run_id) else None)
+        for message_id, message in fold.raw()
+    ]
+    data, has_more = await page_of_items(items, page, lambda message_id: not_found("message", message_id))
+    return ListPage.of([Message.model_validate(message) for message in data], has_more)
+
+
+@router.post("")
+async def messages_create(project: Project, thread_id: ThreadId, body: CreateMessage) -> Message:
+    store = service().store
+    thread = (await find_thread(project, thread_id)).value
+    run = await active_run(store, project, thread)
+    if run is not None:
+        raise thread_locked(thread_id, run.id)
+    message = new_message(store, thread_id, body)
+    await store.messages.append(project, thread_id, thread.segments, [put_record(message)])
+    return message
+
+
+@router.get("/{message_id}")
+async def messages_retrieve(project: Project, thread_id: ThreadId, message_id: MessageId) -> Message:
+    return (await _find_message(project, thread_id, message_id))[0]
+
+
+@router.post("/{message_id}")
+async def messages_modify(
+    project: Project, thread_id: ThreadId, message_id: MessageId, body: ModifyMessage
+) -> Message:
+    message, segments = await _find_message(project, thread_id, message_id)
+    if "metadata" in body.model_fields_set:
+        message = message.model_copy(update={"metadata": body.metadata or {}})
+        record = update_record(message_id, message.metadata)
+        await service().store.messages.append(project, thread_id, segments, [record])
+    return message
+
+
+@router.delete("/{message_id}")
+async def messages_delete(project: Project, thread_id: ThreadId, message_id: MessageId) -> Deleted:
+    _, segments = await _find_message(project, thread_id, message_id)
+    await service().store.messages.append(project, thread_id, segments, [delete_record(message_id)])
+    return Deleted(id=message_id, object="thread.message.deleted")
+
+
+async def _find_message(project: str, thread_id: str, message_id: str) -> tuple[Message, int]:
+    """The message, and how many segments its thread has."""
+    thread = (await find_thread(project, thread_id)).value
+    message = (await service().store.messages.read(project, thread_id, thread.segments)).get(message_id)
+    if message is None:
+        raise not_found("message", message_id)
+    return message, thread.segments

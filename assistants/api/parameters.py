@@ -1,0 +1,28 @@
+"""Parameters that many routes share."""
+
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+
+from assistants.state.paging import Cursors, Order
+
+
+def project(request: Request) -> str:
+    """The caller's project, found by the gate."""
+    return request.state.project
+
+
+Project = Annotated[str, Depends(project)]
+
+
+def cursors(
+    limit: Annotated[int, Query(ge=1, le=100, description="Objects on the page.")] = 20,
+    order: Annotated[Order, Query(description="By time of creation.")] = "desc",
+    after: Annotated[str | None, Query(description="Id of the object before the page.")] = None,
+    before: Annotated[str | None, Query(description="Id of the object after the page.")] = None,
+) -> Cursors:
+    return Cursors(limit, order, after or None, before or None)
+
+
+Page = Annotated[Cursors, Depends(cursors)]
+

@@ -1,0 +1,34 @@
+"""Run steps."""
+
+from fastapi import APIRouter
+
+from assistants.api.parameters import Page, Project
+from assistants.api.service import service
+from assistants.engine.lifecycle import find_run
+from assistants.schema.base import RunId, StepId, ThreadId
+from assistants.schema.errors import not_found
+from assistants.schema.lists import Page as ListPage
+from assistants.schema.steps import RunStep
+from assistants.state.paging import page_of_items
+from assistants.state.store import RunKey
+from assistants.state.turns import steps
+
+router = APIRouter(prefix="/threads/{thread_id}/runs/{run_id}/steps", tags=["Run steps"])
+
+
+@router.get("")
+async def steps_list(project: Project, thread_id: ThreadId, run_id: RunId, page: Page) -> ListPage[RunStep]:
+    found = [(step.id, step) for step in await _steps(project, thread_id, run_id)]
+    return ListPage.of(*await page_of_items(found, page, lambda step_id: not_found("run step", step_id)))
+
+
+@router.get("/{step_id}")
+async def steps_retrieve(project: Project, thread_id: ThreadId, run_id: RunId, step_id: StepId) -> RunStep:
+    for step in await _steps(project, thread_id, run_id):
+        if step.id == step_id:
+            return step
+    raise not_found("run step", step_id)
+
+
+async def _steps(project: str, thread_id: str, run_id: str) -> list[RunStep]:
+    return steps((await find_run(service().store, RunKey(project, thread_id, run_id))).value)

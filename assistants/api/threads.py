@@ -1,0 +1,106 @@
+"""Threads."""
+
+import asyncio
+
+from fastapi import APIRouter
+
+from assistants.api.assistants import find_assistant
+from assistants.api.parameters import Page, Project
+from assistants.api.service import service
+from assistants.engine.items import WORK, Purge
+from assistants.engine.lifecycle import start_thread_and_run
+from assistants.schema.base import ThreadId
+from assistants.schema.errors import not_found, nothing_to_run_on
+from assistants.schema.lists import Deleted
+from assistants.schema.lists import Page as ListPage
+from assistants.schema.runs import CreateThreadAndRun, Run
+from assistants.schema.threads import CreateThread, ModifyThread, Thread
+from assistants.state import runs
+from assistants.state.messages import put_record
+from assistants.state.paging import page_of_documents
+from assistants.state.purging import purge
+from assistants.state.snapshots import new_message, new_run, new_thread
+from assistants.state.store import RunKey
+from assistants.state.threads import ThreadRecord, view
+from assistants.storage.documents import Document
+from assistants.storage.ids import blob_name
+
+router = APIRouter(prefix="/threads", tags=["Threads"])
+
+PURGE_DELAY = 30
+"""Seconds after which what is left of a deleted thread is looked for: any write begun before has ended by then."""
+
+
+@router.get("")
+async def threads_list(project: Project, page: Page) -> ListPage[Thread]:
+    """OpenAI never had this route."""
+    return ListPage.of(*await page_of_documents(service().store.threads, project, (), page, view))
+
+
+@router.post("")
+async def threads_create(project: Project, body: CreateThread | None = None) -> Thread:
+    store, request = service().store, body or CreateThread()
+    thread = new_thread(store, request)
+    records = [put_record(new_message(store, thread.id, message)) for message in request.messages or []]
+    await asyncio.gather(
+        store.messages.create_log(project, thread.id, records),
+        store.threads.create(blob_name(project, thread.id), thread),
+    )
+    return view(thread)
+
+
+@router.post("/runs")
+async def threads_create_and_run(project: Project, body: CreateThreadAndRun) -> Run:
+    store = service().store
+    assistant = await find_assistant(project, body.assistant_id)
+    request = body.thread or CreateThread()
+    thread = new_thread(store, request)
+    messages = [new_message(store, thread.id, message) for message in request.messages or []]
+    run = new_run(store, thread.id, assistant, body)
+    if not run.instructions and not any(message.role == "user" for message in messages):
+        raise nothing_to_run_on()
+    records = [put_record(message) for message in messages]
+    return runs.view(await start_thread_and_run(store, RunKey(project, thread.id, run.id), thread, run, records))
+
+
+@router.get("/{thread_id}")
+async def threads_retrieve(project: Project, thread_id: ThreadId) -> Thread:
+    return view((await find_thread(project, thread_id)).value)
+
+
+@router.post("/{thread_id}")
+async def threads_modify(project: Project, thread_id: ThreadId, body: ModifyThread) -> Thread:
+    changes = {name: getattr(body, name) for name in body.model_fields_set}
+    if changes.get("metadata", ()) is None:
+        changes["metadata"] = {}
+    document = await service().store.threads.change(
+        blob_name(project, thread_id), lambda record: record.model_copy(update=changes)
+    )
+    if document is None:
+        raise not_found("thread", thread_id)
+    return view(document.value)
+
+
+@router.delete("/{thread_id}")
+async def threads_delete(project: Project, thread_id: ThreadId) -> Deleted:
+    store = service().store
+    await find_thread(project, thread_id)
+    # Sent first: should this process die, the item finds what is left.
+    await store.queues.send(WORK, Purge(project=project, thread=thread_id).model_dump(), PURGE_DELAY)
+    if not await store.threads.delete(blob_name(project, thread_id)):
+        raise not_found("thread", thread_id)
+    await purge(store, project, thread_id)
+    return Deleted(id=thread_id, object="thread.deleted")
+
+
+async def find_thread(project: str, thread_id: str) -> Document[ThreadRecord]:
+    """
+    Raises
+    ------
+    ApiError
+        There is no such thread (404).
+    """
+    document = await service().store.threads.read(blob_name(project, thread_id))
+    if document is None:
+        raise not_found("thread", thread_id)
+    return document

@@ -1,0 +1,234 @@
+"""What is done when a queue item arrives. Items may come twice, late, out of order or never: none is trusted."""
+
+import asyncio
+import logging
+import secrets
+
+from azure.core.exceptions import AzureError
+
+from assistants.engine import machine
+from assistants.engine.completion import Model
+from assistants.engine.driver import Driver, call_server_tools
+from assistants.engine.ending import end_unheld
+from assistants.engine.hold import ClaimLost, Hold
+from assistants.engine.items import WORK, Call, LookAgain, Purge, attend_item, work_item
+from assistants.engine.machine import Event
+from assistants.engine.publication import publish
+from assistants.engine.transitions import change_run
+from assistants.schema.runs import LastError
+from assistants.state.messages import Fold, ThreadGone, put_record
+from assistants.state.purging import purge
+from assistants.state.runs import Look, RunRecord
+from assistants.state.store import RunKey, Store
+from assistants.storage.documents import Document
+from assistants.tools.registry import SERVER_TOOLS
+from assistants.tools.servertool import Question, ToolFailed
+
+log = logging.getLogger("assistants.engine")
+
+
+class Attendance:
+    """Attends to what the queues bring."""
+
+    def __init__(self, store: Store, model: Model) -> None:
+        self._store = store
+        self._driver = Driver(store, model)
+
+    async def work(self, content: bytes) -> None:
+        """An item of the queue `work`.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            The item is none of ours; repeated, it ends as poison.
+        AzureError
+            Storage failed; the item is to be delivered again.
+        """
+        item = work_item.validate_json(content)
+        if isinstance(item, Purge):
+            return await self._purge(item)
+        key = RunKey(item.project, item.thread, item.run)
+        if isinstance(item, LookAgain):
+            return await self._look_again(key, item)
+        # The log is read at the same time as the run: both lie on the way to the first word of the model.
+        document, parts = await asyncio.gather(self._store.runs.read(key.name), self._log(key, item.segments))
+        if document is not None:
+            await self._attend(key, document, item.look, parts)
+
+    async def tool(self, content: bytes) -> None:
+        """An item of a server tool's queue: answer the call, and set the run going if that was the last answer."""
+        item = Call.model_validate_json(content)
+        key = RunKey(item.project, item.thread, item.run)
+        document = await self._store.runs.read(key.name)
+        if document is None:
+            return
+        awaited = next((call for call in document.value.unanswered if call.id == item.call), None)
+        if awaited is not None and document.value.active:
+            question = Question(self._store, item.project, document.value, awaited)
+            try:
+                output = await SERVER_TOOLS[awaited.type].answer(question)
+            except ToolFailed as failure:
+                output = str(failure)
+            document = await self._store_output(key, item.call, output, document)
+        # Whoever finds the last output stored nudges the run, whether it was stored by this delivery or an earlier one.
+        if document is not None and machine.ready(document.value, self._now()):
+            await self._nudge(key, document.value)
+
+    async def give_up_work(self, content: bytes) -> None:
+        """An item that failed again and again: the run behind it ends `failed`, unless a live claim holds it."""
+        try:
+            item = work_item.validate_json(content)
+        except ValueError:
+            log.error("dropped an item of the queue %s that nobody can read", WORK)
+            return
+        if isinstance(item, Purge):
+            await self._send_purge(item)
+            return
+        await self._give_up(RunKey(item.project, item.thread, item.run), item.segments, None)
+
+    async def give_up_tool(self, content: bytes) -> None:
+        """A call whose item failed again and again: its run ends `failed`, if the call is still unanswered."""
+        try:
+            item = Call.model_validate_json(content)
+        except ValueError:
+            log.error("dropped an item of a tool's queue that nobody can read")
+            return
+        await self._give_up(RunKey(item.project, item.thread, item.run), 1, item.call)
+
+    async def _attend(
+        self, key: RunKey, document: Document[RunRecord], look: Look | None, parts: list[bytes] | None
+    ) -> None:
+        run, now = document.value, self._now()
+        if machine.overdue(run, now):
+            await end_unheld(self._store, key, document, Event.EXPIRE, "expires_at has passed", look)
+        elif machine.abandoned(run, now):
+            await end_unheld(self._store, key, document, Event.STOP, "cancelled", look)
+        elif machine.ready(run, now):
+            await self._drive(key, document, look, parts)
+
+    async def _drive(
+        self, key: RunKey, document: Document[RunRecord], look: Look | None, parts: list[bytes] | None
+    ) -> None:
+        if parts is None:
+            return  # the thread is gone, and the run with it
+        token = secrets.token_hex(8)
+        lengths = [len(part) for part in parts]
+
+        def claim(run: RunRecord) -> RunRecord | None:
+            return machine.claim(run, token, self._now(), self._store.settings.claim, lengths)
+
+        claimed = await change_run(self._store, key, claim, "claimed", document)
+        if claimed is None or not machine.holds(claimed.value, token):
+            return
+        hold = Hold(self._store, key, claimed, token)
+        try:
+            if hold.run.takeovers >= machine.MAX_TAKEOVERS:
+                await self._fail(hold, f"The run was taken up {hold.run.takeovers} times without making progress.")
+                return
+            fold = Fold([part[:length] for part, length in zip(parts, hold.run.prompt or lengths, strict=False)])
+            await self._add_missing(key, hold.run, fold)
+            await self._driver.drive(hold, fold.messages(), look)
+        except ClaimLost:
+            log.warning("run %s: another attendance has it now", key.run)
+        except ThreadGone:
+            log.info("run %s: its thread is gone", key.run)
+        except AzureError as error:
+            await self._let_go(hold, error)
+            raise
+        except Exception as error:
+            log.exception("run %s failed", key.run)
+            await self._fail(hold, f"The run could not be completed: {type(error).__name__}: {error}")
+
+    async def _look_again(self, key: RunKey, item: LookAgain) -> None:
+        """See how the run is getting on. The successor is sent before anything is done, so that the chain never ends."""
+        document = await self._store.runs.read(key.name)
+        if document is None or not document.value.active:
+            return
+        run, now = document.value, self._now()
+        ends = [run.claim.until] if run.claim and machine.held(run, now) else []
+        delay = min(self._store.settings.look_again, *(end - now for end in [*ends, run.expires_at] if end > now), 60)
+        sent = await self._store.queues.send(WORK, item.model_dump(), max(delay, 1))
+        look = Look(id=sent.id, pop_receipt=sent.pop_receipt)
+        if not run.committed:
+            thread = await self._store.threads.read(key.thread_name)
+            if thread is None or thread.value.last_run_id != key.run:
+                await change_run(
+                    self._store, key, lambda run: machine.discard(run, self._now()), "never committed", document
+                )
+                return
+        if late := {call.id for call in machine.unheard(run, now, self._store.settings.look_again)}:
+            again = await change_run(
+                self._store, key, lambda run: machine.sent_again(run, late, self._now()), "tools called again", document
+            )
+            if again is not None:
+                await call_server_tools(self._store, key, [c for c in again.value.unanswered if c.id in late])
+            return
+        await self._attend(key, document, look, await self._log(key, item.segments))
+
+    async def _purge(self, item: Purge) -> None:
+        """Delete what is left of a thread, until nothing was left."""
+        if await purge(self._store, item.project, item.thread):
+            await self._send_purge(item)
+
+    async def _send_purge(self, item: Purge) -> None:
+        await self._store.queues.send(WORK, item.model_dump(), self._store.settings.purge_again)
+
+    async def _give_up(self, key: RunKey, segments: int, call_id: str | None) -> None:
+        document = await self._store.runs.read(key.name)
+        if document is None or not document.value.active:
+            return
+        run = document.value
+        if call_id is not None and call_id not in {call.id for call in run.unanswered}:
+            return
+        if machine.held(run, self._now()):
+            again = LookAgain(project=key.project, thread=key.thread, run=key.run, segments=segments)
+            await self._store.queues.send(WORK, again.model_dump(), self._store.settings.look_again)
+            return
+        what = "The run" if call_id is None else f"The tool call {call_id}"
+        why = f"{what} could not be attended to after several attempts" + (f": {run.trouble}" if run.trouble else ".")
+        await end_unheld(self._store, key, document, Event.FAIL, why)
+
+    async def _store_output(
+        self, key: RunKey, call_id: str, output: str, known: Document[RunRecord]
+    ) -> Document[RunRecord] | None:
+        return await change_run(
+            self._store,
+            key,
+            lambda run: machine.answer(run, call_id, output, self._now()),
+            "tool answered",
+            known,
+        )
+
+    async def _nudge(self, key: RunKey, run: RunRecord) -> None:
+        await self._store.queues.send(WORK, attend_item(key, run).model_dump())
+
+    async def _add_missing(self, key: RunKey, run: RunRecord, fold: Fold) -> None:
+        """The messages that came with the run are appended by the HTTP side, or here if that died."""
+        missing = [put_record(message) for message in run.additional_messages if message.id not in fold]
+        if missing:
+            await self._store.messages.append(key.project, key.thread, run.segments, missing)
+
+    async def _fail(self, hold: Hold, why: str) -> None:
+        error = LastError(code="server_error", message=why)
+        try:
+            await publish(self._store, hold.key, hold.run)
+            await hold.write(lambda run: machine.end(run, Event.FAIL, self._now(), error), why)
+        except (ClaimLost, ThreadGone):
+            pass  # whoever has the run now answers for it
+
+    async def _let_go(self, hold: Hold, error: AzureError) -> None:
+        """Let the item's next delivery try again at once, and leave word of what went wrong."""
+        trouble = f"{type(error).__name__}: {error}".splitlines()[0][:500]
+        try:
+            await hold.write(lambda run: run.model_copy(update={"claim": None, "trouble": trouble}), trouble)
+        except (AzureError, ClaimLost) as again:
+            log.warning("run %s: could not let go of it: %s", hold.key.run, again)
+
+    async def _log(self, key: RunKey, segments: int) -> list[bytes] | None:
+        try:
+            return await self._store.messages.fetch(key.project, key.thread, segments)
+        except ThreadGone:
+            return None
+
+    def _now(self) -> float:
+        return self._store.clock.now()

@@ -1,0 +1,59 @@
+"""What queue items say: attend to a run, look at it again, purge a thread, answer a tool call. Ids only."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, TypeAdapter
+
+from assistants.state.runs import Look, RunRecord
+from assistants.state.store import RunKey
+
+WORK = "work"
+"""The queue of everything but the server tools, which have one each."""
+
+
+class Attend(BaseModel):
+    """Attend to a run now."""
+
+    kind: Literal["attend"] = "attend"
+    project: str
+    thread: str
+    run: str
+    segments: int = 1
+    look: Look | None = None
+    """The run's look-again item, to be deleted by whoever finishes the run."""
+
+
+class LookAgain(BaseModel):
+    """See how a run is getting on, and go on doing so until it has ended."""
+
+    kind: Literal["look"] = "look"
+    project: str
+    thread: str
+    run: str
+    segments: int = 1
+
+
+class Purge(BaseModel):
+    """Delete what is left of a deleted thread."""
+
+    kind: Literal["purge"] = "purge"
+    project: str
+    thread: str
+
+
+class Call(BaseModel):
+    """Answer one call of a server tool."""
+
+    project: str
+    thread: str
+    run: str
+    call: str
+
+
+WorkItem = Annotated[Attend | LookAgain | Purge, Field(discriminator="kind")]
+work_item: TypeAdapter[Attend | LookAgain | Purge] = TypeAdapter(WorkItem)
+
+
+def attend_item(key: RunKey, run: RunRecord, look: Look | None = None) -> Attend:
+    """The item that sets a run going at once."""
+    return Attend(project=key.project, thread=key.thread, run=key.run, segments=run.segments, look=look or run.look)

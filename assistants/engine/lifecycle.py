@@ -1,0 +1,278 @@
+"""What clients do with runs: create, find, list, modify, hand in outputs, cancel.
+
+Every request is a net as well: a run that is met past its time is ended, and one that waits unattended gets an item.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+
+from azure.core.exceptions import AzureError
+
+from assistants.engine import machine
+from assistants.engine.driver import delete_look
+from assistants.engine.ending import end_unheld
+from assistants.engine.items import WORK, LookAgain, attend_item
+from assistants.engine.machine import Event
+from assistants.engine.transitions import change_run, tell
+from assistants.schema.errors import (
+    ApiError,
+    cannot_cancel,
+    not_found,
+    nothing_to_run_on,
+    outputs_mismatch,
+    outputs_not_accepted,
+    run_already_active,
+    unavailable,
+)
+from assistants.state.messages import put_record
+from assistants.state.runs import Look, RunRecord
+from assistants.state.store import RunKey, Store
+from assistants.state.threads import ThreadRecord
+from assistants.storage.documents import Conflict, Document
+
+log = logging.getLogger("assistants.engine")
+
+
+async def find_run(store: Store, key: RunKey) -> Document[RunRecord]:
+    """
+    Raises
+    ------
+    ApiError
+        There is no such thread or run (404).
+    """
+    document = await store.runs.read(key.name)
+    if document is None or not document.value.committed:
+        thread = await store.threads.read(key.thread_name)
+        if thread is None:
+            raise not_found("thread", key.thread)
+        if document is None or thread.value.last_run_id != key.run:
+            raise not_found("run", key.run)
+    return await attended(store, key, document)
+
+
+async def active_run(store: Store, project: str, thread: ThreadRecord) -> RunRecord | None:
+    """The run that locks the thread: its last one, while that is active."""
+    if thread.last_run_id is None:
+        return None
+    key = RunKey(project, thread.id, thread.last_run_id)
+    document = await store.runs.read(key.name)
+    if document is None:
+        return None
+    run = (await attended(store, key, document)).value
+    return run if run.active else None
+
+
+async def attended(store: Store, key: RunKey, document: Document[RunRecord]) -> Document[RunRecord]:
+    """The run, seen to: ended where its time is over, and given an item where it has waited for too long."""
+    run, now = document.value, store.clock.now()
+    if machine.overdue(run, now):
+        return await end_unheld(store, key, document, Event.EXPIRE, "expires_at has passed", run.look) or document
+    waiting = machine.ready(run, now) or machine.abandoned(run, now)
+    if waiting and now - run.touched_at > store.settings.look_again:
+        touched = await change_run(
+            store, key, lambda run: run.model_copy(update={"touched_at": now}) if run.touched_at < now else None, ""
+        )
+        await store.queues.send(WORK, attend_item(key, run).model_dump())
+        return touched or document
+    return document
+
+
+async def check_runnable(store: Store, project: str, thread: ThreadRecord, run: RunRecord) -> None:
+    """
+    Raises
+    ------
+    ApiError
+        Neither has the run instructions nor the thread a user message (400).
+    """
+    if run.instructions or any(message.role == "user" for message in run.additional_messages):
+        return
+    fold = await store.messages.read(project, thread.id, thread.segments)
+    if not any(message.role == "user" for message in fold.messages()):
+        raise nothing_to_run_on()
+
+
+async def start_run(store: Store, key: RunKey, thread: Document[ThreadRecord], run: RunRecord) -> RunRecord:
+    """Create a run on a thread.
+
+    The run's document and its look-again item are there before the one write that commits the creation, so that no
+    crash leaves a locked thread: the write of the thread's `last_run_id`.
+
+    Raises
+    ------
+    ApiError
+        Another run is active (400), the thread is gone (404), or storage was too slow to commit safely (503).
+    """
+    deadline = _Deadline(store)
+    active = await active_run(store, key.project, thread.value)
+    if active is not None:
+        raise run_already_active(key.thread, active.id)
+    await check_runnable(store, key.project, thread.value, run)
+    run = run.model_copy(update={"segments": thread.value.segments})
+    created, look = await _announce(store, key, run)
+    try:
+        run = (await _commit(store, key, thread, created, deadline)).value
+    except ApiError:
+        await _take_back(store, key, look)
+        raise
+    await _follow_up(store, key, run, look)
+    return run
+
+
+async def start_thread_and_run(
+    store: Store, key: RunKey, thread: ThreadRecord, run: RunRecord, messages: Sequence[bytes]
+) -> RunRecord:
+    """Create a thread with its first run; the thread's document is the commit of both.
+
+    Raises
+    ------
+    ApiError
+        Storage was too slow to commit safely (503).
+    """
+    deadline = _Deadline(store)
+
+    _, (_, look) = await asyncio.gather(
+        store.messages.create_log(key.project, key.thread, messages), _announce(store, key, run)
+    )
+    deadline.check()
+    await store.threads.create(key.thread_name, thread.model_copy(update={"last_run_id": key.run}))
+    await _follow_up(store, key, run, look)
+    return run
+
+
+async def _announce(store: Store, key: RunKey, run: RunRecord) -> tuple[Document[RunRecord], Look]:
+    """Write the run, not committed yet, and the item that looks for it, whatever becomes of this process."""
+    item = LookAgain(project=key.project, thread=key.thread, run=key.run, segments=run.segments)
+    document, sent = await asyncio.gather(
+        store.runs.create(key.name, run),
+        store.queues.send(WORK, item.model_dump(), store.settings.look_again),
+    )
+    return document, Look(id=sent.id, pop_receipt=sent.pop_receipt)
+
+
+async def submit_outputs(store: Store, key: RunKey, outputs: Sequence[tuple[str, str]]) -> RunRecord:
+    """Take in all outputs that the client owes, as (call id, output) pairs.
+
+    Raises
+    ------
+    ApiError
+        There is no such run (404), it awaits no outputs, or other ones (400).
+    """
+    known = await find_run(store, key)
+
+    def decide(run: RunRecord) -> RunRecord | None:
+        expected, got = [call.id for call in run.awaited], [call_id for call_id, _ in outputs]
+        submitted = machine.submit(run, dict(outputs), store.clock.now())
+        if submitted is None or machine.overdue(run, store.clock.now()):
+            raise outputs_not_accepted(run.status.value)
+        if sorted(expected) != sorted(got):
+            raise outputs_mismatch(expected, got)
+        return submitted
+
+    document = await change_run(store, key, decide, "outputs submitted", known)
+    if document is None:
+        raise not_found("run", key.run)
+    if machine.ready(document.value, store.clock.now()):
+        await _nudge(store, key, document.value)
+    return document.value
+
+
+async def cancel_run(store: Store, key: RunKey) -> RunRecord:
+    """
+    Raises
+    ------
+    ApiError
+        There is no such run (404), or it has ended or is being cancelled (400).
+    """
+    known = await find_run(store, key)
+
+    def decide(run: RunRecord) -> RunRecord:
+        cancelled = machine.cancel(run, store.clock.now())
+        if cancelled is None:
+            raise cannot_cancel(run.status.value)
+        return cancelled
+
+    document = await change_run(store, key, decide, "cancelled by the client", known)
+    if document is None:
+        raise not_found("run", key.run)
+    if machine.abandoned(document.value, store.clock.now()):
+        await _nudge(store, key, document.value)
+    return document.value
+
+
+async def modify_run(store: Store, key: RunKey, metadata: Mapping[str, str]) -> RunRecord:
+    """
+    Raises
+    ------
+    ApiError
+        There is no such run (404).
+    """
+    known = await find_run(store, key)
+    document = await change_run(
+        store, key, lambda run: run.model_copy(update={"metadata": dict(metadata), "committed": True}), "", known
+    )
+    if document is None:
+        raise not_found("run", key.run)
+    return document.value
+
+
+async def _commit(
+    store: Store, key: RunKey, thread: Document[ThreadRecord], run: Document[RunRecord], deadline: "_Deadline"
+) -> Document[RunRecord]:
+    while True:
+        deadline.check()
+        try:
+            await store.threads.replace(thread, thread.value.model_copy(update={"last_run_id": key.run}))
+            return run
+        except Conflict:
+            newer = await store.threads.read(key.thread_name)
+        if newer is None:
+            raise not_found("thread", key.thread)
+        if newer.value.last_run_id == key.run:
+            return run
+        thread = newer
+        active = await active_run(store, key.project, thread.value)
+        if active is not None:
+            raise run_already_active(key.thread, active.id)
+        if thread.value.segments != run.value.segments:
+            segments = thread.value.segments
+            run = await store.runs.replace(run, run.value.model_copy(update={"segments": segments}))
+
+
+async def _follow_up(store: Store, key: RunKey, run: RunRecord, look: Look) -> None:
+    """What comes after the commit. No failure here is the client's: the look-again item makes up for it."""
+    tell(key, None, run, "created")
+    try:
+        records = [put_record(message) for message in run.additional_messages]
+        if records:
+            await store.messages.append(key.project, key.thread, run.segments, records)
+        await store.queues.send(WORK, attend_item(key, run, look).model_dump())
+    except (AzureError, ApiError) as error:
+        log.warning("run %s: left to its look-again item: %s", key.run, error)
+
+
+async def _take_back(store: Store, key: RunKey, look: Look) -> None:
+    """Clear away a run that was not committed; what is left of it, its look-again item finds."""
+    try:
+        await asyncio.gather(store.runs.delete(key.name), delete_look(store, look))
+    except AzureError as error:
+        log.warning("run %s: not taken back: %s", key.run, error)
+
+
+async def _nudge(store: Store, key: RunKey, run: RunRecord) -> None:
+    try:
+        await store.queues.send(WORK, attend_item(key, run).model_dump())
+    except AzureError as error:
+        log.warning("run %s: left to its look-again item: %s", key.run, error)
+
+
+class _Deadline:
+    """Half the time until the look-again item may find the run and give it up as never committed."""
+
+    def __init__(self, store: Store) -> None:
+        self._at = time.monotonic() + store.settings.look_again / 2
+
+    def check(self) -> None:
+        if time.monotonic() > self._at:
+            raise unavailable()

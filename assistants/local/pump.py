@@ -1,0 +1,345 @@
+"""The queue pump: runs an app's queue functions as the Functions host does, by host.json's `extensions.queues`.
+
+Not mirrored: `functionTimeout`, bindings other than the trigger, and connections other than `AzureWebJobsStorage`.
+"""
+
+import asyncio
+import base64
+import contextlib
+import enum
+import inspect
+import logging
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.functions import FunctionApp
+from azure.functions.queue import QueueMessage
+from azure.storage.queue.aio import QueueClient, QueueServiceClient
+
+LEASE = 600.0
+"""Seconds for which a received item is hidden from others; renewed at half time while its function runs."""
+
+FIRST_POLL = 0.1
+"""Seconds after which an idle queue is polled again for the first time."""
+
+_LONGEST_TROUBLE = 5.0
+_SETTLE = 5.0
+_SUFFIX = "-poison"
+_DURATION = re.compile(r"(?:(\d+)\.)?(\d+):(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
+
+logger = logging.getLogger(__name__)
+
+
+class Outcome(enum.Enum):
+    """What becomes of a received item."""
+
+    RUN = "its function is called"
+    DELETE = "it is done"
+    RETRY = "it appears again after the visibility timeout"
+    POISON = "it moves to the poison queue"
+    LEAVE = "it stays hidden until its lease ends: a poison queue has no poison queue"
+
+
+@dataclass(frozen=True)
+class QueueOptions:
+    """`extensions.queues` of host.json; times in seconds."""
+
+    batch_size: int = 16
+    new_batch_threshold: int = 8
+    max_polling_interval: float = 60.0
+    visibility_timeout: float = 0.0
+    max_dequeue_count: int = 5
+    base64: bool = True
+
+    @classmethod
+    def from_host(cls, host: Mapping[str, Any]) -> "QueueOptions":
+        """Read a parsed host.json; what it does not say has the host's default."""
+        queues = host.get("extensions", {}).get("queues", {})
+        batch_size = int(queues.get("batchSize", cls.batch_size))
+        return cls(
+            batch_size=batch_size,
+            new_batch_threshold=int(queues.get("newBatchThreshold", batch_size // 2)),
+            max_polling_interval=seconds(queues.get("maxPollingInterval", "00:01:00")),
+            visibility_timeout=seconds(queues.get("visibilityTimeout", "00:00:00")),
+            max_dequeue_count=int(queues.get("maxDequeueCount", cls.max_dequeue_count)),
+            base64=queues.get("messageEncoding", "base64").lower() == "base64",
+        )
+
+
+class QueueFunction(NamedTuple):
+    """A function with a queue trigger: its name, its queue, the name of its argument, and itself."""
+
+    name: str
+    queue: str
+    argument: str
+    call: Callable[..., Any]
+
+
+def queue_functions(app: FunctionApp) -> list[QueueFunction]:
+    """The app's queue functions. `get_functions()` refuses a second call, so this may be called once per app.
+
+    Raises
+    ------
+    ValueError
+        A trigger has another connection than `AzureWebJobsStorage`.
+    """
+    found: list[QueueFunction] = []
+    for function in app.get_functions():
+        trigger: Any = function.get_trigger()
+        if trigger is None or trigger.get_binding_name() != "queueTrigger":
+            continue
+        name = str(function.get_function_name())
+        if trigger.connection not in {"AzureWebJobsStorage", "", None}:
+            raise ValueError(f"{name}: the local runner knows only the connection AzureWebJobsStorage")
+        found.append(QueueFunction(name, trigger.queue_name, trigger.name, function.get_user_function()))
+    return found
+
+
+def seconds(duration: str) -> float:
+    """The length of a .NET time span, `[d.]hh:mm:ss[.fff]`.
+
+    Raises
+    ------
+    ValueError
+        It is none.
+    """
+    match = _DURATION.fullmatch(duration)
+    if match is None:
+        raise ValueError(f"not a time span such as 00:00:30: {duration!r}")
+    days, hours, minutes, rest = match.groups()
+    return int(days or 0) * 86400 + int(hours) * 3600 + int(minutes) * 60 + float(rest)
+
+
+def next_delay(delay: float, longest: float) -> float:
+    """The wait after another vain poll, given the one before (0: the queue was not idle until now)."""
+    return min(delay * 2 or FIRST_POLL, longest)
+
+
+def before(dequeue_count: int, maximum: int, has_poison: bool) -> Outcome:
+    """What to do with an item just received for the nth time."""
+    return Outcome.RUN if dequeue_count <= maximum else _given_up(has_poison)
+
+
+def after(succeeded: bool, dequeue_count: int, maximum: int, has_poison: bool) -> Outcome:
+    """What to do with an item whose function has ended."""
+    if succeeded:
+        return Outcome.DELETE
+    return Outcome.RETRY if has_poison and dequeue_count < maximum else _given_up(has_poison)
+
+
+def _given_up(has_poison: bool) -> Outcome:
+    return Outcome.POISON if has_poison else Outcome.LEAVE
+
+
+class Pump:
+    """Runs queue functions until it is stopped.
+
+    Parameters
+    ----------
+    functions
+        From `queue_functions`; one queue may feed one function.
+    service
+        Client of the account's queues; stays open when the pump stops.
+    lease
+        Seconds for which an item is hidden at a time; the host's is ten minutes.
+    """
+
+    def __init__(
+        self,
+        functions: Iterable[QueueFunction],
+        service: QueueServiceClient,
+        options: QueueOptions | None = None,
+        lease: float = LEASE,
+    ) -> None:
+        options = options or QueueOptions()
+        self._listeners = [_Listener(function, service, options, lease) for function in functions]
+        self._tasks: list[asyncio.Task[None]] = []
+        self._hurry = asyncio.Event()
+
+    def start(self) -> None:
+        """Begin to receive."""
+        self._tasks = [asyncio.create_task(listener.listen()) for listener in self._listeners]
+
+    async def stop(self, grace: float = 10.0) -> None:
+        """Receive no more, wait up to `grace` seconds, then cancel what runs and make its items visible at once."""
+        for listener in self._listeners:
+            listener.stop()
+        hurry = asyncio.create_task(self._hurry.wait())
+        ended = asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.wait({hurry, ended}, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        for listener in self._listeners:
+            listener.cancel()
+        await asyncio.wait({ended}, timeout=_SETTLE)
+        for task in self._tasks:
+            task.cancel()
+        await ended
+
+    def hurry(self) -> None:
+        """End the grace of a `stop` under way, or to come."""
+        self._hurry.set()
+
+
+@dataclass
+class _Item:
+    id: str
+    pop_receipt: str
+    content: str
+    dequeue_count: int
+    message: Any
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class _Listener:
+    def __init__(
+        self, function: QueueFunction, service: QueueServiceClient, options: QueueOptions, lease: float
+    ) -> None:
+        self._function = function
+        self._options = options
+        self._lease = lease
+        # A queue client does not inherit its service's encoding: contents are raw here.
+        self._queue = service.get_queue_client(function.queue)
+        self._poison: QueueClient | None = None
+        if not function.queue.endswith(_SUFFIX):
+            self._poison = service.get_queue_client(function.queue + _SUFFIX)
+        self._attendances: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def cancel(self) -> None:
+        for attendance in self._attendances:
+            attendance.cancel()
+
+    async def listen(self) -> None:
+        """Receive and attend until stopped; returns when the last attendance has ended."""
+        stopped = asyncio.create_task(self._stopping.wait())
+        delay = 0.0
+        try:
+            while not stopped.done():
+                while len(self._attendances) > self._options.new_batch_threshold and not stopped.done():
+                    await asyncio.wait({*self._attendances, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                if stopped.done():
+                    break
+                try:
+                    items = await self._receive()
+                except Exception as error:
+                    delay = next_delay(delay, _LONGEST_TROUBLE)
+                    logger.warning("queue=%s cannot be read: %s", self._function.queue, _first_line(error))
+                else:
+                    delay = 0.0 if items else next_delay(delay, self._options.max_polling_interval)
+                    for item in items:
+                        attendance = asyncio.create_task(self._attend(item))
+                        self._attendances.add(attendance)
+                        attendance.add_done_callback(self._attendances.discard)
+                if delay:
+                    await asyncio.wait({stopped}, timeout=delay)
+        finally:
+            stopped.cancel()
+        while self._attendances:
+            await asyncio.wait(self._attendances)
+
+    async def _receive(self) -> list[_Item]:
+        pages = self._queue.receive_messages(
+            messages_per_page=self._options.batch_size, visibility_timeout=math.ceil(self._lease)
+        ).by_page()
+        try:
+            messages: list[Any] = [message async for message in await anext(pages)]
+        except (StopAsyncIteration, ResourceNotFoundError):
+            return []
+        return [_Item(m.id, m.pop_receipt, m.content, m.dequeue_count, m) for m in messages]
+
+    async def _attend(self, item: _Item) -> None:
+        try:
+            if self._stopping.is_set():
+                await self._show(item, 0)
+                return
+            maximum, has_poison = self._options.max_dequeue_count, self._poison is not None
+            outcome = before(item.dequeue_count, maximum, has_poison)
+            if outcome is Outcome.RUN:
+                try:
+                    body = self._decode(item.content)
+                except ValueError:
+                    logger.error("queue=%s id=%s is not base64", self._function.queue, item.id)
+                    outcome = _given_up(has_poison)
+                else:
+                    outcome = after(await self._run(item, body), item.dequeue_count, maximum, has_poison)
+            await self._settle(item, outcome)
+        except asyncio.CancelledError:
+            with contextlib.suppress(AzureError):
+                await self._show(item, 0)
+        except AzureError as error:
+            # At least once: the item appears again when its lease ends.
+            logger.warning("queue=%s id=%s cannot be settled: %s", self._function.queue, item.id, _first_line(error))
+
+    def _decode(self, content: str) -> bytes:
+        return base64.b64decode(content, validate=True) if self._options.base64 else content.encode()
+
+    async def _run(self, item: _Item, body: bytes) -> bool:
+        message = QueueMessage(
+            id=item.id,
+            body=body,
+            dequeue_count=item.dequeue_count,
+            expiration_time=item.message.expires_on,
+            insertion_time=item.message.inserted_on,
+            time_next_visible=item.message.next_visible_on,
+            pop_receipt=item.pop_receipt,
+        )
+        keeper = asyncio.create_task(self._keep(item))
+        call, arguments = self._function.call, {self._function.argument: message}
+        try:
+            if inspect.iscoroutinefunction(call):
+                await call(**arguments)
+            else:
+                await asyncio.to_thread(call, **arguments)
+        except Exception:
+            logger.exception(
+                "function=%s id=%s failed, dequeue_count=%d", self._function.name, item.id, item.dequeue_count
+            )
+            return False
+        finally:
+            # Not while a renewal is on its way: it changes the pop receipt.
+            async with item.lock:
+                keeper.cancel()
+        return True
+
+    async def _keep(self, item: _Item) -> None:
+        while True:
+            await asyncio.sleep(self._lease / 2)
+            async with item.lock:
+                try:
+                    await self._show(item, self._lease)
+                except AzureError as error:
+                    logger.warning("queue=%s id=%s lease: %s", self._function.queue, item.id, _first_line(error))
+
+    async def _settle(self, item: _Item, outcome: Outcome) -> None:
+        if outcome is Outcome.RETRY:
+            await self._show(item, self._options.visibility_timeout)
+            return
+        if outcome is Outcome.POISON and self._poison is not None:
+            logger.error("queue=%s id=%s moves to %s", self._function.queue, item.id, self._poison.queue_name)
+            await _send(self._poison, item.content)
+        if outcome in {Outcome.DELETE, Outcome.POISON}:
+            await self._queue.delete_message(item.id, item.pop_receipt)
+
+    async def _show(self, item: _Item, delay: float) -> None:
+        updated = await self._queue.update_message(item.id, item.pop_receipt, visibility_timeout=math.ceil(delay))
+        item.pop_receipt = updated.pop_receipt or item.pop_receipt
+
+
+async def _send(queue: QueueClient, content: str) -> None:
+    try:
+        await queue.send_message(content)
+    except ResourceNotFoundError:
+        with contextlib.suppress(ResourceExistsError):
+            await queue.create_queue()
+        await queue.send_message(content)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

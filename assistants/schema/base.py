@@ -1,0 +1,134 @@
+"""What all schemas share: the two bases, identifiers, metadata, and unions told apart by their JSON type."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, TypeVar, cast
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError
+
+MAX_TEXT = 256_000
+"""The longest string of a request, in characters (contract, 1 and 3)."""
+
+MAX_DEPTH = 100
+"""How deep a client's own JSON may nest: what is stored must be readable, and parsers give up at 200."""
+
+T = TypeVar("T")
+
+
+class Request(BaseModel):
+    """A request body: unknown fields and loose types are refused (contract, 0).
+
+    `model_fields_set` tells a field that was sent as null from one that was left out. Every string is bounded, as
+    pydantic looks for lone surrogates, which cannot be stored, in bounded strings only.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, str_max_length=MAX_TEXT)
+
+
+class Object(BaseModel):
+    """What is answered and stored; fields are in the wire's order, and unknown ones are dropped on load."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class Resource(Object):
+    """An object with an id of its own, which lists can hold."""
+
+    id: str
+
+
+class _NotNull:
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        return schema["schema"] if schema["type"] == "nullable" else schema
+
+
+NotNull = Annotated[T | None, _NotNull()]
+"""A field of a request that may be left out but not be null: None says that it was left out."""
+
+
+class _Id:
+    """An id of our own making: `prefix`, then letters, digits, `_` and `-`, as it becomes part of a blob's name."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        field = Field(max_length=64, json_schema_extra={"pattern": f"^{self.prefix}[a-zA-Z0-9_-]*$"})
+        return handler.generate_schema(Annotated[source, field, AfterValidator(self.check)])
+
+    def check(self, value: str) -> str:
+        if not value.startswith(self.prefix):
+            raise PydanticCustomError(
+                "id_prefix", "Expected an ID that begins with '{prefix}'.", {"prefix": self.prefix}
+            )
+        if not re.fullmatch("[a-zA-Z0-9_-]+", value):
+            raise PydanticCustomError("id_characters", "Expected letters, numbers, underscores, or dashes.")
+        return value
+
+
+AssistantId = Annotated[str, _Id("asst")]
+ThreadId = Annotated[str, _Id("thread")]
+MessageId = Annotated[str, _Id("msg")]
+RunId = Annotated[str, _Id("run")]
+StepId = Annotated[str, _Id("step")]
+FileId = Annotated[str, _Id("file")]
+VectorStoreId = Annotated[str, _Id("vs")]
+
+Timestamp = int
+"""Unix seconds."""
+
+Metadata = Annotated[
+    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16)
+]
+
+
+def _no_none(value: Any) -> Any:
+    return {} if value is None else value
+
+
+ObjectMetadata = Annotated[dict[str, str], BeforeValidator(_no_none)]
+"""Metadata as it is shown: `{}` where there is none (contract, 0)."""
+
+Name = Annotated[str, Field(max_length=64, pattern="^[a-zA-Z0-9_-]+$")]
+"""The name of a function or of an output schema."""
+
+
+def _children(node: object) -> Iterable[object]:
+    if isinstance(node, dict):
+        return cast("dict[str, object]", node).values()
+    return cast("list[object]", node) if isinstance(node, list) else ()
+
+
+def _storable(value: dict[str, Any]) -> dict[str, Any]:
+    level: list[object] = [value]
+    for _ in range(MAX_DEPTH):
+        level = [child for node in level for child in _children(node)]
+    if any(isinstance(node, (dict, list)) for node in level):
+        raise PydanticCustomError("json_depth", "Expected at most {limit} levels.", {"limit": MAX_DEPTH})
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        raise PydanticCustomError("json_text", "Expected text and numbers that JSON can hold.") from None
+    return value
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(_storable)]
+"""A client's own JSON, a JSON Schema mostly, kept as it is."""
+
+
+_JSON_TYPES: Mapping[type, str] = {str: "<string>", list: "<array>", dict: "<object>"}
+
+
+def _json_type(value: object) -> str | None:
+    return _JSON_TYPES.get(type(value))
+
+
+def by_json_type(expected: str) -> Discriminator:
+    """Choose a member of a union by the value's JSON type, so that an error names what is wrong in that member.
+
+    The members are tagged `<string>`, `<array>` or `<object>`.
+    """
+    return Discriminator(_json_type, custom_error_type="one_of", custom_error_message=f"one of {expected}")

@@ -1,0 +1,254 @@
+"""Every error a client can be answered: one exception, and one constructor for each row of the contract's section 8."""
+
+from collections.abc import Mapping, Sequence
+
+from assistants.schema.base import Object
+
+MAX_SHOWN = 8_192
+"""Messages and params quote what the client sent, in so many characters at most."""
+
+
+class Error(Object):
+    """What went wrong, in OpenAI's shape; also the data of a stream's `error` event."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorResponse(Object):
+    """The body of every error."""
+
+    error: Error
+
+
+class ApiError(Exception):
+    """An error that is ready to be answered."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        type: str = "invalid_request_error",  # noqa: A002
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = _sendable(message)
+        self.param = _sendable(param) if param else param
+        self.code = code
+        self.type = type
+        self.headers = dict(headers or {})
+
+    def body(self) -> dict[str, dict[str, str | None]]:
+        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+
+
+def _sendable(text: str) -> str:
+    return text[:MAX_SHOWN].encode(errors="replace").decode()
+
+
+def missing_key() -> ApiError:
+    """No key was sent."""
+    return ApiError(
+        401,
+        "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth "
+        "(i.e. Authorization: Bearer YOUR_KEY), or as the password field (with blank username) if you're accessing "
+        "the API from your browser and are prompted for a username and password. You can obtain an API key from "
+        "https://platform.openai.com/account/api-keys.",
+    )
+
+
+def incorrect_key(key: str) -> ApiError:
+    """The key is named by its first five and last two characters, a short one not at all."""
+    shown = f"{key[:5]}***{key[-2:]}" if len(key) >= 16 else "***"
+    return ApiError(
+        401,
+        f"Incorrect API key provided: {shown}. "
+        "You can find your API key at https://platform.openai.com/account/api-keys.",
+        code="invalid_api_key",
+    )
+
+
+def keys_not_configured() -> ApiError:
+    """The service is open to others but has no keys: only its operator can help."""
+    return ApiError(
+        401,
+        "This service accepts no requests yet: its operator has to set API_KEYS, for example KEY=default.",
+        code="invalid_api_key",
+    )
+
+
+def missing_beta() -> ApiError:
+    """The beta header is required and was not sent."""
+    return ApiError(
+        400,
+        "You must provide the 'OpenAI-Beta' header to access the Assistants API. "
+        "Please try again by setting the header 'OpenAI-Beta: assistants=v2'.",
+        code="invalid_beta",
+    )
+
+
+def malformed_beta(header: str) -> ApiError:
+    """The beta header is not a list of `name=version`."""
+    return ApiError(
+        400,
+        f"Invalid beta header provided: '{header}'. The header should be in the format 'OpenAI-Beta: example_beta=v1'.",
+        code="invalid_beta",
+    )
+
+
+def unknown_beta(beta: str) -> ApiError:
+    """A beta other than `assistants`, by its name."""
+    return ApiError(400, f"Unknown beta requested: '{beta}'.", code="invalid_beta")
+
+
+def not_found(kind: str, id: str) -> ApiError:  # noqa: A002
+    """`kind` is as the message has it: assistant, thread, run, run step, message, vector store, or file."""
+    if kind == "file":
+        return ApiError(404, f"No such File object: {id}", param="id")
+    return ApiError(404, f"No {kind} found with id '{id}'.")
+
+
+def unknown_url(method: str, path: str) -> ApiError:
+    """No route has this path."""
+    return ApiError(404, f"Invalid URL ({method} {path})")
+
+
+def wrong_method(method: str, path: str) -> ApiError:
+    """The path has routes, but not with this method."""
+    return ApiError(405, f"Invalid method for URL ({method} {path})")
+
+
+def malformed_json() -> ApiError:
+    """The body is not JSON."""
+    return ApiError(
+        400,
+        "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP "
+        "library correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON. If you have "
+        "trouble figuring out how to fix this, please contact us through our help center at help.openai.com.)",
+    )
+
+
+def too_large() -> ApiError:
+    """What is to be stored as one does not fit one block of storage."""
+    return ApiError(413, "The request is too large to be stored.", code="request_too_large")
+
+
+def missing_parameter(param: str) -> ApiError:
+    """A required field was left out."""
+    return ApiError(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
+
+
+def unknown_parameter(param: str) -> ApiError:
+    """A field that nobody knows."""
+    return ApiError(400, f"Unknown parameter: '{param}'.", param=param, code="unknown_parameter")
+
+
+def invalid_type(param: str, expected: str, got: str) -> ApiError:
+    """`expected` and `got` have their articles; without a param it is the body itself that is wrong."""
+    subject = f"'{param}'" if param else "the request body"
+    message = f"Invalid type for {subject}: expected {expected}, but got {got} instead."
+    return ApiError(400, message, param=param or None, code="invalid_type")
+
+
+def unsupported_value(param: str, value: str, supported: Sequence[str]) -> ApiError:
+    """A value that is not among those of an enumeration."""
+    message = f"Invalid value: '{value}'. Supported values are: {enumerated(supported, 'and')}."
+    return ApiError(400, message, param=param, code="invalid_value")
+
+
+def invalid_id(param: str, value: str, expected: str) -> ApiError:
+    """`expected` completes "Expected an ID that", with its full stop."""
+    return ApiError(
+        400, f"Invalid '{param}': '{value}'. Expected an ID that {expected}", param=param, code="invalid_value"
+    )
+
+
+def invalid(param: str, problem: str, expected: str, code: str = "invalid_value") -> ApiError:
+    """`problem` is what is wrong in a few words, `expected` the sentence after it, without its full stop."""
+    return ApiError(400, f"Invalid '{param}': {problem}. Expected {expected}.", param=param, code=code)
+
+
+def exclusive_parameters(first: str, second: str) -> ApiError:
+    """Two fields of which only one may be given."""
+    return ApiError(
+        400,
+        f"Mutually exclusive parameters. Ensure you are only providing one of: '{first}' or '{second}'.",
+        code="mutually_exclusive_parameters",
+    )
+
+
+def helper_without_files() -> ApiError:
+    """A vector store helper without files (contract, 1.2)."""
+    return ApiError(400, "file_search tool configuration is invalid. file_ids must be non-empty")
+
+
+def thread_locked(thread_id: str, run_id: str) -> ApiError:
+    """No message can be added during a run."""
+    return ApiError(400, f"Can't add messages to {thread_id} while a run {run_id} is active.")
+
+
+def run_already_active(thread_id: str, run_id: str) -> ApiError:
+    """A thread runs one run at a time."""
+    return ApiError(400, f"Thread {thread_id} already has an active run {run_id}.")
+
+
+def nothing_to_run_on() -> ApiError:
+    """Neither a user message nor instructions."""
+    return ApiError(
+        400,
+        "Run creation requires a Thread with a user message or an assistant with instructions.",
+        code="invalid_thread",
+    )
+
+
+def outputs_not_accepted(status: str) -> ApiError:
+    """Outputs were submitted to a run that does not wait for them."""
+    return ApiError(400, f'Runs in status "{status}" do not accept tool outputs.')
+
+
+def outputs_mismatch(expected: Sequence[str], got: Sequence[str]) -> ApiError:
+    """Other outputs were submitted than those of all pending calls."""
+    return ApiError(400, f"Expected tool outputs for call_ids {list(expected)}, got {list(got)}")
+
+
+def cannot_cancel(status: str) -> ApiError:
+    """The run has ended or is being cancelled already."""
+    return ApiError(400, f"Cannot cancel run with status '{status}'.")
+
+
+def cannot_update(status: str) -> ApiError:
+    """v1 only: a run of v2 may be modified in every state."""
+    return ApiError(400, f"Cannot update run with status '{status}'.")
+
+
+def server_error(request_id: str) -> ApiError:
+    """Something is wrong with the service itself."""
+    return ApiError(
+        500,
+        "The server had an error processing your request. Sorry about that! You can retry your request, or contact "
+        "us through our help center at help.openai.com if you keep seeing this error. "
+        f"(Please include the request ID {request_id} in your email.)",
+        type="server_error",
+    )
+
+
+def unavailable(retry_after: int = 1) -> ApiError:
+    """Storage does not answer, or not in time; the client may repeat the request after so many seconds."""
+    return ApiError(
+        503,
+        "The server is currently unable to process your request. Sorry about that! Please retry your request.",
+        type="server_error",
+        headers={"Retry-After": str(retry_after)},
+    )
+
+
+def enumerated(values: Sequence[str], conjunction: str) -> str:
+    """`'a'`, `'a' and 'b'`, or `'a', 'b', and 'c'`."""
+    *others, last = [f"'{value}'" for value in values]
+    return f"{', '.join(others)}{',' * (len(others) > 1)} {conjunction} {last}" if others else last

@@ -1,0 +1,33 @@
+"""Threads (contract, 2)."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from assistants.schema.base import Metadata, NotNull, ObjectMetadata, Request, Resource, Timestamp
+from assistants.schema.messages import CreateMessage
+from assistants.schema.tools import NewToolResources, ToolResources
+
+
+class CreateThread(Request):
+    """A thread to be made, perhaps with its first messages."""
+
+    messages: NotNull[list[CreateMessage]] = None
+    tool_resources: NewToolResources | None = None
+    metadata: Metadata | None = None
+
+
+class ModifyThread(Request):
+    """Only the fields in `model_fields_set` change; a null clears one."""
+
+    tool_resources: ToolResources | None = None
+    metadata: Metadata | None = None
+
+
+class Thread(Resource):
+    """A thread: a conversation of messages."""
+
+    object: Literal["thread"] = "thread"
+    created_at: Timestamp
+    metadata: ObjectMetadata = Field(default_factory=dict[str, str])
+    tool_resources: ToolResources = Field(default_factory=ToolResources)

@@ -1,0 +1,168 @@
+"""Every setting of the service: its name in the environment, its default and what it is for."""
+
+import re
+from functools import cached_property, lru_cache
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_PROJECT = re.compile(r"[A-Za-z0-9_-]{1,63}")
+_HASHED_KEY = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+class Settings(BaseSettings):
+    """Read from the environment; an empty value counts as not set.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        A value is out of its range; the message names the setting.
+    """
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", hide_input_in_errors=True)
+
+    # Storage. The names are those of the Functions host, whose triggers read the same settings.
+    storage: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("AzureWebJobsStorage", "BlobConnectionString"),
+        description="connection string of the storage account",
+    )
+    storage_account: str | None = Field(
+        None,
+        validation_alias="AzureWebJobsStorage__accountName",
+        description="storage account, reached by identity instead of a connection string",
+    )
+    storage_blob_uri: str | None = Field(
+        None,
+        validation_alias=AliasChoices("AzureWebJobsStorage__blobServiceUri", "AzureWebJobsStorage__serviceUri"),
+        description="blob endpoint, where it is not the account's default",
+    )
+    storage_queue_uri: str | None = Field(
+        None,
+        validation_alias="AzureWebJobsStorage__queueServiceUri",
+        description="queue endpoint, where it is not the account's default",
+    )
+    storage_credential: str | None = Field(
+        None,
+        validation_alias="AzureWebJobsStorage__credential",
+        description="`managedidentity` to use only the managed identity",
+    )
+    storage_client_id: str | None = Field(
+        None,
+        validation_alias="AzureWebJobsStorage__clientId",
+        description="client id of a user-assigned identity",
+    )
+    storage_timeout: Annotated[float, Field(gt=0)] = Field(
+        10, validation_alias="STORAGE_TIMEOUT", description="seconds one storage call may take before it is retried"
+    )
+    log_segment_blocks: Annotated[int, Field(ge=1, le=50_000)] = Field(
+        49_000, validation_alias="LOG_SEGMENT_BLOCKS", description="appends after which a message log gets a new segment"
+    )
+
+    # The model.
+    openai_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("OPENAI_API_KEY", "OpenAIKey"),
+        description="key of the chat-completions endpoint",
+    )
+    openai_base_url: str | None = Field(
+        None, validation_alias="OPENAI_BASE_URL", description="chat-completions endpoint; default: OpenAI's own"
+    )
+    azure_openai_endpoint: str | None = Field(
+        None, validation_alias="AZURE_OPENAI_ENDPOINT", description="Azure OpenAI resource to use instead"
+    )
+    azure_openai_api_key: SecretStr | None = Field(
+        None,
+        validation_alias="AZURE_OPENAI_API_KEY",
+        description="its key; without one the managed identity is used",
+    )
+    azure_openai_api_version: str = Field(
+        "2024-10-21", validation_alias=AliasChoices("AZURE_OPENAI_API_VERSION", "OPENAI_API_VERSION"),
+        description="its api version",
+    )
+    azure_client_id: str | None = Field(
+        None, validation_alias="AZURE_CLIENT_ID", description="client id of the identity used for Azure OpenAI"
+    )
+    model_map: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=dict[str, str],
+        validation_alias="MODEL_MAP",
+        description="models that assistants name, and what the endpoint calls them: `gpt-4o=deployment-a,*=deployment-b`",
+    )
+    model: str | None = Field(
+        None,
+        validation_alias=AliasChoices("MODEL", "DeploymentOrModelName"),
+        description="short for `*=` in `MODEL_MAP`",
+    )
+    model_timeout: Annotated[float, Field(gt=0)] = Field(
+        120, validation_alias="MODEL_TIMEOUT", description="seconds the model may be silent before a call is given up"
+    )
+
+    # Keys.
+    api_keys: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=dict[str, str],
+        validation_alias="API_KEYS",
+        repr=False,
+        description="accepted keys, each with its project: `KEY=project,sha256:HEX=project`",
+    )
+
+    # A run's life, in seconds.
+    run_lifetime: Annotated[float, Field(gt=0)] = Field(
+        600, validation_alias="RUN_LIFETIME", description="seconds from a run's creation to its `expires_at`"
+    )
+    look_again: Annotated[float, Field(gt=0, le=60)] = Field(
+        60, validation_alias="LOOK_AGAIN", description="seconds after which a run's progress is looked at again"
+    )
+    claim: Annotated[float, Field(gt=0, le=60)] = Field(
+        30, validation_alias="CLAIM", description="seconds for which a process holds a run without renewing its claim"
+    )
+    purge_again: Annotated[float, Field(gt=0)] = Field(
+        60, validation_alias="PURGE_AGAIN", description="seconds between two looks at what is left of a deleted thread"
+    )
+
+    retrieval_delay: Annotated[float, Field(ge=0)] = Field(
+        0, validation_alias="RETRIEVAL_DELAY", description="seconds the fake retrieval tool takes to answer"
+    )
+
+    @field_validator("model_map", mode="before")
+    @classmethod
+    def _parse_model_map(cls, value: object) -> object:
+        return dict(_pairs(value, "MODEL_MAP")) if isinstance(value, str) else value
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _parse_api_keys(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        keys = dict(_pairs(value, "API_KEYS"))
+        for key, project in keys.items():
+            if not _PROJECT.fullmatch(project):
+                raise ValueError("API_KEYS: a project is 1 to 63 letters, digits, dashes or underscores")
+            if key.startswith("sha256:") and not _HASHED_KEY.fullmatch(key):
+                raise ValueError("API_KEYS: a hashed key is sha256: and 64 lower-case hexadecimal digits")
+        return keys
+
+    @cached_property
+    def models(self) -> dict[str, str]:
+        """What the endpoint calls each model; `*` stands for every other."""
+        return ({"*": self.model} if self.model else {}) | self.model_map
+
+    def endpoint_model(self, model: str) -> str:
+        """What the endpoint calls the model that an assistant names."""
+        return self.models.get(model) or self.models.get("*") or model
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The process's settings, read once."""
+    return Settings()
+
+
+def _pairs(text: str, name: str) -> list[tuple[str, str]]:
+    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
+    pairs = [entry.rpartition("=") for entry in entries]
+    if any(not key.strip() or not value.strip() for key, _, value in pairs):
+        raise ValueError(f"{name} is a comma-separated list of KEY=VALUE")
+    return [(key.strip(), value.strip()) for key, _, value in pairs]
+
+

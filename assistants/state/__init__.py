@@ -1,0 +1,1 @@
+"""The objects and their rules. Knows storage, knows nothing of HTTP."""

@@ -1,0 +1,29 @@
+"""Assistants: what was set, and the object that the wire shows of it."""
+
+from pydantic import BaseModel, Field
+
+from assistants.schema.assistants import Assistant
+from assistants.schema.tools import AssistantTool, ResponseFormat, ToolResources
+
+
+class AssistantRecord(BaseModel):
+    """An assistant as it is stored. None means never set: it is shown as the default, and not sent to the model."""
+
+    id: str
+    created_at: int
+    model: str
+    name: str | None = None
+    description: str | None = None
+    instructions: str | None = None
+    reasoning_effort: str | None = None
+    tools: list[AssistantTool] = Field(default_factory=list[AssistantTool])
+    tool_resources: ToolResources | None = None
+    metadata: dict[str, str] = Field(default_factory=dict[str, str])
+    temperature: float | None = None
+    top_p: float | None = None
+    response_format: ResponseFormat | None = None
+
+
+def view(record: AssistantRecord) -> Assistant:
+    """The assistant as the wire shows it: what was never set is shown as its default (contract, 1)."""
+    return Assistant.model_validate({name: value for name, value in record if value is not None})

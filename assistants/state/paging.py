@@ -1,0 +1,135 @@
+"""Pages of a list: newest first by default, between two cursors (contract, 0)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
+
+from pydantic import BaseModel
+
+from assistants.storage.documents import Documents
+from assistants.storage.ids import blob_name
+
+D = TypeVar("D", bound=BaseModel)
+K = TypeVar("K", str, int)
+T = TypeVar("T")
+
+Order = Literal["asc", "desc"]
+
+
+class Cursors(NamedTuple):
+    """Which page of a list: `limit` objects in `order`, after one id, before another."""
+
+    limit: int = 20
+    order: Order = "desc"
+    after: str | None = None
+    before: str | None = None
+
+
+class Listed(NamedTuple, Generic[T]):
+    """The objects of a page, and whether there are more in the direction of paging."""
+
+    data: list[T]
+    has_more: bool
+
+
+async def page(
+    cursors: Cursors,
+    keys: Callable[[K | None], AsyncIterator[K]],
+    key: Callable[[str], K],
+    read: Callable[[Sequence[K]], Awaitable[list[T]]],
+) -> Listed[T]:
+    """A page of objects whose keys ascend from the newest to the oldest.
+
+    Parameters
+    ----------
+    keys
+        The keys in ascending order, from a given one on; only as many are taken as the page needs.
+    key
+        The key of a cursor's id.
+    read
+        The objects of some keys, in their order; it may leave out those that are not to be shown.
+
+    With `before` alone the page is the one that ends there, otherwise the one that starts after `after`.
+    """
+    newest_first = cursors.order == "desc"
+    after = key(cursors.after) if cursors.after else None
+    before = key(cursors.before) if cursors.before else None
+    low, high = (after, before) if newest_first else (before, after)
+    from_newest = newest_first != (before is not None and after is None)
+
+    found: AsyncIterator[K] = _between(keys(low), low, high)
+    if not from_newest:
+        found = _each(reversed([key async for key in found]))
+
+    wanted = cursors.limit + 1
+    data: list[T] = []
+    batch: list[K] = []
+    async for each in found:
+        batch.append(each)
+        if len(data) + len(batch) == wanted:
+            data += await read(batch)
+            batch = []
+            if len(data) == wanted:
+                break
+    if batch:
+        data += await read(batch)
+    shown = data[: cursors.limit]
+    return Listed(shown if from_newest == newest_first else shown[::-1], len(data) == wanted)
+
+
+async def page_of_documents(
+    documents: Documents[D], project: str, parents: Sequence[str], cursors: Cursors, show: Callable[[D], T | None]
+) -> Listed[T]:
+    """A page of the documents under `parents`; what `show` makes None of is left out."""
+    prefix = blob_name(project, *parents) + "/"
+
+    async def read(names: Sequence[str]) -> list[T]:
+        found = await asyncio.gather(*(documents.read(name) for name in names))
+        views = [show(document.value) for document in found if document]
+        return [view for view in views if view is not None]
+
+    return await page(
+        cursors,
+        lambda start: documents.names(prefix, start),
+        lambda identifier: blob_name(project, *parents, identifier),
+        read,
+    )
+
+
+async def page_of_items(
+    items: Sequence[tuple[str, T | None]], cursors: Cursors, unknown: Callable[[str], Exception]
+) -> Listed[T]:
+    """A page of (id, object) pairs given oldest first; an id without an object is a cursor only.
+
+    Raises
+    ------
+    Exception
+        What `unknown` makes of a cursor that no pair has.
+    """
+    position = {identifier: -index for index, (identifier, _) in enumerate(items)}
+
+    def key(identifier: str) -> int:
+        if identifier not in position:
+            raise unknown(identifier)
+        return position[identifier]
+
+    def keys(start: int | None) -> AsyncIterator[int]:
+        return _each(range(1 - len(items) if start is None else start, 1))
+
+    async def read(positions: Sequence[int]) -> list[T]:
+        return [item for at in positions if (item := items[-at][1]) is not None]
+
+    return await page(cursors, keys, key, read)
+
+
+async def _between(keys: AsyncIterator[K], low: K | None, high: K | None) -> AsyncIterator[K]:
+    async for key in keys:
+        if high is not None and key >= high:
+            return
+        if low is None or key > low:
+            yield key
+
+
+async def _each(keys: Iterable[Any]) -> AsyncIterator[Any]:
+    for key in keys:
+        yield key

@@ -1,0 +1,125 @@
+"""Records made from requests: what a client asked for, and nothing that it did not."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from assistants.schema.assistants import CreateAssistant, ModifyAssistant
+from assistants.schema.messages import CreateMessage, Message
+from assistants.schema.runs import CreateRun, CreateThreadAndRun
+from assistants.schema.threads import CreateThread
+from assistants.schema.tools import NewToolResources, ToolResources
+from assistants.state.assistants import AssistantRecord
+from assistants.state.runs import RunRecord
+from assistants.state.store import Store
+from assistants.state.threads import ThreadRecord
+
+_OVERRIDABLE = (
+    "model", "instructions", "tools", "tool_resources", "temperature", "top_p", "response_format", "reasoning_effort",
+)  # fmt: skip
+_OF_THE_RUN = (
+    "tool_choice", "parallel_tool_calls", "max_prompt_tokens", "max_completion_tokens", "truncation_strategy", "metadata",
+)  # fmt: skip
+
+
+def new_assistant(store: Store, request: CreateAssistant) -> AssistantRecord:
+    fields = _given(request, exclude={"tool_resources"})
+    return AssistantRecord(
+        id=store.ids.new("asst_"),
+        created_at=int(store.clock.now()),
+        tool_resources=_resources(request.tool_resources),
+        **fields,
+    )
+
+
+def modified_assistant(record: AssistantRecord, request: ModifyAssistant) -> AssistantRecord:
+    """Only what was sent is changed; a null takes back what was set."""
+    fields = {name: getattr(request, name) for name in request.model_fields_set}
+    if fields.get("metadata", ()) is None:
+        fields["metadata"] = {}
+    return record.model_copy(update=fields)
+
+
+def new_thread(store: Store, request: CreateThread) -> ThreadRecord:
+    return ThreadRecord(
+        id=store.ids.new("thread_"),
+        created_at=int(store.clock.now()),
+        metadata=request.metadata or {},
+        tool_resources=_resources(request.tool_resources),
+    )
+
+
+def new_message(store: Store, thread_id: str, request: CreateMessage) -> Message:
+    now = int(store.clock.now())
+    return Message.model_validate(
+        {
+            "id": store.ids.new("msg_"),
+            "created_at": now,
+            "completed_at": now,
+            "thread_id": thread_id,
+            "role": request.role,
+            "content": _content(request.content),
+            "attachments": request.attachments or [],
+            "metadata": request.metadata,
+        }
+    )
+
+
+def new_run(
+    store: Store,
+    thread_id: str,
+    assistant: AssistantRecord,
+    request: CreateRun | CreateThreadAndRun,
+    additional_messages: Sequence[Message] = (),
+) -> RunRecord:
+    """A run with its own copy of the assistant: later changes to that, even its deletion, do not matter to the run."""
+    now = store.clock.now()
+    given = _given(request)
+    fields: dict[str, Any] = {
+        name: given.get(name, getattr(assistant, name))
+        for name in _OVERRIDABLE
+        if given.get(name, getattr(assistant, name)) is not None
+    }
+    instructions = [fields.get("instructions", ""), given.get("additional_instructions", "")]
+    fields |= {name: given[name] for name in _OF_THE_RUN if name in given}
+    fields["instructions"] = "\n".join(text for text in instructions if text)
+    return RunRecord(
+        id=store.ids.new("run_"),
+        thread_id=thread_id,
+        assistant_id=assistant.id,
+        created_at=now,
+        entered_at=now,
+        touched_at=now,
+        expires_at=now + store.settings.run_lifetime,
+        additional_messages=list(additional_messages),
+        **fields,
+    )
+
+
+def _given(request: CreateAssistant | CreateRun | CreateThreadAndRun, exclude: set[str] | None = None) -> dict[str, Any]:
+    """The fields that were sent with a value."""
+    names = request.model_fields_set - (exclude or set())
+    return {name: value for name in names if (value := getattr(request, name)) is not None}
+
+
+def _resources(requested: NewToolResources | None) -> ToolResources | None:
+    """The ids among the resources."""
+    if requested is None:
+        return None
+    resources: ToolResources = {}
+    if "code_interpreter" in requested:
+        resources["code_interpreter"] = requested["code_interpreter"]
+    if "file_search" in requested:
+        resources["file_search"] = {"vector_store_ids": requested["file_search"].get("vector_store_ids", [])}
+    return resources
+
+
+def _content(content: str | Sequence[Any]) -> list[dict[str, Any]]:
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    return [_part(part) for part in parts]
+
+
+def _part(part: dict[str, Any]) -> dict[str, Any]:
+    kind = part["type"]
+    if kind == "text":
+        return {"type": "text", "text": {"value": part["text"], "annotations": []}}
+    return {"type": kind, kind: {"detail": "auto", **part[kind]}}

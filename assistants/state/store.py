@@ -1,0 +1,77 @@
+"""All that is stored, opened from the settings."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from azure.storage.blob.aio import BlobServiceClient
+from azure.storage.queue.aio import QueueServiceClient
+
+from assistants.settings import Settings
+from assistants.storage.clock import Clock
+from assistants.storage.connection import blob_service, queue_service
+from assistants.storage.documents import Documents
+from assistants.storage.ids import IdSource, blob_name
+from assistants.storage.logs import Logs
+from assistants.storage.queues import Queues
+from assistants.state.assistants import AssistantRecord
+from assistants.state.messages import Messages
+from assistants.state.runs import RunRecord
+from assistants.state.threads import ThreadRecord
+
+
+class RunKey(NamedTuple):
+    """Which run: its project, its thread and its id."""
+
+    project: str
+    thread: str
+    run: str
+
+    @property
+    def name(self) -> str:
+        return blob_name(*self)
+
+    @property
+    def thread_name(self) -> str:
+        return blob_name(self.project, self.thread)
+
+
+@dataclass(frozen=True)
+class Store:
+    """The containers and queues of the service, and the time and the ids that go with them."""
+
+    settings: Settings
+    clock: Clock
+    ids: IdSource
+    queues: Queues
+    assistants: Documents[AssistantRecord]
+    threads: Documents[ThreadRecord]
+    messages: Messages
+    runs: Documents[RunRecord]
+    services: tuple[BlobServiceClient, QueueServiceClient]
+
+    @classmethod
+    def open(cls, settings: Settings) -> "Store":
+        """
+        Raises
+        ------
+        NotConfigured
+            The settings name no storage account.
+        """
+        clock = Clock()
+        blobs, queues = blob_service(settings, clock), queue_service(settings, clock)
+        threads = Documents(blobs, "threads", ThreadRecord)
+        return cls(
+            settings=settings,
+            clock=clock,
+            ids=IdSource(clock),
+            queues=Queues(queues),
+            assistants=Documents(blobs, "assistants", AssistantRecord),
+            threads=threads,
+            messages=Messages(Logs(blobs, "messages"), threads, settings.log_segment_blocks),
+            runs=Documents(blobs, "runs", RunRecord),
+            services=(blobs, queues),
+        )
+
+    async def close(self) -> None:
+        await asyncio.gather(*(service.close() for service in self.services))

@@ -1,0 +1,164 @@
+"""JSON documents with ETags: every write is conditional, and a lost answer is settled by reading again."""
+
+import secrets
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.storage.blob.aio import BlobServiceClient
+from pydantic import BaseModel
+
+from assistants.storage.connection import made_on_first_use
+
+D = TypeVar("D", bound=BaseModel)
+
+_WRITES_KEPT = 16
+_TRIES = 50
+
+
+class _Envelope(BaseModel, Generic[D]):
+    writes: tuple[str, ...]
+    value: D
+
+
+class Conflict(Exception):
+    """The document is not, or no longer, what the condition of the write says."""
+
+
+class Contended(Exception):
+    """So many others write this document that a change found no turn."""
+
+
+@dataclass(frozen=True)
+class Document(Generic[D]):
+    """A document as it was read: its value, its ETag, and the ids of the last writes to it."""
+
+    name: str
+    value: D
+    etag: str
+    writes: tuple[str, ...] = ()
+
+
+class Documents(Generic[D]):
+    """The JSON documents of one container, each holding one `model`."""
+
+    def __init__(self, service: BlobServiceClient, container: str, model: type[D]) -> None:
+        self._container = service.get_container_client(container)
+        self._envelope = _Envelope[model]
+
+    async def read(self, name: str) -> Document[D] | None:
+        try:
+            download = await self._container.download_blob(name)
+            content = await download.readall()
+        except ResourceNotFoundError:
+            return None
+        return self._parse(name, content, str(download.properties.etag))
+
+    async def read_newer(self, known: Document[D]) -> Document[D] | None:
+        """The document if it has changed, `known` itself if it has not, None if it is gone."""
+        try:
+            download = await self._container.download_blob(
+                known.name, etag=known.etag, match_condition=MatchConditions.IfModified
+            )
+            return self._parse(known.name, await download.readall(), str(download.properties.etag))
+        except ResourceNotFoundError:
+            return None
+        except HttpResponseError as error:
+            if error.status_code == 304:
+                return known
+            raise
+
+    async def create(self, name: str, value: D) -> Document[D]:
+        """
+        Raises
+        ------
+        Conflict
+            Another document of that name is there.
+        """
+        return await self._write(name, value, (), {"overwrite": False})
+
+    async def replace(self, known: Document[D], value: D) -> Document[D]:
+        """
+        Raises
+        ------
+        Conflict
+            The document has changed or is gone since `known` was read.
+        """
+        condition = {"overwrite": True, "etag": known.etag, "match_condition": MatchConditions.IfNotModified}
+        return await self._write(known.name, value, known.writes, condition)
+
+    async def change(
+        self, name: str, decide: Callable[[D], D | None], known: Document[D] | None = None
+    ) -> Document[D] | None:
+        """Replace the document by what `decide` makes of it, as often as others come in between.
+
+        `decide` is pure: it sees each newer document afresh, and may raise to refuse or return None to leave it.
+        The answer is the document as it is then, or None where there is none.
+        """
+        document = known or await self.read(name)
+        for _ in range(_TRIES):
+            if document is None:
+                return None
+            value = decide(document.value)
+            if value is None or value is document.value:
+                return document
+            try:
+                return await self.replace(document, value)
+            except Conflict:
+                document = await self.read(name)
+        raise Contended(name)
+
+    async def delete(self, name: str) -> bool:
+        """Delete whatever is there under that name; whether there was something."""
+        try:
+            await self._container.delete_blob(name)
+        except ResourceNotFoundError:
+            return False
+        return True
+
+    async def names(self, prefix: str, start_from: str | None = None) -> AsyncIterator[str]:
+        """Names in their order, from `start_from` on (itself included)."""
+        options = {"start_from": start_from} if start_from else {}
+        try:
+            async for name in self._container.list_blob_names(name_starts_with=prefix, **options):
+                yield name
+        except ResourceNotFoundError:
+            return
+
+    async def _write(self, name: str, value: D, writes: tuple[str, ...], condition: dict[str, Any]) -> Document[D]:
+        """A conditional write that knows its own hand again.
+
+        The SDK repeats a write whose answer was lost, and then meets its own result as a conflict. The id of every
+        write stays in the document for a while, so a reader can tell.
+        """
+        mine = secrets.token_hex(8)
+        writes = (*writes, mine)[-_WRITES_KEPT:]
+        content = self._envelope(writes=writes, value=value).model_dump_json().encode()
+        try:
+            blob = self._container.get_blob_client(name)
+            answer = await made_on_first_use(
+                lambda: blob.upload_blob(content, **condition), self._container.create_container
+            )
+            return Document(name, value, str(answer["etag"]), writes)
+        except (ResourceExistsError, ResourceModifiedError, ResourceNotFoundError):
+            settled = await self.read(name)
+            if settled is None or mine not in settled.writes:
+                raise Conflict(name) from None
+            return settled
+        except AzureError:
+            settled = await self.read(name)
+            if settled is not None and mine in settled.writes:
+                return settled
+            raise
+
+    def _parse(self, name: str, content: bytes, etag: str) -> Document[D]:
+        stored = self._envelope.model_validate_json(content)
+        return Document(name, stored.value, etag, stored.writes)

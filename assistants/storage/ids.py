@@ -1,0 +1,59 @@
+"""Ids that look like OpenAI's and sort newest first, and the ONE mapping from an id to its blob's name."""
+
+import hashlib
+import re
+import secrets
+import threading
+
+from assistants.storage.clock import Clock
+
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
+_LENGTH = 24
+_LONGEST = 64
+_TIME_LENGTH = 9  # base62 digits of a time in microseconds; enough until the year 2398
+
+
+class IdSource:
+    """Makes ids whose order is that of their making, newest first, even within one microsecond of one process."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def new(self, prefix: str) -> str:
+        """A new id such as `asst_` and 24 base62 characters, of which the first 9 are the inverted time."""
+        with self._lock:
+            self._last = max(int(self._clock.now() * 1_000_000), self._last + 1)
+            newest = self._last
+        inverted = _base62(62**_TIME_LENGTH - 1 - newest, _TIME_LENGTH)
+        return prefix + inverted + "".join(secrets.choice(_DIGITS) for _ in range(_LENGTH - _TIME_LENGTH))
+
+
+def derived(prefix: str, *parts: object) -> str:
+    """The id that is always the same for the same parts: what is done twice meets itself."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return prefix + _base62(int.from_bytes(digest, "big") % 62**_LENGTH, _LENGTH)
+
+
+def blob_name(project: str, *ids: str) -> str:
+    """Where the object with the last of these ids lies; the ids before it are those it belongs to.
+
+    Total: any text a client calls an id has a name of its own, and none leaves its project.
+    """
+    return "/".join((project, *map(_segment, ids)))
+
+
+def _segment(identifier: str) -> str:
+    if len(identifier) > _LONGEST:
+        return hashlib.sha256(identifier.encode()).hexdigest()
+    return _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), identifier)
+
+
+def _base62(number: int, length: int) -> str:
+    digits: list[str] = []
+    for _ in range(length):
+        number, digit = divmod(number, 62)
+        digits.append(_DIGITS[digit])
+    return "".join(reversed(digits))

@@ -1,0 +1,98 @@
+"""Append-only logs: append blobs whose written bytes never change."""
+
+from azure.core import MatchConditions
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.storage.blob.aio import BlobServiceClient
+
+from assistants.storage.connection import MAX_READ, made_on_first_use
+
+MAX_RECORD = 4 * 1024 * 1024 - 1024
+"""Bytes that one append may hold, in every version of the service."""
+
+
+class NoLog(Exception):
+    """The log is not there: what it belongs to is gone. Nobody makes it anew."""
+
+
+class LogFull(Exception):
+    """The log takes no further append."""
+
+
+class Logs:
+    """The logs of one container."""
+
+    def __init__(self, service: BlobServiceClient, container: str) -> None:
+        self._container = service.get_container_client(container)
+
+    async def create(self, name: str) -> None:
+        """Make an empty log; one that is there already is left as it is."""
+        blob = self._container.get_blob_client(name)
+        try:
+            await made_on_first_use(
+                lambda: blob.create_append_blob(match_condition=MatchConditions.IfMissing),
+                self._container.create_container,
+            )
+        except ResourceExistsError:
+            pass
+
+    async def append(self, name: str, records: bytes) -> int:
+        """Append up to `MAX_RECORD` bytes at once, and tell how many appends the log then holds.
+
+        The append may land twice when its answer is lost: what is appended must bear that.
+
+        Raises
+        ------
+        NoLog
+            There is no such log.
+        LogFull
+            The log holds as many appends as the service allows.
+        """
+        try:
+            answer = await self._container.get_blob_client(name).append_block(records)
+        except ResourceNotFoundError:
+            raise NoLog(name) from None
+        except HttpResponseError as error:
+            if getattr(error, "error_code", None) == "BlockCountExceedsLimit":
+                raise LogFull(name) from None
+            raise
+        return int(answer["blob_committed_block_count"] or 0)
+
+    async def read(self, name: str, start: int = 0, end: int | None = None) -> bytes:
+        """The bytes from `start` up to `end` (or the log's end as it is now).
+
+        Read by explicit ranges, one request each: an append in between fails no read.
+
+        Raises
+        ------
+        NoLog
+            There is no such log.
+        """
+        content = bytearray()
+        while end is None or start < end:
+            length = MAX_READ if end is None else min(MAX_READ, end - start)
+            try:
+                download = await self._container.download_blob(name, offset=start, length=length)
+                part = await download.readall()
+            except ResourceNotFoundError:
+                raise NoLog(name) from None
+            except HttpResponseError as error:
+                if error.status_code != 416:
+                    raise
+                break
+            content += part
+            start += len(part)
+            if len(part) < length:
+                break
+        return bytes(content)
+
+    async def delete(self, name: str) -> None:
+        try:
+            await self._container.delete_blob(name)
+        except ResourceNotFoundError:
+            pass
+
+    async def names(self, prefix: str) -> list[str]:
+        try:
+            return [name async for name in self._container.list_blob_names(name_starts_with=prefix)]
+        except ResourceNotFoundError:
+            return []

@@ -1,0 +1,1 @@
+"""Server tools: what the model may call and this service answers."""

@@ -1,0 +1,11 @@
+"""Every server tool, by its type."""
+
+from collections.abc import Mapping
+
+from assistants.tools.retrieval import RETRIEVAL
+from assistants.tools.servertool import ServerTool
+
+SERVER_TOOLS: Mapping[str, ServerTool] = {tool.type: tool for tool in (RETRIEVAL,)}
+
+QUEUES = sorted({tool.queue for tool in SERVER_TOOLS.values()})
+"""The queues that server tools are called through."""

@@ -1,0 +1,80 @@
+"""The Azure surface: each route of the API is an HTTP function, each queue a queue function."""
+
+from collections.abc import Awaitable, Callable
+
+import azure.functions as func
+import fastapi
+from azurefunctions.extensions.http.fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
+
+from assistants.api.app import PREFIX, ROUTERS, create_api
+from assistants.api.service import service
+from assistants.engine.items import WORK
+from assistants.tools.registry import QUEUES
+
+STORAGE = "AzureWebJobsStorage"
+
+api = create_api()
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+
+class Delegate(fastapi.Response):
+    """Hands the request, as the host's own application received it, to ours."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        ours = {key: scope[key] for key in _SERVER_KEYS if key in scope}
+        await api({**ours, "state": {}}, receive, send)
+
+
+# What the server puts into a scope. The rest is the routing of the application around us.
+_SERVER_KEYS = (
+    "type", "asgi", "http_version", "server", "client", "scheme", "method", "root_path", "path", "raw_path",
+    "query_string", "headers", "extensions",
+)  # fmt: skip
+
+
+async def delegate(req: Request) -> Response:
+    return Delegate()
+
+
+def _publish(name: str, route: str, methods: list[str] | None = None) -> None:
+    app.function_name(name)(app.route(route=route, methods=methods)(delegate))
+
+
+for _route in (route for router in ROUTERS for route in router.routes):
+    assert isinstance(_route, APIRoute)
+    _publish(_route.name, f"{PREFIX}{_route.path}".lstrip("/"), sorted(_route.methods))
+
+# The host takes the first match in the order of function names, and answers what matches nothing with an empty 404.
+_publish("zz_unmatched", "{*path}", ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
+
+
+def _attend(queue: str, handle: Callable[[bytes], Awaitable[None]], name: str) -> None:
+    @app.function_name(name)
+    @app.queue_trigger(arg_name="item", queue_name=queue, connection=STORAGE)
+    async def attend(item: func.QueueMessage) -> None:
+        await handle(item.get_body())
+
+
+async def _work(content: bytes) -> None:
+    await service().attendance.work(content)
+
+
+async def _give_up_work(content: bytes) -> None:
+    await service().attendance.give_up_work(content)
+
+
+async def _tool(content: bytes) -> None:
+    await service().attendance.tool(content)
+
+
+async def _give_up_tool(content: bytes) -> None:
+    await service().attendance.give_up_tool(content)
+
+
+_attend(WORK, _work, WORK)
+_attend(f"{WORK}-poison", _give_up_work, f"{WORK}_poison")
+for _queue in QUEUES:
+    _attend(_queue, _tool, _queue)
+    _attend(f"{_queue}-poison", _give_up_tool, f"{_queue}_poison")

@@ -1,0 +1,37 @@
+"""Fixtures that several kinds of tests share."""
+
+from collections.abc import Iterator
+
+import pytest
+from openai import OpenAI
+
+from assistants.local.azurite import Azurite, Storage
+from tests.processes import Model, Service
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
+    """An Azurite of the session's own: `.connection_string`."""
+    with Azurite(tmp_path_factory.mktemp("azurite")) as storage:
+        yield storage
+
+
+@pytest.fixture(scope="session")
+def model() -> Iterator[Model]:
+    """A demo model of the session's own. Tests share it: a script's `match` names a text of the test's own."""
+    with Model() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def service(azurite: Storage, model: Model) -> Iterator[Service]:
+    """The service over the session's Azurite and demo model, without keys."""
+    with Service(azurite.connection_string, model.url) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client(service: Service) -> Iterator[OpenAI]:
+    """The official SDK, pointed at the service; it does not retry, so that no failure is hidden."""
+    with OpenAI(base_url=service.url, api_key="unused", max_retries=0) as client:
+        yield client

@@ -1,0 +1,239 @@
+import asyncio
+import base64
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import azure.functions as func
+import pytest
+from azure.core.exceptions import ResourceNotFoundError
+from azure.functions.queue import QueueMessage
+from azure.storage.queue.aio import QueueClient, QueueServiceClient
+
+from assistants.local.azurite import Storage
+from assistants.local.pump import Pump, QueueOptions, queue_functions
+
+OPTIONS = QueueOptions(batch_size=4, new_batch_threshold=2, max_polling_interval=0.2, visibility_timeout=1)
+
+
+@pytest.fixture
+async def service(azurite: Storage) -> AsyncIterator[QueueServiceClient]:
+    async with QueueServiceClient.from_connection_string(azurite.connection_string) as service:
+        yield service
+
+
+@pytest.fixture
+async def queue(service: QueueServiceClient) -> QueueClient:
+    queue = service.get_queue_client(f"q-{uuid.uuid4().hex}")
+    await queue.create_queue()
+    return queue
+
+
+def pump(
+    service: QueueServiceClient,
+    queue: QueueClient,
+    function: Callable[[QueueMessage], object],
+    options: QueueOptions = OPTIONS,
+    lease: float = 600,
+) -> Pump:
+    app = func.FunctionApp()
+    app.queue_trigger(arg_name="message", queue_name=queue.queue_name, connection="AzureWebJobsStorage")(function)
+    return Pump(queue_functions(app), service, options, lease)
+
+
+async def put(queue: QueueClient, *texts: str) -> None:
+    for text in texts:
+        await queue.send_message(base64.b64encode(text.encode()).decode())
+
+
+async def until(condition: Callable[[], bool | Awaitable[bool]], within: float = 10) -> None:
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        result = condition()
+        if result if isinstance(result, bool) else await result:
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail(f"not within {within} s")
+
+
+async def left(queue: QueueClient) -> int:
+    """Items in the queue, hidden ones too."""
+    return (await queue.get_queue_properties()).approximate_message_count or 0
+
+
+async def visible(queue: QueueClient) -> list[str]:
+    return [message.content or "" for message in await queue.peek_messages(32)]
+
+
+async def test_success_deletes(service: QueueServiceClient, queue: QueueClient):
+    seen: list[tuple[bytes, int | None]] = []
+
+    async def attend(message: QueueMessage) -> None:
+        seen.append((message.get_body(), message.dequeue_count))
+
+    running = pump(service, queue, attend)
+    running.start()
+    await put(queue, *[str(n) for n in range(20)])
+    await until(lambda: len(seen) == 20)
+    await running.stop()
+    assert sorted(seen) == sorted((str(n).encode(), 1) for n in range(20))
+    assert await left(queue) == 0
+
+
+async def test_a_plain_function_runs_beside_the_loop(service: QueueServiceClient, queue: QueueClient):
+    seen: list[bytes] = []
+
+    def attend(message: QueueMessage) -> None:
+        seen.append(message.get_body())
+
+    running = pump(service, queue, attend)
+    running.start()
+    await put(queue, "x")
+    await until(lambda: seen == [b"x"])
+    await running.stop()
+
+
+async def test_failure_shows_the_item_again(service: QueueServiceClient, queue: QueueClient):
+    counts: list[int | None] = []
+
+    async def attend(message: QueueMessage) -> None:
+        counts.append(message.dequeue_count)
+        if len(counts) < 3:
+            raise RuntimeError("not yet")
+
+    running = pump(service, queue, attend)
+    running.start()
+    await put(queue, "x")
+    await until(lambda: counts == [1, 2, 3])
+    await running.stop()
+    assert await left(queue) == 0
+
+
+async def test_the_last_failure_poisons(service: QueueServiceClient, queue: QueueClient):
+    counts: list[int | None] = []
+
+    async def attend(message: QueueMessage) -> None:
+        counts.append(message.dequeue_count)
+        raise RuntimeError("never")
+
+    running = pump(service, queue, attend, QueueOptions(max_polling_interval=0.2, max_dequeue_count=2))
+    running.start()
+    await put(queue, "x")
+    poison = service.get_queue_client(queue.queue_name + "-poison")
+    await until(lambda: has(poison, 1))
+    await running.stop()
+    assert counts == [1, 2]
+    assert await visible(poison) == [base64.b64encode(b"x").decode()]
+    assert await left(queue) == 0
+
+
+async def test_what_is_not_base64_is_poison_as_it_is(service: QueueServiceClient, queue: QueueClient):
+    async def attend(message: QueueMessage) -> None:
+        pytest.fail("called")
+
+    running = pump(service, queue, attend)
+    running.start()
+    await queue.send_message("{not base64}")
+    poison = service.get_queue_client(queue.queue_name + "-poison")
+    await until(lambda: has(poison, 1))
+    await running.stop()
+    assert await visible(poison) == ["{not base64}"]
+
+
+async def test_a_missing_queue_is_an_empty_one(service: QueueServiceClient):
+    queue = service.get_queue_client(f"q-{uuid.uuid4().hex}")
+    seen: list[bytes] = []
+
+    async def attend(message: QueueMessage) -> None:
+        seen.append(message.get_body())
+
+    running = pump(service, queue, attend)
+    running.start()
+    await asyncio.sleep(0.5)
+    await queue.create_queue()
+    await put(queue, "x")
+    await until(lambda: seen == [b"x"])
+    await running.stop()
+
+
+async def test_the_lease_is_renewed_while_the_function_runs(service: QueueServiceClient, queue: QueueClient):
+    calls = 0
+
+    async def attend(message: QueueMessage) -> None:
+        nonlocal calls
+        calls += 1
+        await asyncio.sleep(3.5)
+
+    running = pump(service, queue, attend, lease=2)
+    running.start()
+    await put(queue, "x")
+    await until(lambda: gone(queue), within=10)
+    await running.stop()
+    assert calls == 1
+
+
+async def test_no_more_than_batch_and_threshold_run_at_once(service: QueueServiceClient, queue: QueueClient):
+    now = most = done = 0
+
+    async def attend(message: QueueMessage) -> None:
+        nonlocal now, most, done
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0.1)
+        now -= 1
+        done += 1
+
+    running = pump(service, queue, attend)
+    await put(queue, *[str(n) for n in range(24)])
+    running.start()
+    await until(lambda: done == 24)
+    await running.stop()
+    assert 4 <= most <= 6
+
+
+async def test_a_stop_waits_for_what_runs(service: QueueServiceClient, queue: QueueClient):
+    started = asyncio.Event()
+
+    async def attend(message: QueueMessage) -> None:
+        started.set()
+        await asyncio.sleep(0.5)
+
+    running = pump(service, queue, attend)
+    running.start()
+    await put(queue, "x")
+    await started.wait()
+    await running.stop(grace=5)
+    assert await left(queue) == 0
+
+
+@pytest.mark.parametrize("hurry", [False, True])
+async def test_a_stop_shows_what_it_interrupts_at_once(service: QueueServiceClient, queue: QueueClient, hurry: bool):
+    started, ended = asyncio.Event(), asyncio.Event()
+
+    async def attend(message: QueueMessage) -> None:
+        started.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    running = pump(service, queue, attend)
+    running.start()
+    await put(queue, "x")
+    await started.wait()
+    if hurry:
+        running.hurry()
+    await asyncio.wait_for(running.stop(grace=60 if hurry else 0.2), 5)
+    assert ended.is_set()
+    assert await visible(queue) == [base64.b64encode(b"x").decode()]
+
+
+async def has(queue: QueueClient, count: int) -> bool:
+    try:
+        return len(await queue.peek_messages(32)) == count
+    except ResourceNotFoundError:
+        return False
+
+
+async def gone(queue: QueueClient) -> bool:
+    return await left(queue) == 0

@@ -1,0 +1,131 @@
+"""Processes that tests start: the service as a user runs it, and the demo model as an endpoint of its own."""
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from typing_extensions import Self
+
+ROOT = Path(__file__).parent.parent
+_READY = "Listening on "
+
+
+class Process:
+    """A process that prints `Listening on URL` when it is ready. A context manager that ends it.
+
+    Parameters
+    ----------
+    arguments
+        Of `python -m`.
+    settings
+        Its environment, besides what a Python process needs; nothing is inherited from the tests' own.
+    """
+
+    def __init__(self, arguments: Sequence[str], settings: Mapping[str, str] | None = None) -> None:
+        self._arguments = arguments
+        self._settings = dict(settings or {})
+        self._process: subprocess.Popen[str] | None = None
+        self.url = ""
+        self.lines: list[str] = []
+
+    def start(self) -> Self:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT", "TMPDIR") if name in os.environ}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", *self._arguments],
+            cwd=ROOT,
+            env={**kept, "PYTHONUNBUFFERED": "1", **self._settings},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        ready: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read, args=(self._process, ready), daemon=True).start()
+        self.url = ready.get(timeout=60)
+        if not self.url:
+            raise RuntimeError("".join(self.lines))
+        return self
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """End it as an operator does; the exit code."""
+        return self._end(signal.SIGTERM)
+
+    def signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.stop()
+
+    def _end(self, number: int) -> int:
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(timeout=30)
+
+    def _read(self, process: "subprocess.Popen[str]", ready: "queue.Queue[str]") -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            self.lines.append(line)
+            if line.startswith(_READY):
+                ready.put(line.removeprefix(_READY).strip())
+        ready.put("")
+
+
+class Model(Process):
+    """The demo model, whose replies a test can script and whose requests it can read."""
+
+    def __init__(self) -> None:
+        super().__init__(["assistants.local.model", "--port", "0"])
+
+    def script(self, *replies: Mapping[str, Any]) -> None:
+        """Each reply is used for the next request that contains its `match`; see `assistants.local.reply`."""
+        httpx2.post(f"{self._root}/script", json=list(replies)).raise_for_status()
+
+    def requests(self, match: str) -> list[dict[str, Any]]:
+        """The bodies of the requests whose messages contain the text."""
+        found = httpx2.get(f"{self._root}/requests", params={"match": match}).raise_for_status().json()
+        return [request["body"] for request in found]
+
+    @property
+    def _root(self) -> str:
+        return self.url.removesuffix("/v1")
+
+
+class Service(Process):
+    """The service, run by `python -m assistants.local` on a free port."""
+
+    def __init__(self, storage: str, model: str, **settings: str) -> None:
+        super().__init__(
+            ["assistants.local", "--port", "0"],
+            {"AzureWebJobsStorage": storage, "OPENAI_BASE_URL": model, "OPENAI_API_KEY": "test", **settings},
+        )
+
+
+def eventually(condition: Any, seconds: float = 30) -> Any:
+    """What `condition` returns as soon as it is true.
+
+    Raises
+    ------
+    AssertionError
+        It was not, for so many seconds.
+    """
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.05)
+    return found
