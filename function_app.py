@@ -34,7 +34,8 @@ _SERVER_KEYS = (
 )  # fmt: skip
 
 
-async def delegate(req: Request) -> Response:
+async def delegate(req: Request) -> Response:  # noqa: ARG001 - the host passes it by this name
+    """Every HTTP function."""
     return Delegate()
 
 
@@ -44,7 +45,7 @@ def _publish(name: str, route: str, methods: list[str] | None = None) -> None:
 
 for _route in (route for router in ROUTERS for route in router.routes):
     assert isinstance(_route, APIRoute)
-    _publish(_route.name, f"{PREFIX}{_route.path}".lstrip("/"), sorted(_route.methods))
+    _publish(_route.name, f"{PREFIX}{_route.path}".lstrip("/"), sorted(_route.methods or ()))
 
 # The host takes the first match in the order of function names, and answers what matches nothing with an empty 404.
 _publish("zz_unmatched", "{*path}", ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])

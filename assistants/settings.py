@@ -57,7 +57,9 @@ class Settings(BaseSettings):
         10, validation_alias="STORAGE_TIMEOUT", description="seconds one storage call may take before it is retried"
     )
     log_segment_blocks: Annotated[int, Field(ge=1, le=50_000)] = Field(
-        49_000, validation_alias="LOG_SEGMENT_BLOCKS", description="appends after which a message log gets a new segment"
+        49_000,
+        validation_alias="LOG_SEGMENT_BLOCKS",
+        description="appends after which a message log gets a new segment",
     )
 
     # The model.
@@ -78,7 +80,8 @@ class Settings(BaseSettings):
         description="its key; without one the managed identity is used",
     )
     azure_openai_api_version: str = Field(
-        "2024-10-21", validation_alias=AliasChoices("AZURE_OPENAI_API_VERSION", "OPENAI_API_VERSION"),
+        "2024-10-21",
+        validation_alias=AliasChoices("AZURE_OPENAI_API_VERSION", "OPENAI_API_VERSION"),
         description="its api version",
     )
     azure_client_id: str | None = Field(
@@ -87,7 +90,7 @@ class Settings(BaseSettings):
     model_map: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict[str, str],
         validation_alias="MODEL_MAP",
-        description="models that assistants name, and what the endpoint calls them: `gpt-4o=deployment-a,*=deployment-b`",
+        description="what the endpoint calls the models that assistants name: `gpt-4o=deployment-a,*=deployment-b`",
     )
     model: str | None = Field(
         None,
@@ -155,7 +158,7 @@ class Settings(BaseSettings):
 @lru_cache(maxsize=1)
 def settings() -> Settings:
     """The process's settings, read once."""
-    return Settings()
+    return Settings.model_validate({})
 
 
 def _pairs(text: str, name: str) -> list[tuple[str, str]]:
@@ -164,5 +167,3 @@ def _pairs(text: str, name: str) -> list[tuple[str, str]]:
     if any(not key.strip() or not value.strip() for key, _, value in pairs):
         raise ValueError(f"{name} is a comma-separated list of KEY=VALUE")
     return [(key.strip(), value.strip()) for key, _, value in pairs]
-
-

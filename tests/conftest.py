@@ -7,12 +7,20 @@ from openai import OpenAI
 
 from assistants.local.azurite import Azurite, Storage
 from tests.processes import Model, Service
+from tests.sdk import connect
 
 
 @pytest.fixture(scope="session")
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
     """An Azurite of the session's own: `.connection_string`."""
     with Azurite(tmp_path_factory.mktemp("azurite")) as storage:
+        yield storage
+
+
+@pytest.fixture(scope="session")
+def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
+    """Another Azurite, on which no service runs but one that a test starts itself."""
+    with Azurite(tmp_path_factory.mktemp("idle")) as storage:
         yield storage
 
 
@@ -32,6 +40,6 @@ def service(azurite: Storage, model: Model) -> Iterator[Service]:
 
 @pytest.fixture(scope="session")
 def client(service: Service) -> Iterator[OpenAI]:
-    """The official SDK, pointed at the service; it does not retry, so that no failure is hidden."""
-    with OpenAI(base_url=service.url, api_key="unused", max_retries=0) as client:
+    """The official SDK, pointed at the service; it validates every answer and does not retry."""
+    with connect(service.url) as client:
         yield client

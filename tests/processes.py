@@ -107,13 +107,21 @@ class Model(Process):
 
 
 class Service(Process):
-    """The service, run by `python -m assistants.local` on a free port."""
+    """The service, run by `python -m assistants.local` on a free port, with more `arguments` and `settings`."""
+
+    def __init__(self, storage: str, model: str, *arguments: str, **settings: str) -> None:
+        super().__init__(["assistants.local", "--port", "0", *arguments], _settings(storage, model, settings))
+
+
+class HttpSide(Process):
+    """The service's HTTP side alone, as on an instance that attends to no queue."""
 
     def __init__(self, storage: str, model: str, **settings: str) -> None:
-        super().__init__(
-            ["assistants.local", "--port", "0"],
-            {"AzureWebJobsStorage": storage, "OPENAI_BASE_URL": model, "OPENAI_API_KEY": "test", **settings},
-        )
+        super().__init__(["tests.httpside"], _settings(storage, model, settings))
+
+
+def _settings(storage: str, model: str, others: Mapping[str, str]) -> dict[str, str]:
+    return {"AzureWebJobsStorage": storage, "OPENAI_BASE_URL": model, "OPENAI_API_KEY": "test", **others}
 
 
 def eventually(condition: Any, seconds: float = 30) -> Any:

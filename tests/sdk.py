@@ -1,11 +1,112 @@
-"""The official SDK's own idea of what an answer looks like."""
+"""The official SDK as a strict client: every answer is held to its own idea of what an answer looks like."""
 
 import json
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel
+import httpx2
+import openai
+import pytest
+from openai import OpenAI
+from openai.types import beta
+from openai.types.beta import threads
+from openai.types.beta.threads import runs
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+class Retrieval(BaseModel):
+    """This service's own tool, which the SDK does not know."""
+
+    type: Literal["retrieval"]
+
+
+class RetrievalCall(BaseModel):
+    """A call of it, in a step."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    type: Literal["retrieval"]
+    retrieval: dict[str, Any]
+
+
+class Assistant(beta.Assistant):
+    """The SDK's, with our tool."""
+
+    tools: list[beta.AssistantTool | Retrieval]  # type: ignore[reportIncompatibleVariableOverride]
+
+
+class IncompleteDetails(BaseModel):
+    """OpenAI's own service gave the third reason too, which the SDK's type does not have (contract, 4.1)."""
+
+    reason: Literal["max_completion_tokens", "max_prompt_tokens", "content_filter"]
+
+
+class Run(threads.Run):
+    """The SDK's, with our tool and all reasons."""
+
+    incomplete_details: IncompleteDetails | None  # type: ignore[reportIncompatibleVariableOverride]
+    tools: list[beta.AssistantTool | Retrieval]  # type: ignore[reportIncompatibleVariableOverride]
+
+
+class ToolCalls(runs.ToolCallsStepDetails):
+    """The SDK's, with our tool."""
+
+    tool_calls: list[runs.ToolCall | RetrievalCall]  # type: ignore[reportIncompatibleVariableOverride]
+
+
+class RunStep(runs.RunStep):
+    """The SDK's, with our tool."""
+
+    step_details: runs.MessageCreationStepDetails | ToolCalls  # type: ignore[reportIncompatibleVariableOverride]
+
+
+class Page(BaseModel):
+    """A list, of which the SDK has no model that is validated."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    object: Literal["list"]
+    data: list[dict[str, Any]]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class ErrorDetails(BaseModel):
+    """What every error says: all four, and nothing else."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class Error(BaseModel):
+    """The body of every error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    error: ErrorDetails
+
+
+MODELS: Mapping[str, type[BaseModel]] = {
+    "assistant": Assistant,
+    "assistant.deleted": beta.AssistantDeleted,
+    "list": Page,
+    "thread": beta.Thread,
+    "thread.deleted": beta.ThreadDeleted,
+    "thread.message": threads.Message,
+    "thread.message.deleted": threads.MessageDeleted,
+    "thread.run": Run,
+    "thread.run.step": RunStep,
+}
+"""What each kind of object is validated against."""
 
 
 def strict(model: type[Model], payload: Any) -> Model:
@@ -15,3 +116,44 @@ def strict(model: type[Model], payload: Any) -> Model:
     are not.
     """
     return model.model_validate_json(json.dumps(payload), strict=True)
+
+
+def strict_object(payload: dict[str, Any]) -> None:
+    """An object or a page of objects, each validated as what its `object` says it is."""
+    found = strict(MODELS[payload["object"]], payload)
+    if isinstance(found, Page):
+        ids = [each["id"] for each in found.data]
+        assert (found.first_id, found.last_id) == ((ids[0], ids[-1]) if ids else (None, None))
+        for each in found.data:
+            strict_object(each)
+
+
+def connect(url: str, key: str = "unused") -> OpenAI:
+    """The SDK, pointed at a service. Every JSON answer is validated; nothing is retried, so that no failure is hidden.
+
+    An answer of another shape fails the test with an exception that the SDK does not turn into one of its own.
+    """
+    http = openai.DefaultHttpxClient(event_hooks={"response": [_validate]})
+    return OpenAI(base_url=url, api_key=key, max_retries=0, http_client=http)
+
+
+@contextmanager
+def refused(
+    status: int, message: str, param: str | None = None, code: str | None = None, kind: str = "invalid_request_error"
+) -> Iterator[None]:
+    """What is done inside is answered with exactly this error."""
+    with pytest.raises(openai.APIStatusError) as caught:
+        yield
+    body = caught.value.response.json()
+    assert body == {"error": {"message": message, "type": kind, "param": param, "code": code}}
+    assert caught.value.status_code == status
+
+
+def _validate(response: httpx2.Response) -> None:
+    if not response.headers.get("content-type", "").startswith("application/json"):
+        return
+    payload = json.loads(response.read())
+    try:
+        strict_object(payload) if response.is_success else strict(Error, payload)
+    except (AssertionError, KeyError, ValidationError) as error:
+        pytest.fail(f"{response.request.method} {response.request.url} answered {payload}: {error!r}")

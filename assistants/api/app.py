@@ -1,6 +1,6 @@
 """The application: every route, and every error in OpenAI's shape."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
@@ -14,14 +14,15 @@ from assistants.api.service import close_service
 from assistants.api.validation import translate
 from assistants.schema.errors import ApiError, malformed_json, unknown_url, wrong_method
 
-
 PREFIX = "/v1"
 ROUTERS = tuple(resource.router for resource in (assistants, threads, messages, runs, steps))
 
 
 def create_api() -> FastAPI:
     """The application. With `api.state.loopback` set it answers without keys where none are configured."""
-    api = FastAPI(title="Assistants", version="2", redirect_slashes=False, lifespan=_lifespan)
+    api = FastAPI(
+        title="Assistants", version="2", redirect_slashes=False, docs_url=None, redoc_url=None, lifespan=_lifespan
+    )
     api.add_middleware(Gate)
     for router in ROUTERS:
         api.include_router(router, prefix=PREFIX)
@@ -32,7 +33,7 @@ def create_api() -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(_: FastAPI) -> AsyncGenerator[None]:
     yield
     await close_service()
 

@@ -19,11 +19,13 @@ router = APIRouter(prefix="/assistants", tags=["Assistants"])
 
 @router.get("")
 async def assistants_list(project: Project, page: Page) -> ListPage[Assistant]:
+    """Lists assistants, the newest first."""
     return ListPage.of(*await page_of_documents(service().store.assistants, project, (), page, view))
 
 
 @router.post("")
 async def assistants_create(project: Project, body: CreateAssistant) -> Assistant:
+    """Creates an assistant."""
     store = service().store
     record = new_assistant(store, body)
     await store.assistants.create(blob_name(project, record.id), record)
@@ -32,11 +34,13 @@ async def assistants_create(project: Project, body: CreateAssistant) -> Assistan
 
 @router.get("/{assistant_id}")
 async def assistants_retrieve(project: Project, assistant_id: AssistantId) -> Assistant:
+    """Retrieves an assistant."""
     return view(await find_assistant(project, assistant_id))
 
 
 @router.post("/{assistant_id}")
 async def assistants_modify(project: Project, assistant_id: AssistantId, body: ModifyAssistant) -> Assistant:
+    """Modifies an assistant: what is given replaces what was there."""
     document = await service().store.assistants.change(
         blob_name(project, assistant_id), lambda record: modified_assistant(record, body)
     )
@@ -47,6 +51,7 @@ async def assistants_modify(project: Project, assistant_id: AssistantId, body: M
 
 @router.delete("/{assistant_id}")
 async def assistants_delete(project: Project, assistant_id: AssistantId) -> Deleted:
+    """Deletes an assistant; its runs go on."""
     if not await service().store.assistants.delete(blob_name(project, assistant_id)):
         raise not_found("assistant", assistant_id)
     return Deleted(id=assistant_id, object="assistant.deleted")

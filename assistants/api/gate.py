@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from assistants.api.keys import project
 from assistants.schema.errors import ApiError, server_error, unavailable
 from assistants.settings import settings
+from assistants.storage.documents import Contended
 
 log = logging.getLogger("assistants.api")
 
@@ -67,7 +68,7 @@ def _answerable(error: Exception, request_id: str) -> ApiError:
     if isinstance(error, ApiError):
         return error
     log.error("%s failed", request_id, exc_info=error)
-    return unavailable() if isinstance(error, AzureError) else server_error(request_id)
+    return unavailable() if isinstance(error, (AzureError, Contended)) else server_error(request_id)
 
 
 def _local(scope: Scope) -> bool:

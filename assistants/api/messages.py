@@ -27,6 +27,7 @@ async def messages_list(
     page: Page,
     run_id: Annotated[RunId | None, Query(description="Only the messages of this run.")] = None,
 ) -> ListPage[Message]:
+    """Lists the messages of a thread, the newest first."""
     thread = (await find_thread(project, thread_id)).value
     fold = await service().store.messages.read(project, thread_id, thread.segments)
     items = [
@@ -39,6 +40,7 @@ async def messages_list(
 
 @router.post("")
 async def messages_create(project: Project, thread_id: ThreadId, body: CreateMessage) -> Message:
+    """Adds a message to a thread that no run is active on."""
     store = service().store
     thread = (await find_thread(project, thread_id)).value
     run = await active_run(store, project, thread)
@@ -51,13 +53,13 @@ async def messages_create(project: Project, thread_id: ThreadId, body: CreateMes
 
 @router.get("/{message_id}")
 async def messages_retrieve(project: Project, thread_id: ThreadId, message_id: MessageId) -> Message:
+    """Retrieves a message."""
     return (await _find_message(project, thread_id, message_id))[0]
 
 
 @router.post("/{message_id}")
-async def messages_modify(
-    project: Project, thread_id: ThreadId, message_id: MessageId, body: ModifyMessage
-) -> Message:
+async def messages_modify(project: Project, thread_id: ThreadId, message_id: MessageId, body: ModifyMessage) -> Message:
+    """Replaces a message's metadata."""
     message, segments = await _find_message(project, thread_id, message_id)
     if "metadata" in body.model_fields_set:
         message = message.model_copy(update={"metadata": body.metadata or {}})
@@ -68,6 +70,7 @@ async def messages_modify(
 
 @router.delete("/{message_id}")
 async def messages_delete(project: Project, thread_id: ThreadId, message_id: MessageId) -> Deleted:
+    """Deletes a message."""
     _, segments = await _find_message(project, thread_id, message_id)
     await service().store.messages.append(project, thread_id, segments, [delete_record(message_id)])
     return Deleted(id=message_id, object="thread.message.deleted")

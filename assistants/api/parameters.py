@@ -21,8 +21,8 @@ def cursors(
     after: Annotated[str | None, Query(description="Id of the object before the page.")] = None,
     before: Annotated[str | None, Query(description="Id of the object after the page.")] = None,
 ) -> Cursors:
+    """Which page of a list is asked for (contract, 0)."""
     return Cursors(limit, order, after or None, before or None)
 
 
 Page = Annotated[Cursors, Depends(cursors)]
-

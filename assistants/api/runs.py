@@ -1,6 +1,8 @@
 """Runs."""
 
 import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
 
 from fastapi import APIRouter
 
@@ -17,11 +19,15 @@ from assistants.state.runs import RunRecord, view
 from assistants.state.snapshots import new_message, new_run
 from assistants.state.store import RunKey
 
+A = TypeVar("A")
+B = TypeVar("B")
+
 router = APIRouter(prefix="/threads/{thread_id}/runs", tags=["Runs"])
 
 
 @router.get("")
 async def runs_list(project: Project, thread_id: ThreadId, page: Page) -> ListPage[Run]:
+    """Lists the runs of a thread, the newest first."""
     thread = (await find_thread(project, thread_id)).value
 
     def show(run: RunRecord) -> Run | None:
@@ -32,10 +38,9 @@ async def runs_list(project: Project, thread_id: ThreadId, page: Page) -> ListPa
 
 @router.post("")
 async def runs_create(project: Project, thread_id: ThreadId, body: CreateRun) -> Run:
+    """Runs an assistant on a thread."""
     store = service().store
-    thread, assistant = await asyncio.gather(
-        find_thread(project, thread_id), find_assistant(project, body.assistant_id)
-    )
+    thread, assistant = await _both(find_thread(project, thread_id), find_assistant(project, body.assistant_id))
     messages = [new_message(store, thread_id, message) for message in body.additional_messages or []]
     run = new_run(store, thread_id, assistant, body, messages)
     return view(await lifecycle.start_run(store, RunKey(project, thread_id, run.id), thread, run))
@@ -43,11 +48,13 @@ async def runs_create(project: Project, thread_id: ThreadId, body: CreateRun) ->
 
 @router.get("/{run_id}")
 async def runs_retrieve(project: Project, thread_id: ThreadId, run_id: RunId) -> Run:
+    """Retrieves a run."""
     return view((await lifecycle.find_run(service().store, RunKey(project, thread_id, run_id))).value)
 
 
 @router.post("/{run_id}")
 async def runs_modify(project: Project, thread_id: ThreadId, run_id: RunId, body: ModifyRun) -> Run:
+    """Replaces a run's metadata, in every state."""
     key, store = RunKey(project, thread_id, run_id), service().store
     if "metadata" not in body.model_fields_set:
         return view((await lifecycle.find_run(store, key)).value)
@@ -56,6 +63,7 @@ async def runs_modify(project: Project, thread_id: ThreadId, run_id: RunId, body
 
 @router.post("/{run_id}/cancel")
 async def runs_cancel(project: Project, thread_id: ThreadId, run_id: RunId) -> Run:
+    """Cancels a run."""
     return view(await lifecycle.cancel_run(service().store, RunKey(project, thread_id, run_id)))
 
 
@@ -63,5 +71,16 @@ async def runs_cancel(project: Project, thread_id: ThreadId, run_id: RunId) -> R
 async def runs_submit_tool_outputs(
     project: Project, thread_id: ThreadId, run_id: RunId, body: SubmitToolOutputs
 ) -> Run:
+    """Hands in the outputs of all function calls that a run awaits."""
     outputs = [(output.tool_call_id, output.output) for output in body.tool_outputs]
     return view(await lifecycle.submit_outputs(service().store, RunKey(project, thread_id, run_id), outputs))
+
+
+async def _both(first: Awaitable[A], second: Awaitable[B]) -> tuple[A, B]:
+    """Two results found at the same time; of two errors the first one's is raised."""
+    ones, others = await asyncio.gather(first, second, return_exceptions=True)
+    if isinstance(ones, BaseException):
+        raise ones
+    if isinstance(others, BaseException):
+        raise others
+    return ones, others

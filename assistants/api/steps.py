@@ -18,12 +18,14 @@ router = APIRouter(prefix="/threads/{thread_id}/runs/{run_id}/steps", tags=["Run
 
 @router.get("")
 async def steps_list(project: Project, thread_id: ThreadId, run_id: RunId, page: Page) -> ListPage[RunStep]:
+    """Lists the steps of a run, the newest first."""
     found = [(step.id, step) for step in await _steps(project, thread_id, run_id)]
     return ListPage.of(*await page_of_items(found, page, lambda step_id: not_found("run step", step_id)))
 
 
 @router.get("/{step_id}")
 async def steps_retrieve(project: Project, thread_id: ThreadId, run_id: RunId, step_id: StepId) -> RunStep:
+    """Retrieves a step of a run."""
     for step in await _steps(project, thread_id, run_id):
         if step.id == step_id:
             return step

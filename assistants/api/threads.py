@@ -33,12 +33,13 @@ PURGE_DELAY = 30
 
 @router.get("")
 async def threads_list(project: Project, page: Page) -> ListPage[Thread]:
-    """OpenAI never had this route."""
+    """Lists threads, the newest first. OpenAI never had this route."""
     return ListPage.of(*await page_of_documents(service().store.threads, project, (), page, view))
 
 
 @router.post("")
 async def threads_create(project: Project, body: CreateThread | None = None) -> Thread:
+    """Creates a thread, with messages if there are any."""
     store, request = service().store, body or CreateThread()
     thread = new_thread(store, request)
     records = [put_record(new_message(store, thread.id, message)) for message in request.messages or []]
@@ -51,6 +52,7 @@ async def threads_create(project: Project, body: CreateThread | None = None) -> 
 
 @router.post("/runs")
 async def threads_create_and_run(project: Project, body: CreateThreadAndRun) -> Run:
+    """Creates a thread and runs an assistant on it."""
     store = service().store
     assistant = await find_assistant(project, body.assistant_id)
     request = body.thread or CreateThread()
@@ -65,11 +67,13 @@ async def threads_create_and_run(project: Project, body: CreateThreadAndRun) -> 
 
 @router.get("/{thread_id}")
 async def threads_retrieve(project: Project, thread_id: ThreadId) -> Thread:
+    """Retrieves a thread."""
     return view((await find_thread(project, thread_id)).value)
 
 
 @router.post("/{thread_id}")
 async def threads_modify(project: Project, thread_id: ThreadId, body: ModifyThread) -> Thread:
+    """Modifies a thread: what is given replaces what was there."""
     changes = {name: getattr(body, name) for name in body.model_fields_set}
     if changes.get("metadata", ()) is None:
         changes["metadata"] = {}
@@ -83,6 +87,7 @@ async def threads_modify(project: Project, thread_id: ThreadId, body: ModifyThre
 
 @router.delete("/{thread_id}")
 async def threads_delete(project: Project, thread_id: ThreadId) -> Deleted:
+    """Deletes a thread with its messages and runs; a run in progress stops."""
     store = service().store
     await find_thread(project, thread_id)
     # Sent first: should this process die, the item finds what is left.

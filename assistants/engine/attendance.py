@@ -11,7 +11,7 @@ from assistants.engine.completion import Model
 from assistants.engine.driver import Driver, call_server_tools
 from assistants.engine.ending import end_unheld
 from assistants.engine.hold import ClaimLost, Hold
-from assistants.engine.items import WORK, Call, LookAgain, Purge, attend_item, work_item
+from assistants.engine.items import WORK, Call, LookAgain, Purge, attend_item, run_key, work_item
 from assistants.engine.machine import Event
 from assistants.engine.publication import publish
 from assistants.engine.transitions import change_run
@@ -46,19 +46,20 @@ class Attendance:
         """
         item = work_item.validate_json(content)
         if isinstance(item, Purge):
-            return await self._purge(item)
-        key = RunKey(item.project, item.thread, item.run)
-        if isinstance(item, LookAgain):
-            return await self._look_again(key, item)
-        # The log is read at the same time as the run: both lie on the way to the first word of the model.
-        document, parts = await asyncio.gather(self._store.runs.read(key.name), self._log(key, item.segments))
-        if document is not None:
-            await self._attend(key, document, item.look, parts)
+            await self._purge(item)
+        elif isinstance(item, LookAgain):
+            await self._look_again(item)
+        else:
+            key = run_key(item)
+            # Read at the same time: both lie on the way to the first word of the model.
+            document, parts = await asyncio.gather(self._store.runs.read(key.name), self._log(key, item.segments))
+            if document is not None:
+                await self._attend(key, document, item.look, parts)
 
     async def tool(self, content: bytes) -> None:
         """An item of a server tool's queue: answer the call, and set the run going if that was the last answer."""
         item = Call.model_validate_json(content)
-        key = RunKey(item.project, item.thread, item.run)
+        key = run_key(item)
         document = await self._store.runs.read(key.name)
         if document is None:
             return
@@ -84,7 +85,7 @@ class Attendance:
         if isinstance(item, Purge):
             await self._send_purge(item)
             return
-        await self._give_up(RunKey(item.project, item.thread, item.run), item.segments, None)
+        await self._give_up(run_key(item), item.segments, None)
 
     async def give_up_tool(self, content: bytes) -> None:
         """A call whose item failed again and again: its run ends `failed`, if the call is still unanswered."""
@@ -93,7 +94,7 @@ class Attendance:
         except ValueError:
             log.error("dropped an item of a tool's queue that nobody can read")
             return
-        await self._give_up(RunKey(item.project, item.thread, item.run), 1, item.call)
+        await self._give_up(run_key(item), 1, item.call)
 
     async def _attend(
         self, key: RunKey, document: Document[RunRecord], look: Look | None, parts: list[bytes] | None
@@ -103,8 +104,18 @@ class Attendance:
             await end_unheld(self._store, key, document, Event.EXPIRE, "expires_at has passed", look)
         elif machine.abandoned(run, now):
             await end_unheld(self._store, key, document, Event.STOP, "cancelled", look)
+        elif late := {call.id for call in machine.unheard(run, now, self._store.settings.look_again)}:
+            await self._call_again(key, document, late)
         elif machine.ready(run, now):
             await self._drive(key, document, look, parts)
+
+    async def _call_again(self, key: RunKey, document: Document[RunRecord], late: set[str]) -> None:
+        """The items of server tools may be lost: after a while they are sent again."""
+        again = await change_run(
+            self._store, key, lambda run: machine.sent_again(run, late, self._now()), "tools called again", document
+        )
+        if again is not None:
+            await call_server_tools(self._store, key, [call for call in again.value.unanswered if call.id in late])
 
     async def _drive(
         self, key: RunKey, document: Document[RunRecord], look: Look | None, parts: list[bytes] | None
@@ -133,14 +144,18 @@ class Attendance:
         except ThreadGone:
             log.info("run %s: its thread is gone", key.run)
         except AzureError as error:
-            await self._let_go(hold, error)
+            await self._let_go(hold, f"{type(error).__name__}: {error}".splitlines()[0])
+            raise
+        except asyncio.CancelledError:
+            await self._let_go(hold, "the process that drove the run was stopped")
             raise
         except Exception as error:
             log.exception("run %s failed", key.run)
             await self._fail(hold, f"The run could not be completed: {type(error).__name__}: {error}")
 
-    async def _look_again(self, key: RunKey, item: LookAgain) -> None:
-        """See how the run is getting on. The successor is sent before anything is done, so that the chain never ends."""
+    async def _look_again(self, item: LookAgain) -> None:
+        """See how the run is getting on. The successor is sent before anything is done: the chain must not break."""
+        key = run_key(item)
         document = await self._store.runs.read(key.name)
         if document is None or not document.value.active:
             return
@@ -156,13 +171,6 @@ class Attendance:
                     self._store, key, lambda run: machine.discard(run, self._now()), "never committed", document
                 )
                 return
-        if late := {call.id for call in machine.unheard(run, now, self._store.settings.look_again)}:
-            again = await change_run(
-                self._store, key, lambda run: machine.sent_again(run, late, self._now()), "tools called again", document
-            )
-            if again is not None:
-                await call_server_tools(self._store, key, [c for c in again.value.unanswered if c.id in late])
-            return
         await self._attend(key, document, look, await self._log(key, item.segments))
 
     async def _purge(self, item: Purge) -> None:
@@ -216,11 +224,10 @@ class Attendance:
         except (ClaimLost, ThreadGone):
             pass  # whoever has the run now answers for it
 
-    async def _let_go(self, hold: Hold, error: AzureError) -> None:
+    async def _let_go(self, hold: Hold, trouble: str) -> None:
         """Let the item's next delivery try again at once, and leave word of what went wrong."""
-        trouble = f"{type(error).__name__}: {error}".splitlines()[0][:500]
         try:
-            await hold.write(lambda run: run.model_copy(update={"claim": None, "trouble": trouble}), trouble)
+            await hold.write(lambda run: machine.let_go(run, trouble, self._now()), trouble)
         except (AzureError, ClaimLost) as again:
             log.warning("run %s: could not let go of it: %s", hold.key.run, again)
 

@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import openai
 from azure.identity.aio import get_bearer_token_provider
-from openai import AsyncAzureOpenAI, AsyncOpenAI
+from openai import AsyncAzureOpenAI, AsyncOpenAI, AsyncStream
+from openai.types.chat import ChatCompletionChunk
 
 from assistants.schema.runs import LastError, Usage
 from assistants.settings import Settings
@@ -22,7 +23,7 @@ _SCOPE = "https://cognitiveservices.azure.com/.default"
 class Model(Protocol):
     """A stateless chat-completions endpoint."""
 
-    def stream(self, body: dict[str, Any]) -> AsyncIterator[Any]:
+    def stream(self, body: dict[str, Any]) -> AsyncIterator[ChatCompletionChunk]:
         """The chunks of a streamed completion; closing the iterator ends the call."""
         ...
 
@@ -33,9 +34,11 @@ class Endpoint:
     def __init__(self, settings: Settings) -> None:
         self._client = _client(settings)
 
-    async def stream(self, body: dict[str, Any]) -> AsyncIterator[Any]:
+    async def stream(self, body: dict[str, Any]) -> AsyncIterator[ChatCompletionChunk]:
         options: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
-        async with await self._client.chat.completions.create(**body, **options) as chunks:
+        create: Any = self._client.chat.completions.create
+        chunks: AsyncStream[ChatCompletionChunk] = await create(**body, **options)
+        async with chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -47,6 +50,7 @@ class Endpoint:
 class PartialCall:
     """A tool call as far as the model has spelled it out."""
 
+    index: int | None = None
     id: str = ""
     name: str = ""
     arguments: list[str] = field(default_factory=list[str])
@@ -58,13 +62,13 @@ class Completion:
 
     texts: list[str] = field(default_factory=list[str])
     refusals: list[str] = field(default_factory=list[str])
-    calls: dict[int, PartialCall] = field(default_factory=dict[int, PartialCall])
+    calls: list[PartialCall] = field(default_factory=list[PartialCall])
     finish: Finish | None = None
     usage: Usage | None = None
     error: LastError | None = None
     length: int = 0
 
-    async def take(self, chunks: AsyncIterator[Any]) -> None:
+    async def take(self, chunks: AsyncIterator[ChatCompletionChunk]) -> None:
         """Take in a whole stream. Whatever goes wrong with it becomes the completion's own error."""
         try:
             async for chunk in chunks:
@@ -75,34 +79,56 @@ class Completion:
         except Exception as error:
             self.finish, self.error = "failed", last_error(error)
 
-    def add(self, chunk: Any) -> None:
-        """Take in one chunk, of which any part may be missing."""
+    def add(self, chunk: ChatCompletionChunk) -> None:
+        """Take in one chunk, of which any part may be missing, whatever its type says."""
         if chunk.usage:
             self.usage = Usage(
                 prompt_tokens=chunk.usage.prompt_tokens or 0,
                 completion_tokens=chunk.usage.completion_tokens or 0,
                 total_tokens=chunk.usage.total_tokens or 0,
             )
-        for choice in (chunk.choices or [])[:1]:
-            self.finish = _FINISHES.get(choice.finish_reason, self.finish)
-            if choice.delta is None:
-                continue
-            self._grow(self.texts, choice.delta.content)
-            self._grow(self.refusals, getattr(choice.delta, "refusal", None))
-            for part in choice.delta.tool_calls or []:
-                self._add_call(part)
+        choices: list[Any] = list(chunk.choices or ())
+        choice = choices[0] if choices else None
+        if choice is None:
+            return
+        self.finish = _FINISHES.get(choice.finish_reason) or self.finish
+        delta: Any = choice.delta
+        if delta is None:
+            return
+        self._grow(self.texts, delta.content)
+        self._grow(self.refusals, delta.refusal)
+        parts: list[Any] = list(delta.tool_calls or ())
+        for part in parts:
+            self._add_call(part)
 
     def _add_call(self, part: Any) -> None:
-        call = self.calls.setdefault(part.index if part.index is not None else len(self.calls), PartialCall())
+        call = self._call(part)
         call.id = call.id or part.id or ""
         if part.function:
             call.name += part.function.name or ""
             self._grow(call.arguments, part.function.arguments)
 
-    def _grow(self, parts: list[str], more: str | None) -> None:
-        if more:
-            parts.append(more)
-            self.length += len(more)
+    def _call(self, part: Any) -> PartialCall:
+        """The call that a part goes on with: the last one of its index, or the last of all where it has none."""
+        begun = [call for call in self.calls if part.index is None or call.index == part.index]
+        if not begun or _begins_another(part, begun[-1]):
+            begun = [PartialCall(part.index)]
+            self.calls += begun
+        return begun[-1]
+
+    def _grow(self, parts: list[str], more: Any) -> None:
+        if not more:
+            return
+        if not isinstance(more, str):
+            raise TypeError(f"text expected, but got {type(more).__name__}")
+        parts.append(more[: max(MAX_TEXT - self.length, 0)])
+        self.length += len(more)
+
+
+def _begins_another(part: Any, call: PartialCall) -> bool:
+    """Some models count all their calls 0, or none of them: then a new name under a new id, or none, tells."""
+    named_anew = bool(call.name and part.function and part.function.name)
+    return named_anew and (part.id != call.id if part.id else part.index is None)
 
 
 def last_error(error: Exception) -> LastError:
@@ -110,14 +136,15 @@ def last_error(error: Exception) -> LastError:
     if not isinstance(error, openai.APIError):
         return _error("server_error", f"The model's answer broke off: {error or type(error).__name__}")
     body: Any = error.body
-    message = body.get("message") if isinstance(body, dict) else None  # type: ignore[reportUnknownMemberType]
+    message: Any = cast("dict[str, Any]", body).get("message") if isinstance(body, dict) else None
     status = getattr(error, "status_code", None)
     code = {429: "rate_limit_exceeded", 400: "invalid_prompt", 413: "invalid_prompt", 422: "invalid_prompt"}
     return _error(code.get(status or 0, "server_error"), str(message or error.message))
 
 
 def _error(code: str, message: str) -> LastError:
-    return LastError.model_validate({"code": code, "message": message[:4096]})
+    storable = message[:4096].encode(errors="replace").decode()
+    return LastError.model_validate({"code": code, "message": storable})
 
 
 def _client(settings: Settings) -> AsyncOpenAI:

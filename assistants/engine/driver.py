@@ -18,7 +18,7 @@ from assistants.engine.machine import Event
 from assistants.engine.publication import publish
 from assistants.schema.messages import Message
 from assistants.schema.runs import RunStatus
-from assistants.state.runs import FUNCTION, Finish, Look, RunRecord, ToolCall, Turn
+from assistants.state.runs import FUNCTION, Finish, Look, RunRecord, ToolCall
 from assistants.state.store import RunKey, Store
 from assistants.storage.queues import Receipt
 from assistants.tools.registry import SERVER_TOOLS
@@ -58,8 +58,7 @@ class Driver:
             if run.unpublished is None:
                 if run.status is RunStatus.CANCELLING:
                     return await self._end(hold, Event.STOP, None, look)
-                turn = await self._take_turn(hold, thread)
-                run = await hold.write(lambda run: machine.record(run, turn, self._now()), "turn recorded")
+                run = await self._take_turn(hold, thread)
                 continue
             run = await self._publish(hold)
             assert run.turn is not None
@@ -72,8 +71,8 @@ class Driver:
             if run.status is RunStatus.CANCELLING:
                 return await self._end(hold, Event.STOP, None, look)
 
-    async def _take_turn(self, hold: Hold, thread: Sequence[Message]) -> Turn:
-        """One call of the model, cut off by a cancellation or the run's expiry."""
+    async def _take_turn(self, hold: Hold, thread: Sequence[Message]) -> RunRecord:
+        """One call of the model, cut off by a cancellation or the run's expiry, and the record of what it brought."""
         run, started, completion = hold.run, self._now(), Completion()
         body = prompt.request(run, thread, self._store.settings.endpoint_model(run.model))
         call = asyncio.create_task(completion.take(self._model.stream(body)))
@@ -85,7 +84,8 @@ class Driver:
             for task in (call, watch):
                 task.cancel()
             await asyncio.gather(call, watch, return_exceptions=True)
-        return machine.bounded(run, outcome.turn(run, completion, started, self._now(), cut_off))
+        turn = machine.bounded(run, outcome.turn(run, completion, started, self._now(), cut_off))
+        return await hold.write(lambda run: machine.record(run, turn, self._now()), "turn recorded")
 
     async def _watch(self, hold: Hold) -> Finish:
         """Keep the claim alive until the run is cancelled or expires."""

@@ -54,6 +54,11 @@ WorkItem = Annotated[Attend | LookAgain | Purge, Field(discriminator="kind")]
 work_item: TypeAdapter[Attend | LookAgain | Purge] = TypeAdapter(WorkItem)
 
 
+def run_key(item: Attend | LookAgain | Call) -> RunKey:
+    """The run that an item is about."""
+    return RunKey(item.project, item.thread, item.run)
+
+
 def attend_item(key: RunKey, run: RunRecord, look: Look | None = None) -> Attend:
     """The item that sets a run going at once."""
     return Attend(project=key.project, thread=key.thread, run=key.run, segments=run.segments, look=look or run.look)

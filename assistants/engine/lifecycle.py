@@ -69,8 +69,9 @@ async def attended(store: Store, key: RunKey, document: Document[RunRecord]) -> 
     run, now = document.value, store.clock.now()
     if machine.overdue(run, now):
         return await end_unheld(store, key, document, Event.EXPIRE, "expires_at has passed", run.look) or document
-    waiting = machine.ready(run, now) or machine.abandoned(run, now)
-    if waiting and now - run.touched_at > store.settings.look_again:
+    patience = store.settings.look_again
+    waiting = machine.ready(run, now) or machine.abandoned(run, now) or machine.unheard(run, now, patience)
+    if waiting and now - run.touched_at > patience:
         touched = await change_run(
             store, key, lambda run: run.model_copy(update={"touched_at": now}) if run.touched_at < now else None, ""
         )

@@ -2,15 +2,16 @@
 
 The table of states and events; an empty cell means that nothing happens (contract, 4.1):
 
-===============  ===========  ===============  ======  ==========  =========  =========  ==========  =========  =========
-state            START        PARK             SUBMIT  CANCEL      STOP       COMPLETE   INCOMPLETE  FAIL       EXPIRE
-===============  ===========  ===============  ======  ==========  =========  =========  ==========  =========  =========
-queued           in_progress                           cancelling                                    failed     expired
-in_progress      in_progress  requires_action          cancelling             completed  incomplete  failed     expired
-requires_action                                queued  cancelling                                    failed     expired
-cancelling                                                         cancelled  cancelled  cancelled   cancelled  cancelled
-completed        final, like incomplete, failed, cancelled and expired: nothing happens any more
-===============  ===========  ===============  ======  ==========  =========  =========  ==========  =========  =========
+=============== =========== =============== ====== ========== ========= ========= ========== ========= =========
+state           START       PARK            SUBMIT CANCEL     STOP      COMPLETE  INCOMPLETE FAIL      EXPIRE
+=============== =========== =============== ====== ========== ========= ========= ========== ========= =========
+queued          in_progress                        cancelling                                failed    expired
+in_progress     in_progress requires_action        cancelling           completed incomplete failed    expired
+requires_action                             queued cancelling                                failed    expired
+cancelling                                                    cancelled cancelled cancelled  cancelled cancelled
+=============== =========== =============== ====== ========== ========= ========= ========== ========= =========
+
+The other states, completed, incomplete, failed, cancelled and expired, are final: nothing happens in them.
 
 PARK leaves a run in_progress when only server tools have been called. A run that is being cancelled ends
 `cancelled` whatever ends it.
@@ -66,7 +67,8 @@ TABLE: Mapping[RunStatus, Mapping[Event, RunStatus]] = {
         _E.SUBMIT: _S.QUEUED, _E.CANCEL: _S.CANCELLING, _E.FAIL: _S.FAILED, _E.EXPIRE: _S.EXPIRED,
     },
     _S.CANCELLING: {
-        _E.STOP: _S.CANCELLED, _E.COMPLETE: _S.CANCELLED, _E.INCOMPLETE: _S.CANCELLED, _E.FAIL: _S.CANCELLED, _E.EXPIRE: _S.CANCELLED,
+        _E.STOP: _S.CANCELLED, _E.COMPLETE: _S.CANCELLED, _E.INCOMPLETE: _S.CANCELLED, _E.FAIL: _S.CANCELLED,
+        _E.EXPIRE: _S.CANCELLED,
     },
 }  # fmt: skip
 
@@ -116,7 +118,13 @@ def renew(run: RunRecord, token: str, now: float, length: float) -> RunRecord | 
     return _write(run, now, claim=Claim(token=token, until=now + length)) if holds(run, token) else None
 
 
+def let_go(run: RunRecord, trouble: str, now: float) -> RunRecord:
+    """Give back the claim, with word of what went wrong under it."""
+    return _write(run, now, claim=None, trouble=trouble[:500])
+
+
 def holds(run: RunRecord, token: str) -> bool:
+    """Whether the claim is the one with this token; its time may be over, as long as nobody else has taken it."""
     return run.active and run.claim is not None and run.claim.token == token
 
 

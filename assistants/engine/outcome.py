@@ -1,5 +1,7 @@
 """What a call of the model comes to: a pure function from its completion to the turn that is recorded."""
 
+from collections.abc import Iterable
+
 from assistants.engine.completion import Completion
 from assistants.engine.prompt import tool_type
 from assistants.state.runs import Finish, RunRecord, ToolCall, Turn
@@ -15,8 +17,8 @@ def turn(run: RunRecord, completion: Completion, started: float, ended: float, c
     """
     finish: Finish = cut_off or completion.finish or "stop"
     calls = _calls(run, completion) if finish in _WHOLE else []
-    text = "".join(completion.texts) or None
-    refusal = "".join(completion.refusals) or None
+    text = _joined(completion.texts) or None
+    refusal = _joined(completion.refusals) or None
     if finish in _WHOLE:
         finish = "tool_calls" if calls else "stop"
         if not calls and not text and not refusal:
@@ -35,9 +37,15 @@ def turn(run: RunRecord, completion: Completion, started: float, ended: float, c
 
 def _calls(run: RunRecord, completion: Completion) -> list[ToolCall]:
     calls: dict[str, ToolCall] = {}
-    for index, part in sorted(completion.calls.items()):
+    for number, part in enumerate(completion.calls):
         # Some models send no ids, or the same id twice.
-        call_id = part.id if part.id and part.id not in calls else derived("call_", run.id, len(run.turns), index)
-        kind = tool_type(run, part.name)
-        calls[call_id] = ToolCall(id=call_id, type=kind, name=part.name, arguments="".join(part.arguments))
+        call_id, name = _joined([part.id]), _joined([part.name])
+        if not call_id or call_id in calls:
+            call_id = derived("call_", run.id, len(run.turns), number)
+        calls[call_id] = ToolCall(id=call_id, type=tool_type(run, name), name=name, arguments=_joined(part.arguments))
     return list(calls.values())
+
+
+def _joined(parts: Iterable[str]) -> str:
+    """The parts as one text. Some models tear a character in two, and a half that stays alone cannot be stored."""
+    return "".join(parts).encode("utf-16", "surrogatepass").decode("utf-16", "replace")

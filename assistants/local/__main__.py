@@ -26,7 +26,7 @@ GRACE = 10
 """Seconds that requests and queue functions in progress have to finish after the first signal."""
 
 _EXAMPLE = """\
-{python} - <<'END'
+{python} -W ignore - <<'END'
 from openai import OpenAI
 
 client = OpenAI(base_url="{url}", api_key="{key}")
@@ -170,7 +170,8 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=Path(".data"), help="folder of Azurite's data")
     arguments = parser.parse_args()
     logs.configure()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         environment.load(Path("local.settings.json"))
         return asyncio.run(run(arguments.host, arguments.port, arguments.data))

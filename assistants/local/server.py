@@ -35,9 +35,9 @@ def bind(host: str, port: int) -> socket.socket:
         else:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        raise OSError(f"Port {port} of {host} cannot be used: {error.strerror}") from error
     return listener
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from assistants.schema.errors import ApiError, too_large
 from assistants.schema.messages import Message
+from assistants.state.threads import ThreadRecord
 from assistants.storage.documents import Documents
 from assistants.storage.ids import blob_name
 from assistants.storage.logs import MAX_RECORD, LogFull, Logs, NoLog
-from assistants.state.threads import ThreadRecord
 
 
 class ThreadGone(ApiError):
@@ -47,7 +47,7 @@ class Fold:
 
     def get(self, message_id: str) -> Message | None:
         message = self._messages.get(message_id)
-        return message and Message.model_validate(message)
+        return Message.model_validate(message) if message else None
 
     def messages(self) -> list[Message]:
         """The messages that are there, oldest first."""
@@ -59,14 +59,22 @@ class Fold:
 
 
 def put_record(message: Message) -> bytes:
+    """
+    Raises
+    ------
+    ApiError
+        The message is too large for one record (413); it is never split.
+    """
     return _record("put", message.model_dump(mode="json"))
 
 
 def update_record(message_id: str, metadata: dict[str, str]) -> bytes:
+    """The new metadata, all of it."""
     return _record("update", {"id": message_id, "metadata": metadata})
 
 
 def delete_record(message_id: str) -> bytes:
+    """Final, however often the message is put again."""
     return _record("delete", message_id)
 
 

@@ -24,6 +24,15 @@ class Cursors(NamedTuple):
     after: str | None = None
     before: str | None = None
 
+    @property
+    def newest_first(self) -> bool:
+        return self.order == "desc"
+
+    @property
+    def from_newest(self) -> bool:
+        """Whether the page is found from the newest object on: with `before` alone it is the one that ends there."""
+        return self.newest_first != (self.before is not None and self.after is None)
+
 
 class Listed(NamedTuple, Generic[T]):
     """The objects of a page, and whether there are more in the direction of paging."""
@@ -49,16 +58,13 @@ async def page(
     read
         The objects of some keys, in their order; it may leave out those that are not to be shown.
 
-    With `before` alone the page is the one that ends there, otherwise the one that starts after `after`.
     """
-    newest_first = cursors.order == "desc"
     after = key(cursors.after) if cursors.after else None
     before = key(cursors.before) if cursors.before else None
-    low, high = (after, before) if newest_first else (before, after)
-    from_newest = newest_first != (before is not None and after is None)
+    low, high = (after, before) if cursors.newest_first else (before, after)
 
     found: AsyncIterator[K] = _between(keys(low), low, high)
-    if not from_newest:
+    if not cursors.from_newest:
         found = _each(reversed([key async for key in found]))
 
     wanted = cursors.limit + 1
@@ -74,7 +80,7 @@ async def page(
     if batch:
         data += await read(batch)
     shown = data[: cursors.limit]
-    return Listed(shown if from_newest == newest_first else shown[::-1], len(data) == wanted)
+    return Listed(shown if cursors.from_newest == cursors.newest_first else shown[::-1], len(data) == wanted)
 
 
 async def page_of_documents(
@@ -90,7 +96,7 @@ async def page_of_documents(
 
     return await page(
         cursors,
-        lambda start: documents.names(prefix, start),
+        lambda start: documents.names(prefix, start, cursors.limit + 2 if cursors.from_newest else None),
         lambda identifier: blob_name(project, *parents, identifier),
         read,
     )

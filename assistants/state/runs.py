@@ -7,7 +7,6 @@ from pydantic import BaseModel, Field
 from assistants.schema.messages import Message
 from assistants.schema.runs import (
     FunctionToolCall,
-    IncompleteDetails,
     LastError,
     RequiredAction,
     Run,
@@ -178,7 +177,7 @@ def view(record: RunRecord) -> Run:
     if record.truncation_strategy:
         shown["truncation_strategy"] = {"last_messages": None, **record.truncation_strategy}
     if record.incomplete_reason:
-        shown["incomplete_details"] = IncompleteDetails.model_validate({"reason": record.incomplete_reason})
+        shown["incomplete_details"] = {"reason": record.incomplete_reason}
     if not record.active and (record.turns or record.status in (RunStatus.COMPLETED, RunStatus.INCOMPLETE)):
         shown["usage"] = usage(record)
     return Run.model_validate(shown)

@@ -17,18 +17,15 @@ _OVERRIDABLE = (
     "model", "instructions", "tools", "tool_resources", "temperature", "top_p", "response_format", "reasoning_effort",
 )  # fmt: skip
 _OF_THE_RUN = (
-    "tool_choice", "parallel_tool_calls", "max_prompt_tokens", "max_completion_tokens", "truncation_strategy", "metadata",
+    "tool_choice", "parallel_tool_calls", "max_prompt_tokens", "max_completion_tokens", "truncation_strategy",
+    "metadata",
 )  # fmt: skip
 
 
 def new_assistant(store: Store, request: CreateAssistant) -> AssistantRecord:
-    fields = _given(request, exclude={"tool_resources"})
-    return AssistantRecord(
-        id=store.ids.new("asst_"),
-        created_at=int(store.clock.now()),
-        tool_resources=_resources(request.tool_resources),
-        **fields,
-    )
+    """An assistant with an id and a time of its own (contract, 1)."""
+    fields: dict[str, Any] = _given(request) | {"tool_resources": _resources(request.tool_resources)}
+    return AssistantRecord(id=store.ids.new("asst_"), created_at=int(store.clock.now()), **fields)
 
 
 def modified_assistant(record: AssistantRecord, request: ModifyAssistant) -> AssistantRecord:
@@ -40,6 +37,7 @@ def modified_assistant(record: AssistantRecord, request: ModifyAssistant) -> Ass
 
 
 def new_thread(store: Store, request: CreateThread) -> ThreadRecord:
+    """A thread, still without its messages (contract, 2)."""
     return ThreadRecord(
         id=store.ids.new("thread_"),
         created_at=int(store.clock.now()),
@@ -49,6 +47,7 @@ def new_thread(store: Store, request: CreateThread) -> ThreadRecord:
 
 
 def new_message(store: Store, thread_id: str, request: CreateMessage) -> Message:
+    """A client's message, which is completed at once (contract, 3)."""
     now = int(store.clock.now())
     return Message.model_validate(
         {
@@ -95,10 +94,9 @@ def new_run(
     )
 
 
-def _given(request: CreateAssistant | CreateRun | CreateThreadAndRun, exclude: set[str] | None = None) -> dict[str, Any]:
+def _given(request: CreateAssistant | CreateRun | CreateThreadAndRun) -> dict[str, Any]:
     """The fields that were sent with a value."""
-    names = request.model_fields_set - (exclude or set())
-    return {name: value for name in names if (value := getattr(request, name)) is not None}
+    return {name: value for name in request.model_fields_set if (value := getattr(request, name)) is not None}
 
 
 def _resources(requested: NewToolResources | None) -> ToolResources | None:

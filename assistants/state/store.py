@@ -8,16 +8,16 @@ from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
 from assistants.settings import Settings
+from assistants.state.assistants import AssistantRecord
+from assistants.state.messages import Messages
+from assistants.state.runs import RunRecord
+from assistants.state.threads import ThreadRecord
 from assistants.storage.clock import Clock
 from assistants.storage.connection import blob_service, queue_service
 from assistants.storage.documents import Documents
 from assistants.storage.ids import IdSource, blob_name
 from assistants.storage.logs import Logs
 from assistants.storage.queues import Queues
-from assistants.state.assistants import AssistantRecord
-from assistants.state.messages import Messages
-from assistants.state.runs import RunRecord
-from assistants.state.threads import ThreadRecord
 
 
 class RunKey(NamedTuple):

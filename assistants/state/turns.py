@@ -19,6 +19,9 @@ _OPEN_STEP_ENDS = {
     RunStatus.FAILED: "failed",
     RunStatus.INCOMPLETE: "failed",
 }
+_STEP_ERRORS = {"invalid_prompt": "server_error"}
+"""A step's error knows fewer codes than a run's, to the SDK."""
+
 _STAMPS = {"completed": "completed_at", "cancelled": "cancelled_at", "expired": "expired_at", "failed": "failed_at"}
 
 
@@ -97,7 +100,7 @@ def _step(
 ) -> RunStep:
     kind = "message_creation" if isinstance(details, dict) and "message_creation" in details else "tool_calls"
     stamp = {_STAMPS[status]: int(ended)} if status in _STAMPS else {}
-    error = turn.error or run.last_error
+    error = (turn.error or run.last_error) if status == "failed" else None
     return RunStep.model_validate(
         {
             "id": derived("step_", run.id, number, kind),
@@ -108,7 +111,7 @@ def _step(
             "type": kind,
             "status": status,
             "expires_at": int(run.expires_at) if run.active else None,
-            "last_error": error if status == "failed" else None,
+            "last_error": error and {"code": _STEP_ERRORS.get(error.code, error.code), "message": error.message},
             "step_details": details,
             "usage": used,
             **stamp,

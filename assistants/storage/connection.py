@@ -1,6 +1,7 @@
 """Clients of the storage account, by connection string or by identity."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from azure.core.credentials_async import AsyncTokenCredential
@@ -41,7 +42,7 @@ def blob_service(settings: Settings, clock: Clock | None = None) -> BlobServiceC
     NotConfigured
         The settings name no account.
     """
-    options = _options(settings, clock) | {"max_single_get_size": MAX_READ}
+    options: dict[str, Any] = _options(settings, clock) | {"max_single_get_size": MAX_READ}
     if settings.storage:
         return BlobServiceClient.from_connection_string(settings.storage.get_secret_value(), **options)
     endpoint = _endpoint(settings, settings.storage_blob_uri, "blob")
@@ -70,10 +71,8 @@ async def made_on_first_use(act: Callable[[], Awaitable[T]], make: Callable[[], 
     except ResourceNotFoundError as error:
         if getattr(error, "error_code", None) not in {"ContainerNotFound", "QueueNotFound"}:
             raise
-    try:
+    with suppress(ResourceExistsError):  # another process was first
         await make()
-    except ResourceExistsError:
-        pass  # another process was first
     return await act()
 
 

@@ -124,11 +124,13 @@ class Documents(Generic[D]):
             return False
         return True
 
-    async def names(self, prefix: str, start_from: str | None = None) -> AsyncIterator[str]:
-        """Names in their order, from `start_from` on (itself included)."""
-        options = {"start_from": start_from} if start_from else {}
+    async def names(self, prefix: str, start_from: str | None = None, at_once: int | None = None) -> AsyncIterator[str]:
+        """Names in their order, from `start_from` on (itself included), so many by one request."""
+        names = self._container.list_blob_names(
+            name_starts_with=prefix, start_from=start_from, results_per_page=at_once
+        )
         try:
-            async for name in self._container.list_blob_names(name_starts_with=prefix, **options):
+            async for name in names:
                 yield name
         except ResourceNotFoundError:
             return

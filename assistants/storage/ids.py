@@ -46,9 +46,12 @@ def blob_name(project: str, *ids: str) -> str:
 
 
 def _segment(identifier: str) -> str:
-    if len(identifier) > _LONGEST:
-        return hashlib.sha256(identifier.encode()).hexdigest()
-    return _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), identifier)
+    escaped = _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in _encoded(match[0])), identifier)
+    return escaped if len(escaped) <= _LONGEST else "~" + hashlib.sha256(_encoded(identifier)).hexdigest()
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")
 
 
 def _base62(number: int, length: int) -> str:

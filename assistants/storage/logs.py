@@ -1,5 +1,7 @@
 """Append-only logs: append blobs whose written bytes never change."""
 
+from contextlib import suppress
+
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob.aio import BlobServiceClient
@@ -27,13 +29,11 @@ class Logs:
     async def create(self, name: str) -> None:
         """Make an empty log; one that is there already is left as it is."""
         blob = self._container.get_blob_client(name)
-        try:
+        with suppress(ResourceExistsError):
             await made_on_first_use(
                 lambda: blob.create_append_blob(match_condition=MatchConditions.IfMissing),
                 self._container.create_container,
             )
-        except ResourceExistsError:
-            pass
 
     async def append(self, name: str, records: bytes) -> int:
         """Append up to `MAX_RECORD` bytes at once, and tell how many appends the log then holds.
@@ -55,7 +55,7 @@ class Logs:
             if getattr(error, "error_code", None) == "BlockCountExceedsLimit":
                 raise LogFull(name) from None
             raise
-        return int(answer["blob_committed_block_count"] or 0)
+        return int(str(answer["blob_committed_block_count"]))
 
     async def read(self, name: str, start: int = 0, end: int | None = None) -> bytes:
         """The bytes from `start` up to `end` (or the log's end as it is now).
@@ -86,10 +86,9 @@ class Logs:
         return bytes(content)
 
     async def delete(self, name: str) -> None:
-        try:
+        """Delete a log, if it is there."""
+        with suppress(ResourceNotFoundError):
             await self._container.delete_blob(name)
-        except ResourceNotFoundError:
-            pass
 
     async def names(self, prefix: str) -> list[str]:
         try:

@@ -3,22 +3,44 @@
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpResponse, HttpRequest
+from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpResponse, AsyncHttpTransport, HttpRequest
+from typing_extensions import Self
 
 from assistants.storage.clock import Clock
 
 
-class Transport(AioHttpTransport):
-    """Sends storage requests, and shows each answer's `Date` header to the clock."""
+class Transport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
+    """Sends storage requests, and shows each answer's `Date` header to the clock.
+
+    Parameters
+    ----------
+    timeout
+        Seconds that connecting, and then each wait for bytes, may take.
+    """
 
     def __init__(self, clock: Clock, timeout: float) -> None:
-        super().__init__(connection_timeout=timeout, read_timeout=timeout)
         self._clock = clock
+        self._inner: AsyncHttpTransport[HttpRequest, AsyncHttpResponse] = AioHttpTransport(
+            connection_timeout=timeout, read_timeout=timeout
+        )
 
-    async def send(self, request: HttpRequest, **config: Any) -> AsyncHttpResponse:
+    async def send(self, request: HttpRequest, **kwargs: Any) -> AsyncHttpResponse:
         sent = self._clock.local()
-        response = await super().send(request, **config)
+        response = await self._inner.send(request, **kwargs)
         date = response.headers.get("Date")
         if date:
             self._clock.observe(parsedate_to_datetime(date).timestamp(), sent, self._clock.local())
         return response
+
+    async def open(self) -> None:
+        await self._inner.open()
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+    async def __aenter__(self) -> Self:
+        await self._inner.__aenter__()
+        return self
+
+    async def __aexit__(self, *exception: Any) -> None:
+        await self._inner.__aexit__(*exception)

@@ -6,6 +6,7 @@ from assistants.tools.servertool import Question, ServerTool
 
 
 async def answer(question: Question) -> str:
+    """Oslo, after the delay that the settings ask for."""
     await asyncio.sleep(question.store.settings.retrieval_delay)
     return "Oslo"
 

@@ -1,0 +1,67 @@
+"""An assistant that calls two functions of ours at once: we run both and hand their outputs back together."""
+
+import json
+import os
+from typing import Any
+
+from openai import OpenAI
+
+client = OpenAI(
+    base_url=os.environ.get("BASE_URL", "http://127.0.0.1:7071/v1"),
+    api_key=os.environ.get("OPENAI_API_KEY", "local-development-key"),
+)
+
+TIMES = {"Oslo": "14:05", "Lima": "08:05"}
+WEATHER = {"Oslo": "snow, -3 °C", "Lima": "sunshine, 24 °C"}
+
+
+def get_time(city: str) -> str:
+    return TIMES[city]
+
+
+def get_weather(city: str) -> str:
+    return WEATHER[city]
+
+
+FUNCTIONS = {"get_time": get_time, "get_weather": get_weather}
+
+
+def described(name: str, description: str) -> Any:
+    """The function as the model is told of it."""
+    city = {"type": "string", "enum": ["Oslo", "Lima"]}
+    parameters = {"type": "object", "properties": {"city": city}, "required": ["city"]}
+    return {"type": "function", "function": {"name": name, "description": description, "parameters": parameters}}
+
+
+assistant = client.beta.assistants.create(
+    model="gpt-4o",
+    instructions="Answer with what the functions tell you.",
+    tools=[described("get_time", "The local time in a city"), described("get_weather", "The weather in a city")],
+)
+run = client.beta.threads.create_and_run_poll(
+    assistant_id=assistant.id,
+    thread={"messages": [{"role": "user", "content": "Get time and get weather for Oslo, please."}]},
+)
+
+while run.status == "requires_action" and run.required_action:
+    calls = run.required_action.submit_tool_outputs.tool_calls
+    for call in calls:
+        print(f"calls {call.function.name}({call.function.arguments})")
+    run = client.beta.threads.runs.submit_tool_outputs_and_poll(
+        run_id=run.id,
+        thread_id=run.thread_id,
+        tool_outputs=[
+            {
+                "tool_call_id": call.id,
+                "output": FUNCTIONS[call.function.name](**json.loads(call.function.arguments)),
+            }
+            for call in calls
+        ],
+    )
+if run.status != "completed":
+    raise SystemExit(f"The run is {run.status}: {run.last_error}")
+
+for message in client.beta.threads.messages.list(run.thread_id, order="asc"):
+    for part in message.content:
+        if part.type == "text":
+            print(f"{message.role}: {part.text.value}")

@@ -1,0 +1,95 @@
+"""The engine in this process, over real storage: the model follows a script, and items arrive when a test says so."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from openai.types.chat import ChatCompletionChunk
+
+from assistants.engine.attendance import Attendance
+from assistants.engine.items import Call, attend_item
+from assistants.engine.lifecycle import start_thread_and_run
+from assistants.local.azurite import Storage
+from assistants.local.reply import Completion, Reply
+from assistants.schema.assistants import CreateAssistant
+from assistants.schema.messages import CreateMessage
+from assistants.schema.runs import CreateThreadAndRun
+from assistants.settings import Settings
+from assistants.state.messages import put_record
+from assistants.state.runs import RunRecord
+from assistants.state.snapshots import new_assistant, new_message, new_run, new_thread
+from assistants.state.store import RunKey, Store
+from assistants.storage.clock import Clock
+
+
+class ScriptedModel:
+    """A chat-completions endpoint of this process: one reply a call, none before `answer` is set."""
+
+    def __init__(self, *replies: Mapping[str, Any], silent: bool = False) -> None:
+        self._replies = [Reply.model_validate(reply) for reply in replies]
+        self.requests: list[dict[str, Any]] = []
+        self.asked = asyncio.Event()
+        self.answer = asyncio.Event()
+        if not silent:
+            self.answer.set()
+
+    async def stream(self, body: dict[str, Any]) -> AsyncIterator[ChatCompletionChunk]:
+        self.requests.append(body)
+        self.asked.set()
+        await self.answer.wait()
+        *events, _ = Completion(self._replies.pop(0), body).events()
+        for event in events:
+            yield ChatCompletionChunk.model_validate(json.loads(event.removeprefix("data: ")))
+
+
+def open_store(storage: Storage, **settings: str) -> Store:
+    """The store of an instance with these settings, and no others."""
+    return Store.open(Settings.model_validate({"AzureWebJobsStorage": storage.connection_string, **settings}))
+
+
+def later(store: Store, seconds: float) -> Store:
+    """The same store as another instance sees it after some time."""
+    return replace(store, clock=Clock(lambda: time.time() + seconds))
+
+
+async def new_run_on(store: Store, *tools: Any) -> RunKey:
+    """A queued run on a thread with one message. Its items are in the queue; tests attend to it by themselves."""
+    assistant = new_assistant(store, CreateAssistant.model_validate({"model": "demo", "tools": list(tools)}))
+    request = CreateThreadAndRun.model_validate({"assistant_id": assistant.id, "thread": {}})
+    assert request.thread is not None
+    thread = new_thread(store, request.thread)
+    said = new_message(store, thread.id, CreateMessage(role="user", content="Where is it sunny?"))
+    run = new_run(store, thread.id, assistant, request)
+    key = RunKey("default", thread.id, run.id)
+    await start_thread_and_run(store, key, thread, run, [put_record(said)])
+    return key
+
+
+async def run_of(store: Store, key: RunKey) -> RunRecord:
+    document = await store.runs.read(key.name)
+    assert document is not None
+    return document.value
+
+
+async def said(store: Store, key: RunKey) -> list[str]:
+    """What the assistant said in the run's thread, oldest first."""
+    fold = await store.messages.read(key.project, key.thread, 1)
+    parts = [message.content[0] for message in fold.messages() if message.role == "assistant"]
+    return [part["text"]["value"] for part in parts if part["type"] == "text"]
+
+
+async def attend(attendance: Attendance, store: Store, key: RunKey) -> None:
+    """Deliver the item that says: attend to the run now."""
+    await attendance.work(attend_item(key, await run_of(store, key)).model_dump_json().encode())
+
+
+async def answer(attendance: Attendance, key: RunKey, call_id: str) -> None:
+    """Deliver the item that says: answer this call."""
+    await attendance.tool(call_item(key, call_id))
+
+
+def call_item(key: RunKey, call_id: str) -> bytes:
+    return Call(project=key.project, thread=key.thread, run=key.run, call=call_id).model_dump_json().encode()

@@ -1,0 +1,70 @@
+"""Fixtures of the tests that drive the running service through the official SDK."""
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+
+import pytest
+from openai import OpenAI
+from openai.types.beta import Assistant
+
+from assistants.local.azurite import Azurite
+from tests.processes import Model, Service
+from tests.sdk import connect
+
+ALICE, ALICE_TOO, BOB, CAROL = "alice-0123456789", "alice-9876543210", "bob-=-0123456789", "carol-0123456789"
+"""Keys of three projects, of which one has two; the service knows Bob's by its hash."""
+
+BOB_HASHED = f"sha256:{hashlib.sha256(BOB.encode()).hexdigest()}"
+
+SEGMENT = 4
+"""Appends after which the message log of the configured service gets a new segment."""
+
+
+@pytest.fixture(scope="session")
+def configured(tmp_path_factory: pytest.TempPathFactory, model: Model) -> Iterator[Service]:
+    """A service with settings of its own: keys of three projects, mapped models, short segments of message logs.
+
+    Its Azurite is its own too, as services that share one attend to each other's runs, by their own settings.
+    """
+    settings = {
+        "API_KEYS": f"{ALICE}=alice, {ALICE_TOO}=alice, {BOB_HASHED}=bob, {CAROL}=carol",
+        "MODEL_MAP": "gpt-4o=deployment-a,*=deployment-b",
+        "LOG_SEGMENT_BLOCKS": str(SEGMENT),
+    }
+    with Azurite(tmp_path_factory.mktemp("configured")) as storage:
+        with Service(storage.connection_string, model.url, **settings) as running:
+            yield running
+
+
+@pytest.fixture(scope="session")
+def alice(configured: Service) -> Iterator[OpenAI]:
+    """The SDK with a key of the project `alice`."""
+    with connect(configured.url, ALICE) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def bob(configured: Service) -> Iterator[OpenAI]:
+    """The SDK with a key of the project `bob`."""
+    with connect(configured.url, BOB) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def carol(configured: Service) -> Iterator[OpenAI]:
+    """The SDK with a key of the project `carol`, which begins empty and is for one test only."""
+    with connect(configured.url, CAROL) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def assistant(client: OpenAI) -> Assistant:
+    """An assistant with nothing but a model."""
+    return client.beta.assistants.create(model="gpt-4o")
+
+
+@pytest.fixture
+def topic() -> str:
+    """A text that nobody else uses, by which a test finds its own requests to the demo model they all share."""
+    return f"topic-{secrets.token_hex(6)}"

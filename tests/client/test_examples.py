@@ -1,0 +1,39 @@
+"""The examples, as a newcomer runs them."""
+
+import os
+import subprocess
+import sys
+
+from tests.processes import ROOT, Service
+
+
+def run(name: str, service: Service) -> list[str]:
+    """What an example prints, line by line, with nothing configured but where the service is."""
+    environment = {"PATH": os.environ["PATH"], "BASE_URL": service.url, "PYTHONIOENCODING": "utf-8"}
+    example = subprocess.run(
+        [sys.executable, ROOT / "examples" / name],
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    assert example.returncode == 0, example.stderr
+    return example.stdout.splitlines()
+
+
+def test_quickstart_holds_a_conversation(service: Service):
+    assert run("quickstart.py", service) == [
+        "user: Hello, is anybody there?",
+        "assistant: You said: Hello, is anybody there?",
+        "user: What did I just ask you?",
+        "assistant: You said: What did I just ask you?",
+    ]
+
+
+def test_function_tools_makes_two_parallel_calls(service: Service):
+    assert run("function_tools.py", service) == [
+        'calls get_time({"city": "Oslo"})',
+        'calls get_weather({"city": "Oslo"})',
+        "user: Get time and get weather for Oslo, please.",
+        "assistant: get_time: 14:05 and get_weather: snow, -3 °C",
+    ]

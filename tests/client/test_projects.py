@@ -1,0 +1,65 @@
+"""Projects are walls: what belongs to another project is not found, on any route."""
+
+import pytest
+from openai import OpenAI
+
+from tests.routes import KINDS, ROUTES, Route, one_of_each, send
+from tests.sdk import refused
+
+ADDRESSED = [
+    pytest.param(route, position, id=f"{route}-{route.ids[position]}")
+    for route in ROUTES
+    for position in range(len(route.ids))
+]
+"""Every route with ids in its path, once for each position from which on the ids are another project's."""
+
+Ids = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def of_alice(alice: OpenAI) -> Ids:
+    return one_of_each(alice)
+
+
+@pytest.fixture(scope="module")
+def of_bob(bob: OpenAI) -> Ids:
+    return one_of_each(bob)
+
+
+def all_of(client: OpenAI, ids: Ids) -> list[object]:
+    """What the project's own objects look like now."""
+    retrieved = [route for route in ROUTES if route.method == "GET" and route.ids and not route.lists]
+    return [route.call(client, ids) for route in retrieved]
+
+
+@pytest.mark.parametrize(("route", "position"), ADDRESSED)
+def test_anothers_object_is_not_found(
+    alice: OpenAI, bob: OpenAI, of_alice: Ids, of_bob: Ids, route: Route, position: int
+):
+    before = all_of(alice, of_alice)
+    first, *others = route.ids[position:]
+    with refused(404, f"No {KINDS[first][0]} found with id '{of_alice[first]}'."):
+        route.call(bob, of_bob | {name: of_alice[name] for name in (first, *others)})
+    assert all_of(alice, of_alice) == before
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if "assistant_id" in route.required], ids=str)
+def test_anothers_assistant_cannot_be_run(bob: OpenAI, of_alice: Ids, of_bob: Ids, route: Route):
+    with refused(404, f"No assistant found with id '{of_alice['assistant_id']}'."):
+        route.call(bob, of_bob | {"assistant_id": of_alice["assistant_id"]})
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.lists], ids=str)
+def test_lists_show_only_the_projects_own_objects(alice: OpenAI, bob: OpenAI, of_alice: Ids, of_bob: Ids, route: Route):
+    seen = {client: {each["id"] for each in route.call(client, ids)["data"]} for client, ids in
+            ((alice, of_alice), (bob, of_bob))}  # fmt: skip
+    assert seen[alice] & set(of_alice.values())
+    assert seen[bob] & set(of_bob.values())
+    assert not seen[alice] & seen[bob]
+
+
+@pytest.mark.parametrize("cursor", ["after", "before"])
+def test_anothers_object_as_a_cursor_shows_nothing_of_it(bob: OpenAI, of_alice: Ids, of_bob: Ids, cursor: str):
+    for path, name in (("/assistants", "assistant_id"), ("/threads", "thread_id")):
+        page = send(bob, "GET", f"{path}?limit=100&{cursor}={of_alice[name]}")
+        assert of_alice[name] not in [each["id"] for each in page["data"]]

@@ -1,0 +1,17 @@
+"""Fixtures of the tests in which something goes wrong."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from assistants.local.azurite import Storage
+from assistants.state.store import Store
+from tests.attending import open_store
+
+
+@pytest.fixture
+async def store(idle: Storage) -> AsyncIterator[Store]:
+    """Storage to which nobody but the test attends."""
+    store = open_store(idle)
+    yield store
+    await store.close()

@@ -1,0 +1,168 @@
+"""Items that fail again and again end in a poison queue, and no run behind them is left hanging."""
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from openai import OpenAI
+
+from assistants.engine import machine
+from assistants.engine.attendance import Attendance
+from assistants.engine.items import LookAgain, Purge, attend_item
+from assistants.engine.transitions import change_run
+from assistants.local.azurite import Storage
+from assistants.schema.runs import RunStatus
+from assistants.state.store import RunKey, Store
+from tests.attending import ScriptedModel, answer, attend, call_item, new_run_on, open_store, run_of
+from tests.conversation import RETRIEVAL, WEATHER, Conversation, call, unique
+from tests.processes import HttpSide, Model, Service, eventually
+from tests.sdk import connect
+from tests.storage import queue_of
+
+DELIVERIES = 5
+"""host.json's maxDequeueCount."""
+
+
+def work_item(key: RunKey) -> bytes:
+    return LookAgain(project=key.project, thread=key.thread, run=key.run).model_dump_json().encode()
+
+
+def key_of(conversation: Conversation) -> RunKey:
+    return RunKey("default", conversation.thread_id, conversation.run_id)
+
+
+async def parked(store: Store) -> tuple[RunKey, Attendance]:
+    """A run that waits for retrieval."""
+    attendance = Attendance(store, ScriptedModel({"tool_calls": [call("retrieval", "call_r", q="?")]}))
+    key = await new_run_on(store, RETRIEVAL)
+    await attend(attendance, store, key)
+    return key, attendance
+
+
+async def assert_failed(store: Store, key: RunKey, why: str) -> None:
+    run = await run_of(store, key)
+    assert run.status is RunStatus.FAILED
+    assert run.last_error is not None
+    assert (run.last_error.code, run.last_error.message) == ("server_error", why)
+
+
+class TestWork:
+    async def test_a_run_that_cannot_be_attended_to_ends_failed(self, store: Store):
+        key = await new_run_on(store)
+        await Attendance(store, ScriptedModel()).give_up_work(work_item(key))
+        await assert_failed(store, key, "The run could not be attended to after several attempts.")
+
+    async def test_the_error_names_the_trouble_of_the_last_attempt(self, store: Store):
+        key, now = await new_run_on(store), store.clock.now()
+        await change_run(store, key, lambda run: machine.let_go(run, "ServiceResponseError: no answer", now), "")
+        await Attendance(store, ScriptedModel()).give_up_work(work_item(key))
+        await assert_failed(
+            store, key, "The run could not be attended to after several attempts: ServiceResponseError: no answer"
+        )
+
+    async def test_a_run_that_has_ended_stays_as_it_is(self, store: Store):
+        key, attendance = await new_run_on(store), Attendance(store, ScriptedModel({"text": "Done."}))
+        await attend(attendance, store, key)
+        ended = await run_of(store, key)
+        await attendance.give_up_work(work_item(key))
+        assert await run_of(store, key) == ended
+
+    async def test_an_item_of_a_run_that_is_gone_is_harmless(self, store: Store):
+        await Attendance(store, ScriptedModel()).give_up_work(work_item(RunKey("default", "thread_x", "run_x")))
+
+    async def test_a_deleted_thread_is_purged_whatever_becomes_of_its_item(self, idle: Storage, store: Store):
+        again = open_store(idle, PURGE_AGAIN="1")
+        item = Purge(project="default", thread="thread_x")
+        queue_of(idle, "work").clear_messages()
+        await Attendance(again, ScriptedModel()).give_up_work(item.model_dump_json().encode())
+        await again.close()
+        assert received(idle, "work") == [item.model_dump()]
+
+
+class TestTool:
+    async def test_a_call_that_cannot_be_answered_fails_its_run(self, store: Store):
+        key, attendance = await parked(store)
+        await attendance.give_up_tool(call_item(key, "call_r"))
+        await assert_failed(store, key, "The tool call call_r could not be attended to after several attempts.")
+
+    async def test_a_call_that_was_answered_meanwhile_fails_nothing(self, store: Store):
+        key, attendance = await parked(store)
+        await answer(attendance, key, "call_r")
+        await attendance.give_up_tool(call_item(key, "call_r"))
+        assert (await run_of(store, key)).status is RunStatus.IN_PROGRESS
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b'{"kind":"attend"}', b'{"kind":"other","run":"run_x"}'])
+async def test_an_item_that_nobody_can_read_is_dropped_with_a_log_line(
+    store: Store, caplog: pytest.LogCaptureFixture, content: bytes
+):
+    attendance = Attendance(store, ScriptedModel())
+    await attendance.give_up_work(content)
+    await attendance.give_up_tool(content)
+    assert [(record.levelno, record.message) for record in caplog.records if record.name == "assistants.engine"] == [
+        (logging.ERROR, "dropped an item of the queue work that nobody can read"),
+        (logging.ERROR, "dropped an item of a tool's queue that nobody can read"),
+    ]
+
+
+async def test_a_run_that_a_live_claim_holds_is_looked_at_again_instead(idle: Storage, store: Store):
+    soon, key = open_store(idle, LOOK_AGAIN="1"), await new_run_on(store)
+    now = store.clock.now()
+    await change_run(store, key, lambda run: machine.claim(run, "another", now, 30, [0]), "claimed")
+    held = await run_of(store, key)
+    queue_of(idle, "work").clear_messages()
+
+    await Attendance(soon, ScriptedModel()).give_up_work(attend_item(key, held).model_dump_json().encode())
+    await soon.close()
+    assert await run_of(store, key) == held
+    assert received(idle, "work") == [{"kind": "look", **key._asdict(), "segments": 1}]
+
+
+def received(storage: Storage, queue: str) -> list[Any]:
+    """The items of a queue, as soon as there are any to be seen."""
+    found = eventually(lambda: list(queue_of(storage, queue).receive_messages()))
+    return [json.loads(message.content) for message in found]
+
+
+class TestEndToEnd:
+    """Through the queues and the functions that listen to them."""
+
+    @pytest.fixture
+    def asleep(self, idle: Storage, model: Model) -> Iterator[OpenAI]:
+        """The SDK at the service's HTTP side, while nobody attends to the queues."""
+        queue_of(idle, "work").clear_messages()
+        with HttpSide(idle.connection_string, model.url) as side, connect(side.url) as client:
+            yield client
+
+    def test_an_item_that_was_delivered_too_often_fails_its_run(self, idle: Storage, model: Model, asleep: OpenAI):
+        conversation, work = Conversation(asleep, unique()), queue_of(idle, "work")
+        for _ in range(DELIVERIES):
+            (item,) = eventually(lambda: list(work.receive_messages()))
+            work.update_message(item, visibility_timeout=0)
+        with Service(idle.connection_string, model.url):
+            error = conversation.reaches("failed").last_error
+        assert error is not None
+        assert error.message == "The run could not be attended to after several attempts."
+        assert model.requests(conversation.question) == []
+
+    def test_what_lies_in_a_poison_queue_fails_its_run_and_unlocks_the_thread(self, client: OpenAI, azurite: Storage):
+        conversation = Conversation(client, unique("get weather"), WEATHER)
+        conversation.reaches("requires_action")
+        queue_of(azurite, "work-poison").send_message(work_item(key_of(conversation)))
+        error = conversation.reaches("failed").last_error
+        assert error is not None
+        assert error.message == "The run could not be attended to after several attempts."
+        assert conversation.progress() == [("tool_calls", "failed")]
+        conversation.ask("Is anybody there?")
+        conversation.reaches("completed")
+
+    @pytest.mark.parametrize(("queue", "named"), [("work", "the queue work"), ("retrieval", "a tool's queue")])
+    def test_an_item_that_nobody_can_read_hurts_nobody(
+        self, client: OpenAI, azurite: Storage, service: Service, queue: str, named: str
+    ):
+        queue_of(azurite, f"{queue}-poison").send_message(b"no item of ours")
+        conversation = Conversation(client, unique("use retrieval"), RETRIEVAL)
+        conversation.reaches("completed")
+        eventually(lambda: any(f"dropped an item of {named} that nobody can read" in line for line in service.lines))

@@ -1,0 +1,126 @@
+"""One driver at a time: what happens to a run whose driver is lost, or only believed to be."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from assistants.engine import machine
+from assistants.engine.attendance import Attendance
+from assistants.engine.transitions import change_run
+from assistants.schema.runs import RunStatus
+from assistants.state.runs import Turn
+from assistants.state.store import RunKey, Store
+from tests.attending import ScriptedModel, attend, later, new_run_on, run_of, said
+from tests.conversation import WEATHER, call
+
+LAPSED = 31
+"""Seconds after which a claim that nobody renews is over."""
+
+ANSWER = {"text": "In Oslo."}
+
+
+async def hang(store: Store, key: RunKey, model: ScriptedModel) -> "asyncio.Task[None]":
+    """A driver that has claimed the run and waits for its model."""
+    driver = asyncio.create_task(attend(Attendance(store, model), store, key))
+    await asyncio.wait_for(model.asked.wait(), 10)
+    return driver
+
+
+async def test_a_held_run_is_left_alone(store: Store):
+    key, first, second = await new_run_on(store), ScriptedModel(ANSWER, silent=True), ScriptedModel(ANSWER)
+    driver = await hang(store, key, first)
+    await attend(Attendance(store, second), store, key)
+    assert second.requests == []
+    first.answer.set()
+    await driver
+    assert await said(store, key) == ["In Oslo."]
+
+
+async def test_items_that_arrive_together_have_one_driver(store: Store):
+    key, model = await new_run_on(store), ScriptedModel(ANSWER)
+    await asyncio.gather(*(attend(Attendance(store, model), store, key) for _ in range(5)))
+    assert len(model.requests) == 1
+    assert await said(store, key) == ["In Oslo."]
+
+
+async def test_an_item_that_arrives_after_the_end_changes_nothing(store: Store):
+    key, model = await new_run_on(store), ScriptedModel(ANSWER)
+    attendance = Attendance(store, model)
+    await attend(attendance, store, key)
+    ended = await run_of(store, key)
+    await attend(attendance, store, key)
+    assert await run_of(store, key) == ended
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        pytest.param({"text": "Too late."}, id="text"),
+        pytest.param({"tool_calls": [call("get_weather", "call_w")]}, id="calls"),
+        pytest.param({"text": "Cut", "finish_reason": "length"}, id="cut-off"),
+    ],
+)
+async def test_a_lapsed_claim_is_taken_over_and_the_first_drivers_writes_change_nothing(
+    store: Store, late: Mapping[str, Any]
+):
+    key, first, second = await new_run_on(store, WEATHER), ScriptedModel(late, silent=True), ScriptedModel(ANSWER)
+    driver = await hang(store, key, first)
+    await attend(Attendance(later(store, LAPSED), second), store, key)
+    ended = await run_of(store, key)
+    assert ended.status is RunStatus.COMPLETED
+
+    first.answer.set()
+    await driver
+    assert await run_of(store, key) == ended
+    assert await said(store, key) == ["In Oslo."]
+
+
+async def test_a_driver_that_lost_its_claim_stops_its_model_within_about_a_second(store: Store):
+    key, first, second = await new_run_on(store), ScriptedModel(silent=True), ScriptedModel(ANSWER)
+    driver = await hang(store, key, first)
+    await attend(Attendance(later(store, LAPSED), second), store, key)
+    await asyncio.wait_for(driver, 3)
+
+
+async def test_what_a_lost_driver_recorded_is_published_and_not_asked_again(store: Store):
+    key, lost, model = await new_run_on(store), ScriptedModel(silent=True), ScriptedModel()
+    driver = await hang(store, key, lost)
+    now = store.clock.now()
+    recorded = Turn(started_at=now, ended_at=now, finish="stop", text="In Bergen.")
+    await change_run(store, key, lambda run: machine.record(run, recorded, now), "turn recorded")
+
+    await attend(Attendance(later(store, LAPSED), model), store, key)
+    await driver
+    assert model.requests == []
+    assert (await run_of(store, key)).status is RunStatus.COMPLETED
+    assert await said(store, key) == ["In Bergen."]
+
+
+async def test_the_fifth_claim_without_progress_fails_the_run(store: Store):
+    key = await new_run_on(store)
+    instances = [later(store, LAPSED * number) for number in range(machine.MAX_TAKEOVERS - 1)]
+    drivers = [await hang(instance, key, ScriptedModel(silent=True)) for instance in instances]
+    model = ScriptedModel(ANSWER)
+    await attend(Attendance(later(store, LAPSED * len(drivers)), model), store, key)
+    await asyncio.gather(*drivers)
+
+    run = await run_of(store, key)
+    assert (run.status, model.requests) == (RunStatus.FAILED, [])
+    assert run.last_error is not None
+    assert run.last_error.message == "The run was taken up 5 times without making progress."
+
+
+async def test_progress_makes_a_run_survive_any_number_of_lost_drivers(store: Store):
+    key, lost, elapsed = await new_run_on(store, WEATHER), [], 0
+    for number in range(machine.MAX_TAKEOVERS):
+        lost.append(await hang(later(store, elapsed), key, ScriptedModel(silent=True)))
+        elapsed += LAPSED
+        asking = ScriptedModel({"tool_calls": [call("get_weather", f"call_{number}")]})
+        await attend(Attendance(later(store, elapsed), asking), store, key)
+        outputs, now = {f"call_{number}": "sunny"}, store.clock.now()
+        await change_run(store, key, lambda run, outputs=outputs, now=now: machine.submit(run, outputs, now), "")
+    await attend(Attendance(later(store, elapsed), ScriptedModel(ANSWER)), store, key)
+    await asyncio.gather(*lost)
+    assert await said(store, key) == ["In Oslo."]

@@ -1,0 +1,109 @@
+"""Server tools that fail: for good, for now, or after somebody else has answered."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from assistants.engine.attendance import Attendance
+from assistants.schema.runs import RunStatus
+from assistants.state.store import Store
+from assistants.tools.registry import SERVER_TOOLS
+from assistants.tools.servertool import Question, ToolFailed
+from tests.attending import ScriptedModel, answer, attend, new_run_on, run_of, said
+from tests.conversation import RETRIEVAL, call
+
+Behave = Callable[[Callable[[Question], Awaitable[str]]], None]
+
+
+@pytest.fixture
+def behave(monkeypatch: pytest.MonkeyPatch) -> Behave:
+    """Makes retrieval answer in another way."""
+
+    def replace_answer(other: Callable[[Question], Awaitable[str]]) -> None:
+        monkeypatch.setitem(SERVER_TOOLS, "retrieval", replace(SERVER_TOOLS["retrieval"], answer=other))  # type: ignore[arg-type]
+
+    return replace_answer
+
+
+def asking(*call_ids: str) -> ScriptedModel:
+    """A model that calls retrieval, and then answers."""
+    return ScriptedModel({"tool_calls": [call("retrieval", each, q="?") for each in call_ids]}, {"text": "Who knows?"})
+
+
+async def test_a_tool_that_fails_for_good_tells_the_model_so_and_the_run_goes_on(store: Store, behave: Behave):
+    async def refuse(_: Question) -> str:
+        raise ToolFailed("The index is gone.")
+
+    behave(refuse)
+    key, model = await new_run_on(store, RETRIEVAL), asking("call_r")
+    attendance = Attendance(store, model)
+    await attend(attendance, store, key)
+    await answer(attendance, key, "call_r")
+    await attend(attendance, store, key)
+
+    assert model.requests[1]["messages"][-1] == {
+        "role": "tool",
+        "tool_call_id": "call_r",
+        "content": "The index is gone.",
+    }
+    assert (await run_of(store, key)).status is RunStatus.COMPLETED
+    assert await said(store, key) == ["Who knows?"]
+
+
+async def test_a_tool_in_passing_trouble_leaves_its_item_to_be_delivered_again(store: Store, behave: Behave):
+    async def break_down(_: Question) -> str:
+        raise OSError("no route to the index")
+
+    async def recover(_: Question) -> str:
+        return "Oslo"
+
+    key, attendance = await new_run_on(store, RETRIEVAL), Attendance(store, asking("call_r"))
+    await attend(attendance, store, key)
+    behave(break_down)
+    with pytest.raises(OSError, match="no route to the index"):
+        await answer(attendance, key, "call_r")
+    assert (await run_of(store, key)).unanswered
+    behave(recover)
+    await answer(attendance, key, "call_r")
+    assert not (await run_of(store, key)).unanswered
+
+
+async def test_the_first_of_two_answers_to_a_call_wins(store: Store, behave: Behave):
+    key, model = await new_run_on(store, RETRIEVAL), asking("call_r")
+    attendance = Attendance(store, model)
+    await attend(attendance, store, key)
+
+    async def overtaken(question: Question) -> str:
+        behave(SERVER_TOOL.answer)
+        await answer(attendance, key, "call_r")
+        return "too late"
+
+    behave(overtaken)
+    await answer(attendance, key, "call_r")
+    turn = (await run_of(store, key)).turn
+    assert turn is not None
+    assert [each.output for each in turn.calls] == ["Oslo"]
+
+
+async def test_a_run_goes_on_only_when_every_tool_has_answered(store: Store):
+    key, model = await new_run_on(store, RETRIEVAL), asking("call_1", "call_2")
+    attendance = Attendance(store, model)
+    await attend(attendance, store, key)
+    await answer(attendance, key, "call_2")
+    await attend(attendance, store, key)
+    assert len(model.requests) == 1
+    await answer(attendance, key, "call_1")
+    await attend(attendance, store, key)
+    assert len(model.requests) == 2
+
+
+async def test_an_item_of_a_call_that_nobody_made_is_harmless(store: Store):
+    key, attendance = await new_run_on(store, RETRIEVAL), Attendance(store, asking("call_r"))
+    await attend(attendance, store, key)
+    parked = await run_of(store, key)
+    await answer(attendance, key, "call_unknown")
+    assert await run_of(store, key) == parked
+
+
+SERVER_TOOL = SERVER_TOOLS["retrieval"]

@@ -1,0 +1,86 @@
+"""The route table of the application, as cases for tests that hold for every route."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from fastapi.routing import APIRoute
+from openai import OpenAI
+from openai.types.beta import Assistant
+from openai.types.beta.threads import Run
+from pydantic import BaseModel
+
+from assistants.api.app import ROUTERS
+from tests.talk import ask, function
+
+KINDS = {
+    "assistant_id": ("assistant", "asst"),
+    "thread_id": ("thread", "thread"),
+    "message_id": ("message", "msg"),
+    "run_id": ("run", "run"),
+    "step_id": ("run step", "step"),
+}
+"""What an id of a path is called in an error, and what it begins with."""
+
+REQUIRED: Mapping[str, Any] = {"model": "gpt-4o", "role": "user", "content": "Hello", "tool_outputs": []}
+"""A value for every field that some request requires; `assistant_id` is among the ids."""
+
+
+class Route(NamedTuple):
+    """A method and a path, such as `GET /threads/{thread_id}`, with the fields that its body requires."""
+
+    method: str
+    path: str
+    required: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def ids(self) -> list[str]:
+        """The names of the ids in the path."""
+        return re.findall(r"{(\w+)}", self.path)
+
+    @property
+    def lists(self) -> bool:
+        """Whether it answers a list."""
+        return self.method == "GET" and not self.path.endswith("}")
+
+    def call(self, client: OpenAI, ids: Mapping[str, str]) -> Any:
+        """What the route answers to the smallest body that it accepts."""
+        body = {name: ids[name] if name in ids else REQUIRED[name] for name in self.required}
+        return send(client, self.method, self.path.format(**ids), body if self.method == "POST" else None)
+
+
+def send(client: OpenAI, method: str, path: str, body: object = None) -> Any:
+    """The JSON that any request of the SDK's is answered with."""
+    options: dict[str, Any] = {} if body is None else {"body": body}
+    return getattr(client, method.lower())(path, cast_to=object, **options)
+
+
+def one_of_each(client: OpenAI) -> dict[str, str]:
+    """The ids of a new object of each kind, by their names in paths: a run waits in a thread with one message."""
+    assistant: Assistant = client.beta.assistants.create(model="gpt-4o", tools=[function("get_time")])
+    run: Run = ask(client, assistant.id, "get_time")
+    (message,) = client.beta.threads.messages.list(run.thread_id)
+    (step,) = client.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id)
+    return {
+        "assistant_id": assistant.id,
+        "thread_id": run.thread_id,
+        "message_id": message.id,
+        "run_id": run.id,
+        "step_id": step.id,
+    }
+
+
+def _route(route: APIRoute) -> list[Route]:
+    bodies = [param.field_info.annotation for param in route.dependant.body_params]
+    models = [body for body in bodies if isinstance(body, type) and issubclass(body, BaseModel)]
+    required = tuple(name for body in models for name, field in body.model_fields.items() if field.is_required())
+    return [Route(method, route.path, required) for method in sorted(route.methods)]
+
+
+ROUTES = [
+    found for router in ROUTERS for route in router.routes if isinstance(route, APIRoute) for found in _route(route)
+]
+"""Every route of the application."""

@@ -1,0 +1,19 @@
+from pathlib import Path
+
+from tests.settings_table import settings_table
+
+README = Path(__file__).parents[2] / "README.md"
+BEGIN, END = "<!-- settings -->\n", "<!-- /settings -->"
+
+
+def test_the_readme_lists_every_setting_with_its_names_and_default():
+    _, begin, rest = README.read_text(encoding="utf-8").partition(BEGIN)
+    table, end, _ = rest.partition(END)
+    assert (begin, end) == (BEGIN, END)
+    assert table.strip() == settings_table().strip()
+
+
+def test_the_table_says_what_every_setting_is_for():
+    rows = [row.strip("| ").split(" | ") for row in settings_table().splitlines()[2:]]
+    assert all(len(row) == 3 and all(row) for row in rows)
+    assert "None" not in settings_table()

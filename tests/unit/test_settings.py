@@ -1,0 +1,144 @@
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from assistants.settings import Settings
+from tests.unit.conftest import ReadSettings
+
+DIGEST = "0123456789abcdef" * 4
+SECRET = "sk-very-secret"
+
+
+def shown(value: Any) -> Any:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("AzureWebJobsStorage", "storage"),
+        ("BlobConnectionString", "storage"),
+        ("AzureWebJobsStorage__accountName", "storage_account"),
+        ("AzureWebJobsStorage__blobServiceUri", "storage_blob_uri"),
+        ("AzureWebJobsStorage__serviceUri", "storage_blob_uri"),
+        ("AzureWebJobsStorage__queueServiceUri", "storage_queue_uri"),
+        ("AzureWebJobsStorage__credential", "storage_credential"),
+        ("AzureWebJobsStorage__clientId", "storage_client_id"),
+        ("OPENAI_API_KEY", "openai_api_key"),
+        ("OpenAIKey", "openai_api_key"),
+        ("OPENAI_BASE_URL", "openai_base_url"),
+        ("AZURE_OPENAI_ENDPOINT", "azure_openai_endpoint"),
+        ("AZURE_OPENAI_API_KEY", "azure_openai_api_key"),
+        ("AZURE_OPENAI_API_VERSION", "azure_openai_api_version"),
+        ("OPENAI_API_VERSION", "azure_openai_api_version"),
+        ("MODEL", "model"),
+        ("DeploymentOrModelName", "model"),
+    ],
+)
+def test_a_setting_is_read_under_each_of_its_names(read_settings: ReadSettings, name: str, field: str):
+    assert shown(getattr(read_settings({name: "value"}), field)) == "value"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "field"),
+    [
+        ("AzureWebJobsStorage", "BlobConnectionString", "storage"),
+        ("OPENAI_API_KEY", "OpenAIKey", "openai_api_key"),
+        ("MODEL", "DeploymentOrModelName", "model"),
+    ],
+)
+def test_the_predecessors_name_counts_only_where_the_present_one_is_not_set(
+    read_settings: ReadSettings, first: str, second: str, field: str
+):
+    assert shown(getattr(read_settings({first: "new", second: "old"}), field)) == "new"
+    assert shown(getattr(read_settings({first: "", second: "old"}), field)) == "old"
+
+
+def test_an_empty_environment_gives_the_defaults(read_settings: ReadSettings):
+    settings = read_settings({})
+    for name, field in Settings.model_fields.items():
+        assert getattr(settings, name) == field.get_default(call_default_factory=True)
+
+
+@pytest.mark.parametrize(
+    "name", ["AzureWebJobsStorage", "OPENAI_API_KEY", "LOOK_AGAIN", "LOG_SEGMENT_BLOCKS", "API_KEYS", "MODEL_MAP"]
+)
+def test_an_empty_value_counts_as_not_set(read_settings: ReadSettings, name: str):
+    assert read_settings({name: ""}) == read_settings({})
+
+
+@pytest.mark.parametrize(
+    ("environment", "named", "called"),
+    [
+        ({}, "gpt-4o", "gpt-4o"),
+        ({"MODEL": "d"}, "gpt-4o", "d"),
+        ({"MODEL_MAP": "*=d"}, "gpt-4o", "d"),
+        ({"MODEL_MAP": "gpt-4o=a"}, "gpt-4o", "a"),
+        ({"MODEL_MAP": "gpt-4o=a"}, "o3", "o3"),
+        ({"MODEL_MAP": "gpt-4o=a,*=d"}, "gpt-4o", "a"),
+        ({"MODEL_MAP": "gpt-4o=a,*=d"}, "o3", "d"),
+        ({"MODEL_MAP": "gpt-4o=a", "MODEL": "d"}, "gpt-4o", "a"),
+        ({"MODEL_MAP": "gpt-4o=a", "MODEL": "d"}, "o3", "d"),
+        ({"MODEL_MAP": "*=b", "MODEL": "d"}, "o3", "b"),
+        ({"MODEL_MAP": " gpt-4o = a , "}, "gpt-4o", "a"),
+        ({"MODEL_MAP": "llama3:8b=library/llama3"}, "llama3:8b", "library/llama3"),
+    ],
+)
+def test_the_endpoints_name_of_a_model(
+    read_settings: ReadSettings, environment: Mapping[str, str], named: str, called: str
+):
+    assert read_settings(environment).endpoint_model(named) == called
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("k=p", {"k": "p"}),
+        ("k1=p,k2=p,k3=other", {"k1": "p", "k2": "p", "k3": "other"}),
+        (" k1 = p , k2 = q , ", {"k1": "p", "k2": "q"}),
+        ("base64==p", {"base64=": "p"}),
+        (f"sha256:{DIGEST}=p", {f"sha256:{DIGEST}": "p"}),
+        ("k=" + "p" * 63, {"k": "p" * 63}),
+        ("k=Team_1-a", {"k": "Team_1-a"}),
+        (",", {}),
+    ],
+)
+def test_keys_and_their_projects(read_settings: ReadSettings, text: str, keys: Mapping[str, str]):
+    assert read_settings({"API_KEYS": text}).api_keys == keys
+
+
+@pytest.mark.parametrize(
+    ("environment", "complaint"),
+    [
+        ({"API_KEYS": SECRET}, "API_KEYS is a comma-separated list of KEY=VALUE"),
+        ({"API_KEYS": f"{SECRET}="}, "API_KEYS is a comma-separated list of KEY=VALUE"),
+        ({"API_KEYS": f"=p,{SECRET}=p"}, "API_KEYS is a comma-separated list of KEY=VALUE"),
+        ({"API_KEYS": f"{SECRET}=a project"}, "a project is 1 to 63"),
+        ({"API_KEYS": f"{SECRET}=a/b"}, "a project is 1 to 63"),
+        ({"API_KEYS": f"{SECRET}=.."}, "a project is 1 to 63"),
+        ({"API_KEYS": f"{SECRET}={'p' * 64}"}, "a project is 1 to 63"),
+        ({"API_KEYS": f"sha256:{SECRET}=p"}, "a hashed key is sha256:"),
+        ({"API_KEYS": f"sha256:{DIGEST.upper()}=p"}, "a hashed key is sha256:"),
+        ({"MODEL_MAP": "gpt-4o"}, "MODEL_MAP is a comma-separated list of KEY=VALUE"),
+        ({"LOOK_AGAIN": "61", "API_KEYS": f"{SECRET}=p"}, "LOOK_AGAIN"),
+        ({"LOOK_AGAIN": "0"}, "LOOK_AGAIN"),
+        ({"CLAIM": "soon"}, "CLAIM"),
+        ({"LOG_SEGMENT_BLOCKS": "50001", "OPENAI_API_KEY": SECRET}, "LOG_SEGMENT_BLOCKS"),
+        ({"STORAGE_TIMEOUT": "-1", "AzureWebJobsStorage": f"AccountKey={SECRET}"}, "STORAGE_TIMEOUT"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_the_name_of_its_setting_and_without_any_key(
+    read_settings: ReadSettings, environment: Mapping[str, str], complaint: str
+):
+    with pytest.raises(ValidationError, match=complaint) as refused:
+        read_settings(environment)
+    assert SECRET not in str(refused.value)
+    assert DIGEST.upper() not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["AzureWebJobsStorage", "OPENAI_API_KEY", "AZURE_OPENAI_API_KEY", "API_KEYS"])
+def test_no_key_is_shown_when_the_settings_are_printed(read_settings: ReadSettings, name: str):
+    settings = read_settings({name: f"{SECRET}=p"})
+    assert SECRET not in repr(settings) + str(settings)
