@@ -134,7 +134,7 @@ def _begins_another(part: Any, call: PartialCall) -> bool:
 def last_error(error: Exception) -> LastError:
     """The upstream's own text under the code that a run's `last_error` has for it (contract, 11.10)."""
     if not isinstance(error, openai.APIError):
-        return _error("server_error", f"The model's answer broke off: {error or type(error).__name__}")
+        return _error("server_error", f"The model's answer broke off: {str(error) or type(error).__name__}")
     body: Any = error.body
     message: Any = cast("dict[str, Any]", body).get("message") if isinstance(body, dict) else None
     status = getattr(error, "status_code", None)
