@@ -14,7 +14,7 @@ from tests.processes import HttpSide, Model, Service, eventually
 from tests.sdk import connect, refused
 from tests.storage import stored_run
 
-LIFETIME = 2
+LIFETIME = 3
 SETTINGS = {"RUN_LIFETIME": str(LIFETIME), "LOOK_AGAIN": str(LIFETIME), "CLAIM": "1"}
 
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 
 import openai
 import pytest
+from openai import OpenAI
 
 from assistants.local.azurite import Storage
 from tests.conversation import RETRIEVAL, WEATHER, Conversation, call, unique
@@ -45,13 +46,13 @@ class Mixed(Conversation):
                 tool_calls=[call("get_weather", "call_w"), call("retrieval", "call_r", q="Where?")],
             ),
         )
-        super().__init__(connect(service.url), question, WEATHER, RETRIEVAL)
+        super().__init__(self._connect(), question, WEATHER, RETRIEVAL)
 
     def survive(self) -> None:
         """Kill the service, and start it again."""
         self._service.kill()
         self._service.start()
-        self.client = connect(self._service.url)
+        self.client = self._connect()
 
     def asked(self, text: str) -> object:
         """Wait until the model was asked something that contains the text."""
@@ -68,6 +69,10 @@ class Mixed(Conversation):
         if self.run().status == "requires_action":
             self.submits()
         self.reaches("completed")
+
+    def _connect(self) -> OpenAI:
+        # A run that cannot be committed within half the look-again delay is refused with a 503, to be tried again.
+        return connect(self._service.url).with_options(max_retries=3)
 
     def _reply(self, match: str, **reply: object) -> dict[str, object]:
         return {"match": match, "times": -1, "delay": 0.1, "chunk_delay": 0.03, **reply}
@@ -154,7 +159,8 @@ def test_a_thread_whose_run_was_being_created_is_not_locked_for_long(mortal: Ser
     run.reaches("completed")
     run.client.beta.threads.messages.create(run.thread_id, role="user", content=run.again)
     with ThreadPoolExecutor() as pool:
-        creating = pool.submit(run.client.beta.threads.runs.create, run.thread_id, assistant_id=run.assistant_id)
+        once = run.client.with_options(max_retries=0)
+        creating = pool.submit(once.beta.threads.runs.create, run.thread_id, assistant_id=run.assistant_id)
         time.sleep(0.01)
         run.survive()
         with suppress(openai.APIConnectionError):
