@@ -5,7 +5,7 @@ import weakref
 from dataclasses import dataclass
 
 from assistants.engine.attendance import Attendance
-from assistants.engine.completion import Endpoint
+from assistants.engine.endpoint import Endpoint
 from assistants.settings import settings
 from assistants.state.store import Store
 

@@ -7,9 +7,9 @@ import secrets
 from azure.core.exceptions import AzureError
 
 from assistants.engine import machine
-from assistants.engine.completion import Model
 from assistants.engine.driver import Driver, call_server_tools
 from assistants.engine.ending import end_unheld
+from assistants.engine.endpoint import Model
 from assistants.engine.hold import ClaimLost, Hold
 from assistants.engine.items import WORK, Call, LookAgain, Purge, attend_item, run_key, work_item
 from assistants.engine.machine import Event

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 
 from azure.core.exceptions import AzureError
 
-from assistants.engine import machine, outcome, prompt
-from assistants.engine.completion import Completion, Model
+from assistants.engine import machine, outcome, tokens
+from assistants.engine.endpoint import Model
 from assistants.engine.hold import Hold
 from assistants.engine.items import WORK, Call
 from assistants.engine.machine import Event
+from assistants.engine.modelcall import ModelCall
 from assistants.engine.publication import publish
 from assistants.schema.messages import Message
 from assistants.schema.runs import RunStatus
@@ -58,7 +59,11 @@ class Driver:
             if run.unpublished is None:
                 if run.status is RunStatus.CANCELLING:
                     return await self._end(hold, Event.STOP, None, look)
-                run = await self._take_turn(hold, thread)
+                call = ModelCall(self._store, self._model, run, thread)
+                used_up = tokens.used_up(run) or ("max_prompt_tokens" if call.over_budget else None)
+                if used_up is not None:
+                    return await self._end(hold, Event.INCOMPLETE, used_up, look)
+                run = await self._take_turn(hold, call)
                 continue
             run = await self._publish(hold)
             assert run.turn is not None
@@ -71,21 +76,21 @@ class Driver:
             if run.status is RunStatus.CANCELLING:
                 return await self._end(hold, Event.STOP, None, look)
 
-    async def _take_turn(self, hold: Hold, thread: Sequence[Message]) -> RunRecord:
-        """One call of the model, cut off by a cancellation or the run's expiry, and the record of what it brought."""
-        run, started, completion = hold.run, self._now(), Completion()
-        body = prompt.request(run, thread, self._store.settings.endpoint_model(run.model))
-        call = asyncio.create_task(completion.take(self._model.stream(body)))
+    async def _take_turn(self, hold: Hold, call: ModelCall) -> RunRecord:
+        """Ask the model, until a cancellation or the run's expiry cuts it off, and record what it said."""
+        run, started = hold.run, self._now()
+        answer = asyncio.create_task(call.make())
         watch = asyncio.create_task(self._watch(hold))
         try:
-            await asyncio.wait({call, watch}, return_when=asyncio.FIRST_COMPLETED)
-            cut_off = None if call.done() else watch.result()
+            await asyncio.wait({answer, watch}, return_when=asyncio.FIRST_COMPLETED)
+            cut_off = answer.result() if answer.done() else watch.result()
         finally:
-            for task in (call, watch):
+            for task in (answer, watch):
                 task.cancel()
-            await asyncio.gather(call, watch, return_exceptions=True)
-        turn = machine.bounded(run, outcome.turn(run, completion, started, self._now(), cut_off))
-        return await hold.write(lambda run: machine.record(run, turn, self._now()), "turn recorded")
+            await asyncio.gather(answer, watch, return_exceptions=True)
+        turn = outcome.turn(run, call.completion, started, self._now(), cut_off)
+        recorded = machine.bounded(run, outcome.measured(turn, call.completion, call.prompt))
+        return await hold.write(lambda run: machine.record(run, recorded, self._now()), "turn recorded")
 
     async def _watch(self, hold: Hold) -> Finish:
         """Keep the claim alive until the run is cancelled or expires."""

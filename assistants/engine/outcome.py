@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
+from assistants.engine import tokens
 from assistants.engine.completion import Completion
-from assistants.engine.prompt import tool_type
+from assistants.engine.prompt import Prompt, tool_type
 from assistants.state.runs import Finish, RunRecord, ToolCall, Turn
 from assistants.storage.ids import derived
 
@@ -33,6 +34,16 @@ def turn(run: RunRecord, completion: Completion, started: float, ended: float, c
         calls=calls,
         usage=completion.usage,
     )
+
+
+def measured(turn: Turn, completion: Completion, prompt: Prompt) -> Turn:
+    """The turn with what it used, estimated where the endpoint did not report it and said something."""
+    used = completion.usage
+    if used is None and (completion.length or turn.finish in _WHOLE):
+        arguments = [call.arguments for call in turn.calls]
+        used = tokens.estimated_usage(prompt.tokens, [turn.text or "", turn.refusal or "", *arguments])
+    estimate = prompt.estimate if completion.usage else None
+    return turn.model_copy(update={"usage": used, "estimate": estimate, "dropped": prompt.dropped})
 
 
 def _calls(run: RunRecord, completion: Completion) -> list[ToolCall]:
