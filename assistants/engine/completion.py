@@ -1,6 +1,6 @@
 """What the model says, accumulated from its stream, and what went wrong with it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -40,11 +40,14 @@ class Completion:
     def error(self) -> LastError | None:
         return last_error(self.trouble) if self.trouble else None
 
-    async def take(self, chunks: AsyncIterator[ChatCompletionChunk]) -> None:
-        """Take in a whole stream. Whatever goes wrong with it becomes the completion's own trouble."""
+    async def take(
+        self, chunks: AsyncIterator[ChatCompletionChunk], heard: "Callable[[Completion], None]" = lambda _: None
+    ) -> None:
+        """Take in a whole stream, with a call of `heard` after each chunk. What goes wrong becomes its trouble."""
         try:
             async for chunk in chunks:
                 self.add(chunk)
+                heard(self)
                 if self.length > MAX_TEXT:
                     self.finish = "length"
                     return

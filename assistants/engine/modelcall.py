@@ -5,7 +5,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -43,12 +43,12 @@ class ModelCall:
         """Whether the prompt, though nothing more can be left out, is more than the run may still use."""
         return self.prompt.budget is not None and self.prompt.tokens > self.prompt.budget
 
-    async def make(self) -> None:
-        """Ask until there is an answer, or an error that asking again would not mend."""
+    async def make(self, heard: Callable[[Completion], None]) -> None:
+        """Ask until there is an answer, or an error that asking again would not mend; `heard` after every chunk."""
         attempt = 0
         while True:
             self.completion = Completion()
-            await self.completion.take(self._model.stream(self.prompt.body))
+            await self.completion.take(self._model.stream(self.prompt.body), heard)
             trouble = self.completion.trouble
             if trouble is None or self.completion.length:
                 return
