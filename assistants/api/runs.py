@@ -33,6 +33,8 @@ STREAMED: dict[int | str, dict[str, Any]] = {
 async def runs_list(project: Project, thread_id: ThreadId, page: Page) -> ListPage[Run]:
     """Lists the runs of a thread, the newest first."""
     thread = (await find_thread(project, thread_id)).value
+    # Seen to before it is shown: its time may be over.
+    await lifecycle.active_run(service().store, project, thread)
 
     def show(run: RunRecord) -> Run | None:
         return view(run) if run.committed or run.id == thread.last_run_id else None
