@@ -101,6 +101,12 @@ class Settings(BaseSettings):
         120, validation_alias="MODEL_TIMEOUT", description="seconds the model may be silent before a call is given up"
     )
 
+    model_retries: Annotated[int, Field(ge=0, le=20)] = Field(
+        5,
+        validation_alias="MODEL_RETRIES",
+        description="how often a model that is busy or out of order is asked again, within the run's lifetime",
+    )
+
     # Keys.
     api_keys: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict[str, str],

@@ -3,16 +3,18 @@
 import asyncio
 import logging
 import secrets
+from collections.abc import Sequence
 
 from azure.core.exceptions import AzureError
 
 from assistants.engine import machine
-from assistants.engine.completion import Model
 from assistants.engine.driver import Driver, call_server_tools
 from assistants.engine.ending import end_unheld
+from assistants.engine.endpoint import Model
 from assistants.engine.hold import ClaimLost, Hold
 from assistants.engine.items import WORK, Call, LookAgain, Purge, attend_item, run_key, work_item
 from assistants.engine.machine import Event
+from assistants.engine.narration import NOBODY, Listener
 from assistants.engine.publication import publish
 from assistants.engine.transitions import change_run
 from assistants.schema.runs import LastError
@@ -131,18 +133,41 @@ class Attendance:
         claimed = await change_run(self._store, key, claim, "claimed", document)
         if claimed is None or not machine.holds(claimed.value, token):
             return
-        hold = Hold(self._store, key, claimed, token)
+        await self.carry_on(Hold(self._store, key, claimed, token), parts, look)
+
+    async def carry_on(
+        self,
+        hold: Hold,
+        parts: Sequence[bytes],
+        look: Look | None,
+        listener: Listener = NOBODY,
+        stay: bool = False,
+    ) -> None:
+        """Drive a run that is held, and see to it that whatever goes wrong ends it or lets it go.
+
+        Parameters
+        ----------
+        parts
+            The segments of the thread's log, of which the run knows how much belongs to its prompt.
+        look, listener, stay
+            As `Driver.drive` has them.
+
+        Raises
+        ------
+        AzureError
+            Storage failed; the run has been let go as far as possible.
+        """
         try:
             if hold.run.takeovers >= machine.MAX_TAKEOVERS:
                 await self._fail(hold, f"The run was taken up {hold.run.takeovers} times without making progress.")
-                return
-            fold = Fold([part[:length] for part, length in zip(parts, hold.run.prompt or lengths, strict=False)])
-            await self._add_missing(key, hold.run, fold)
-            await self._driver.drive(hold, fold.messages(), look)
+            else:
+                fold = Fold([part[:length] for part, length in zip(parts, hold.run.prompt or (), strict=False)])
+                await self._add_missing(hold.key, hold.run, fold)
+                await self._driver.drive(hold, fold.messages(), look, listener, stay)
         except ClaimLost:
-            log.warning("run %s: another attendance has it now", key.run)
+            log.warning("run %s: another attendance has it now", hold.key.run)
         except ThreadGone:
-            log.info("run %s: its thread is gone", key.run)
+            log.info("run %s: its thread is gone", hold.key.run)
         except AzureError as error:
             await self._let_go(hold, f"{type(error).__name__}: {error}".splitlines()[0])
             raise
@@ -150,7 +175,7 @@ class Attendance:
             await self._let_go(hold, "the process that drove the run was stopped")
             raise
         except Exception as error:
-            log.exception("run %s failed", key.run)
+            log.exception("run %s failed", hold.key.run)
             await self._fail(hold, f"The run could not be completed: {type(error).__name__}: {error}")
 
     async def _look_again(self, item: LookAgain) -> None:

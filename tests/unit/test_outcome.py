@@ -149,15 +149,16 @@ def test_calls_are_made_whatever_the_model_calls_its_end(finish: str | None):
 
 
 @pytest.mark.parametrize("finish", ["length", "content_filter"])
-def test_calls_that_were_cut_short_are_not_made(finish: str):
+def test_calls_that_were_cut_short_are_kept_for_the_record_and_not_parked(finish: str):
     said = outcome(delta(content="Let"), *calling(call(0, "call_1", "f", '{"a')), delta(finish))
-    assert (said.text, said.finish, said.calls) == ("Let", finish, [])
+    assert (said.text, said.finish, said.parked) == ("Let", finish, False)
+    assert said.calls == [ToolCall(id="call_1", name="f", arguments='{"a')]
 
 
 @pytest.mark.parametrize("cut_off", ["cancelled", "expired", "failed"])
-def test_a_turn_that_was_cut_off_keeps_its_text_and_makes_no_calls(cut_off: Finish):
+def test_a_turn_that_was_cut_off_keeps_what_it_said(cut_off: Finish):
     said = outcome(delta(content="Let"), *calling(call(0, "call_1", "f", "{}")), cut_off=cut_off)
-    assert (said.text, said.finish, said.calls) == ("Let", cut_off, [])
+    assert (said.text, said.finish, [made.name for made in said.calls]) == ("Let", cut_off, ["f"])
     assert outcome(cut_off=cut_off).text is None
 
 

@@ -120,7 +120,7 @@ def test_the_conversation_is_instructions_then_thread_then_own_messages_then_tur
         turns=[turn(TIME_CALL, LOOK_UP, said="Let me see.")],
     )
     thread = [message("msg_0", "Hello"), message("msg_1", "Hi", role="assistant")]
-    assert prompt.conversation(asked, thread) == [
+    assert prompt.conversation(asked, prompt.recent(asked, thread)) == [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "Hello"},
         {"role": "assistant", "content": "Hi"},
@@ -141,8 +141,7 @@ def test_the_conversation_is_instructions_then_thread_then_own_messages_then_tur
 def test_an_own_message_that_is_in_the_thread_already_is_sent_once_and_last():
     own = message("msg_2", "And now?")
     asked = run(additional_messages=[own.model_dump()])
-    said = prompt.conversation(asked, [own, message("msg_1", "Hello")])
-    assert [part["content"] for part in said] == ["Hello", "And now?"]
+    assert [message.id for message in prompt.recent(asked, [own, message("msg_1", "Hello")])] == ["msg_1", "msg_2"]
 
 
 @pytest.mark.parametrize(
