@@ -49,5 +49,5 @@ def test_a_run_that_passes_128_tool_calls_ends_failed_and_says_so(
         "server_error",
         "The run made more than 128 tool calls, which is the limit.",
     )
-    assert conversation.progress() == [("tool_calls", "completed")] * (len(counts) - 1)
+    assert conversation.progress() == [("tool_calls", "completed")] * (len(counts) - 1) + [("tool_calls", "failed")]
     conversation.ask("Are you still there?")
