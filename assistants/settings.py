@@ -172,4 +172,6 @@ def _pairs(text: str, name: str) -> list[tuple[str, str]]:
     pairs = [entry.rpartition("=") for entry in entries]
     if any(not key.strip() or not value.strip() for key, _, value in pairs):
         raise ValueError(f"{name} is a comma-separated list of KEY=VALUE")
+    if len({key.strip() for key, _, _ in pairs}) < len(pairs):
+        raise ValueError(f"{name} names something twice")
     return [(key.strip(), value.strip()) for key, _, value in pairs]

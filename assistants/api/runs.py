@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 
 from assistants.api.assistants import find_assistant
@@ -17,12 +17,16 @@ from assistants.schema.base import RunId, ThreadId
 from assistants.schema.lists import Page as ListPage
 from assistants.schema.runs import CreateRun, ModifyRun, Run, SubmitToolOutputs
 from assistants.schema.threads import Thread
+from assistants.state.messages import put_record
 from assistants.state.paging import page_of_documents
 from assistants.state.runs import RunRecord, view
 from assistants.state.snapshots import new_message, new_run
 from assistants.state.store import RunKey
 
 router = APIRouter(prefix="/threads/{thread_id}/runs", tags=["Runs"])
+
+POLL_AFTER = "250"
+"""Milliseconds after which the SDK's polling helpers are to ask again (contract, 0)."""
 
 STREAMED: dict[int | str, dict[str, Any]] = {
     200: {"description": "The run; with `stream`, its events.", "content": {"text/event-stream": {}}}
@@ -51,6 +55,8 @@ async def runs_create(
     thread, assistant = await together(find_thread(project, thread_id), find_assistant(project, body.assistant_id))
     messages = [new_message(store, thread_id, message) for message in body.additional_messages or []]
     run = new_run(store, thread_id, assistant, body, messages)
+    for message in messages:
+        put_record(message)  # refused here if it is too large to be added later
     key = RunKey(project, thread_id, run.id)
     if not body.stream:
         return view((await lifecycle.start_run(store, key, thread, run)).document.value)
@@ -59,9 +65,12 @@ async def runs_create(
 
 
 @router.get("/{run_id}")
-async def runs_retrieve(project: Project, thread_id: ThreadId, run_id: RunId) -> Run:
+async def runs_retrieve(response: Response, project: Project, thread_id: ThreadId, run_id: RunId) -> Run:
     """Retrieves a run."""
-    return view((await lifecycle.find_run(service().store, RunKey(project, thread_id, run_id))).value)
+    run = (await lifecycle.find_run(service().store, RunKey(project, thread_id, run_id))).value
+    if run.active:
+        response.headers["openai-poll-after-ms"] = POLL_AFTER
+    return view(run)
 
 
 @router.post("/{run_id}")

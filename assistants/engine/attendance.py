@@ -17,7 +17,7 @@ from assistants.engine.machine import Event
 from assistants.engine.narration import NOBODY, Listener
 from assistants.engine.publication import publish
 from assistants.engine.transitions import change_run
-from assistants.schema.runs import LastError
+from assistants.schema.runs import MAX_OUTPUT, LastError
 from assistants.state.messages import Fold, ThreadGone, put_record
 from assistants.state.purging import purge
 from assistants.state.runs import Look, RunRecord
@@ -191,7 +191,10 @@ class Attendance:
         look = Look(id=sent.id, pop_receipt=sent.pop_receipt)
         if not run.committed:
             thread = await self._store.threads.read(key.thread_name)
-            if thread is None or thread.value.last_run_id != key.run:
+            if thread is None:
+                await purge(self._store, key.project, key.thread)  # the thread was to be created with the run
+                return
+            if thread.value.last_run_id != key.run:
                 await change_run(
                     self._store, key, lambda run: machine.discard(run, self._now()), "never committed", document
                 )
@@ -213,13 +216,15 @@ class Attendance:
         run = document.value
         if call_id is not None and call_id not in {call.id for call in run.unanswered}:
             return
-        if machine.held(run, self._now()):
-            again = LookAgain(project=key.project, thread=key.thread, run=key.run, segments=segments)
-            await self._store.queues.send(WORK, again.model_dump(), self._store.settings.look_again)
-            return
         what = "The run" if call_id is None else f"The tool call {call_id}"
         why = f"{what} could not be attended to after several attempts" + (f": {run.trouble}" if run.trouble else ".")
-        await end_unheld(self._store, key, document, Event.FAIL, why)
+        if machine.held(run, self._now()) and call_id is not None:
+            await self._store_output(key, call_id, why, document)  # the holder of the run waits for it
+        elif machine.held(run, self._now()):
+            again = LookAgain(project=key.project, thread=key.thread, run=key.run, segments=segments)
+            await self._store.queues.send(WORK, again.model_dump(), self._store.settings.look_again)
+        else:
+            await end_unheld(self._store, key, document, Event.FAIL, why)
 
     async def _store_output(
         self, key: RunKey, call_id: str, output: str, known: Document[RunRecord]
@@ -227,7 +232,7 @@ class Attendance:
         return await change_run(
             self._store,
             key,
-            lambda run: machine.answer(run, call_id, output, self._now()),
+            lambda run: machine.answer(run, call_id, output[:MAX_OUTPUT], self._now()),
             "tool answered",
             known,
         )

@@ -65,11 +65,12 @@ def request(run: RunRecord, messages: Sequence[Message], model: str) -> dict[str
     completion_budget = tokens.left(run.max_completion_tokens, usage(run).completion_tokens)
     if completion_budget is not None:
         body["max_completion_tokens"] = completion_budget
-    tools = [offer for tool in run.tools if (offer := offered(tool))]
+    tools = offers(run)
     if tools:
-        body["tools"] = tools
-        if run.tool_choice is not None and not run.turns:
-            body["tool_choice"] = chosen(run.tool_choice)
+        body["tools"] = list(tools.values())
+        choice = chosen(run.tool_choice) if run.tool_choice is not None and not run.turns else None
+        if isinstance(choice, str) or (choice and choice["function"]["name"] in tools):
+            body["tool_choice"] = choice
         if run.parallel_tool_calls is not None:
             body["parallel_tool_calls"] = run.parallel_tool_calls
     return body
@@ -88,6 +89,15 @@ def content(message: Message) -> str | list[dict[str, Any]]:
     if all(part["type"] == "text" for part in parts):
         return "\n".join(part["text"] for part in parts)
     return parts
+
+
+def offers(run: RunRecord) -> dict[str, dict[str, Any]]:
+    """The functions that the model is offered, by name; the client's go before a server tool of the same name."""
+    found: dict[str, dict[str, Any]] = {}
+    for tool in sorted(run.tools, key=lambda tool: tool["type"] != FUNCTION):
+        if offer := offered(tool):
+            found.setdefault(offer["function"]["name"], offer)
+    return found
 
 
 def offered(tool: AssistantTool) -> dict[str, Any] | None:

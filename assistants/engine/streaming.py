@@ -14,7 +14,7 @@ from azure.core.exceptions import AzureError
 from assistants.engine import machine
 from assistants.engine.attendance import Attendance
 from assistants.engine.hold import Hold
-from assistants.engine.lifecycle import Started, attended, find_run, submit_outputs
+from assistants.engine.lifecycle import Started, attended, find_run, nudge, submit_outputs
 from assistants.engine.narration import Narrator
 from assistants.engine.transitions import change_run
 from assistants.schema.runs import RunStatus
@@ -92,6 +92,9 @@ async def drive(attendance: Attendance, store: Store, key: RunKey, taken: Taken,
             await attendance.carry_on(taken.hold, taken.parts, taken.look, narrator, stay=True)
         except AzureError as error:
             log.warning("run %s: its stream no longer drives it: %s", key.run, error)
+        except asyncio.CancelledError:
+            await nudge(store, key, taken.hold.run)  # this process is stopping; another one goes on
+            raise
         document = taken.hold.document
     while _goes_on(document.value):
         await asyncio.sleep(FOLLOW)

@@ -24,6 +24,7 @@ KEYS = {"plain-key": "a", "other-key": "b", HASHED: "c", "schlüssel": "d"}
         ({"api-key": " hashed-key "}, "c"),
         ({"authorization": "Basic dXNlcjpwYXNz", "api-key": "other-key"}, "b"),
         ({"authorization": "Bearer other-key", "api-key": "plain-key"}, "b"),
+        ({"authorization": "Bearer ", "api-key": "plain-key"}, "a"),
     ],
 )
 def test_a_key_belongs_to_its_project(headers: Mapping[str, str], owner: str):

@@ -89,6 +89,17 @@ def test_a_tool_choice_names_a_function_of_the_model(choice: Any, sent: Any):
     assert prompt.chosen(choice) == sent
 
 
+def test_no_two_functions_of_one_name_are_offered_and_the_clients_goes_first():
+    own = {"type": "function", "function": {"name": "retrieval"}}
+    offered = prompt.request(run(tools=[{"type": "retrieval"}, own, {"type": "retrieval"}]), [], "m")["tools"]
+    assert offered == [own]
+
+
+def test_a_tool_that_nobody_answers_cannot_be_forced_on_the_model():
+    asked = run(tools=[FUNCTION, {"type": "file_search"}], tool_choice={"type": "file_search"})
+    assert "tool_choice" not in prompt.request(asked, [], "m")
+
+
 def test_what_a_function_leaves_open_is_not_sent():
     definition = {"name": "f", "description": "d", "parameters": {"type": "object"}, "strict": None}
     offered = prompt.offered({"type": "function", "function": definition})  # type: ignore[typeddict-item]
