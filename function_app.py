@@ -14,6 +14,7 @@ from assistants.engine.items import WORK
 from assistants.tools.registry import QUEUES
 
 STORAGE = "AzureWebJobsStorage"
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 api = create_api()
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
@@ -47,8 +48,11 @@ for _route in (route for router in ROUTERS for route in router.routes):
     assert isinstance(_route, APIRoute)
     _publish(_route.name, f"{PREFIX}{_route.path}".lstrip("/"), sorted(_route.methods or ()))
 
+# The Azure flavour: the gate rewrites its paths.
+_publish("azure_openai", "openai/{*path}", METHODS)
 # The host takes the first match in the order of function names, and answers what matches nothing with an empty 404.
-_publish("zz_unmatched", "{*path}", ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
+# The pages come through here.
+_publish("zz_unmatched", "{*path}", METHODS)
 
 
 def _attend(queue: str, handle: Callable[[bytes], Awaitable[None]], name: str) -> None:

@@ -28,9 +28,12 @@ class Request(BaseModel):
 
 
 class Object(BaseModel):
-    """What is answered and stored; fields are in the wire's order, and unknown ones are dropped on load."""
+    """What is answered and stored; fields are in the wire's order, and unknown ones are dropped on load.
 
-    model_config = ConfigDict(extra="ignore")
+    All fields are always answered, and so /openapi.json has those with a default as required too.
+    """
+
+    model_config = ConfigDict(extra="ignore", json_schema_serialization_defaults_required=True)
 
 
 class Resource(Object):
