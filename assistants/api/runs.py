@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from assistants.api.assistants import find_assistant
 from assistants.api.parameters import Page, Project
 from assistants.api.service import service
 from assistants.api.threads import find_thread
+from assistants.api.v1 import VersionedRoute, run_is_modifiable
 from assistants.engine import lifecycle
 from assistants.schema.base import RunId, ThreadId
 from assistants.schema.lists import Page as ListPage
@@ -22,7 +23,7 @@ from assistants.state.store import RunKey
 A = TypeVar("A")
 B = TypeVar("B")
 
-router = APIRouter(prefix="/threads/{thread_id}/runs", tags=["Runs"])
+router = APIRouter(prefix="/threads/{thread_id}/runs", tags=["Runs"], route_class=VersionedRoute)
 
 
 @router.get("")
@@ -52,7 +53,7 @@ async def runs_retrieve(project: Project, thread_id: ThreadId, run_id: RunId) ->
     return view((await lifecycle.find_run(service().store, RunKey(project, thread_id, run_id))).value)
 
 
-@router.post("/{run_id}")
+@router.post("/{run_id}", dependencies=[Depends(run_is_modifiable)])
 async def runs_modify(project: Project, thread_id: ThreadId, run_id: RunId, body: ModifyRun) -> Run:
     """Replaces a run's metadata, in every state."""
     key, store = RunKey(project, thread_id, run_id), service().store

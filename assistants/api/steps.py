@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from assistants.api.parameters import Page, Project
 from assistants.api.service import service
+from assistants.api.v1 import VersionedRoute
 from assistants.engine.lifecycle import find_run
 from assistants.schema.base import RunId, StepId, ThreadId
 from assistants.schema.errors import not_found
@@ -13,7 +14,7 @@ from assistants.state.paging import page_of_items
 from assistants.state.store import RunKey
 from assistants.state.turns import steps
 
-router = APIRouter(prefix="/threads/{thread_id}/runs/{run_id}/steps", tags=["Run steps"])
+router = APIRouter(prefix="/threads/{thread_id}/runs/{run_id}/steps", tags=["Run steps"], route_class=VersionedRoute)
 
 
 @router.get("")

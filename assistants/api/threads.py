@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from assistants.api.assistants import find_assistant
 from assistants.api.parameters import Page, Project
 from assistants.api.service import service
+from assistants.api.v1 import VersionedRoute
 from assistants.engine.items import WORK, Purge
 from assistants.engine.lifecycle import start_thread_and_run
 from assistants.schema.base import ThreadId
@@ -25,7 +26,7 @@ from assistants.state.threads import ThreadRecord, view
 from assistants.storage.documents import Document
 from assistants.storage.ids import blob_name
 
-router = APIRouter(prefix="/threads", tags=["Threads"])
+router = APIRouter(prefix="/threads", tags=["Threads"], route_class=VersionedRoute)
 
 PURGE_DELAY = 30
 """Seconds after which what is left of a deleted thread is looked for: any write begun before has ended by then."""
