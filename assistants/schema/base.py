@@ -5,7 +5,17 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, GetCoreSchemaHandler
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+)
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 MAX_TEXT = 256_000
@@ -30,10 +40,18 @@ class Request(BaseModel):
 class Object(BaseModel):
     """What is answered and stored; fields are in the wire's order, and unknown ones are dropped on load.
 
-    All fields are always answered, and so /openapi.json has those with a default as required too.
+    All fields are always answered: /openapi.json has those with a default as required too.
     """
 
-    model_config = ConfigDict(extra="ignore", json_schema_serialization_defaults_required=True)
+    model_config = ConfigDict(extra="ignore")
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        if handler.mode == "serialization":
+            found = handler.resolve_ref_schema(schema)
+            found["required"] = list(found["properties"])
+        return schema
 
 
 class Resource(Object):
