@@ -42,7 +42,7 @@ async def docs() -> HTMLResponse:
         swagger_js_url=f"{DOCS}/swagger-ui-bundle.js".lstrip("/"),
         swagger_css_url=f"{DOCS}/swagger-ui.css".lstrip("/"),
         swagger_favicon_url=f"{DOCS}/favicon-32x32.png".lstrip("/"),
-        swagger_ui_parameters={"persistAuthorization": True, "tryItOutEnabled": True, "validatorUrl": "none"},
+        swagger_ui_parameters={"tryItOutEnabled": True, "validatorUrl": "none"},
     )
 
 

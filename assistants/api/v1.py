@@ -42,7 +42,7 @@ class VersionedRoute(APIRoute):
                 return await handle(request)
             if model:
                 request = _with_body(request, _translated(model, await request.body()))
-            return _shown(await handle(request))
+            return shown_in_v1(await handle(request))
 
         return versioned
 
@@ -58,6 +58,15 @@ async def run_is_modifiable(request: Request, project: Project, thread_id: Threa
         run = (await find_run(service().store, RunKey(project, thread_id, run_id))).value
         if run.active:
             raise cannot_update(run.status.value)
+
+
+def shown_in_v1(response: Response) -> Response:
+    """A success of v2, whole or as a stream, as v1 had it."""
+    if isinstance(response, StreamingResponse):
+        response.body_iterator = _events(response.body_iterator)
+        return response
+    content = json.dumps(v1.shown(json.loads(bytes(response.body))), ensure_ascii=False, separators=(",", ":"))
+    return Response(content, response.status_code, media_type="application/json", background=response.background)
 
 
 def _translated(model: type[v1.V1Request], content: bytes) -> bytes:
@@ -82,14 +91,6 @@ def _with_body(request: Request, content: bytes) -> Request:
         return messages.pop() if messages else await request.receive()
 
     return Request(request.scope, receive)
-
-
-def _shown(response: Response) -> Response:
-    if isinstance(response, StreamingResponse):
-        response.body_iterator = _events(response.body_iterator)
-        return response
-    content = json.dumps(v1.shown(json.loads(bytes(response.body))), ensure_ascii=False, separators=(",", ":"))
-    return Response(content, response.status_code, media_type="application/json", background=response.background)
 
 
 async def _events(chunks: AsyncIterable[str | bytes | memoryview]) -> AsyncIterator[str]:
