@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import azure.functions as func
 import fastapi
-from azurefunctions.extensions.http.fastapi import Request, Response
+from azurefunctions.extensions.http.fastapi import Request, Response, web
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
@@ -18,6 +18,16 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 api = create_api()
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+
+class _Server(fastapi.FastAPI):
+    """What the worker serves us with: without pages of its own, which would stand before ours."""
+
+    def __init__(self) -> None:
+        super().__init__(openapi_url=None)
+
+
+web.FastAPI = _Server
 
 
 class Delegate(fastapi.Response):

@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from assistants.api import assistants, messages, pages, runs, steps, threads
+from assistants.api import assistants, messages, pages, runs, steps, threadruns, threads
 from assistants.api.gate import Gate, error_response
 from assistants.api.service import close_service
 from assistants.api.validation import translate
@@ -22,7 +22,7 @@ from assistants.schema.errors import (
 )
 
 PREFIX = "/v1"
-ROUTERS = tuple(resource.router for resource in (assistants, threads, messages, runs, steps))
+ROUTERS = tuple(resource.router for resource in (assistants, threadruns, threads, messages, runs, steps))
 
 
 def create_api() -> FastAPI:

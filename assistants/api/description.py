@@ -44,6 +44,8 @@ _RESPONSES = {
     "4XX": "The request cannot be answered: `message` says why, `param` where.",
     "5XX": "Something is wrong with the service; the request may be repeated.",
 }
+_UNSAID = ("Successful Response", "Client Error", "Server Error")
+"""What FastAPI says of a response that nobody has described."""
 
 
 def described(app: FastAPI) -> Json:
@@ -73,7 +75,8 @@ def _describe_operation(operation: Json) -> None:
         parameter.setdefault("description", _IDS.get(parameter["name"], ""))
     operation["parameters"].append({"$ref": "#/components/parameters/OpenAI-Beta"})
     for status, response in operation["responses"].items():
-        response["description"] = _RESPONSES[status]
+        if response["description"] in _UNSAID:
+            response["description"] = _RESPONSES[status]
 
 
 def _describe_schema(name: str, schema: Json) -> None:

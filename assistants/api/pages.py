@@ -51,5 +51,7 @@ async def docs_asset(asset: str) -> Response:
     """A file of Swagger UI, from the package that carries it."""
     if asset not in _ASSETS:
         raise HTTPException(404)
-    content = (resources.files("fastapi_swagger") / "resources" / asset).read_bytes()
+    import fastapi_swagger  # pyright: ignore[reportMissingTypeStubs] - it has none
+
+    content = (resources.files(fastapi_swagger) / "resources" / asset).read_bytes()
     return Response(content, media_type=_ASSETS[asset], headers={"cache-control": "public, max-age=86400"})

@@ -66,7 +66,8 @@ def shown_in_v1(response: Response) -> Response:
         response.body_iterator = _events(response.body_iterator)
         return response
     content = json.dumps(v1.shown(json.loads(bytes(response.body))), ensure_ascii=False, separators=(",", ":"))
-    return Response(content, response.status_code, media_type="application/json", background=response.background)
+    headers = {name: value for name, value in response.headers.items() if name != "content-length"}
+    return Response(content, response.status_code, headers, background=response.background)
 
 
 def _translated(model: type[v1.V1Request], content: bytes) -> bytes:
@@ -94,7 +95,7 @@ def _with_body(request: Request, content: bytes) -> Request:
 
 
 async def _events(chunks: AsyncIterable[str | bytes | memoryview]) -> AsyncIterator[str]:
-    """The events of a stream, each of which comes in one piece (contract, 7)."""
+    """The events of a stream, of which each piece holds whole ones (contract, 7)."""
     async for chunk in chunks:
         text = chunk if isinstance(chunk, str) else bytes(chunk).decode()
         yield "\n".join(_line(line) for line in text.split("\n"))

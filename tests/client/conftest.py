@@ -32,9 +32,11 @@ def configured(tmp_path_factory: pytest.TempPathFactory, model: Model) -> Iterat
         "MODEL_MAP": "gpt-4o=deployment-a,*=deployment-b",
         "LOG_SEGMENT_BLOCKS": str(SEGMENT),
     }
-    with Azurite(tmp_path_factory.mktemp("configured")) as storage:
-        with Service(storage.connection_string, model.url, **settings) as running:
-            yield running
+    with (
+        Azurite(tmp_path_factory.mktemp("configured")) as storage,
+        Service(storage.connection_string, model.url, **settings) as running,
+    ):
+        yield running
 
 
 @pytest.fixture(scope="session")

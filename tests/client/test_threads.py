@@ -6,8 +6,8 @@ from openai import OpenAI
 from openai.pagination import SyncCursorPage
 from openai.types.beta import Thread
 
-from tests.talk import texts
 from tests.sdk import refused
+from tests.talk import texts
 
 
 def list_threads(client: OpenAI, **query: object) -> SyncCursorPage[Thread]:

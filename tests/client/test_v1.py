@@ -1,7 +1,9 @@
 """v1, chosen by the header: its requests are taken, its shapes are shown, and v2 sees the same objects as its own."""
 
+import json
 from typing import Any
 
+import httpx2
 import pytest
 from openai import OpenAI
 from openai.types.beta import Assistant
@@ -102,6 +104,23 @@ class TestRuns:
         assert "half past ten" in said[1]["content"][0]["text"]["value"]
         steps = v1(client, "get", f"{path}/steps?order=asc")["data"]
         assert [step["type"] for step in steps] == ["tool_calls", "message_creation"]
+
+    def test_a_stream_shows_v1_in_each_of_its_events(self, client: OpenAI, reader: dict[str, Any]):
+        message = {"role": "user", "content": "Hello", "file_ids": ["file-2"]}
+        body = {"assistant_id": reader["id"], "thread": {"messages": [message]}, "stream": True}
+        answer = httpx2.post(f"{client.base_url}threads/runs", json=body, headers=V1, timeout=30)
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        lines = [line.removeprefix("data: ") for line in answer.text.split("\n") if line.startswith("data: {")]
+        shown = {event["object"]: event for event in map(json.loads, lines)}
+        assert (shown["thread.run"]["status"], shown["thread.run"]["file_ids"]) == ("completed", ["file-1"])
+        assert (shown["thread.message"]["role"], shown["thread.message"]["file_ids"]) == ("assistant", [])
+        assert "tool_resources" not in shown["thread"]
+        assert answer.text.endswith("data: [DONE]\n\n")
+
+    def test_a_poller_is_told_when_to_ask_again(self, client: OpenAI, reader: dict[str, Any]):
+        run = waiting(client, reader["id"])
+        url = f"{client.base_url}threads/{run['thread_id']}/runs/{run['id']}"
+        assert int(httpx2.get(url, headers=V1).headers["openai-poll-after-ms"]) > 0
 
     def test_v2_sees_the_files_of_a_message_as_attachments(self, client: OpenAI):
         thread = v1(client, "post", "/threads")
