@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from assistants.api.assistants import find_assistant
-from assistants.api.parameters import Page, Project
+from assistants.api.parameters import Page, Project, include
 from assistants.api.service import service
 from assistants.api.threads import find_thread
 from assistants.engine import lifecycle
@@ -36,7 +36,7 @@ async def runs_list(project: Project, thread_id: ThreadId, page: Page) -> ListPa
     return ListPage.of(*await page_of_documents(service().store.runs, project, (thread_id,), page, show))
 
 
-@router.post("")
+@router.post("", dependencies=[Depends(include)])
 async def runs_create(project: Project, thread_id: ThreadId, body: CreateRun) -> Run:
     """Runs an assistant on a thread."""
     store = service().store
