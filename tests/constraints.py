@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from assistants.schema.errors import malformed_json
 from tests.reference import SUPPLEMENT, Operation, Schema, resolve
 
 IGNORED = {"title", "description", "default", "discriminator", "deprecated"}
@@ -28,12 +29,12 @@ class Constraint(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """A request; the path begins after `/v1`."""
+    """A request; the path begins after `/v1`, and without a body it has `...`."""
 
     method: str
     path: str
     query: str = ""
-    body: Any = None
+    body: Any = ...
 
 
 class Case(NamedTuple):
@@ -82,7 +83,9 @@ class Cases:
                 if _applies(case.constraint, parameter):
                     yield case
         if body:
-            yield from self._value(body, _Place("", lambda value: Sent(method, path.format(**self._ids), body=value)))
+            place = _Place("", lambda value: Sent(method, path.format(**self._ids), body=value))
+            yield self._case(place, body, "null", self._example(body), None, _Answer(malformed_json().message, None))
+            yield from self._value(body, place)
 
     def constraints(self) -> Iterator[Constraint]:
         """Every constraint, found without regard to what cases there are."""
@@ -91,6 +94,7 @@ class Cases:
                 if _applies(found, parameter):
                     yield found
         if self._operation.body:
+            yield Constraint(self._operation.id, "", id(self._operation.body), "null")
             yield from self._constraints(self._operation.body, "")
 
     def _constraints(self, schema: Schema, param: str) -> Iterator[Constraint]:
@@ -133,7 +137,7 @@ class Cases:
 
     def _parameter(self, name: str, where: str) -> _Place:
         method, path = self._operation.method, self._operation.path
-        body = self._example(self._operation.body) if self._operation.body else None
+        body = self._example(self._operation.body) if self._operation.body else ...
 
         def put(value: Any) -> Sent:
             ids, query = self._ids, ""
