@@ -1,4 +1,4 @@
-"""schemathesis against the running service: requests made from the reference, valid or not, and every answer checked."""
+"""schemathesis against the running service: requests made from the reference, valid or not, every answer checked."""
 
 import json
 import subprocess
