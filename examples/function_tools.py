@@ -2,9 +2,13 @@
 
 import json
 import os
+import warnings
 from typing import Any
 
 from openai import OpenAI
+from openai.types.beta.threads.run_submit_tool_outputs_params import ToolOutput
+
+warnings.simplefilter("ignore", DeprecationWarning)  # the SDK's, as OpenAI itself no longer serves this API
 
 client = OpenAI(
     base_url=os.environ.get("BASE_URL", "http://127.0.0.1:7071/v1"),
@@ -16,27 +20,24 @@ WEATHER = {"Oslo": "snow, -3 °C", "Lima": "sunshine, 24 °C"}
 
 
 def get_time(city: str) -> str:
+    """The local time in a city."""
     return TIMES[city]
 
 
 def get_weather(city: str) -> str:
+    """The weather in a city."""
     return WEATHER[city]
 
 
 FUNCTIONS = {"get_time": get_time, "get_weather": get_weather}
-
-
-def described(name: str, description: str) -> Any:
-    """The function as the model is told of it."""
-    city = {"type": "string", "enum": ["Oslo", "Lima"]}
-    parameters = {"type": "object", "properties": {"city": city}, "required": ["city"]}
-    return {"type": "function", "function": {"name": name, "description": description, "parameters": parameters}}
-
+CITY = {"type": "object", "properties": {"city": {"type": "string", "enum": list(TIMES)}}, "required": ["city"]}
+TOOLS: Any = [
+    {"type": "function", "function": {"name": name, "description": function.__doc__, "parameters": CITY}}
+    for name, function in FUNCTIONS.items()
+]
 
 assistant = client.beta.assistants.create(
-    model="gpt-4o",
-    instructions="Answer with what the functions tell you.",
-    tools=[described("get_time", "The local time in a city"), described("get_weather", "The weather in a city")],
+    model="gpt-4o", instructions="Answer with what the functions tell you.", tools=TOOLS
 )
 run = client.beta.threads.create_and_run_poll(
     assistant_id=assistant.id,
@@ -44,19 +45,13 @@ run = client.beta.threads.create_and_run_poll(
 )
 
 while run.status == "requires_action" and run.required_action:
-    calls = run.required_action.submit_tool_outputs.tool_calls
-    for call in calls:
+    outputs: list[ToolOutput] = []
+    for call in run.required_action.submit_tool_outputs.tool_calls:
         print(f"calls {call.function.name}({call.function.arguments})")
+        output = FUNCTIONS[call.function.name](**json.loads(call.function.arguments))
+        outputs.append({"tool_call_id": call.id, "output": output})
     run = client.beta.threads.runs.submit_tool_outputs_and_poll(
-        run_id=run.id,
-        thread_id=run.thread_id,
-        tool_outputs=[
-            {
-                "tool_call_id": call.id,
-                "output": FUNCTIONS[call.function.name](**json.loads(call.function.arguments)),
-            }
-            for call in calls
-        ],
+        run_id=run.id, thread_id=run.thread_id, tool_outputs=outputs
     )
 if run.status != "completed":
     raise SystemExit(f"The run is {run.status}: {run.last_error}")

@@ -1,8 +1,11 @@
 """A conversation with an assistant: the official OpenAI SDK, and `base_url` the only difference."""
 
 import os
+import warnings
 
 from openai import OpenAI
+
+warnings.simplefilter("ignore", DeprecationWarning)  # the SDK's, as OpenAI itself no longer serves this API
 
 client = OpenAI(
     base_url=os.environ.get("BASE_URL", "http://127.0.0.1:7071/v1"),

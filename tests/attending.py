@@ -86,6 +86,13 @@ async def attend(attendance: Attendance, store: Store, key: RunKey) -> None:
     await attendance.work(attend_item(key, await run_of(store, key)).model_dump_json().encode())
 
 
+async def hang(store: Store, key: RunKey, model: ScriptedModel) -> "asyncio.Task[None]":
+    """A driver that has claimed the run and waits for its model."""
+    driver = asyncio.create_task(attend(Attendance(store, model), store, key))
+    await asyncio.wait_for(model.asked.wait(), 10)
+    return driver
+
+
 async def answer(attendance: Attendance, key: RunKey, call_id: str) -> None:
     """Deliver the item that says: answer this call."""
     await attendance.tool(call_item(key, call_id))

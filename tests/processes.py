@@ -98,8 +98,14 @@ class Model(Process):
 
     def requests(self, match: str) -> list[dict[str, Any]]:
         """The bodies of the requests whose messages contain the text."""
-        found = httpx2.get(f"{self._root}/requests", params={"match": match}).raise_for_status().json()
-        return [request["body"] for request in found]
+        return [request["body"] for request in self._recorded(match)]
+
+    def hung_up(self, match: str) -> bool:
+        """Whether the client of such a request did not wait for the end of the answer."""
+        return any(request["disconnected"] for request in self._recorded(match))
+
+    def _recorded(self, match: str) -> list[dict[str, Any]]:
+        return httpx2.get(f"{self._root}/requests", params={"match": match}).raise_for_status().json()
 
     @property
     def _root(self) -> str:

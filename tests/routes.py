@@ -77,7 +77,7 @@ def _route(route: APIRoute) -> list[Route]:
     bodies = [param.field_info.annotation for param in route.dependant.body_params]
     models = [body for body in bodies if isinstance(body, type) and issubclass(body, BaseModel)]
     required = tuple(name for body in models for name, field in body.model_fields.items() if field.is_required())
-    return [Route(method, route.path, required) for method in sorted(route.methods)]
+    return [Route(method, route.path, required) for method in sorted(route.methods or ())]
 
 
 ROUTES = [

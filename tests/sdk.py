@@ -41,16 +41,9 @@ class Assistant(beta.Assistant):
     tools: list[beta.AssistantTool | Retrieval]  # type: ignore[reportIncompatibleVariableOverride]
 
 
-class IncompleteDetails(BaseModel):
-    """OpenAI's own service gave the third reason too, which the SDK's type does not have (contract, 4.1)."""
-
-    reason: Literal["max_completion_tokens", "max_prompt_tokens", "content_filter"]
-
-
 class Run(threads.Run):
-    """The SDK's, with our tool and all reasons."""
+    """The SDK's, with our tool."""
 
-    incomplete_details: IncompleteDetails | None  # type: ignore[reportIncompatibleVariableOverride]
     tools: list[beta.AssistantTool | Retrieval]  # type: ignore[reportIncompatibleVariableOverride]
 
 

@@ -8,14 +8,14 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from assistants.api import assistants, messages, runs, steps, threads
+from assistants.api import assistants, messages, runs, steps, threadruns, threads
 from assistants.api.gate import Gate, error_response
 from assistants.api.service import close_service
 from assistants.api.validation import translate
 from assistants.schema.errors import ApiError, malformed_json, unknown_url, wrong_method
 
 PREFIX = "/v1"
-ROUTERS = tuple(resource.router for resource in (assistants, threads, messages, runs, steps))
+ROUTERS = tuple(resource.router for resource in (assistants, threadruns, threads, messages, runs, steps))
 
 
 def create_api() -> FastAPI:

@@ -47,4 +47,5 @@ def project(headers: Mapping[str, str], keys: Mapping[str, str], local: bool) ->
 
 def _sent(headers: Mapping[str, str]) -> str:
     scheme, _, credentials = headers.get("authorization", "").partition(" ")
-    return credentials.strip() if scheme.lower() == "bearer" else headers.get("api-key", "").strip()
+    bearer = credentials.strip() if scheme.lower() == "bearer" else ""
+    return bearer or headers.get("api-key", "").strip()

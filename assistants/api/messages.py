@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from assistants.api.parameters import Page, Project
 from assistants.api.service import service
 from assistants.api.threads import find_thread
-from assistants.engine.lifecycle import active_run
+from assistants.engine.lifecycle import active_run, said_by_run
 from assistants.schema.base import MessageId, RunId, ThreadId
 from assistants.schema.errors import not_found, thread_locked
 from assistants.schema.lists import Deleted
@@ -53,8 +53,13 @@ async def messages_create(project: Project, thread_id: ThreadId, body: CreateMes
 
 @router.get("/{message_id}")
 async def messages_retrieve(project: Project, thread_id: ThreadId, message_id: MessageId) -> Message:
-    """Retrieves a message."""
-    return (await _find_message(project, thread_id, message_id))[0]
+    """Retrieves a message, be it that a run is still at it."""
+    store, thread = service().store, (await find_thread(project, thread_id)).value
+    message = (await store.messages.read(project, thread_id, thread.segments)).get(message_id)
+    message = message or await said_by_run(store, project, thread, message_id)
+    if message is None:
+        raise not_found("message", message_id)
+    return message
 
 
 @router.post("/{message_id}")

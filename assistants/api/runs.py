@@ -1,34 +1,44 @@
 """Runs."""
 
-import asyncio
-from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request, Response
+from starlette.responses import StreamingResponse
 
 from assistants.api.assistants import find_assistant
+from assistants.api.eventstream import Channel, response, tell
 from assistants.api.parameters import Page, Project, include
 from assistants.api.service import service
 from assistants.api.threads import find_thread
-from assistants.engine import lifecycle
+from assistants.engine import lifecycle, streaming
+from assistants.engine.narration import Narrator
+from assistants.engine.streaming import together
 from assistants.schema.base import RunId, ThreadId
 from assistants.schema.lists import Page as ListPage
 from assistants.schema.runs import CreateRun, ModifyRun, Run, SubmitToolOutputs
+from assistants.schema.threads import Thread
+from assistants.state.messages import put_record
 from assistants.state.paging import page_of_documents
 from assistants.state.runs import RunRecord, view
 from assistants.state.snapshots import new_message, new_run
 from assistants.state.store import RunKey
 
-A = TypeVar("A")
-B = TypeVar("B")
-
 router = APIRouter(prefix="/threads/{thread_id}/runs", tags=["Runs"])
+
+POLL_AFTER = "250"
+"""Milliseconds after which the SDK's polling helpers are to ask again (contract, 0)."""
+
+STREAMED: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The run; with `stream`, its events.", "content": {"text/event-stream": {}}}
+}
 
 
 @router.get("")
 async def runs_list(project: Project, thread_id: ThreadId, page: Page) -> ListPage[Run]:
     """Lists the runs of a thread, the newest first."""
     thread = (await find_thread(project, thread_id)).value
+    # Seen to before it is shown: its time may be over.
+    await lifecycle.active_run(service().store, project, thread)
 
     def show(run: RunRecord) -> Run | None:
         return view(run) if run.committed or run.id == thread.last_run_id else None
@@ -36,20 +46,31 @@ async def runs_list(project: Project, thread_id: ThreadId, page: Page) -> ListPa
     return ListPage.of(*await page_of_documents(service().store.runs, project, (thread_id,), page, show))
 
 
-@router.post("", dependencies=[Depends(include)])
-async def runs_create(project: Project, thread_id: ThreadId, body: CreateRun) -> Run:
+@router.post("", response_model=Run, responses=STREAMED, dependencies=[Depends(include)])
+async def runs_create(
+    request: Request, project: Project, thread_id: ThreadId, body: CreateRun
+) -> Run | StreamingResponse:
     """Runs an assistant on a thread."""
     store = service().store
-    thread, assistant = await _both(find_thread(project, thread_id), find_assistant(project, body.assistant_id))
+    thread, assistant = await together(find_thread(project, thread_id), find_assistant(project, body.assistant_id))
     messages = [new_message(store, thread_id, message) for message in body.additional_messages or []]
     run = new_run(store, thread_id, assistant, body, messages)
-    return view(await lifecycle.start_run(store, RunKey(project, thread_id, run.id), thread, run))
+    for message in messages:
+        put_record(message)  # refused here if it is too large to be added later
+    key = RunKey(project, thread_id, run.id)
+    if not body.stream:
+        return view((await lifecycle.start_run(store, key, thread, run)).document.value)
+    token = streaming.new_token()
+    return stream_started(request, key, await lifecycle.start_run(store, key, thread, run, token), token)
 
 
 @router.get("/{run_id}")
-async def runs_retrieve(project: Project, thread_id: ThreadId, run_id: RunId) -> Run:
+async def runs_retrieve(response: Response, project: Project, thread_id: ThreadId, run_id: RunId) -> Run:
     """Retrieves a run."""
-    return view((await lifecycle.find_run(service().store, RunKey(project, thread_id, run_id))).value)
+    run = (await lifecycle.find_run(service().store, RunKey(project, thread_id, run_id))).value
+    if run.active:
+        response.headers["openai-poll-after-ms"] = POLL_AFTER
+    return view(run)
 
 
 @router.post("/{run_id}")
@@ -67,20 +88,38 @@ async def runs_cancel(project: Project, thread_id: ThreadId, run_id: RunId) -> R
     return view(await lifecycle.cancel_run(service().store, RunKey(project, thread_id, run_id)))
 
 
-@router.post("/{run_id}/submit_tool_outputs")
+@router.post("/{run_id}/submit_tool_outputs", response_model=Run, responses=STREAMED)
 async def runs_submit_tool_outputs(
-    project: Project, thread_id: ThreadId, run_id: RunId, body: SubmitToolOutputs
-) -> Run:
+    request: Request, project: Project, thread_id: ThreadId, run_id: RunId, body: SubmitToolOutputs
+) -> Run | StreamingResponse:
     """Hands in the outputs of all function calls that a run awaits."""
+    store, key = service().store, RunKey(project, thread_id, run_id)
     outputs = [(output.tool_call_id, output.output) for output in body.tool_outputs]
-    return view(await lifecycle.submit_outputs(service().store, RunKey(project, thread_id, run_id), outputs))
+    if body.stream:
+        channel = Channel()
+        narrator = Narrator(channel.emit)
+        return stream(request, key, await streaming.resumed(store, key, outputs, narrator), channel, narrator)
+    run = (await lifecycle.submit_outputs(store, key, outputs)).value
+    await lifecycle.nudge(store, key, run)
+    return view(run)
 
 
-async def _both(first: Awaitable[A], second: Awaitable[B]) -> tuple[A, B]:
-    """Two results found at the same time; of two errors the first one's is raised."""
-    ones, others = await asyncio.gather(first, second, return_exceptions=True)
-    if isinstance(ones, BaseException):
-        raise ones
-    if isinstance(others, BaseException):
-        raise others
-    return ones, others
+def stream_started(
+    request: Request, key: RunKey, started: lifecycle.Started, token: str, thread: Thread | None = None
+) -> StreamingResponse:
+    """The events of a run that was just created, perhaps with its thread, and that is driven from here."""
+    channel = Channel()
+    narrator = Narrator(channel.emit)
+    if thread is not None:
+        channel.emit("thread.created", thread)
+    return stream(request, key, streaming.born(service().store, key, started, token, narrator), channel, narrator)
+
+
+def stream(
+    request: Request, key: RunKey, taken: streaming.Taken, channel: Channel, narrator: Narrator
+) -> StreamingResponse:
+    """The events of a run. The run goes on without the client."""
+    here = service()
+    work = streaming.drive(here.attendance, here.store, key, taken, narrator)
+    here.begin(tell(channel, work, request.state.request_id))
+    return response(channel)

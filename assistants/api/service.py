@@ -2,21 +2,24 @@
 
 import asyncio
 import weakref
-from dataclasses import dataclass
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
 
 from assistants.engine.attendance import Attendance
-from assistants.engine.completion import Endpoint
+from assistants.engine.endpoint import Endpoint
 from assistants.settings import settings
 from assistants.state.store import Store
 
 
 @dataclass(frozen=True)
 class Service:
-    """The store and the engine, as the settings have them."""
+    """The store and the engine, as the settings have them, and the runs that streams of this process drive."""
 
     store: Store
     endpoint: Endpoint
     attendance: Attendance
+    _streams: set["asyncio.Task[None]"] = field(default_factory=set["asyncio.Task[None]"])
 
     @classmethod
     def open(cls) -> "Service":
@@ -31,7 +34,17 @@ class Service:
         store, endpoint = Store.open(settings()), Endpoint(settings())
         return cls(store, endpoint, Attendance(store, endpoint))
 
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that outlives the request which began it."""
+        task = asyncio.create_task(work)
+        self._streams.add(task)
+        task.add_done_callback(self._streams.discard)
+
     async def close(self) -> None:
+        """Let go of the runs in progress, and close all connections."""
+        for task in self._streams:
+            task.cancel()
+        await asyncio.gather(*self._streams, return_exceptions=True)
         await self.endpoint.close()
         await self.store.close()
 

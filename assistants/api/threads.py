@@ -4,23 +4,18 @@ import asyncio
 
 from fastapi import APIRouter, Request
 
-from assistants.api.assistants import find_assistant
 from assistants.api.parameters import Page, Project
 from assistants.api.service import service
 from assistants.engine.items import WORK, Purge
-from assistants.engine.lifecycle import start_thread_and_run
 from assistants.schema.base import ThreadId
-from assistants.schema.errors import malformed_json, not_found, nothing_to_run_on
+from assistants.schema.errors import malformed_json, not_found
 from assistants.schema.lists import Deleted
 from assistants.schema.lists import Page as ListPage
-from assistants.schema.runs import CreateThreadAndRun, Run
 from assistants.schema.threads import CreateThread, ModifyThread, Thread
-from assistants.state import runs
 from assistants.state.messages import put_record
 from assistants.state.paging import page_of_documents
 from assistants.state.purging import purge
-from assistants.state.snapshots import new_message, new_run, new_thread
-from assistants.state.store import RunKey
+from assistants.state.snapshots import new_message, new_thread
 from assistants.state.threads import ThreadRecord, view
 from assistants.storage.documents import Document
 from assistants.storage.ids import blob_name
@@ -50,21 +45,6 @@ async def threads_create(project: Project, request: Request, body: CreateThread 
         store.threads.create(blob_name(project, thread.id), thread),
     )
     return view(thread)
-
-
-@router.post("/runs")
-async def threads_create_and_run(project: Project, body: CreateThreadAndRun) -> Run:
-    """Creates a thread and runs an assistant on it."""
-    store = service().store
-    assistant = await find_assistant(project, body.assistant_id)
-    request = body.thread or CreateThread()
-    thread = new_thread(store, request)
-    messages = [new_message(store, thread.id, message) for message in request.messages or []]
-    run = new_run(store, thread.id, assistant, body)
-    if not run.instructions and not any(message.role == "user" for message in messages):
-        raise nothing_to_run_on()
-    records = [put_record(message) for message in messages]
-    return runs.view(await start_thread_and_run(store, RunKey(project, thread.id, run.id), thread, run, records))
 
 
 @router.get("/{thread_id}")

@@ -3,19 +3,21 @@
 import asyncio
 import logging
 import secrets
+from collections.abc import Sequence
 
 from azure.core.exceptions import AzureError
 
 from assistants.engine import machine
-from assistants.engine.completion import Model
 from assistants.engine.driver import Driver, call_server_tools
 from assistants.engine.ending import end_unheld
+from assistants.engine.endpoint import Model
 from assistants.engine.hold import ClaimLost, Hold
 from assistants.engine.items import WORK, Call, LookAgain, Purge, attend_item, run_key, work_item
 from assistants.engine.machine import Event
+from assistants.engine.narration import NOBODY, Listener
 from assistants.engine.publication import publish
 from assistants.engine.transitions import change_run
-from assistants.schema.runs import LastError
+from assistants.schema.runs import MAX_OUTPUT, LastError
 from assistants.state.messages import Fold, ThreadGone, put_record
 from assistants.state.purging import purge
 from assistants.state.runs import Look, RunRecord
@@ -131,18 +133,41 @@ class Attendance:
         claimed = await change_run(self._store, key, claim, "claimed", document)
         if claimed is None or not machine.holds(claimed.value, token):
             return
-        hold = Hold(self._store, key, claimed, token)
+        await self.carry_on(Hold(self._store, key, claimed, token), parts, look)
+
+    async def carry_on(
+        self,
+        hold: Hold,
+        parts: Sequence[bytes],
+        look: Look | None,
+        listener: Listener = NOBODY,
+        stay: bool = False,
+    ) -> None:
+        """Drive a run that is held, and see to it that whatever goes wrong ends it or lets it go.
+
+        Parameters
+        ----------
+        parts
+            The segments of the thread's log, of which the run knows how much belongs to its prompt.
+        look, listener, stay
+            As `Driver.drive` has them.
+
+        Raises
+        ------
+        AzureError
+            Storage failed; the run has been let go as far as possible.
+        """
         try:
             if hold.run.takeovers >= machine.MAX_TAKEOVERS:
                 await self._fail(hold, f"The run was taken up {hold.run.takeovers} times without making progress.")
-                return
-            fold = Fold([part[:length] for part, length in zip(parts, hold.run.prompt or lengths, strict=False)])
-            await self._add_missing(key, hold.run, fold)
-            await self._driver.drive(hold, fold.messages(), look)
+            else:
+                fold = Fold([part[:length] for part, length in zip(parts, hold.run.prompt or (), strict=False)])
+                await self._add_missing(hold.key, hold.run, fold)
+                await self._driver.drive(hold, fold.messages(), look, listener, stay)
         except ClaimLost:
-            log.warning("run %s: another attendance has it now", key.run)
+            log.warning("run %s: another attendance has it now", hold.key.run)
         except ThreadGone:
-            log.info("run %s: its thread is gone", key.run)
+            log.info("run %s: its thread is gone", hold.key.run)
         except AzureError as error:
             await self._let_go(hold, f"{type(error).__name__}: {error}".splitlines()[0])
             raise
@@ -150,7 +175,7 @@ class Attendance:
             await self._let_go(hold, "the process that drove the run was stopped")
             raise
         except Exception as error:
-            log.exception("run %s failed", key.run)
+            log.exception("run %s failed", hold.key.run)
             await self._fail(hold, f"The run could not be completed: {type(error).__name__}: {error}")
 
     async def _look_again(self, item: LookAgain) -> None:
@@ -166,7 +191,10 @@ class Attendance:
         look = Look(id=sent.id, pop_receipt=sent.pop_receipt)
         if not run.committed:
             thread = await self._store.threads.read(key.thread_name)
-            if thread is None or thread.value.last_run_id != key.run:
+            if thread is None:
+                await purge(self._store, key.project, key.thread)  # the thread was to be created with the run
+                return
+            if thread.value.last_run_id != key.run:
                 await change_run(
                     self._store, key, lambda run: machine.discard(run, self._now()), "never committed", document
                 )
@@ -188,13 +216,15 @@ class Attendance:
         run = document.value
         if call_id is not None and call_id not in {call.id for call in run.unanswered}:
             return
-        if machine.held(run, self._now()):
-            again = LookAgain(project=key.project, thread=key.thread, run=key.run, segments=segments)
-            await self._store.queues.send(WORK, again.model_dump(), self._store.settings.look_again)
-            return
         what = "The run" if call_id is None else f"The tool call {call_id}"
         why = f"{what} could not be attended to after several attempts" + (f": {run.trouble}" if run.trouble else ".")
-        await end_unheld(self._store, key, document, Event.FAIL, why)
+        if machine.held(run, self._now()) and call_id is not None:
+            await self._store_output(key, call_id, why, document)  # the holder of the run waits for it
+        elif machine.held(run, self._now()):
+            again = LookAgain(project=key.project, thread=key.thread, run=key.run, segments=segments)
+            await self._store.queues.send(WORK, again.model_dump(), self._store.settings.look_again)
+        else:
+            await end_unheld(self._store, key, document, Event.FAIL, why)
 
     async def _store_output(
         self, key: RunKey, call_id: str, output: str, known: Document[RunRecord]
@@ -202,7 +232,7 @@ class Attendance:
         return await change_run(
             self._store,
             key,
-            lambda run: machine.answer(run, call_id, output, self._now()),
+            lambda run: machine.answer(run, call_id, output[:MAX_OUTPUT], self._now()),
             "tool answered",
             known,
         )

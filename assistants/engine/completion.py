@@ -1,49 +1,17 @@
-"""The call of the model: streamed, accumulated, and never ending in silence."""
+"""What the model says, accumulated from its stream, and what went wrong with it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import openai
-from azure.identity.aio import get_bearer_token_provider
-from openai import AsyncAzureOpenAI, AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletionChunk
 
 from assistants.schema.runs import LastError, Usage
-from assistants.settings import Settings
 from assistants.state.runs import Finish
-from assistants.storage.connection import identity
 
 MAX_TEXT = 600_000
 """Characters of one turn's text and arguments; a model that goes on is cut off. So many fit one record of a log."""
-
-_SCOPE = "https://cognitiveservices.azure.com/.default"
-
-
-class Model(Protocol):
-    """A stateless chat-completions endpoint."""
-
-    def stream(self, body: dict[str, Any]) -> AsyncIterator[ChatCompletionChunk]:
-        """The chunks of a streamed completion; closing the iterator ends the call."""
-        ...
-
-
-class Endpoint:
-    """The endpoint that the settings name: OpenAI, Azure OpenAI, or anything compatible."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._client = _client(settings)
-
-    async def stream(self, body: dict[str, Any]) -> AsyncIterator[ChatCompletionChunk]:
-        options: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
-        create: Any = self._client.chat.completions.create
-        chunks: AsyncStream[ChatCompletionChunk] = await create(**body, **options)
-        async with chunks:
-            async for chunk in chunks:
-                yield chunk
-
-    async def close(self) -> None:
-        await self._client.close()
 
 
 @dataclass
@@ -65,19 +33,26 @@ class Completion:
     calls: list[PartialCall] = field(default_factory=list[PartialCall])
     finish: Finish | None = None
     usage: Usage | None = None
-    error: LastError | None = None
+    trouble: Exception | None = None
     length: int = 0
 
-    async def take(self, chunks: AsyncIterator[ChatCompletionChunk]) -> None:
-        """Take in a whole stream. Whatever goes wrong with it becomes the completion's own error."""
+    @property
+    def error(self) -> LastError | None:
+        return last_error(self.trouble) if self.trouble else None
+
+    async def take(
+        self, chunks: AsyncIterator[ChatCompletionChunk], heard: "Callable[[Completion], None]" = lambda _: None
+    ) -> None:
+        """Take in a whole stream, with a call of `heard` after each chunk. What goes wrong becomes its trouble."""
         try:
             async for chunk in chunks:
                 self.add(chunk)
+                heard(self)
                 if self.length > MAX_TEXT:
                     self.finish = "length"
                     return
         except Exception as error:
-            self.finish, self.error = "failed", last_error(error)
+            self.finish, self.trouble = "failed", error
 
     def add(self, chunk: ChatCompletionChunk) -> None:
         """Take in one chunk, of which any part may be missing, whatever its type says."""
@@ -134,7 +109,7 @@ def _begins_another(part: Any, call: PartialCall) -> bool:
 def last_error(error: Exception) -> LastError:
     """The upstream's own text under the code that a run's `last_error` has for it (contract, 11.10)."""
     if not isinstance(error, openai.APIError):
-        return _error("server_error", f"The model's answer broke off: {error or type(error).__name__}")
+        return _error("server_error", f"The model's answer broke off: {str(error) or type(error).__name__}")
     body: Any = error.body
     message: Any = cast("dict[str, Any]", body).get("message") if isinstance(body, dict) else None
     status = getattr(error, "status_code", None)
@@ -145,23 +120,6 @@ def last_error(error: Exception) -> LastError:
 def _error(code: str, message: str) -> LastError:
     storable = message[:4096].encode(errors="replace").decode()
     return LastError.model_validate({"code": code, "message": storable})
-
-
-def _client(settings: Settings) -> AsyncOpenAI:
-    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
-    if settings.azure_openai_endpoint:
-        azure_key = settings.azure_openai_api_key.get_secret_value() if settings.azure_openai_api_key else key
-        provider = None
-        if azure_key is None:
-            provider = get_bearer_token_provider(identity(settings.azure_client_id), _SCOPE)
-        return AsyncAzureOpenAI(
-            azure_endpoint=settings.azure_openai_endpoint,
-            api_version=settings.azure_openai_api_version,
-            api_key=azure_key,
-            azure_ad_token_provider=provider,
-            timeout=settings.model_timeout,
-        )
-    return AsyncOpenAI(api_key=key or "none", base_url=settings.openai_base_url, timeout=settings.model_timeout)
 
 
 _FINISHES: dict[str | None, Finish] = {

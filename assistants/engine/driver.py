@@ -10,11 +10,13 @@ from collections.abc import Sequence
 
 from azure.core.exceptions import AzureError
 
-from assistants.engine import machine, outcome, prompt
-from assistants.engine.completion import Completion, Model
+from assistants.engine import machine, outcome, tokens
+from assistants.engine.endpoint import Model
 from assistants.engine.hold import Hold
 from assistants.engine.items import WORK, Call
 from assistants.engine.machine import Event
+from assistants.engine.modelcall import ModelCall
+from assistants.engine.narration import Listener
 from assistants.engine.publication import publish
 from assistants.schema.messages import Message
 from assistants.schema.runs import RunStatus
@@ -28,6 +30,9 @@ log = logging.getLogger("assistants.engine")
 WATCH = 1.0
 """Seconds between two looks for a cancellation while the model works."""
 
+WATCH_TOOLS = 0.2
+"""Seconds between two looks for the answers of server tools, for a driver that waits for them."""
+
 
 class Driver:
     """Drives runs that it is handed under a claim."""
@@ -36,7 +41,9 @@ class Driver:
         self._store = store
         self._model = model
 
-    async def drive(self, hold: Hold, thread: Sequence[Message], look: Look | None) -> None:
+    async def drive(
+        self, hold: Hold, thread: Sequence[Message], look: Look | None, listener: Listener, stay: bool = False
+    ) -> None:
         """Go on with a run until it is parked or has ended.
 
         Parameters
@@ -45,6 +52,10 @@ class Driver:
             The messages that belong to the run's prompt.
         look
             The run's look-again item, deleted when the run has ended.
+        listener
+            Is told how the run goes on.
+        stay
+            Wait for the answers of server tools instead of parking the run.
 
         Raises
         ------
@@ -53,67 +64,90 @@ class Driver:
         ThreadGone
             The thread has been deleted.
         """
-        run = hold.run
         while True:
+            run = hold.run
             if run.unpublished is None:
-                if run.status is RunStatus.CANCELLING:
-                    return await self._end(hold, Event.STOP, None, look)
-                run = await self._take_turn(hold, thread)
-                continue
-            run = await self._publish(hold)
-            assert run.turn is not None
-            conclusion = machine.conclusion(run.turn)
+                call = ModelCall(self._store, self._model, run, thread)
+                ended = self._ended(run) or self._out_of_tokens(run, call)
+                if ended is not None:
+                    return await self._end(hold, *ended, look, listener)
+                await self._take_turn(hold, call, listener)
+            await self._publish(hold)
+            listener.see(hold.run)
+            assert hold.run.turn is not None
+            conclusion = machine.conclusion(hold.run.turn) or self._ended(hold.run)
             if conclusion is not None:
-                return await self._end(hold, *conclusion, look)
-            run = await hold.write(lambda run: machine.park(run, self._now(), look), "tools called")
-            if run.turn and run.turn.parked:
-                return await call_server_tools(self._store, hold.key, run.unanswered)
-            if run.status is RunStatus.CANCELLING:
-                return await self._end(hold, Event.STOP, None, look)
+                return await self._end(hold, *conclusion, look, listener)
+            run = await hold.write(lambda run: machine.park(run, self._now(), look, stay), "tools called")
+            if run.unpublished is not None:
+                continue  # cancelled in this moment
+            await call_server_tools(self._store, hold.key, run.unanswered)
+            listener.see(run)
+            if run.claim is None:
+                return None
+            await self._await_outputs(hold)
+            listener.see(hold.run)
 
-    async def _take_turn(self, hold: Hold, thread: Sequence[Message]) -> RunRecord:
-        """One call of the model, cut off by a cancellation or the run's expiry, and the record of what it brought."""
-        run, started, completion = hold.run, self._now(), Completion()
-        body = prompt.request(run, thread, self._store.settings.endpoint_model(run.model))
-        call = asyncio.create_task(completion.take(self._model.stream(body)))
+    def _ended(self, run: RunRecord) -> tuple[Event, str | None] | None:
+        """What ends the run from outside: a cancellation, or its time."""
+        if run.status is RunStatus.CANCELLING:
+            return Event.STOP, None
+        return (Event.EXPIRE, None) if self._now() >= run.expires_at else None
+
+    def _out_of_tokens(self, run: RunRecord, call: ModelCall) -> tuple[Event, str | None] | None:
+        used_up = tokens.used_up(run) or ("max_prompt_tokens" if call.over_budget else None)
+        return (Event.INCOMPLETE, used_up) if used_up else None
+
+    async def _take_turn(self, hold: Hold, call: ModelCall, listener: Listener) -> None:
+        """Ask the model, until a cancellation or the run's expiry cuts it off, and record what it said."""
+        run, started = hold.run, self._now()
+        answer = asyncio.create_task(call.make(lambda completion: listener.hear(run, completion, started)))
         watch = asyncio.create_task(self._watch(hold))
         try:
-            await asyncio.wait({call, watch}, return_when=asyncio.FIRST_COMPLETED)
-            cut_off = None if call.done() else watch.result()
+            await asyncio.wait({answer, watch}, return_when=asyncio.FIRST_COMPLETED)
+            cut_off = answer.result() if answer.done() else watch.result()
         finally:
-            for task in (call, watch):
+            for task in (answer, watch):
                 task.cancel()
-            await asyncio.gather(call, watch, return_exceptions=True)
-        turn = machine.bounded(run, outcome.turn(run, completion, started, self._now(), cut_off))
-        return await hold.write(lambda run: machine.record(run, turn, self._now()), "turn recorded")
+            await asyncio.gather(answer, watch, return_exceptions=True)
+        if cut_off == "cancelled":
+            listener.see(hold.run)
+        turn = outcome.turn(run, call.completion, started, self._now(), cut_off)
+        recorded = machine.bounded(run, outcome.measured(turn, call.completion, call.prompt))
+        await hold.write(lambda run: machine.record(run, recorded, self._now()), "turn recorded")
 
     async def _watch(self, hold: Hold) -> Finish:
         """Keep the claim alive until the run is cancelled or expires."""
-        length = self._store.settings.claim
         while True:
-            run = hold.run
-            left = run.expires_at - self._now()
-            if left <= 0:
-                return "expired"
-            await asyncio.sleep(min(WATCH, length / 3, left))
-            try:
-                due = run.claim is None or run.claim.until - self._now() < length * 2 / 3
-                run = await (hold.renew() if due else hold.refresh())
-            except AzureError as error:
-                log.warning("run %s: could not look after the claim: %s", hold.key.run, error)
-                continue
-            if run.status is RunStatus.CANCELLING:
-                return "cancelled"
+            ended = self._ended(hold.run)
+            if ended is not None:
+                return "cancelled" if ended[0] is Event.STOP else "expired"
+            await self._look_after(hold, WATCH)
 
-    async def _publish(self, hold: Hold) -> RunRecord:
+    async def _await_outputs(self, hold: Hold) -> None:
+        """Keep the claim alive until the server tools have answered, or the run is cancelled or expires."""
+        while hold.run.unanswered and self._ended(hold.run) is None:
+            await self._look_after(hold, WATCH_TOOLS)
+
+    async def _look_after(self, hold: Hold, interval: float) -> None:
+        """Wait for a moment, then read the run again, or renew the claim where a third of it is over."""
+        length, run = self._store.settings.claim, hold.run
+        await asyncio.sleep(max(min(interval, length / 3, run.expires_at - self._now()), 0))
+        due = run.claim is None or run.claim.until - self._now() < length * 2 / 3
+        try:
+            await (hold.renew() if due else hold.refresh())
+        except AzureError as error:
+            log.warning("run %s: could not look after the claim: %s", hold.key.run, error)
+
+    async def _publish(self, hold: Hold) -> None:
         segments = await publish(self._store, hold.key, hold.run)
-        if segments == hold.run.segments:
-            return hold.run
-        return await hold.write(lambda run: run.model_copy(update={"segments": segments}), "log rolled")
+        if segments != hold.run.segments:
+            await hold.write(lambda run: run.model_copy(update={"segments": segments}), "log rolled")
 
-    async def _end(self, hold: Hold, event: Event, reason: str | None, look: Look | None) -> None:
+    async def _end(self, hold: Hold, event: Event, reason: str | None, look: Look | None, listener: Listener) -> None:
         error = hold.run.turn.error if hold.run.turn else None
-        await hold.write(lambda run: machine.end(run, event, self._now(), error, reason), event.value)
+        run = await hold.write(lambda run: machine.end(run, event, self._now(), error, reason), event.value)
+        listener.see(run)
         await delete_look(self._store, look)
 
     def _now(self) -> float:

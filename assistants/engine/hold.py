@@ -25,6 +25,11 @@ class Hold:
         self._lock = asyncio.Lock()
 
     @property
+    def document(self) -> Document[RunRecord]:
+        """The run's document as it was last read or written here."""
+        return self._document
+
+    @property
     def run(self) -> RunRecord:
         """The run as it was last read or written here."""
         return self._document.value

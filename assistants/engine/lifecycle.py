@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from azure.core.exceptions import AzureError
 
@@ -26,11 +27,14 @@ from assistants.schema.errors import (
     run_already_active,
     unavailable,
 )
-from assistants.state.messages import put_record
+from assistants.schema.messages import Message
+from assistants.state import turns
+from assistants.state.messages import Fold, put_record
 from assistants.state.runs import Look, RunRecord
 from assistants.state.store import RunKey, Store
 from assistants.state.threads import ThreadRecord
 from assistants.storage.documents import Conflict, Document
+from assistants.storage.ids import blob_name
 
 log = logging.getLogger("assistants.engine")
 
@@ -64,6 +68,14 @@ async def active_run(store: Store, project: str, thread: ThreadRecord) -> RunRec
     return run if run.active else None
 
 
+async def said_by_run(store: Store, project: str, thread: ThreadRecord, message_id: str) -> Message | None:
+    """A message that the thread's last run is at just now, or has recorded but not appended yet."""
+    if thread.last_run_id is None:
+        return None
+    document = await store.runs.read(blob_name(project, thread.id, thread.last_run_id))
+    return turns.said(document.value, message_id) if document is not None else None
+
+
 async def attended(store: Store, key: RunKey, document: Document[RunRecord]) -> Document[RunRecord]:
     """The run, seen to: ended where its time is over, and given an item where it has waited for too long."""
     run, now = document.value, store.clock.now()
@@ -80,22 +92,24 @@ async def attended(store: Store, key: RunKey, document: Document[RunRecord]) -> 
     return document
 
 
-async def check_runnable(store: Store, project: str, thread: ThreadRecord, run: RunRecord) -> None:
-    """
-    Raises
-    ------
-    ApiError
-        Neither has the run instructions nor the thread a user message (400).
-    """
-    if run.instructions or any(message.role == "user" for message in run.additional_messages):
-        return
-    fold = await store.messages.read(project, thread.id, thread.segments)
-    if not any(message.role == "user" for message in fold.messages()):
-        raise nothing_to_run_on()
+class Started(NamedTuple):
+    """A run that has been created, and what its creator needs to drive it."""
+
+    document: Document[RunRecord]
+    look: Look
+    parts: Sequence[bytes]
+    """The segments of the thread's log; empty where the run was left to the queue."""
 
 
-async def start_run(store: Store, key: RunKey, thread: Document[ThreadRecord], run: RunRecord) -> RunRecord:
-    """Create a run on a thread.
+def needs_thread(run: RunRecord) -> bool:
+    """Whether the run has something to go on only if the thread has a user message."""
+    return not run.instructions and not any(message.role == "user" for message in run.additional_messages)
+
+
+async def start_run(
+    store: Store, key: RunKey, thread: Document[ThreadRecord], run: RunRecord, token: str | None = None
+) -> Started:
+    """Create a run on a thread; with a token it is born claimed by its creator, otherwise the queue drives it.
 
     The run's document and its look-again item are there before the one write that commits the creation, so that no
     crash leaves a locked thread: the write of the thread's `last_run_id`.
@@ -103,27 +117,37 @@ async def start_run(store: Store, key: RunKey, thread: Document[ThreadRecord], r
     Raises
     ------
     ApiError
-        Another run is active (400), the thread is gone (404), or storage was too slow to commit safely (503).
+        Another run is active, or there is nothing to run on (400), the thread is gone (404), or storage was too slow
+        to commit safely (503).
     """
     deadline = _Deadline(store)
-    active = await active_run(store, key.project, thread.value)
+    active, parts = await asyncio.gather(
+        active_run(store, key.project, thread.value),
+        _log(store, key, thread.value.segments, wanted=token is not None or needs_thread(run)),
+    )
     if active is not None:
         raise run_already_active(key.thread, active.id)
-    await check_runnable(store, key.project, thread.value, run)
+    if needs_thread(run) and not any(message.role == "user" for message in Fold(parts).messages()):
+        raise nothing_to_run_on()
     run = run.model_copy(update={"segments": thread.value.segments})
-    created, look = await _announce(store, key, run)
+    created, look = await _announce(store, key, _claimed(store, run, token, parts))
     try:
-        run = (await _commit(store, key, thread, created, deadline)).value
+        created = await _commit(store, key, thread, created, deadline)
     except ApiError:
         await _take_back(store, key, look)
         raise
-    await _follow_up(store, key, run, look)
-    return run
+    await _follow_up(store, key, created.value, look)
+    return Started(created, look, parts)
 
 
 async def start_thread_and_run(
-    store: Store, key: RunKey, thread: ThreadRecord, run: RunRecord, messages: Sequence[bytes]
-) -> RunRecord:
+    store: Store,
+    key: RunKey,
+    thread: ThreadRecord,
+    run: RunRecord,
+    messages: Sequence[bytes],
+    token: str | None = None,
+) -> Started:
     """Create a thread with its first run; the thread's document is the commit of both.
 
     Raises
@@ -131,15 +155,26 @@ async def start_thread_and_run(
     ApiError
         Storage was too slow to commit safely (503).
     """
-    deadline = _Deadline(store)
-
-    _, (_, look) = await asyncio.gather(
-        store.messages.create_log(key.project, key.thread, messages), _announce(store, key, run)
+    deadline, parts = _Deadline(store), [b"".join(messages)]
+    _, (created, look) = await asyncio.gather(
+        store.messages.create_log(key.project, key.thread, messages),
+        _announce(store, key, _claimed(store, run, token, parts)),
     )
     deadline.check()
     await store.threads.create(key.thread_name, thread.model_copy(update={"last_run_id": key.run}))
-    await _follow_up(store, key, run, look)
-    return run
+    await _follow_up(store, key, created.value, look)
+    return Started(created, look, parts)
+
+
+def _claimed(store: Store, run: RunRecord, token: str | None, parts: Sequence[bytes]) -> RunRecord:
+    if token is None:
+        return run
+    lengths = [len(part) for part in parts]
+    return machine.born_claimed(run, token, store.clock.now(), store.settings.claim, lengths)
+
+
+async def _log(store: Store, key: RunKey, segments: int, wanted: bool) -> list[bytes]:
+    return await store.messages.fetch(key.project, key.thread, segments) if wanted else []
 
 
 async def _announce(store: Store, key: RunKey, run: RunRecord) -> tuple[Document[RunRecord], Look]:
@@ -152,15 +187,17 @@ async def _announce(store: Store, key: RunKey, run: RunRecord) -> tuple[Document
     return document, Look(id=sent.id, pop_receipt=sent.pop_receipt)
 
 
-async def submit_outputs(store: Store, key: RunKey, outputs: Sequence[tuple[str, str]]) -> RunRecord:
-    """Take in all outputs that the client owes, as (call id, output) pairs.
+async def submit_outputs(
+    store: Store, key: RunKey, outputs: Sequence[tuple[str, str]], known: Document[RunRecord] | None = None
+) -> Document[RunRecord]:
+    """Take in all outputs that the client owes, as (call id, output) pairs. Who is to go on is the caller's affair.
 
     Raises
     ------
     ApiError
         There is no such run (404), it awaits no outputs, or other ones (400).
     """
-    known = await find_run(store, key)
+    known = known or await find_run(store, key)
 
     def decide(run: RunRecord) -> RunRecord | None:
         expected, got = [call.id for call in run.awaited], [call_id for call_id, _ in outputs]
@@ -174,9 +211,17 @@ async def submit_outputs(store: Store, key: RunKey, outputs: Sequence[tuple[str,
     document = await change_run(store, key, decide, "outputs submitted", known)
     if document is None:
         raise not_found("run", key.run)
-    if machine.ready(document.value, store.clock.now()):
-        await _nudge(store, key, document.value)
-    return document.value
+    return document
+
+
+async def nudge(store: Store, key: RunKey, run: RunRecord) -> None:
+    """Send an item for a run that has become ready. If that fails, its look-again item makes up for it."""
+    if not (machine.ready(run, store.clock.now()) or machine.abandoned(run, store.clock.now())):
+        return
+    try:
+        await store.queues.send(WORK, attend_item(key, run).model_dump())
+    except AzureError as error:
+        log.warning("run %s: left to its look-again item: %s", key.run, error)
 
 
 async def cancel_run(store: Store, key: RunKey) -> RunRecord:
@@ -197,8 +242,7 @@ async def cancel_run(store: Store, key: RunKey) -> RunRecord:
     document = await change_run(store, key, decide, "cancelled by the client", known)
     if document is None:
         raise not_found("run", key.run)
-    if machine.abandoned(document.value, store.clock.now()):
-        await _nudge(store, key, document.value)
+    await nudge(store, key, document.value)
     return document.value
 
 
@@ -242,8 +286,13 @@ async def _commit(
 
 
 async def _follow_up(store: Store, key: RunKey, run: RunRecord, look: Look) -> None:
-    """What comes after the commit. No failure here is the client's: the look-again item makes up for it."""
+    """What comes after the commit. No failure here is the client's: the look-again item makes up for it.
+
+    A run that its creator drives needs no item, and its driver appends the messages that came with it.
+    """
     tell(key, None, run, "created")
+    if run.claim is not None:
+        return
     try:
         records = [put_record(message) for message in run.additional_messages]
         if records:
@@ -259,13 +308,6 @@ async def _take_back(store: Store, key: RunKey, look: Look) -> None:
         await asyncio.gather(store.runs.delete(key.name), delete_look(store, look))
     except AzureError as error:
         log.warning("run %s: not taken back: %s", key.run, error)
-
-
-async def _nudge(store: Store, key: RunKey, run: RunRecord) -> None:
-    try:
-        await store.queues.send(WORK, attend_item(key, run).model_dump())
-    except AzureError as error:
-        log.warning("run %s: left to its look-again item: %s", key.run, error)
 
 
 class _Deadline:

@@ -99,6 +99,13 @@ def abandoned(run: RunRecord, now: float) -> bool:
     return run.status is RunStatus.CANCELLING and not held(run, now)
 
 
+def born_claimed(run: RunRecord, token: str, now: float, length: float, prompt: list[int]) -> RunRecord:
+    """A run that its creator drives itself. It is not committed yet."""
+    claimed = claim(run, token, now, length, prompt)
+    assert claimed is not None
+    return claimed.model_copy(update={"committed": False})
+
+
 def claim(run: RunRecord, token: str, now: float, length: float, prompt: list[int]) -> RunRecord | None:
     """Take up a ready run for `length` seconds. The first claim fixes the prompt. None: it is not ready.
 
@@ -133,8 +140,11 @@ def record(run: RunRecord, turn: Turn, now: float) -> RunRecord:
     return _write(run, now, turns=[*run.turns, turn], takeovers=0)
 
 
-def park(run: RunRecord, now: float, look: Look | None) -> RunRecord | None:
-    """Give out the last turn's calls and let go of the run, in one write."""
+def park(run: RunRecord, now: float, look: Look | None, stay: bool = False) -> RunRecord | None:
+    """Give out the last turn's calls and let go of the run, in one write.
+
+    A driver that stays keeps its claim as long as only server tools are awaited.
+    """
     turn = run.turn
     if turn is None or run.status is not RunStatus.IN_PROGRESS:
         return None
@@ -142,7 +152,8 @@ def park(run: RunRecord, now: float, look: Look | None) -> RunRecord | None:
     parked = turn.model_copy(update={"parked": True, "calls": calls})
     owed = any(call.type == FUNCTION for call in calls)
     status = following(run.status, Event.PARK) if owed else run.status
-    return _write(run, now, turns=[*run.turns[:-1], parked], status=status, claim=None, look=look, takeovers=0)
+    claim = run.claim if stay and not owed else None
+    return _write(run, now, turns=[*run.turns[:-1], parked], status=status, claim=claim, look=look, takeovers=0)
 
 
 def submit(run: RunRecord, outputs: Mapping[str, str], now: float) -> RunRecord | None:
@@ -212,7 +223,7 @@ def bounded(run: RunRecord, turn: Turn) -> Turn:
         return turn
     message = f"The run made more than {MAX_TOOL_CALLS} tool calls, which is the limit."
     error = LastError.model_validate({"code": "server_error", "message": message})
-    return turn.model_copy(update={"finish": "failed", "calls": [], "error": error})
+    return turn.model_copy(update={"finish": "failed", "error": error})
 
 
 _CUT_OFF = {"cancelled", "expired", "failed", "length", "content_filter"}

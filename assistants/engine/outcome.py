@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
+from assistants.engine import tokens
 from assistants.engine.completion import Completion
-from assistants.engine.prompt import tool_type
+from assistants.engine.prompt import Prompt, tool_type
 from assistants.state.runs import Finish, RunRecord, ToolCall, Turn
 from assistants.storage.ids import derived
 
@@ -11,17 +12,20 @@ _WHOLE = ("stop", "tool_calls")
 
 
 def turn(run: RunRecord, completion: Completion, started: float, ended: float, cut_off: Finish | None) -> Turn:
-    """The turn; one that was cut off keeps its text, but its calls are not made.
+    """The turn; one that was cut off keeps what it said, but its calls are never given out.
 
     An answer with nothing in it is an empty message, not silence.
     """
     finish: Finish = cut_off or completion.finish or "stop"
-    calls = _calls(run, completion) if finish in _WHOLE else []
+    made = [
+        call.model_copy(update={"arguments": _joined(part.arguments)})
+        for call, part in zip(calls(run, completion), completion.calls, strict=True)
+    ]
     text = _joined(completion.texts) or None
     refusal = _joined(completion.refusals) or None
     if finish in _WHOLE:
-        finish = "tool_calls" if calls else "stop"
-        if not calls and not text and not refusal:
+        finish = "tool_calls" if made else "stop"
+        if not made and not text and not refusal:
             text = ""
     return Turn(
         started_at=started,
@@ -30,20 +34,31 @@ def turn(run: RunRecord, completion: Completion, started: float, ended: float, c
         text=text,
         refusal=refusal,
         error=completion.error if finish == "failed" else None,
-        calls=calls,
+        calls=made,
         usage=completion.usage,
     )
 
 
-def _calls(run: RunRecord, completion: Completion) -> list[ToolCall]:
-    calls: dict[str, ToolCall] = {}
+def measured(turn: Turn, completion: Completion, prompt: Prompt) -> Turn:
+    """The turn with what it used, estimated where the endpoint did not report it and said something."""
+    used = completion.usage
+    if used is None and (completion.length or turn.finish in _WHOLE):
+        arguments = [call.arguments for call in turn.calls]
+        used = tokens.estimated_usage(prompt.tokens, [turn.text or "", turn.refusal or "", *arguments])
+    estimate = prompt.estimate if completion.usage else None
+    return turn.model_copy(update={"usage": used, "estimate": estimate, "dropped": prompt.dropped})
+
+
+def calls(run: RunRecord, completion: Completion) -> list[ToolCall]:
+    """The calls as far as they are known, without their arguments."""
+    found: dict[str, ToolCall] = {}
     for number, part in enumerate(completion.calls):
         # Some models send no ids, or the same id twice.
         call_id, name = _joined([part.id]), _joined([part.name])
-        if not call_id or call_id in calls:
+        if not call_id or call_id in found:
             call_id = derived("call_", run.id, len(run.turns), number)
-        calls[call_id] = ToolCall(id=call_id, type=tool_type(run, name), name=name, arguments=_joined(part.arguments))
-    return list(calls.values())
+        found[call_id] = ToolCall(id=call_id, type=tool_type(run, name), name=name, arguments="")
+    return list(found.values())
 
 
 def _joined(parts: Iterable[str]) -> str:

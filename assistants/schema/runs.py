@@ -143,9 +143,9 @@ class LastError(Object):
 
 
 class IncompleteDetails(Object):
-    """Why a run ended early."""
+    """Why a run ended early; of a content filter the SDK's type knows nothing, so that is null."""
 
-    reason: Literal["max_completion_tokens", "max_prompt_tokens", "content_filter"]
+    reason: Literal["max_completion_tokens", "max_prompt_tokens"] | None
 
 
 class Usage(Object):

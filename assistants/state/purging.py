@@ -7,7 +7,9 @@ from assistants.storage.ids import blob_name
 
 
 async def purge(store: Store, project: str, thread_id: str) -> bool:
-    """Delete a thread's messages and runs; whether there were any."""
+    """Delete a thread with its messages and runs; whether there were any of these."""
+    # First, and again: who began the deletion may have died before it got so far.
+    await store.threads.delete(blob_name(project, thread_id))
     had_log, runs = await asyncio.gather(
         store.messages.purge(project, thread_id), _names(store, blob_name(project, thread_id) + "/")
     )

@@ -52,6 +52,10 @@ class Turn(BaseModel):
     """Why the turn failed."""
     calls: list[ToolCall] = Field(default_factory=list[ToolCall])
     usage: Usage | None = None
+    estimate: int | None = None
+    """Tokens that the prompt was thought to have, where the upstream reported the number."""
+    dropped: int = 0
+    """The oldest messages that were left out of the prompt."""
     parked: bool = False
     """The calls have been given out. A turn that is not parked has yet to be published."""
     answered_at: float | None = None
@@ -177,10 +181,15 @@ def view(record: RunRecord) -> Run:
     if record.truncation_strategy:
         shown["truncation_strategy"] = {"last_messages": None, **record.truncation_strategy}
     if record.incomplete_reason:
-        shown["incomplete_details"] = {"reason": record.incomplete_reason}
+        shown["incomplete_details"] = {"reason": _shown_reason(record.incomplete_reason)}
     if not record.active and (record.turns or record.status in (RunStatus.COMPLETED, RunStatus.INCOMPLETE)):
         shown["usage"] = usage(record)
     return Run.model_validate(shown)
+
+
+def _shown_reason(reason: str) -> str | None:
+    """The SDK's type knows token budgets only; of a content filter the message's own details tell."""
+    return None if reason == "content_filter" else reason
 
 
 def required_action(record: RunRecord) -> RequiredAction:

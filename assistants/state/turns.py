@@ -1,8 +1,10 @@
 """What a run's turns show: their messages and steps, computed from the run's document and nothing else."""
 
+from collections.abc import Sequence
+
 from assistants.schema.messages import Message
-from assistants.schema.runs import RunStatus, Usage
-from assistants.schema.steps import RunStep
+from assistants.schema.runs import LastError, RunStatus, Usage
+from assistants.schema.steps import RunStep, StepStatus, StepType
 from assistants.state.runs import FUNCTION, RunRecord, ToolCall, Turn
 from assistants.storage.ids import derived
 
@@ -13,21 +15,23 @@ _INCOMPLETE = {
     "expired": "run_expired",
     "failed": "run_failed",
 }
-_OPEN_STEP_ENDS = {
+_OPEN_STEP_ENDS: dict[RunStatus, StepStatus] = {
     RunStatus.CANCELLED: "cancelled",
     RunStatus.EXPIRED: "expired",
     RunStatus.FAILED: "failed",
     RunStatus.INCOMPLETE: "failed",
 }
-_STEP_ERRORS = {"invalid_prompt": "server_error"}
-"""A step's error knows fewer codes than a run's, to the SDK."""
-
 _STAMPS = {"completed": "completed_at", "cancelled": "cancelled_at", "expired": "expired_at", "failed": "failed_at"}
 
 
 def message_id(run_id: str, turn: int) -> str:
     """The same however often the turn is published."""
     return derived("msg_", run_id, turn)
+
+
+def step_id(run_id: str, turn: int, kind: StepType) -> str:
+    """The same whoever asks."""
+    return derived("step_", run_id, turn, kind)
 
 
 def message(run: RunRecord, number: int) -> Message | None:
@@ -59,64 +63,90 @@ def message(run: RunRecord, number: int) -> Message | None:
     )
 
 
+def said(run: RunRecord, identifier: str) -> Message | None:
+    """The message of a recorded turn, or of the turn that the model is at, by its id."""
+    for number in range(len(run.turns)):
+        if message_id(run.id, number) == identifier:
+            return message(run, number)
+    at_work = run.active and run.claim is not None and identifier == message_id(run.id, len(run.turns))
+    return begun_message(run, len(run.turns), run.touched_at) if at_work else None
+
+
+def begun_message(run: RunRecord, number: int, started: float) -> Message:
+    """The message of a turn that the model has only begun: `in_progress`, and still empty."""
+    return Message(
+        id=message_id(run.id, number),
+        created_at=int(started),
+        assistant_id=run.assistant_id,
+        thread_id=run.thread_id,
+        run_id=run.id,
+        status="in_progress",
+        role="assistant",
+    )
+
+
 def steps(run: RunRecord) -> list[RunStep]:
     """The steps of a run, oldest first (contract, 5)."""
-    return [step for number in range(len(run.turns)) for step in _steps_of_turn(run, number)]
+    return [step for number in range(len(run.turns)) for step in steps_of_turn(run, number)]
 
 
-def _steps_of_turn(run: RunRecord, number: int) -> list[RunStep]:
+def steps_of_turn(run: RunRecord, number: int) -> list[RunStep]:
+    """The step of what a recorded turn said, if it said anything, then that of its tool calls, if it made any."""
     turn = run.turns[number]
     found: list[RunStep] = []
-    said = message(run, number)
-    if said:
+    if message(run, number):
         status = turn.finish if turn.finish in ("cancelled", "expired", "failed") else "completed"
-        details = {"type": "message_creation", "message_creation": {"message_id": said.id}}
         used = Usage(prompt_tokens=0, completion_tokens=0, total_tokens=0) if turn.calls else turn.usage
-        found.append(_step(run, number, turn, status, turn.started_at, turn.ended_at, details, used))
+        begun = begun_step(run, number, "message_creation", turn.started_at)
+        found.append(_ended(run, turn, begun, status, turn.ended_at, used))
     if turn.calls:
         status, ended = _tool_step_state(run, turn)
-        details = {"type": "tool_calls", "tool_calls": [_shown(call) for call in turn.calls]}
+        begun = begun_step(run, number, "tool_calls", turn.started_at, [_shown(call) for call in turn.calls])
         used = None if status == "in_progress" else turn.usage
-        found.append(_step(run, number, turn, status, turn.ended_at, ended, details, used))
+        found.append(_ended(run, turn, begun, status, ended, used))
     return found
 
 
-def _tool_step_state(run: RunRecord, turn: Turn) -> tuple[str, float]:
+def begun_step(
+    run: RunRecord, number: int, kind: StepType, started: float, calls: Sequence[dict[str, object]] = ()
+) -> RunStep:
+    """The step of a turn, `in_progress`."""
+    details: dict[str, object] = {"type": kind}
+    if kind == "tool_calls":
+        details["tool_calls"] = list(calls)
+    else:
+        details["message_creation"] = {"message_id": message_id(run.id, number)}
+    return RunStep.model_validate(
+        {
+            "id": step_id(run.id, number, kind),
+            "created_at": int(started),
+            "run_id": run.id,
+            "assistant_id": run.assistant_id,
+            "thread_id": run.thread_id,
+            "type": kind,
+            "status": "in_progress",
+            "expires_at": int(run.expires_at) if run.active else None,
+            "step_details": details,
+        }
+    )
+
+
+def _tool_step_state(run: RunRecord, turn: Turn) -> tuple[StepStatus, float]:
     """Calls that were given out stay open until they are answered or their run ends."""
     if turn.answered_at is not None:
         return "completed", turn.answered_at
     return _OPEN_STEP_ENDS.get(run.status, "in_progress"), run.entered_at
 
 
-def _step(
-    run: RunRecord,
-    number: int,
-    turn: Turn,
-    status: str,
-    created: float,
-    ended: float,
-    details: object,
-    used: Usage | None,
-) -> RunStep:
-    kind = "message_creation" if isinstance(details, dict) and "message_creation" in details else "tool_calls"
-    stamp = {_STAMPS[status]: int(ended)} if status in _STAMPS else {}
-    error = (turn.error or run.last_error) if status == "failed" else None
-    return RunStep.model_validate(
-        {
-            "id": derived("step_", run.id, number, kind),
-            "created_at": int(created),
-            "run_id": run.id,
-            "assistant_id": run.assistant_id,
-            "thread_id": run.thread_id,
-            "type": kind,
-            "status": status,
-            "expires_at": int(run.expires_at) if run.active else None,
-            "last_error": error and {"code": _STEP_ERRORS.get(error.code, error.code), "message": error.message},
-            "step_details": details,
-            "usage": used,
-            **stamp,
-        }
-    )
+def _ended(run: RunRecord, turn: Turn, begun: RunStep, status: StepStatus, ended: float, used: Usage | None) -> RunStep:
+    changes: dict[str, object] = {"status": status, "usage": used}
+    if status in _STAMPS:
+        changes[_STAMPS[status]] = int(ended)
+    error = turn.error or run.last_error
+    if status == "failed" and error:
+        code = "server_error" if error.code == "invalid_prompt" else error.code  # a step knows fewer codes, to the SDK
+        changes["last_error"] = LastError(code=code, message=error.message)
+    return begun.model_copy(update=changes)
 
 
 def _shown(call: ToolCall) -> dict[str, object]:

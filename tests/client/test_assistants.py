@@ -7,8 +7,8 @@ import pytest
 from openai import OpenAI
 from openai.types.beta import Assistant
 
-from tests.talk import function
 from tests.sdk import refused
+from tests.talk import function
 
 EVERYTHING: dict[str, Any] = {
     "model": "gpt-4o",

@@ -1,13 +1,17 @@
 """Errors: each with the exact body that OpenAI gives it (contract, 8)."""
 
-from typing import Any
+import re
 
+import httpx2
+import openai
 import pytest
 from openai import OpenAI
+from openai.types.beta import Assistant
 
+from tests.processes import Model, eventually
 from tests.routes import KINDS, ROUTES, Route, one_of_each, send
 from tests.sdk import refused
-from tests.talk import ask, calls_of, submit
+from tests.talk import POLL, ask, calls_of, submit, texts
 
 MALFORMED = (
     "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library "
@@ -144,8 +148,10 @@ def test_a_body_that_is_no_object(client: OpenAI):
         (
             "/assistants",
             {"model": "m", "tools": [{"type": "browser"}]},
-            "Invalid value: 'browser'. "
-            "Supported values are: 'code_interpreter', 'function', 'retrieval', and 'file_search'.",
+            (
+                "Invalid value: 'browser'. "
+                "Supported values are: 'code_interpreter', 'function', 'retrieval', and 'file_search'."
+            ),
             "tools[0].type",
             "invalid_value",
         ),
@@ -159,16 +165,20 @@ def test_a_body_that_is_no_object(client: OpenAI):
         (
             "/assistants",
             {"model": "m", "metadata": {str(number): "x" for number in range(17)}},
-            "Invalid 'metadata': too many properties. "
-            "Expected an object with at most 16 properties, but got an object with 17 properties instead.",
+            (
+                "Invalid 'metadata': too many properties. "
+                "Expected an object with at most 16 properties, but got an object with 17 properties instead."
+            ),
             "metadata",
             "object_above_max_properties",
         ),
         (
             "/assistants",
             {"model": "m", "tools": [{"type": "code_interpreter"}] * 129},
-            "Invalid 'tools': array too long. "
-            "Expected an array with maximum length 128, but got an array with length 129 instead.",
+            (
+                "Invalid 'tools': array too long. "
+                "Expected an array with maximum length 128, but got an array with length 129 instead."
+            ),
             "tools",
             "array_above_max_length",
         ),
@@ -182,8 +192,10 @@ def test_a_body_that_is_no_object(client: OpenAI):
         (
             "/threads/{thread_id}/messages",
             {"role": "user", "content": "x" * 256_001},
-            "Invalid 'content': string too long. "
-            "Expected a string with maximum length 256000, but got a string with length 256001 instead.",
+            (
+                "Invalid 'content': string too long. "
+                "Expected a string with maximum length 256000, but got a string with length 256001 instead."
+            ),
             "content",
             "string_above_max_length",
         ),
@@ -280,6 +292,19 @@ def test_a_wrong_method(client: OpenAI, ids: Ids, path: str):
         send(client, "PUT", path)
 
 
+@pytest.mark.parametrize("path", ["/threads", "/nowhere"])
+def test_every_answer_can_be_told_apart_by_its_request_id(client: OpenAI, path: str):
+    def request_id() -> str:
+        try:
+            return client.get(path, cast_to=httpx2.Response).headers["x-request-id"]
+        except openai.APIStatusError as error:
+            return error.response.headers["x-request-id"]
+
+    first, second = request_id(), request_id()
+    assert re.fullmatch("req_[0-9a-f]{32}", first)
+    assert first != second
+
+
 class TestActiveRuns:
     """What is refused because of a run's state. The run of `ids` waits for one output."""
 
@@ -306,19 +331,38 @@ class TestActiveRuns:
                 )
         assert submit(client, run, "noon", "rain").status == "completed"
 
-    def test_a_run_takes_outputs_only_while_it_waits_for_them(self, client: OpenAI, assistant: Any):
+    def test_a_run_takes_outputs_only_while_it_waits_for_them(self, client: OpenAI, assistant: Assistant):
         run = ask(client, assistant.id, "Hello")
         with refused(400, 'Runs in status "completed" do not accept tool outputs.'):
             client.beta.threads.runs.submit_tool_outputs(
                 run_id=run.id, thread_id=run.thread_id, tool_outputs=[{"tool_call_id": "call_1", "output": "x"}]
             )
 
-    def test_a_run_that_has_ended_cannot_be_cancelled(self, client: OpenAI, assistant: Any):
+    def test_a_run_that_works_takes_no_outputs_and_locks_its_thread(
+        self, client: OpenAI, assistant: Assistant, model: Model, topic: str
+    ):
+        model.script({"match": topic, "text": "Done", "delay": 1})
+        thread = client.beta.threads.create(messages=[{"role": "user", "content": topic}])
+        run = client.beta.threads.runs.create(thread.id, assistant_id=assistant.id)
+        eventually(lambda: model.requests(topic))
+        with refused(400, 'Runs in status "in_progress" do not accept tool outputs.'):
+            client.beta.threads.runs.submit_tool_outputs(run_id=run.id, thread_id=thread.id, tool_outputs=[])
+        with refused(400, f"Can't add messages to {thread.id} while a run {run.id} is active."):
+            client.beta.threads.messages.create(thread.id, role="user", content="Wait!")
+        run = client.beta.threads.runs.poll(run_id=run.id, thread_id=thread.id, poll_interval_ms=POLL)
+        assert (run.status, texts(client, thread.id)) == ("completed", [topic, "Done"])
+
+    def test_metadata_may_change_during_a_run(self, client: OpenAI, ids: Ids):
+        for path in ("{thread_id}", "{thread_id}/messages/{message_id}", "{thread_id}/runs/{run_id}"):
+            changed = send(client, "POST", f"/threads/{path}".format(**ids), {"metadata": {"a": "1"}})
+            assert changed["metadata"] == {"a": "1"}
+
+    def test_a_run_that_has_ended_cannot_be_cancelled(self, client: OpenAI, assistant: Assistant):
         run = ask(client, assistant.id, "Hello")
         with refused(400, "Cannot cancel run with status 'completed'."):
             client.beta.threads.runs.cancel(run_id=run.id, thread_id=run.thread_id)
 
-    def test_a_run_needs_a_users_message_or_instructions(self, client: OpenAI, assistant: Any):
+    def test_a_run_needs_a_users_message_or_instructions(self, client: OpenAI, assistant: Assistant):
         message = "Run creation requires a Thread with a user message or an assistant with instructions."
         thread = client.beta.threads.create(messages=[{"role": "assistant", "content": "Hello?"}])
         with refused(400, message, None, "invalid_thread"):

@@ -17,7 +17,7 @@ def run(name: str, service: Service) -> list[str]:
         encoding="utf-8",
         timeout=60,
     )
-    assert example.returncode == 0, example.stderr
+    assert (example.returncode, example.stderr) == (0, "")
     return example.stdout.splitlines()
 
 
@@ -36,4 +36,13 @@ def test_function_tools_makes_two_parallel_calls(service: Service):
         'calls get_weather({"city": "Oslo"})',
         "user: Get time and get weather for Oslo, please.",
         "assistant: get_time: 14:05 and get_weather: snow, -3 °C",
+    ]
+
+
+def test_retrieval_mixes_a_tool_of_the_service_with_a_function(service: Service):
+    assert run("retrieval.py", service) == [
+        "asks us for get_weather",
+        "called retrieval, function",
+        "user: Ask retrieval where we are, and get weather, please.",
+        "assistant: retrieval: Oslo and get_weather: snow, -3 °C",
     ]

@@ -107,10 +107,13 @@ class TestManyDocuments:
     @pytest.fixture(scope="class")
     @classmethod
     def made(cls, carol: OpenAI) -> dict[str, Items]:
-        return {
+        """What was made, by the path of its list, in the one order that all walks have to agree on."""
+        made = {
             "/assistants": concurrently(lambda n: carol.beta.assistants.create(model="m", name=str(n)), MANY),
             "/threads": concurrently(lambda n: carol.beta.threads.create(metadata={"n": str(n)}), MANY),
         }
+        order = {path: _ids(walked(carol, path, "asc", "after", 100)) for path in made}
+        return {path: sorted(items, key=lambda item: order[path].index(_id(item))) for path, items in made.items()}
 
     @pytest.mark.parametrize("path", ["/assistants", "/threads"])
     @both_orders
@@ -119,10 +122,9 @@ class TestManyDocuments:
         self, carol: OpenAI, made: dict[str, Items], path: str, order: str, direction: str
     ):
         listed = walked(carol, path, order, direction, 100)
-        assert sorted(listed, key=_id) == sorted(made[path], key=_id)
+        assert listed == made[path]
         times = [each["created_at"] for each in listed]
         assert times == sorted(times)
-        assert listed == walked(carol, path, "asc", "after", 100)
 
     def test_what_is_made_one_after_the_other_is_listed_so(self, carol: OpenAI, made: dict[str, Items]):
         later = [carol.beta.assistants.create(model="m").id for _ in range(5)]
@@ -166,6 +168,14 @@ class TestSegments:
         for message in walked(alice, path, "asc", "after", 100):
             assert send(alice, "GET", f"{path}/{message['id']}") == message
 
+    def test_messages_added_at_the_same_time_are_all_kept(self, alice: OpenAI):
+        thread = alice.beta.threads.create()
+        added = concurrently(lambda n: alice.beta.threads.messages.create(thread.id, role="user", content=str(n)), 40)
+        path = f"/threads/{thread.id}/messages"
+        listed = walked(alice, path, "asc", "after", 7)
+        assert sorted(listed, key=_id) == sorted(added, key=_id)
+        assert listed == walked(alice, path, "desc", "before", 7)
+
     def test_a_deleted_message_still_is_a_cursor(self, alice: OpenAI):
         thread = alice.beta.threads.create(messages=[{"role": "user", "content": text} for text in "abc"])
         _, cursor, last = alice.beta.threads.messages.list(thread.id, order="asc")
@@ -177,8 +187,9 @@ class TestSegments:
         thread = alice.beta.threads.create()
         said: list[str] = []
         for number in range(SEGMENT):
-            run = ask(alice, assistant.id, f"{topic} {number}", thread.id)
-            said += [f"{topic} {number}", f"You said: {topic} {number}"]
+            more = [{"role": "user", "content": f"{topic}, more"}]
+            run = ask(alice, assistant.id, f"{topic} {number}", thread.id, additional_messages=more)
+            said += [f"{topic} {number}", f"{topic}, more", f"You said: {topic}, more"]
             assert (run.status, texts(alice, thread.id)) == ("completed", said)
         run = submit(alice, ask(alice, assistant.id, "get_time", thread.id), "noon")
         said += ["get_time", "get_time: noon"]

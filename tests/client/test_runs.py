@@ -8,9 +8,9 @@ from openai import OpenAI
 from openai.types.beta import Assistant
 from openai.types.beta.threads import Run
 
-from tests.talk import POLL, ask, calls_of, function, submit, text_of, texts
 from tests.processes import Model
 from tests.sdk import refused
+from tests.talk import POLL, ask, calls_of, function, submit, text_of, texts
 
 STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 """How the model is always asked."""
@@ -144,6 +144,13 @@ class TestText:
         assert run.status == "completed"
         assert [request["messages"] for request in model.requests(topic)] == [[{"role": "system", "content": topic}]]
 
+    def test_an_answer_with_nothing_in_it_is_an_empty_message(
+        self, client: OpenAI, assistant: Assistant, model: Model, topic: str
+    ):
+        model.script({"match": topic, "text": ""})
+        run = ask(client, assistant.id, topic)
+        assert (run.status, texts(client, run.thread_id)) == ("completed", [topic, ""])
+
     def test_a_refusal_is_a_part_of_the_message(self, client: OpenAI, assistant: Assistant, model: Model, topic: str):
         model.script({"match": topic, "refusal": "No."})
         run = ask(client, assistant.id, topic)
@@ -153,10 +160,17 @@ class TestText:
 
     @pytest.mark.parametrize(
         ("finish", "of_run", "of_message"),
-        [("length", "max_completion_tokens", "max_tokens"), ("content_filter", "content_filter", "content_filter")],
+        [("length", "max_completion_tokens", "max_tokens"), ("content_filter", None, "content_filter")],
     )
     def test_an_answer_that_is_cut_off_leaves_run_and_message_incomplete(
-        self, client: OpenAI, assistant: Assistant, model: Model, topic: str, finish: str, of_run: str, of_message: str
+        self,
+        client: OpenAI,
+        assistant: Assistant,
+        model: Model,
+        topic: str,
+        finish: str,
+        of_run: str | None,
+        of_message: str,
     ):
         model.script({"match": topic, "text": "Once upon", "finish_reason": finish})
         run = ask(client, assistant.id, topic)
@@ -231,6 +245,14 @@ class TestParameters:
         assert request["messages"][0] == {"role": "system", "content": "Be long."}
         sent = {"model": "gpt-4o-mini", "temperature": 0, "parallel_tool_calls": False, "tool_choice": "none"}
         assert {name: request[name] for name in sent} == sent
+
+    def test_a_run_can_take_away_tools_and_instructions(self, client: OpenAI, model: Model, topic: str):
+        assistant = client.beta.assistants.create(model="gpt-4o", instructions="Be brief.", tools=TOOLS)
+        run = ask(client, assistant.id, topic, tools=[], instructions="")
+        assert (run.tools, run.instructions) == ([], "")
+        assert model.requests(topic) == [
+            {"model": "gpt-4o", "messages": [{"role": "user", "content": topic}], **STREAMED}
+        ]
 
     def test_a_zero_is_a_value(self, client: OpenAI, model: Model, topic: str):
         assistant = client.beta.assistants.create(model="gpt-4o", temperature=0, top_p=0)

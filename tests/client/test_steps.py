@@ -7,8 +7,8 @@ import pytest
 from openai import OpenAI
 from openai.types.beta import Assistant
 
-from tests.talk import ask, calls_of, function, submit
 from tests.processes import Model
+from tests.talk import ask, calls_of, function, submit
 
 
 @pytest.fixture(scope="module")

@@ -11,21 +11,14 @@ from assistants.engine.attendance import Attendance
 from assistants.engine.transitions import change_run
 from assistants.schema.runs import RunStatus
 from assistants.state.runs import Turn
-from assistants.state.store import RunKey, Store
-from tests.attending import ScriptedModel, attend, later, new_run_on, run_of, said
+from assistants.state.store import Store
+from tests.attending import ScriptedModel, attend, hang, later, new_run_on, run_of, said
 from tests.conversation import WEATHER, call
 
 LAPSED = 31
 """Seconds after which a claim that nobody renews is over."""
 
 ANSWER = {"text": "In Oslo."}
-
-
-async def hang(store: Store, key: RunKey, model: ScriptedModel) -> "asyncio.Task[None]":
-    """A driver that has claimed the run and waits for its model."""
-    driver = asyncio.create_task(attend(Attendance(store, model), store, key))
-    await asyncio.wait_for(model.asked.wait(), 10)
-    return driver
 
 
 async def test_a_held_run_is_left_alone(store: Store):

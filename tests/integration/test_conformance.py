@@ -19,6 +19,8 @@ from tests.sdk import connect
 KEY = "key-of-the-fuzzer"
 REQUESTS = 20
 """For each operation, besides those that try its constraints one by one, which are about 150."""
+STREAMED = ("createRun", "createThreadAndRun", "submitToolOuputsToRun")
+"""Operations that answer events when they are asked to, which the reference does not say."""
 UNCHECKED = [
     "positive_data_acceptance",  # a valid request may still be refused: there is no such object, or a run is active
     "unsupported_method",  # threads can be listed here, and no answer has an `Allow` header
@@ -44,6 +46,8 @@ def document(client: OpenAI) -> Schema:
         ids = waiting if "{run_id}" in path or "{message_id}" in path else {**waiting, "thread_id": idle}
         for method, operation in item.items():
             operation["responses"]["4XX"] = {"description": "Any error.", "content": {"application/json": body}}
+            if operation["operationId"] in STREAMED:
+                operation["responses"]["200"]["content"]["text/event-stream"] = {}
             for parameter in operation.get("parameters", []):
                 if parameter["in"] == "path" and parameter["name"] in ids and method != "delete":
                     _offer(parameter["schema"], ids[parameter["name"]])

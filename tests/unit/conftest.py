@@ -20,6 +20,6 @@ def read_settings(monkeypatch: pytest.MonkeyPatch) -> ReadSettings:
                 monkeypatch.delenv(name, raising=False)
         for name, value in values.items():
             monkeypatch.setenv(name, value)
-        return Settings()
+        return Settings.model_validate({})
 
     return read

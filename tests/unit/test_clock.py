@@ -1,4 +1,5 @@
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_no_answer_moves_the_offset_away_from_the_truth(truth: float):
         sent, answered, received = sorted(now + chance.uniform(0, 0.5) for _ in range(3))
         clock.observe(int(answered + truth), sent, received)
         distances.append(abs(clock.now() - truth))
-    assert all(later <= earlier + 1e-6 for earlier, later in zip(distances, distances[1:], strict=False))
+    assert all(later <= earlier + 1e-6 for earlier, later in pairwise(distances))
     assert distances[-1] < 0.3
 
 

@@ -37,7 +37,9 @@ def test_segments_continue_each_other():
 
 
 def test_a_message_comes_out_as_it_was_put():
-    whole = message("msg_1", "Grüße \n\r\u2028\u2029\x85\x0b\x0c 🦀", metadata={"a": "b"}, run_id="run_1", role="assistant")
+    whole = message(
+        "msg_1", "Grüße \n\r\u2028\u2029\x85\x0b\x0c 🦀", metadata={"a": "b"}, run_id="run_1", role="assistant"
+    )
     assert fold(put_record(whole)).get("msg_1") == whole
 
 

@@ -1,6 +1,7 @@
 import hashlib
 import hmac
 from collections.abc import Mapping
+from contextlib import suppress
 
 import pytest
 
@@ -23,6 +24,7 @@ KEYS = {"plain-key": "a", "other-key": "b", HASHED: "c", "schlüssel": "d"}
         ({"api-key": " hashed-key "}, "c"),
         ({"authorization": "Basic dXNlcjpwYXNz", "api-key": "other-key"}, "b"),
         ({"authorization": "Bearer other-key", "api-key": "plain-key"}, "b"),
+        ({"authorization": "Bearer ", "api-key": "plain-key"}, "a"),
     ],
 )
 def test_a_key_belongs_to_its_project(headers: Mapping[str, str], owner: str):
@@ -31,7 +33,16 @@ def test_a_key_belongs_to_its_project(headers: Mapping[str, str], owner: str):
 
 @pytest.mark.parametrize(
     "sent",
-    ["wrong", "plain-ke", "plain-key2", "PLAIN-KEY", "plain-key,other-key", HASHED, HASHED.removeprefix("sha256:"), "*"],
+    [
+        "wrong",
+        "plain-ke",
+        "plain-key2",
+        "PLAIN-KEY",
+        "plain-key,other-key",
+        HASHED,
+        HASHED.removeprefix("sha256:"),
+        "*",
+    ],
 )
 @pytest.mark.parametrize("header", ["authorization", "api-key"])
 @pytest.mark.parametrize("local", [True, False])
@@ -71,8 +82,6 @@ def test_every_accepted_key_is_compared_in_constant_time_whichever_was_sent(sent
         return known == given
 
     monkeypatch.setattr(hmac, "compare_digest", compare_digest)
-    try:
+    with suppress(ApiError):
         project({"api-key": sent}, KEYS, local=False)
-    except ApiError:
-        pass
     assert compared == [0] * len(KEYS)

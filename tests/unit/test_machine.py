@@ -329,6 +329,7 @@ class TestBound:
     def test_the_turn_that_passes_the_limit_fails_and_says_so(self):
         last = turn(*self.calls(29))
         failed = machine.bounded(run(RunStatus.IN_PROGRESS, turn(*self.calls(100), parked=True)), last)
-        assert (failed.finish, failed.calls) == ("failed", [])
+        assert failed.finish == "failed"
+        assert machine.conclusion(failed) == (Event.FAIL, None)
         assert failed.error is not None
         assert "128 tool calls" in failed.error.message

@@ -68,7 +68,9 @@ async def test_a_page_is_newest_first_and_has_twenty_objects_unless_told_otherwi
     assert (data, has_more) == ([f"object{index}" for index in range(29, 9, -1)], True)
 
 
-@pytest.mark.parametrize("cursors", [Cursors(after="gone"), Cursors(before="gone"), Cursors(after="id0", before="gone")])
+@pytest.mark.parametrize(
+    "cursors", [Cursors(after="gone"), Cursors(before="gone"), Cursors(after="id0", before="gone")]
+)
 async def test_an_unknown_cursor_is_refused(cursors: Cursors):
     with pytest.raises(KeyError, match="gone"):
         await page([("id0", "object0")], cursors)

@@ -89,6 +89,17 @@ def test_a_tool_choice_names_a_function_of_the_model(choice: Any, sent: Any):
     assert prompt.chosen(choice) == sent
 
 
+def test_no_two_functions_of_one_name_are_offered_and_the_clients_goes_first():
+    own = {"type": "function", "function": {"name": "retrieval"}}
+    offered = prompt.request(run(tools=[{"type": "retrieval"}, own, {"type": "retrieval"}]), [], "m")["tools"]
+    assert offered == [own]
+
+
+def test_a_tool_that_nobody_answers_cannot_be_forced_on_the_model():
+    asked = run(tools=[FUNCTION, {"type": "file_search"}], tool_choice={"type": "file_search"})
+    assert "tool_choice" not in prompt.request(asked, [], "m")
+
+
 def test_what_a_function_leaves_open_is_not_sent():
     definition = {"name": "f", "description": "d", "parameters": {"type": "object"}, "strict": None}
     offered = prompt.offered({"type": "function", "function": definition})  # type: ignore[typeddict-item]
@@ -120,7 +131,7 @@ def test_the_conversation_is_instructions_then_thread_then_own_messages_then_tur
         turns=[turn(TIME_CALL, LOOK_UP, said="Let me see.")],
     )
     thread = [message("msg_0", "Hello"), message("msg_1", "Hi", role="assistant")]
-    assert prompt.conversation(asked, thread) == [
+    assert prompt.conversation(asked, prompt.recent(asked, thread)) == [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "Hello"},
         {"role": "assistant", "content": "Hi"},
@@ -141,8 +152,7 @@ def test_the_conversation_is_instructions_then_thread_then_own_messages_then_tur
 def test_an_own_message_that_is_in_the_thread_already_is_sent_once_and_last():
     own = message("msg_2", "And now?")
     asked = run(additional_messages=[own.model_dump()])
-    said = prompt.conversation(asked, [own, message("msg_1", "Hello")])
-    assert [part["content"] for part in said] == ["Hello", "And now?"]
+    assert [message.id for message in prompt.recent(asked, [own, message("msg_1", "Hello")])] == ["msg_1", "msg_2"]
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,7 @@ def test_keys_and_their_projects(read_settings: ReadSettings, text: str, keys: M
         ({"API_KEYS": SECRET}, "API_KEYS is a comma-separated list of KEY=VALUE"),
         ({"API_KEYS": f"{SECRET}="}, "API_KEYS is a comma-separated list of KEY=VALUE"),
         ({"API_KEYS": f"=p,{SECRET}=p"}, "API_KEYS is a comma-separated list of KEY=VALUE"),
+        ({"API_KEYS": f"{SECRET}=a,{SECRET}=b"}, "API_KEYS names something twice"),
         ({"API_KEYS": f"{SECRET}=a project"}, "a project is 1 to 63"),
         ({"API_KEYS": f"{SECRET}=a/b"}, "a project is 1 to 63"),
         ({"API_KEYS": f"{SECRET}=.."}, "a project is 1 to 63"),

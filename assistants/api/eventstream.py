@@ -1,0 +1,106 @@
+"""Server-sent events (contract, 7): framing, and a channel that neither blocks its run nor grows without bound."""
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import suppress
+from typing import Any
+
+from starlette.responses import StreamingResponse
+
+from assistants.schema.base import Object
+from assistants.schema.errors import ApiError, server_error
+
+log = logging.getLogger("assistants.api")
+
+HEARTBEAT = 15.0
+"""Seconds without an event after which a comment line keeps the connection open."""
+
+MAX_UNSENT = 1_000_000
+"""Bytes that may wait for a slow client; past that its stream is closed, and the run goes on."""
+
+
+class Channel:
+    """The events of one stream between the run that makes them and the client that reads them."""
+
+    def __init__(self) -> None:
+        self._unsent: deque[bytes] = deque()
+        self._size = 0
+        self._ended = False
+        self._news = asyncio.Event()
+        self._first_sent = asyncio.Event()
+
+    def emit(self, event: str, data: Object | dict[str, Any]) -> None:
+        """Queue one event; after the end of the stream it is dropped."""
+        content = data.model_dump_json() if isinstance(data, Object) else json.dumps(data, ensure_ascii=False)
+        self._put(f"event: {event}\ndata: {content}\n\n".encode(errors="replace"))
+
+    def end(self) -> None:
+        """The stream's last words."""
+        self._put(b"event: done\ndata: [DONE]\n\n")
+        self._ended = True
+        self._news.set()
+
+    async def first_sent(self, patience: float = 1.0) -> None:
+        """Wait until the first bytes have left, or nobody reads them."""
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._first_sent.wait(), patience)
+
+    async def read(self) -> AsyncIterator[bytes]:
+        """The bytes to send, with a comment line wherever there are none for a while."""
+        try:
+            while self._unsent or not self._ended:
+                if not self._unsent and not await self._news_within(HEARTBEAT):
+                    yield b": \n\n"
+                if self._unsent:
+                    content = b"".join(self._unsent)
+                    self._unsent.clear()
+                    self._size = 0
+                    yield content
+                    self._first_sent.set()
+        finally:
+            self._close()
+
+    async def _news_within(self, seconds: float) -> bool:
+        self._news.clear()
+        with suppress(asyncio.TimeoutError):
+            return await asyncio.wait_for(self._news.wait(), seconds)
+        return False
+
+    def _put(self, content: bytes) -> None:
+        if self._ended:
+            return
+        self._size += len(content)
+        if self._size > MAX_UNSENT:
+            self._close()
+            return
+        self._unsent.append(content)
+        self._news.set()
+
+    def _close(self) -> None:
+        self._ended = True
+        self._unsent.clear()
+        self._news.set()
+        self._first_sent.set()
+
+
+async def tell(channel: Channel, work: Awaitable[None], request_id: str) -> None:
+    """Do the work of a stream once its first bytes have left, and end the stream however that goes."""
+    await channel.first_sent()
+    try:
+        await work
+    except Exception as error:
+        log.error("%s: a stream broke off", request_id, exc_info=error)
+        shown = error if isinstance(error, ApiError) else server_error(request_id)
+        channel.emit("error", shown.body()["error"])
+    finally:
+        channel.end()
+
+
+def response(channel: Channel) -> StreamingResponse:
+    """What the client reads."""
+    return StreamingResponse(
+        channel.read(), media_type="text/event-stream; charset=utf-8", headers={"cache-control": "no-cache"}
+    )

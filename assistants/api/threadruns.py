@@ -1,0 +1,43 @@
+"""A thread and its first run in one request."""
+
+from fastapi import APIRouter, Request
+from starlette.responses import StreamingResponse
+
+from assistants.api.assistants import find_assistant
+from assistants.api.parameters import Project
+from assistants.api.runs import STREAMED, stream_started
+from assistants.api.service import service
+from assistants.engine.lifecycle import needs_thread, start_thread_and_run
+from assistants.engine.streaming import new_token
+from assistants.schema.errors import nothing_to_run_on
+from assistants.schema.runs import CreateThreadAndRun, Run
+from assistants.schema.threads import CreateThread
+from assistants.state import threads
+from assistants.state.messages import put_record
+from assistants.state.runs import view
+from assistants.state.snapshots import new_message, new_run, new_thread
+from assistants.state.store import RunKey
+
+router = APIRouter(prefix="/threads", tags=["Runs"])
+
+
+@router.post("/runs", response_model=Run, responses=STREAMED)
+async def threads_create_and_run(
+    request: Request, project: Project, body: CreateThreadAndRun
+) -> Run | StreamingResponse:
+    """Creates a thread and runs an assistant on it."""
+    store = service().store
+    assistant = await find_assistant(project, body.assistant_id)
+    asked = body.thread or CreateThread()
+    thread = new_thread(store, asked)
+    messages = [new_message(store, thread.id, message) for message in asked.messages or []]
+    run = new_run(store, thread.id, assistant, body)
+    if needs_thread(run) and not any(message.role == "user" for message in messages):
+        raise nothing_to_run_on()
+    records = [put_record(message) for message in messages]
+    key = RunKey(project, thread.id, run.id)
+    if not body.stream:
+        return view((await start_thread_and_run(store, key, thread, run, records)).document.value)
+    token = new_token()
+    started = await start_thread_and_run(store, key, thread, run, records, token)
+    return stream_started(request, key, started, token, threads.view(thread))

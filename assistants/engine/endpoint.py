@@ -1,0 +1,87 @@
+"""The model's endpoint: OpenAI, Azure OpenAI, or anything that speaks chat completions."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
+
+from azure.identity.aio import get_bearer_token_provider
+from openai import APIStatusError, AsyncAzureOpenAI, AsyncOpenAI, AsyncStream
+from openai.types.chat import ChatCompletionChunk
+
+from assistants.settings import Settings
+from assistants.storage.connection import identity
+
+_SCOPE = "https://cognitiveservices.azure.com/.default"
+
+_ALTERNATIVES = {"stream_options": None, "max_completion_tokens": "max_tokens"}
+"""What some endpoints refuse, and what they are sent instead."""
+
+
+class Model(Protocol):
+    """A stateless chat-completions endpoint."""
+
+    def stream(self, body: dict[str, Any]) -> AsyncIterator[ChatCompletionChunk]:
+        """The chunks of a streamed completion; closing the iterator ends the call."""
+        ...
+
+
+class Endpoint:
+    """The endpoint that the settings name. It does not retry: a run does, for as long as it lives."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._client = _client(settings)
+        self._refused: set[tuple[str, str]] = set()
+
+    async def stream(self, body: dict[str, Any]) -> AsyncIterator[ChatCompletionChunk]:
+        chunks = await self._open({**body, "stream": True, "stream_options": {"include_usage": True}})
+        async with chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def _open(self, body: dict[str, Any]) -> AsyncStream[ChatCompletionChunk]:
+        """A parameter that the endpoint refuses is left out or renamed, then and from then on."""
+        create: Any = self._client.chat.completions.create
+        while True:
+            sent = self._acceptable(body)
+            try:
+                return await create(**sent)
+            except APIStatusError as error:
+                parameter = refused_parameter(error, sent)
+                if parameter is None:
+                    raise
+                self._refused.add((body["model"], parameter))
+
+    def _acceptable(self, body: dict[str, Any]) -> dict[str, Any]:
+        names = {name: _ALTERNATIVES[name] for model, name in self._refused if model == body["model"]}
+        renamed = ((names.get(name, name), value) for name, value in body.items())
+        return {name: value for name, value in renamed if name is not None}
+
+
+def refused_parameter(error: APIStatusError, sent: dict[str, Any]) -> str | None:
+    """The parameter without which the request may be accepted, if it is about one of those that can be spared."""
+    if error.status_code not in (400, 404, 422):
+        return None
+    about = f"{error.param or ''} {error.message}"
+    return next((name for name in _ALTERNATIVES if name in sent and name in about), None)
+
+
+def _client(settings: Settings) -> AsyncOpenAI:
+    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
+    if settings.azure_openai_endpoint:
+        azure_key = settings.azure_openai_api_key.get_secret_value() if settings.azure_openai_api_key else key
+        provider = None
+        if azure_key is None:
+            provider = get_bearer_token_provider(identity(settings.azure_client_id), _SCOPE)
+        return AsyncAzureOpenAI(
+            azure_endpoint=settings.azure_openai_endpoint,
+            api_version=settings.azure_openai_api_version,
+            api_key=azure_key,
+            azure_ad_token_provider=provider,
+            timeout=settings.model_timeout,
+            max_retries=0,
+        )
+    return AsyncOpenAI(
+        api_key=key or "none", base_url=settings.openai_base_url, timeout=settings.model_timeout, max_retries=0
+    )

@@ -1,0 +1,89 @@
+"""A deletion that is cut short is finished by its queue item."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from azure.storage.queue import QueueMessage
+
+from assistants.api import threads
+from assistants.engine.attendance import Attendance
+from assistants.engine.items import Purge
+from assistants.local.azurite import Storage
+from assistants.state.store import RunKey, Store
+from assistants.storage.documents import Documents
+from tests.attending import ScriptedModel, attend, hang, new_run_on, open_store
+from tests.conversation import WEATHER, call
+from tests.processes import eventually
+from tests.storage import left_of, queue_of
+
+
+class Killed(BaseException):
+    """The end of the process, as far as the request can tell."""
+
+
+async def killed(*_: Any) -> None:
+    raise Killed
+
+
+async def waiting_run(store: Store) -> RunKey:
+    key = await new_run_on(store, WEATHER)
+    model = ScriptedModel({"text": "One moment.", "tool_calls": [call("get_weather", "call_w")]})
+    await attend(Attendance(store, model), store, key)
+    return key
+
+
+def purge_of(key: RunKey) -> bytes:
+    return Purge(project=key.project, thread=key.thread).model_dump_json().encode()
+
+
+def purge_item(storage: Storage) -> QueueMessage:
+    """The next item of the queue that is to purge a thread."""
+
+    def found() -> QueueMessage | None:
+        items = queue_of(storage, "work").receive_messages()
+        return next((item for item in items if json.loads(item.content)["kind"] == "purge"), None)
+
+    return eventually(found)
+
+
+@pytest.mark.parametrize("victim", [(Documents, "delete"), (threads, "purge")], ids=["at the thread", "at the rest"])
+async def test_a_deletion_that_dies_half_way_is_finished_by_its_item(
+    store: Store, idle: Storage, monkeypatch: pytest.MonkeyPatch, victim: tuple[object, str]
+):
+    key = await waiting_run(store)
+    queue_of(idle, "work").clear_messages()
+    monkeypatch.setattr(threads, "service", lambda: SimpleNamespace(store=store))
+    monkeypatch.setattr(threads, "PURGE_DELAY", 0)
+    with monkeypatch.context() as dying:
+        dying.setattr(*victim, killed)
+        with pytest.raises(Killed):
+            await threads.threads_delete(key.project, key.thread)
+    assert left_of(idle, key.thread) != []
+
+    await Attendance(store, ScriptedModel()).work(purge_item(idle).content)
+    assert left_of(idle, key.thread) == []
+
+
+async def test_the_item_comes_again_until_nothing_was_left(idle: Storage):
+    store = open_store(idle, PURGE_AGAIN="1")
+    attendance, key = Attendance(store, ScriptedModel()), await waiting_run(store)
+    queue = queue_of(idle, "work")
+    queue.clear_messages()
+    await attendance.work(purge_of(key))
+    again = purge_item(idle)
+    queue.delete_message(again)
+
+    await attendance.work(again.content)
+    assert queue.get_queue_properties().approximate_message_count == 0
+    await store.close()
+
+
+async def test_a_driver_whose_thread_is_deleted_creates_nothing(store: Store, idle: Storage):
+    key, model = await new_run_on(store), ScriptedModel({"text": "Is anybody there?"}, silent=True)
+    driver = await hang(store, key, model)
+    await Attendance(store, ScriptedModel()).work(purge_of(key))
+    model.answer.set()
+    await driver
+    assert left_of(idle, key.thread) == []

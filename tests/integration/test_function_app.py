@@ -1,0 +1,50 @@
+"""The HTTP functions through the worker's own application, over real storage."""
+
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+
+from assistants.api.service import close_service
+from assistants.local.azurite import Storage
+from assistants.settings import settings
+from tests.worker import load_function_app, worker
+
+
+@pytest.fixture
+async def client(azurite: Storage, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx2.AsyncClient]:
+    monkeypatch.setenv("AzureWebJobsStorage", azurite.connection_string)
+    monkeypatch.setenv("API_KEYS", "key=through-the-worker")
+    settings.cache_clear()
+    async with worker(load_function_app()) as client:
+        client.headers["api-key"] = "key"
+        yield client
+    await close_service()
+    settings.cache_clear()
+
+
+async def test_bodies_paths_and_queries_reach_the_api_through_the_worker(client: httpx2.AsyncClient):
+    created = (await client.post("/v1/assistants", json={"model": "gpt-4o", "name": "Grüße 🦀"})).json()
+    assert created["name"] == "Grüße 🦀"
+
+    path = f"/v1/assistants/{created['id']}"
+    assert (await client.get(path)).json() == created
+    modified = (await client.post(path, json={"metadata": {"a": "b"}})).json()
+    assert modified == created | {"metadata": {"a": "b"}}
+
+    other = (await client.post("/v1/assistants", json={"model": "gpt-4o"})).json()
+    page = (await client.get("/v1/assistants", params={"order": "asc", "limit": 1, "after": created["id"]})).json()
+    assert page["data"] == [other]
+
+    assert (await client.delete(path)).json() == {"id": created["id"], "object": "assistant.deleted", "deleted": True}
+    gone = await client.get(path)
+    assert gone.status_code == 404
+    assert gone.json()["error"]["message"] == f"No assistant found with id '{created['id']}'."
+
+
+async def test_a_body_may_be_left_out_and_a_route_may_be_nested(client: httpx2.AsyncClient):
+    thread = (await client.post("/v1/threads")).json()
+    messages = f"/v1/threads/{thread['id']}/messages"
+    message = (await client.post(messages, json={"role": "user", "content": "Hello"})).json()
+    assert (await client.get(messages)).json()["data"] == [message]
+    assert (await client.get(f"{messages}/{message['id']}")).json() == message

@@ -1,0 +1,207 @@
+"""What the host is told of the function app, and what an HTTP function makes of a request that needs no storage."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from itertools import combinations
+from types import ModuleType
+from typing import Any, NamedTuple, get_type_hints
+
+import azure.functions as func
+import httpx2
+import pytest
+from azurefunctions.extensions.base import RequestTrackerMeta, ResponseTrackerMeta
+
+from assistants.schema.errors import malformed_json
+from tests.unit.conftest import ReadSettings
+from tests.worker import load_function_app, worker
+
+HOST_METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
+
+
+class Http(NamedTuple):
+    """An HTTP function, as the host is told of it."""
+
+    name: str
+    route: str
+    methods: frozenset[str]
+    trigger: Mapping[str, Any]
+
+    @property
+    def segments(self) -> list[str]:
+        return self.route.split("/")
+
+    @property
+    def parameters(self) -> list[bool]:
+        """Which of its segments are parameters: the less is the more literal."""
+        return [segment.startswith("{") for segment in self.segments]
+
+    def overlaps(self, other: "Http") -> bool:
+        """Whether one request can match both."""
+        pairs = list(zip(self.segments, other.segments, strict=False))
+        alike = all(mine == theirs or "{" in mine + theirs for mine, theirs in pairs)
+        return bool(self.methods & other.methods) and len(self.segments) == len(other.segments) and alike
+
+
+@pytest.fixture(scope="module")
+def function_app() -> ModuleType:
+    return load_function_app()
+
+
+@pytest.fixture(scope="module")
+def functions(function_app: ModuleType) -> Sequence[Any]:
+    return function_app.app.get_functions()
+
+
+@pytest.fixture(scope="module")
+def https(functions: Sequence[Any]) -> list[Http]:
+    """The HTTP functions but the catch-all, in the order in which the host tries them."""
+    found = [_http(function) for function in functions if function.is_http_function()]
+    return sorted((each for each in found if each.route != "{*path}"), key=lambda each: each.name)
+
+
+def _http(function: Any) -> Http:
+    trigger = function.get_trigger().get_dict_repr()
+    methods = frozenset(str(getattr(method, "value", method)) for method in trigger["methods"])
+    return Http(function.get_function_name(), trigger["route"], methods, trigger)
+
+
+def test_every_route_of_the_api_is_published_as_a_function_of_its_own(function_app: ModuleType, https: list[Http]):
+    published = [(method, f"/{each.route}") for each in https for method in each.methods]
+    served = {
+        (method.upper(), path) for path, methods in function_app.api.openapi()["paths"].items() for method in methods
+    }
+    assert set(published) == served
+    assert len(published) == len(served) == len(https)
+
+
+def test_functions_are_named_by_resource_and_verb(https: list[Http]):
+    for each in https:
+        resource = each.name.partition("_")[0]
+        assert re.fullmatch("[a-z]+(_[a-z]+)+", each.name)
+        assert f"/{resource}" in f"/{each.route}"
+
+
+def test_of_two_routes_that_a_request_can_match_the_literal_one_comes_first(https: list[Http]):
+    overlapping = [(first, second) for first, second in combinations(https, 2) if first.overlaps(second)]
+    assert ("threads_create_and_run", "threads_modify") in [(first.name, second.name) for first, second in overlapping]
+    assert [(first.name, second.name) for first, second in overlapping if first.parameters >= second.parameters] == []
+
+
+def test_the_catch_all_comes_last_and_takes_every_method(functions: Sequence[Any]):
+    https = sorted((_http(each) for each in functions if each.is_http_function()), key=lambda each: each.name)
+    assert [each.name for each in https if each.route == "{*path}"] == [https[-1].name]
+    assert https[-1].methods == HOST_METHODS
+
+
+def test_the_host_asks_for_no_key_of_its_own(functions: Sequence[Any]):
+    levels = {_http(each).trigger["authLevel"] for each in functions if each.is_http_function()}
+    assert levels == {func.AuthLevel.ANONYMOUS}
+
+
+def test_no_handler_keeps_the_worker_from_streaming(functions: Sequence[Any]):
+    for function in functions:
+        hints = get_type_hints(function.get_user_function())
+        assert func.HttpRequest not in hints.values()
+        if function.is_http_function():
+            assert RequestTrackerMeta.check_type(hints[function.get_trigger().name])
+            assert ResponseTrackerMeta.check_type(hints["return"])
+
+
+def test_every_queue_has_a_function_and_another_for_what_went_wrong(functions: Sequence[Any]):
+    triggers = [
+        (each.get_function_name(), each.get_trigger().get_dict_repr())
+        for each in functions
+        if not each.is_http_function()
+    ]
+    assert {name: trigger["queueName"] for name, trigger in triggers} == {
+        "work": "work",
+        "work_poison": "work-poison",
+        "retrieval": "retrieval",
+        "retrieval_poison": "retrieval-poison",
+    }
+    for _, trigger in triggers:
+        assert (trigger["type"], trigger["connection"]) == ("queueTrigger", "AzureWebJobsStorage")
+
+
+@pytest.fixture
+async def client(
+    function_app: ModuleType, read_settings: ReadSettings, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[httpx2.AsyncClient]:
+    settings = read_settings({"API_KEYS": "key=project"})
+    monkeypatch.setattr("assistants.api.gate.settings", lambda: settings)
+    async with worker(function_app, {"assistant_id": "of the host"}) as client:
+        client.headers["authorization"] = "Bearer key"
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "body", "status", "error"),
+    [
+        pytest.param(
+            "POST", "/v1/assistants", '{"model": 5}', 400,
+            ("Invalid type for 'model': expected a string, but got an integer instead.", "model", "invalid_type"),
+            id="a body",
+        ),
+        pytest.param(
+            "POST", "/v1/threads/thread_1/messages", '{"role": "user"}', 400,
+            ("Missing required parameter: 'content'.", "content", "missing_required_parameter"),
+            id="a body of a nested route",
+        ),
+        pytest.param(
+            "POST", "/v1/assistants", '{"model": ', 400, (malformed_json().message, None, None), id="no JSON",
+        ),
+        pytest.param(
+            "GET", "/v1/assistants/wf_1", None, 400,
+            (
+                "Invalid 'assistant_id': 'wf_1'. Expected an ID that begins with 'asst'.",
+                "assistant_id", "invalid_value",
+            ),
+            id="a path parameter",
+        ),
+        pytest.param(
+            "GET", "/v1/assistants?order=asc&limit=0", None, 400,
+            (
+                "Invalid 'limit': integer below minimum value. Expected a value >= 1, but got 0 instead.",
+                "limit", "integer_below_min_value",
+            ),
+            id="a query parameter",
+        ),
+        pytest.param(
+            "GET", "/v1/nothing?limit=1", None, 404, ("Invalid URL (GET /v1/nothing)", None, None), id="an unknown URL",
+        ),
+        pytest.param("GET", "/", None, 404, ("Invalid URL (GET /)", None, None), id="the root"),
+        pytest.param(
+            "PUT", "/v1/assistants", "{}", 405, ("Invalid method for URL (PUT /v1/assistants)", None, None),
+            id="a wrong method",
+        ),
+    ],
+)  # fmt: skip
+async def test_what_comes_through_the_worker_is_answered_as_the_api_answers_it(
+    client: httpx2.AsyncClient,
+    method: str,
+    url: str,
+    body: str | None,
+    status: int,
+    error: tuple[str, str | None, str | None],
+):
+    answer = await client.request(method, url, content=body)
+    message, param, code = error
+    assert answer.json() == {
+        "error": {"message": message, "type": "invalid_request_error", "param": param, "code": code}
+    }
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/json"
+    assert re.fullmatch("req_[0-9a-f]{32}", answer.headers["x-request-id"])
+    assert answer.headers["openai-organization"] == "project"
+
+
+async def test_a_request_without_a_key_comes_no_further(client: httpx2.AsyncClient):
+    answer = await client.get("/v1/assistants", headers={"authorization": "Bearer wrong"})
+    assert answer.status_code == 401
+    assert answer.json()["error"]["code"] == "invalid_api_key"
+
+
+async def test_requests_at_once_do_not_share_their_state(client: httpx2.AsyncClient):
+    answers = await asyncio.gather(*(client.get("/") for _ in range(10)))
+    assert len({answer.headers["x-request-id"] for answer in answers}) == 10

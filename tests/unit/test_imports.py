@@ -1,0 +1,57 @@
+import re
+import sys
+
+import pytest
+from importlinter.cli import lint_imports
+
+from tests.imports import ROOT, imported, normalised, owners, reachable
+
+APP = ROOT / "function_app.py"
+DEPLOYED = {"function_app": APP, **reachable(APP)}
+FOREIGN = {
+    module
+    for source in DEPLOYED.values()
+    for module in imported(source)
+    if module.partition(".")[0] not in {*sys.stdlib_module_names, "assistants"}
+}
+
+
+def requirements() -> list[str]:
+    """The names of the distributions that requirements.txt names."""
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return [normalised(re.split(r"[\[<>=~! ]", line)[0]) for line in lines if line and not line.startswith("#")]
+
+
+def test_imports_run_one_way(capsys: pytest.CaptureFixture[str]):
+    failed = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True, no_logo=True)
+    assert not failed, capsys.readouterr().out
+
+
+def test_the_deployed_app_imports_every_room_but_the_local_one():
+    sources = {path for path in (ROOT / "assistants").rglob("*.py") if path.name != "__init__.py"}
+    local = {path for path in sources if "local" in path.relative_to(ROOT).parts}
+    assert local
+    assert not local & set(DEPLOYED.values())
+    assert sources - local <= set(DEPLOYED.values()), "nobody imports these"
+
+
+def test_the_deployed_app_imports_nothing_that_only_tests_and_the_local_runner_need():
+    lines = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8").splitlines()
+    needed_here = {normalised(re.split(r"[\[<>=~! ]", line)[0]) for line in lines if line[:1] not in ("", "#", "-")}
+    assert "uvicorn" in needed_here
+    assert not needed_here & set(owners(FOREIGN))
+
+
+def test_every_requirement_is_imported():
+    assert len(requirements()) == len(set(requirements()))
+    assert set(requirements()) <= set(owners(FOREIGN))
+
+
+def test_every_import_is_a_requirement_or_comes_with_one():
+    found = owners(FOREIGN)
+    comes_along = {
+        normalised(re.split(r"[\[<>=~!; (]", needed)[0])
+        for name in requirements()
+        for needed in found[name].requires or ()
+    }
+    assert set(found) - set(requirements()) <= comes_along
