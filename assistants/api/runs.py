@@ -7,7 +7,7 @@ from starlette.responses import StreamingResponse
 
 from assistants.api.assistants import find_assistant
 from assistants.api.eventstream import Channel, response, tell
-from assistants.api.parameters import Page, Project
+from assistants.api.parameters import Page, Project, include
 from assistants.api.service import service
 from assistants.api.threads import find_thread
 from assistants.api.v1 import VersionedRoute, run_is_modifiable
@@ -47,7 +47,7 @@ async def runs_list(project: Project, thread_id: ThreadId, page: Page) -> ListPa
     return ListPage.of(*await page_of_documents(service().store.runs, project, (thread_id,), page, show))
 
 
-@router.post("", response_model=Run, responses=STREAMED)
+@router.post("", response_model=Run, responses=STREAMED, dependencies=[Depends(include)])
 async def runs_create(
     request: Request, project: Project, thread_id: ThreadId, body: CreateRun
 ) -> Run | StreamingResponse:

@@ -113,7 +113,7 @@ def _no_none(value: Any) -> Any:
 ObjectMetadata = Annotated[dict[str, str], BeforeValidator(_no_none)]
 """Metadata as it is shown: `{}` where there is none (contract, 0)."""
 
-Name = Annotated[str, Field(max_length=64, pattern="^[a-zA-Z0-9_-]+$")]
+Name = Annotated[str, Field(min_length=1, max_length=64, pattern="^[a-zA-Z0-9_-]+$")]
 """The name of a function or of an output schema."""
 
 
