@@ -2,8 +2,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
+MATRIX := $(patsubst tests/matrix/%.txt,$(VENV)/matrix/%/.requirements,$(wildcard tests/matrix/*.txt))
 
-.PHONY: setup run test lint format clean
+.PHONY: setup run test matrix lint format clean
 
 setup: $(VENV)/.requirements $(VENV)/.azurite
 
@@ -22,6 +23,14 @@ run: setup
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+# The versions of the SDK that tests/matrix tries.
+matrix: $(MATRIX)
+
+$(VENV)/matrix/%/.requirements: tests/matrix/%.txt | setup
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 lint: setup
 	$(BIN)/ruff check .

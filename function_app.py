@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import azure.functions as func
 import fastapi
-from azurefunctions.extensions.http.fastapi import Request, Response
+from azurefunctions.extensions.http.fastapi import Request, Response, web
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
@@ -14,9 +14,20 @@ from assistants.engine.items import WORK
 from assistants.tools.registry import QUEUES
 
 STORAGE = "AzureWebJobsStorage"
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 api = create_api()
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+
+class _Server(fastapi.FastAPI):
+    """What the worker serves us with: without pages of its own, which would stand before ours."""
+
+    def __init__(self) -> None:
+        super().__init__(openapi_url=None)
+
+
+web.FastAPI = _Server
 
 
 class Delegate(fastapi.Response):
@@ -47,8 +58,11 @@ for _route in (route for router in ROUTERS for route in router.routes):
     assert isinstance(_route, APIRoute)
     _publish(_route.name, f"{PREFIX}{_route.path}".lstrip("/"), sorted(_route.methods or ()))
 
+# The Azure flavour: the gate rewrites its paths.
+_publish("azure_openai", "openai/{*path}", METHODS)
 # The host takes the first match in the order of function names, and answers what matches nothing with an empty 404.
-_publish("zz_unmatched", "{*path}", ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
+# The pages come through here.
+_publish("zz_unmatched", "{*path}", METHODS)
 
 
 def _attend(queue: str, handle: Callable[[bytes], Awaitable[None]], name: str) -> None:

@@ -107,12 +107,18 @@ class Settings(BaseSettings):
         description="how often a model that is busy or out of order is asked again, within the run's lifetime",
     )
 
-    # Keys.
+    # Who is answered.
     api_keys: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict[str, str],
         validation_alias="API_KEYS",
         repr=False,
         description="accepted keys, each with its project: `KEY=project,sha256:HEX=project`",
+    )
+
+    require_beta_header: bool = Field(
+        False,
+        validation_alias="REQUIRE_BETA_HEADER",
+        description="`true`: assistants and threads need `OpenAI-Beta: assistants=v2`, as OpenAI had it",
     )
 
     # A run's life, in seconds.

@@ -7,7 +7,11 @@ from openai import OpenAI
 
 from assistants.local.azurite import Azurite, Storage
 from tests.processes import Model, Service
-from tests.sdk import connect
+from tests.sdk import CLIENTS, connect
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--sdk", default=CLIENTS[0], help=f"kinds of clients of tests/client: {','.join(CLIENTS)}, or all")
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import httpx2
 import openai
@@ -13,6 +13,8 @@ from openai.types import beta
 from openai.types.beta import threads
 from openai.types.beta.threads import runs
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tests.blocking import Blocking
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -88,6 +90,9 @@ class Error(BaseModel):
     error: ErrorDetails
 
 
+CLIENTS = ("OpenAI", "AsyncOpenAI")
+"""The kinds of clients that the service serves."""
+
 MODELS: Mapping[str, type[BaseModel]] = {
     "assistant": Assistant,
     "assistant.deleted": beta.AssistantDeleted,
@@ -121,13 +126,23 @@ def strict_object(payload: dict[str, Any]) -> None:
             strict_object(each)
 
 
-def connect(url: str, key: str = "unused") -> OpenAI:
+def connect(url: str, key: str = "unused", kind: str = "OpenAI") -> OpenAI:
     """The SDK, pointed at a service. Every JSON answer is validated; nothing is retried, so that no failure is hidden.
 
-    An answer of another shape fails the test with an exception that the SDK does not turn into one of its own.
+    An answer of another shape fails the test with an exception that the SDK does not turn into one of its own. `kind`
+    is one of `CLIENTS`, all of which are used alike.
     """
-    http = openai.DefaultHttpxClient(event_hooks={"response": [_validate]})
-    return OpenAI(base_url=url, api_key=key, max_retries=0, http_client=http)
+    options: dict[str, Any] = {"api_key": key, "max_retries": 0}
+    if "Azure" in kind:
+        options |= {"azure_endpoint": url.removesuffix("/v1"), "api_version": "2024-05-01-preview"}
+    else:
+        options |= {"base_url": url}
+    if kind.startswith("Async"):
+        http = openai.DefaultAsyncHttpxClient(event_hooks={"response": [_validate_read]})
+        return cast("OpenAI", Blocking(getattr(openai, kind)(http_client=http, **options)))
+    return getattr(openai, kind)(
+        http_client=openai.DefaultHttpxClient(event_hooks={"response": [_validate]}), **options
+    )
 
 
 @contextmanager
@@ -140,6 +155,11 @@ def refused(
     body = caught.value.response.json()
     assert body == {"error": {"message": message, "type": kind, "param": param, "code": code}}
     assert caught.value.status_code == status
+
+
+async def _validate_read(response: httpx2.Response) -> None:
+    await response.aread()
+    _validate(response)
 
 
 def _validate(response: httpx2.Response) -> None:

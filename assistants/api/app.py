@@ -8,11 +8,18 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from assistants.api import assistants, messages, runs, steps, threadruns, threads
+from assistants.api import assistants, messages, pages, runs, steps, threadruns, threads
 from assistants.api.gate import Gate, error_response
 from assistants.api.service import close_service
 from assistants.api.validation import translate
-from assistants.schema.errors import ApiError, malformed_json, unknown_url, wrong_method
+from assistants.schema.errors import (
+    ApiError,
+    ErrorResponse,
+    malformed_json,
+    resource_not_found,
+    unknown_url,
+    wrong_method,
+)
 
 PREFIX = "/v1"
 ROUTERS = tuple(resource.router for resource in (assistants, threadruns, threads, messages, runs, steps))
@@ -21,11 +28,20 @@ ROUTERS = tuple(resource.router for resource in (assistants, threadruns, threads
 def create_api() -> FastAPI:
     """The application. With `api.state.loopback` set it answers without keys where none are configured."""
     api = FastAPI(
-        title="Assistants", version="2", redirect_slashes=False, docs_url=None, redoc_url=None, lifespan=_lifespan
+        title="Assistants API",
+        version="2",
+        redirect_slashes=False,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        generate_unique_id_function=lambda route: route.name,
+        responses={"4XX": {"model": ErrorResponse}, "5XX": {"model": ErrorResponse}},
     )
     api.add_middleware(Gate)
     for router in ROUTERS:
         api.include_router(router, prefix=PREFIX)
+    api.include_router(pages.router)
     api.add_exception_handler(ApiError, _api_error)
     api.add_exception_handler(RequestValidationError, _invalid_request)
     api.add_exception_handler(HTTPException, _http_error)
@@ -51,4 +67,6 @@ async def _invalid_request(_: Request, error: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     found = {404: unknown_url, 405: wrong_method}.get(error.status_code)
+    if found and getattr(request.state, "azure", False):
+        return error_response(resource_not_found())
     return error_response(found(request.method, request.url.path) if found else malformed_json())

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from assistants.api.parameters import Page, Project
 from assistants.api.service import service
+from assistants.api.v1 import VersionedRoute
 from assistants.schema.assistants import Assistant, CreateAssistant, ModifyAssistant
 from assistants.schema.base import AssistantId
 from assistants.schema.errors import not_found
@@ -14,7 +15,7 @@ from assistants.state.paging import page_of_documents
 from assistants.state.snapshots import modified_assistant, new_assistant
 from assistants.storage.ids import blob_name
 
-router = APIRouter(prefix="/assistants", tags=["Assistants"])
+router = APIRouter(prefix="/assistants", tags=["Assistants"], route_class=VersionedRoute)
 
 
 @router.get("")

@@ -1,18 +1,23 @@
-"""The gate around the application: request ids, keys, common headers, and no error in any shape but OpenAI's."""
+"""The gate around the application: request ids, keys, the version that is spoken, the Azure flavour's addresses,
+common headers, and no error in any shape but OpenAI's.
+"""
 
 import json
 import logging
 import os
 import secrets
 import time
+from urllib.parse import quote
 
 from azure.core.exceptions import AzureError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from assistants.api import azure, beta
 from assistants.api.keys import project
-from assistants.schema.errors import ApiError, server_error, unavailable
+from assistants.api.pages import is_page
+from assistants.schema.errors import ApiError, GatewayError, access_denied, server_error, unavailable
 from assistants.settings import settings
 from assistants.storage.documents import Contended
 
@@ -20,7 +25,11 @@ log = logging.getLogger("assistants.api")
 
 
 class Gate:
-    """ASGI middleware. It leaves the caller's project and the request's id in `request.state`."""
+    """ASGI middleware, whose checks are made in this order: the key, the api version or the beta header.
+
+    In `request.state` it leaves the caller's `project`, the `request_id`, the `version` that is spoken ("v1" or "v2"),
+    and whether this is the `azure` flavour. Beyond it every path is one of OpenAI's own.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -45,9 +54,9 @@ class Gate:
             await send(message)
 
         try:
-            headers = Headers(scope=scope)
-            state["project"] = project(headers, settings().api_keys, _local(scope))
-            await self._app(_as_json(scope, headers), receive, send_with_headers)
+            if not is_page(scope["path"]):
+                scope = _admitted(scope)
+            await self._app(scope, receive, send_with_headers)
         except Exception as error:
             if answering:
                 raise
@@ -69,6 +78,31 @@ def _answerable(error: Exception, request_id: str) -> ApiError:
         return error
     log.error("%s failed", request_id, exc_info=error)
     return unavailable() if isinstance(error, (AzureError, Contended)) else server_error(request_id)
+
+
+def _admitted(scope: Scope) -> Scope:
+    """The request as our own routes know it.
+
+    Raises
+    ------
+    ApiError
+        It has no key, no api version, or no acceptable beta header.
+    """
+    headers, state, path = Headers(scope=scope), scope["state"], scope["path"]
+    state["azure"] = azure.is_azure(path)
+    try:
+        state["project"] = project(headers, settings().api_keys, _local(scope))
+    except ApiError as error:
+        if state["azure"]:
+            raise access_denied() if settings().api_keys else GatewayError(401, error.message) from None
+        raise
+    scope = _as_json(scope, headers)
+    if state["azure"]:
+        path, query, state["version"] = azure.target(path, scope["query_string"].decode("latin-1"))
+        return {**scope, "path": path, "raw_path": quote(path).encode(), "query_string": query.encode()}
+    listed = ",".join(headers.getlist("openai-beta"))
+    state["version"] = beta.version(listed, path, settings().require_beta_header)
+    return scope
 
 
 def _local(scope: Scope) -> bool:

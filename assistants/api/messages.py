@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from assistants.api.parameters import Page, Project
 from assistants.api.service import service
 from assistants.api.threads import find_thread
+from assistants.api.v1 import VersionedRoute
 from assistants.engine.lifecycle import active_run, said_by_run
 from assistants.schema.base import MessageId, RunId, ThreadId
 from assistants.schema.errors import not_found, thread_locked
@@ -17,7 +18,7 @@ from assistants.state.messages import delete_record, put_record, update_record
 from assistants.state.paging import page_of_items
 from assistants.state.snapshots import new_message
 
-router = APIRouter(prefix="/threads/{thread_id}/messages", tags=["Messages"])
+router = APIRouter(prefix="/threads/{thread_id}/messages", tags=["Messages"], route_class=VersionedRoute)
 
 
 @router.get("")

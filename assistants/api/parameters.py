@@ -1,6 +1,6 @@
 """Parameters that many routes share."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends, Query, Request
 
@@ -26,3 +26,13 @@ def cursors(
 
 
 Page = Annotated[Cursors, Depends(cursors)]
+
+Includable = Literal["step_details.tool_calls[*].file_search.results[*].content"]
+
+
+def include(
+    listed: Annotated[list[Includable] | None, Query(alias="include[]", description="What else to answer.")] = None,
+    plain: Annotated[list[Includable] | None, Query(alias="include", include_in_schema=False)] = None,
+) -> frozenset[Includable]:
+    """What is answered only when it is asked for (contract, 0 and 4)."""
+    return frozenset([*(listed or ()), *(plain or ())])

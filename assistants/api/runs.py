@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import StreamingResponse
 
 from assistants.api.assistants import find_assistant
 from assistants.api.eventstream import Channel, response, tell
-from assistants.api.parameters import Page, Project
+from assistants.api.parameters import Page, Project, include
 from assistants.api.service import service
 from assistants.api.threads import find_thread
+from assistants.api.v1 import VersionedRoute, run_is_modifiable
 from assistants.engine import lifecycle, streaming
 from assistants.engine.narration import Narrator
 from assistants.engine.streaming import together
@@ -23,7 +24,7 @@ from assistants.state.runs import RunRecord, view
 from assistants.state.snapshots import new_message, new_run
 from assistants.state.store import RunKey
 
-router = APIRouter(prefix="/threads/{thread_id}/runs", tags=["Runs"])
+router = APIRouter(prefix="/threads/{thread_id}/runs", tags=["Runs"], route_class=VersionedRoute)
 
 POLL_AFTER = "250"
 """Milliseconds after which the SDK's polling helpers are to ask again (contract, 0)."""
@@ -46,7 +47,7 @@ async def runs_list(project: Project, thread_id: ThreadId, page: Page) -> ListPa
     return ListPage.of(*await page_of_documents(service().store.runs, project, (thread_id,), page, show))
 
 
-@router.post("", response_model=Run, responses=STREAMED)
+@router.post("", response_model=Run, responses=STREAMED, dependencies=[Depends(include)])
 async def runs_create(
     request: Request, project: Project, thread_id: ThreadId, body: CreateRun
 ) -> Run | StreamingResponse:
@@ -73,7 +74,7 @@ async def runs_retrieve(response: Response, project: Project, thread_id: ThreadI
     return view(run)
 
 
-@router.post("/{run_id}")
+@router.post("/{run_id}", dependencies=[Depends(run_is_modifiable)])
 async def runs_modify(project: Project, thread_id: ThreadId, run_id: RunId, body: ModifyRun) -> Run:
     """Replaces a run's metadata, in every state."""
     key, store = RunKey(project, thread_id, run_id), service().store

@@ -1,9 +1,10 @@
 """Run steps."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
-from assistants.api.parameters import Page, Project
+from assistants.api.parameters import Page, Project, include
 from assistants.api.service import service
+from assistants.api.v1 import VersionedRoute
 from assistants.engine.lifecycle import find_run
 from assistants.schema.base import RunId, StepId, ThreadId
 from assistants.schema.errors import not_found
@@ -13,17 +14,17 @@ from assistants.state.paging import page_of_items
 from assistants.state.store import RunKey
 from assistants.state.turns import steps
 
-router = APIRouter(prefix="/threads/{thread_id}/runs/{run_id}/steps", tags=["Run steps"])
+router = APIRouter(prefix="/threads/{thread_id}/runs/{run_id}/steps", tags=["Run steps"], route_class=VersionedRoute)
 
 
-@router.get("")
+@router.get("", dependencies=[Depends(include)])
 async def steps_list(project: Project, thread_id: ThreadId, run_id: RunId, page: Page) -> ListPage[RunStep]:
     """Lists the steps of a run, the newest first."""
     found = [(step.id, step) for step in await _steps(project, thread_id, run_id)]
     return ListPage.of(*await page_of_items(found, page, lambda step_id: not_found("run step", step_id)))
 
 
-@router.get("/{step_id}")
+@router.get("/{step_id}", dependencies=[Depends(include)])
 async def steps_retrieve(project: Project, thread_id: ThreadId, run_id: RunId, step_id: StepId) -> RunStep:
     """Retrieves a step of a run."""
     for step in await _steps(project, thread_id, run_id):

@@ -7,6 +7,7 @@ from assistants.api.assistants import find_assistant
 from assistants.api.parameters import Project
 from assistants.api.runs import STREAMED, stream_started
 from assistants.api.service import service
+from assistants.api.v1 import VersionedRoute
 from assistants.engine.lifecycle import needs_thread, start_thread_and_run
 from assistants.engine.streaming import new_token
 from assistants.schema.errors import nothing_to_run_on
@@ -18,7 +19,7 @@ from assistants.state.runs import view
 from assistants.state.snapshots import new_message, new_run, new_thread
 from assistants.state.store import RunKey
 
-router = APIRouter(prefix="/threads", tags=["Runs"])
+router = APIRouter(prefix="/threads", tags=["Runs"], route_class=VersionedRoute)
 
 
 @router.post("/runs", response_model=Run, responses=STREAMED)

@@ -2,13 +2,14 @@
 
 import asyncio
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from assistants.api.parameters import Page, Project
 from assistants.api.service import service
+from assistants.api.v1 import VersionedRoute
 from assistants.engine.items import WORK, Purge
 from assistants.schema.base import ThreadId
-from assistants.schema.errors import not_found
+from assistants.schema.errors import malformed_json, not_found
 from assistants.schema.lists import Deleted
 from assistants.schema.lists import Page as ListPage
 from assistants.schema.threads import CreateThread, ModifyThread, Thread
@@ -20,7 +21,7 @@ from assistants.state.threads import ThreadRecord, view
 from assistants.storage.documents import Document
 from assistants.storage.ids import blob_name
 
-router = APIRouter(prefix="/threads", tags=["Threads"])
+router = APIRouter(prefix="/threads", tags=["Threads"], route_class=VersionedRoute)
 
 PURGE_DELAY = 30
 """Seconds after which what is left of a deleted thread is looked for: any write begun before has ended by then."""
@@ -33,11 +34,13 @@ async def threads_list(project: Project, page: Page) -> ListPage[Thread]:
 
 
 @router.post("")
-async def threads_create(project: Project, body: CreateThread | None = None) -> Thread:
+async def threads_create(project: Project, request: Request, body: CreateThread | None = None) -> Thread:
     """Creates a thread, with messages if there are any."""
-    store, request = service().store, body or CreateThread()
-    thread = new_thread(store, request)
-    records = [put_record(new_message(store, thread.id, message)) for message in request.messages or []]
+    if body is None and await request.body():
+        raise malformed_json()  # it was null, which FastAPI does not tell from no body
+    store, body = service().store, body or CreateThread()
+    thread = new_thread(store, body)
+    records = [put_record(new_message(store, thread.id, message)) for message in body.messages or []]
     await asyncio.gather(
         store.messages.create_log(project, thread.id, records),
         store.threads.create(blob_name(project, thread.id), thread),

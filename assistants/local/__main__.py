@@ -147,15 +147,17 @@ def _is_loopback(host: str) -> bool:
 
 def _welcome(url: str, notes: list[str]) -> str:
     keys = os.environ.get("API_KEYS", "")
+    reachable = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
     known = not keys or f"{_DEVELOPMENT_KEY}=" in keys
     example = _EXAMPLE.format(
         python=_shown(Path(sys.executable)),
-        url=url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:"),
+        url=reachable,
         key=_DEVELOPMENT_KEY if known else "a key of API_KEYS",
     )
     if os.name == "nt":
         example = example.partition("\n")[2].rpartition("\n")[0]
-    return "\n".join([*notes, "", "Paste this into a second terminal:", "", example, ""])
+    docs = f"Documentation, to try out in a browser: {reachable.removesuffix('/v1')}/docs"
+    return "\n".join([*notes, docs, "", "Paste this into a second terminal:", "", example, ""])
 
 
 def _shown(path: Path) -> str:

@@ -5,7 +5,17 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, GetCoreSchemaHandler
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+)
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 MAX_TEXT = 256_000
@@ -28,9 +38,20 @@ class Request(BaseModel):
 
 
 class Object(BaseModel):
-    """What is answered and stored; fields are in the wire's order, and unknown ones are dropped on load."""
+    """What is answered and stored; fields are in the wire's order, and unknown ones are dropped on load.
+
+    All fields are always answered: /openapi.json has those with a default as required too.
+    """
 
     model_config = ConfigDict(extra="ignore")
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        if handler.mode == "serialization":
+            found = handler.resolve_ref_schema(schema)
+            found["required"] = list(found["properties"])
+        return schema
 
 
 class Resource(Object):
@@ -92,7 +113,7 @@ def _no_none(value: Any) -> Any:
 ObjectMetadata = Annotated[dict[str, str], BeforeValidator(_no_none)]
 """Metadata as it is shown: `{}` where there is none (contract, 0)."""
 
-Name = Annotated[str, Field(max_length=64, pattern="^[a-zA-Z0-9_-]+$")]
+Name = Annotated[str, Field(min_length=1, max_length=64, pattern="^[a-zA-Z0-9_-]+$")]
 """The name of a function or of an output schema."""
 
 

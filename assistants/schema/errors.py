@@ -48,6 +48,13 @@ class ApiError(Exception):
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
 
+class GatewayError(ApiError):
+    """An error of Azure's gateway, which stands before the service and has a shape of its own (contract, 10)."""
+
+    def body(self) -> dict[str, dict[str, str | None]]:
+        return {"error": {"code": str(self.status), "message": self.message}}
+
+
 def _sendable(text: str) -> str:
     return text[:MAX_SHOWN].encode(errors="replace").decode()
 
@@ -122,6 +129,20 @@ def unknown_url(method: str, path: str) -> ApiError:
 def wrong_method(method: str, path: str) -> ApiError:
     """The path has routes, but not with this method."""
     return ApiError(405, f"Invalid method for URL ({method} {path})")
+
+
+def access_denied() -> ApiError:
+    """No key or a wrong one, in the Azure flavour."""
+    return GatewayError(
+        401,
+        "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an "
+        "active subscription and use a correct regional API endpoint for your resource.",
+    )
+
+
+def resource_not_found() -> ApiError:
+    """No such route, method or api version, in the Azure flavour."""
+    return GatewayError(404, "Resource not found")
 
 
 def malformed_json() -> ApiError:

@@ -10,7 +10,7 @@ from openai.types.beta import Assistant
 
 from assistants.local.azurite import Azurite
 from tests.processes import Model, Service
-from tests.sdk import connect
+from tests.sdk import CLIENTS, connect
 
 ALICE, ALICE_TOO, BOB, CAROL = "alice-0123456789", "alice-9876543210", "bob-=-0123456789", "carol-0123456789"
 """Keys of three projects, of which one has two; the service knows Bob's by its hash."""
@@ -19,6 +19,20 @@ BOB_HASHED = f"sha256:{hashlib.sha256(BOB.encode()).hexdigest()}"
 
 SEGMENT = 4
 """Appends after which the message log of the configured service gets a new segment."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests that talk to the service without keys do so through every kind of client that is asked for."""
+    if "kind" in metafunc.fixturenames:
+        asked = str(metafunc.config.getoption("sdk"))
+        metafunc.parametrize("kind", CLIENTS if asked == "all" else asked.split(","), scope="session")
+
+
+@pytest.fixture(scope="session")
+def client(service: Service, kind: str) -> Iterator[OpenAI]:
+    """The official SDK, pointed at the service; it validates every answer and does not retry."""
+    with connect(service.url, kind=kind) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

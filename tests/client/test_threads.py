@@ -1,9 +1,10 @@
 """Threads: created, read, changed, listed and deleted."""
 
 import json
+from typing import Any
 
 from openai import OpenAI
-from openai.pagination import SyncCursorPage
+from openai.pagination import AsyncCursorPage, SyncCursorPage
 from openai.types.beta import Thread
 
 from tests.sdk import refused
@@ -12,7 +13,8 @@ from tests.talk import texts
 
 def list_threads(client: OpenAI, **query: object) -> SyncCursorPage[Thread]:
     """`GET /threads`, which OpenAI never had, and so has its SDK no method for it."""
-    return client.get_api_list("/threads", model=Thread, page=SyncCursorPage[Thread], options={"params": query})
+    page: Any = SyncCursorPage if isinstance(client, OpenAI) else AsyncCursorPage
+    return client.get_api_list("/threads", model=Thread, page=page[Thread], options={"params": query})
 
 
 def test_an_empty_thread_shows_the_defaults(client: OpenAI):

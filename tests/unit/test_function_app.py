@@ -55,9 +55,9 @@ def functions(function_app: ModuleType) -> Sequence[Any]:
 
 @pytest.fixture(scope="module")
 def https(functions: Sequence[Any]) -> list[Http]:
-    """The HTTP functions but the catch-all, in the order in which the host tries them."""
+    """The HTTP functions of one route each, in the order in which the host tries them."""
     found = [_http(function) for function in functions if function.is_http_function()]
-    return sorted((each for each in found if each.route != "{*path}"), key=lambda each: each.name)
+    return sorted((each for each in found if "{*path}" not in each.route), key=lambda each: each.name)
 
 
 def _http(function: Any) -> Http:
@@ -92,6 +92,13 @@ def test_the_catch_all_comes_last_and_takes_every_method(functions: Sequence[Any
     https = sorted((_http(each) for each in functions if each.is_http_function()), key=lambda each: each.name)
     assert [each.name for each in https if each.route == "{*path}"] == [https[-1].name]
     assert https[-1].methods == HOST_METHODS
+
+
+def test_one_function_takes_all_of_the_azure_flavour(functions: Sequence[Any]):
+    found = [_http(each) for each in functions if each.is_http_function()]
+    assert [(each.name, each.methods) for each in found if each.route == "openai/{*path}"] == [
+        ("azure_openai", HOST_METHODS)
+    ]
 
 
 def test_the_host_asks_for_no_key_of_its_own(functions: Sequence[Any]):
@@ -205,3 +212,19 @@ async def test_a_request_without_a_key_comes_no_further(client: httpx2.AsyncClie
 async def test_requests_at_once_do_not_share_their_state(client: httpx2.AsyncClient):
     answers = await asyncio.gather(*(client.get("/") for _ in range(10)))
     assert len({answer.headers["x-request-id"] for answer in answers}) == 10
+
+
+async def test_the_pages_are_ours_and_not_the_workers_and_need_no_key(client: httpx2.AsyncClient):
+    client.headers.pop("authorization")
+    assert (await client.get("/openapi.json")).json()["info"]["title"] == "Assistants API"
+    assert 'src="docs/swagger-ui-bundle.js"' in (await client.get("/docs")).text
+    assert (await client.get("/docs/swagger-ui.css")).headers["content-type"].startswith("text/css")
+    assert (await client.get("/redoc")).status_code == 401
+
+
+async def test_the_azure_flavour_comes_through_too(client: httpx2.AsyncClient):
+    path = "/openai/assistants/wf_1?api-version=2024-05-01-preview"
+    answer = await client.get(path, headers={"authorization": "", "api-key": "key"})
+    assert (
+        answer.json()["error"]["message"] == "Invalid 'assistant_id': 'wf_1'. Expected an ID that begins with 'asst'."
+    )

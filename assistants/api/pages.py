@@ -1,0 +1,57 @@
+"""/openapi.json and /docs, which need no key, as they show nothing of anybody's."""
+
+from importlib import resources
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+DOCUMENT, DOCS = "/openapi.json", "/docs"
+
+_ASSETS = {
+    "swagger-ui-bundle.js": "text/javascript",
+    "swagger-ui.css": "text/css",
+    "favicon-32x32.png": "image/png",
+}
+
+router = APIRouter(include_in_schema=False)
+
+
+def is_page(path: str) -> bool:
+    """Whether a path is public."""
+    return path in (DOCUMENT, DOCS) or path.startswith(f"{DOCS}/")
+
+
+@router.get(DOCUMENT)
+async def document(request: Request) -> Response:
+    """The description of the API, made on first use."""
+    from assistants.api.description import described
+
+    return JSONResponse(described(request.app))
+
+
+@router.get(DOCS)
+async def docs() -> HTMLResponse:
+    """Swagger UI, with no address in it but this service's own, relative to the page."""
+    from fastapi.openapi.docs import get_swagger_ui_html
+
+    return get_swagger_ui_html(
+        openapi_url=DOCUMENT.lstrip("/"),
+        title="Assistants API",
+        swagger_js_url=f"{DOCS}/swagger-ui-bundle.js".lstrip("/"),
+        swagger_css_url=f"{DOCS}/swagger-ui.css".lstrip("/"),
+        swagger_favicon_url=f"{DOCS}/favicon-32x32.png".lstrip("/"),
+        swagger_ui_parameters={"tryItOutEnabled": True, "validatorUrl": "none"},
+    )
+
+
+@router.get(f"{DOCS}/{{asset}}")
+async def docs_asset(asset: str) -> Response:
+    """A file of Swagger UI, from the package that carries it."""
+    if asset not in _ASSETS:
+        raise HTTPException(404)
+    import fastapi_swagger  # pyright: ignore[reportMissingTypeStubs] - it has none
+
+    content = (resources.files(fastapi_swagger) / "resources" / asset).read_bytes()
+    return Response(content, media_type=_ASSETS[asset], headers={"cache-control": "public, max-age=86400"})

@@ -1,0 +1,151 @@
+"""The pages: /openapi.json and /docs, which are there for everybody, and calls made from the page."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urljoin
+
+import httpx2
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.client.conftest import ALICE, BOB
+from tests.processes import Service
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1200,1600",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def root(configured: Service) -> str:
+    """Where the pages of a service with keys are."""
+    return configured.url.removesuffix("/v1")
+
+
+@pytest.fixture
+def browser(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebDriver]:
+    """A headless Chromium that knows no host but this machine."""
+    if not CHROMIUM or not DRIVER:
+        pytest.skip("chromium and chromedriver are not installed (Debian: chromium, chromium-driver)")
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in FLAGS:
+        options.add_argument(flag)
+    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    driver.set_page_load_timeout(30)
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+def test_the_document_needs_no_key(root: str):
+    document = httpx2.get(f"{root}/openapi.json").raise_for_status().json()
+    assert document["openapi"].startswith("3.")
+    assert "/v1/threads/{thread_id}/runs" in document["paths"]
+
+
+def test_the_page_needs_no_key_and_names_no_address_but_this_services_own(root: str):
+    page = httpx2.get(f"{root}/docs").raise_for_status()
+    assert page.headers["content-type"].startswith("text/html")
+    assert re.findall(r"https?:|//[a-z]", page.text) == []
+    for address in re.findall(r'(?:src|href)="([^"]+)"', page.text):
+        asset = httpx2.get(urljoin(f"{root}/docs", address)).raise_for_status()
+        assert asset.headers["content-type"].startswith(("text/javascript", "text/css", "image/png"))
+
+
+def test_the_page_is_swagger_ui_5_or_later(root: str):
+    bundle = httpx2.get(f"{root}/docs/swagger-ui-bundle.js").raise_for_status().text
+    (version,) = re.findall(r'PACKAGE_VERSION:"(\d+)\.', bundle)
+    assert int(version) >= 5
+
+
+@pytest.mark.parametrize("path", ["/docs/nowhere", "/docs/..%2f..%2fmain.py", "/docs/"])
+def test_nothing_else_is_on_the_page(root: str, path: str):
+    assert httpx2.get(f"{root}{path}").status_code == 404
+
+
+def test_a_plain_request_does_not_load_what_the_pages_need():
+    program = "import sys, function_app; print([name for name in sys.modules if 'swagger' in name or 'vocab' in name])"
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_runner_prints_the_pages_address(configured: Service, root: str):
+    assert any(line.rstrip().endswith(f"{root}/docs") for line in configured.lines)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    ("scheme", "key", "project"), [("bearer", ALICE, "alice"), ("api-key", BOB, "bob")], ids=["bearer", "api-key"]
+)
+def test_the_page_calls_the_service_with_a_key(browser: WebDriver, root: str, scheme: str, key: str, project: str):
+    page = _Page(browser)
+    browser.get(f"{root}/docs")
+    assert browser.title == "Assistants API"
+
+    assert page.call("Assistants-assistants_create") == (401, {})
+    page.authorize(scheme, key)
+    status, body = page.call("Assistants-assistants_create")
+    assert (status, body["object"], body["name"]) == (200, "assistant", "Guide")
+    status, body = page.call("Assistants-assistants_list")
+    assert (status, body["object"]) == (200, "list")
+
+    loaded = browser.execute_script("return performance.getEntriesByType('resource').map(each => each.name)")
+    assert [address for address in loaded if not address.startswith((root, "data:"))] == []
+
+
+class _Page:
+    """Swagger UI, as a person uses it."""
+
+    def __init__(self, browser: WebDriver) -> None:
+        self._browser = browser
+
+    def authorize(self, scheme: str, key: str) -> None:
+        self._find(".btn.authorize").click()
+        number = ["bearer", "api-key"].index(scheme)
+        forms = self._find(".modal-ux").find_elements(By.CSS_SELECTOR, ".auth-container")
+        forms[number].find_element(By.CSS_SELECTOR, "input").send_keys(key)
+        forms[number].find_element(By.CSS_SELECTOR, ".btn.authorize").click()
+        self._find(".modal-ux .btn-done").click()
+
+    def call(self, operation: str) -> tuple[int, dict[str, object]]:
+        """Execute an operation with the values that the page proposes: the status, and the body of a success."""
+        block = f"#operations-{operation}"
+        if not self._browser.find_elements(By.CSS_SELECTOR, f"{block}.is-open"):
+            self._find(f"{block} .opblock-summary-control").click()
+        if cleared := self._browser.find_elements(By.CSS_SELECTOR, f"{block} .btn-clear"):
+            cleared[0].click()
+        self._find(f"{block} .execute").click()
+        status = int(self._find(f"{block} .live-responses-table .response .response-col_status").text.split()[0])
+        if status != 200:
+            return status, {}
+        return status, json.loads(self._find(f"{block} .live-responses-table .microlight").text)
+
+    def _find(self, selector: str) -> WebElement:
+        def visible(browser: WebDriver) -> WebElement | None:
+            return next(
+                (each for each in browser.find_elements(By.CSS_SELECTOR, selector) if each.is_displayed()), None
+            )
+
+        found = WebDriverWait(self._browser, 30).until(visible)
+        assert found
+        return found

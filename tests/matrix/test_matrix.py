@@ -1,0 +1,44 @@
+"""Old and new versions of the SDK hold the same conversation, through each of their clients.
+
+`make matrix` installs the versions, of which `*.txt` beside this file are the requirements.
+"""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.processes import ROOT, Service
+from tests.sdk import CLIENTS
+
+HERE = Path(__file__).parent
+VERSIONS = sorted(path.stem for path in HERE.glob("*.txt"))
+CONVERSATION = """\
+assistant: Clock {'a': 'b'} get_time
+run: completed True
+tools: requires_action get_time {}
+locked: BadRequestError req_: Can't add messages to THREAD while a run RUN is active.
+outputs: completed
+messages: ['Hello', 'You said: Hello', 'Please get_time', 'get_time: noon']
+steps: ['message_creation', 'tool_calls']
+runs: ['completed', 'completed']
+cancel: True
+refused: BadRequestError req_: Invalid 'top_p': decimal above maximum value. Expected a value <= 1, but got 2 instead.
+deleted: ['thread.deleted', 'assistant.deleted']
+missing: NotFoundError req_: No thread found with id 'THREAD'.
+"""
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_version_holds_the_same_conversation(service: Service, version: str, client: str):
+    python = ROOT / ".venv" / "matrix" / version / "bin" / "python"
+    if not python.exists():
+        pytest.skip(f"openai {version} is not installed: make matrix")
+    done = subprocess.run(
+        [python, "-W", "ignore::DeprecationWarning", HERE / "scenario.py", client, service.url],
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert (done.returncode, done.stdout) == (0, CONVERSATION), done.stderr

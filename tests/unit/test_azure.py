@@ -1,0 +1,46 @@
+"""The Azure flavour: where its requests go, and which shapes they get (contract, 10)."""
+
+import pytest
+
+from assistants.api.azure import Target, is_azure, target
+from assistants.schema.errors import ApiError
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "expected"),
+    [
+        ("/openai/assistants", "api-version=2024-05-01-preview", Target("/v1/assistants", "", "v2")),
+        ("/openai/assistants", "api-version=2024-02-15-preview", Target("/v1/assistants", "", "v1")),
+        ("/openai/assistants", "api-version=2025-04-01-preview", Target("/v1/assistants", "", "v2")),
+        ("/openai/assistants", "api-version=2024-10-21", Target("/v1/assistants", "", "v2")),
+        ("/openai/v1/assistants", "", Target("/v1/assistants", "", "v2")),
+        ("/openai/v1/assistants", "api-version=preview", Target("/v1/assistants", "", "v2")),
+        ("/openai/v1/assistants", "api-version=2024-02-15-preview", Target("/v1/assistants", "", "v2")),
+    ],
+)
+def test_a_request_goes_to_the_route_of_openais_own(path: str, query: str, expected: Target):
+    assert target(path, query) == expected
+
+
+def test_the_rest_of_the_query_stays_as_it_is():
+    query = "include%5B%5D=a%26b&api-version=2024-05-01-preview&limit=&order=asc"
+    assert target("/openai/threads", query).query == "include%5B%5D=a%26b&limit=&order=asc"
+
+
+@pytest.mark.parametrize("version", ["", "preview", "v1", "latest", "2024-05-01-beta", "2023-12-01-preview", "2024"])
+@pytest.mark.parametrize("path", ["/openai/assistants", "/openai", "/openai/v1"])
+def test_a_version_that_azure_never_had_is_not_found(path: str, version: str):
+    with pytest.raises(ApiError) as caught:
+        target(path, f"api-version={version}" if version else "")
+    assert caught.value.status == 404
+    assert caught.value.body() == {"error": {"code": "404", "message": "Resource not found"}}
+
+
+@pytest.mark.parametrize("path", ["/openai", "/openai/", "/openai/assistants", "/openai/v1/assistants"])
+def test_everything_under_openai_is_azures(path: str):
+    assert is_azure(path)
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/v1/assistants", "/openaix", "/docs", "/v1/openai/assistants"])
+def test_nothing_else_is(path: str):
+    assert not is_azure(path)

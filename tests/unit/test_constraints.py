@@ -1,0 +1,61 @@
+"""Every constraint of the reference: a request on the limit passes, and one beyond it is refused as catalogued.
+
+The cases are generated from the document and the supplement in `tests/data`; see `tests/constraints.py`.
+"""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from assistants.api.app import create_api
+from assistants.api.service import Service
+from assistants.schema.errors import ApiError
+from tests.constraints import Case, Cases, Sent
+from tests.reference import SUPPLEMENT, operations, reference
+from tests.routes import ROUTES
+
+ALL = operations(reference())
+ABSENT = set(SUPPLEMENT["absent"])
+PRESENT = [Cases(reference(), operation) for name, operation in ALL.items() if name not in ABSENT]
+CASES = [case for cases in PRESENT for case in cases.all()]
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[TestClient]:
+    """The application, whose storage answers 418: a request that comes so far was accepted."""
+
+    def brew() -> Service:
+        raise ApiError(418, "accepted")
+
+    api = create_api()
+    api.state.loopback = True
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("API_KEYS", raising=False)
+        patch.setattr(Service, "open", brew)
+        with TestClient(api) as client:
+            yield client
+
+
+def answer(client: TestClient, sent: Sent) -> tuple[int, object]:
+    body = None if sent.body is ... else json.dumps(sent.body)
+    got = client.request(sent.method, f"/v1{sent.path}", params=sent.query, content=body)
+    return got.status_code, got.json()["error"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_request_on_the_limit_passes_and_one_beyond_it_is_refused(client: TestClient, case: Case):
+    assert answer(client, case.passes())[0] == 418
+    assert answer(client, case.refused()) == (400, case.error)
+
+
+def test_no_constraint_is_forgotten():
+    tried = {case.constraint for case in CASES}
+    untried = {str(each) for cases in PRESENT for each in cases.constraints() if each not in tried}
+    assert untried == set(SUPPLEMENT["untried"])
+
+
+def test_every_operation_exists_or_is_listed_as_absent():
+    routes = {(route.method, route.path) for route in ROUTES}
+    assert {name for name, each in ALL.items() if (each.method, each.path) not in routes} == ABSENT
