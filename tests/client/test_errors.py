@@ -269,6 +269,7 @@ def test_a_missing_body(client: OpenAI):
         client.post("/assistants", cast_to=object)
 
 
+@pytest.mark.no_azure
 @pytest.mark.parametrize(
     ("method", "path"),
     [
@@ -285,6 +286,7 @@ def test_an_unknown_url(client: OpenAI, method: str, path: str):
         send(client, method, path)
 
 
+@pytest.mark.no_azure
 @pytest.mark.parametrize("path", sorted({route.path for route in ROUTES}))
 def test_a_wrong_method(client: OpenAI, ids: Ids, path: str):
     path = path.format(**ids)
