@@ -354,6 +354,10 @@ class TestActiveRuns:
         run = client.beta.threads.runs.poll(run_id=run.id, thread_id=thread.id, poll_interval_ms=POLL)
         assert (run.status, texts(client, thread.id)) == ("completed", [topic, "Done"])
 
+    @pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "GET"], ids=str)
+    def test_everything_can_be_read_during_a_run(self, client: OpenAI, ids: Ids, route: Route):
+        assert route.call(client, ids)["object"]
+
     def test_metadata_may_change_during_a_run(self, client: OpenAI, ids: Ids):
         for path in ("{thread_id}", "{thread_id}/messages/{message_id}", "{thread_id}/runs/{run_id}"):
             changed = send(client, "POST", f"/threads/{path}".format(**ids), {"metadata": {"a": "1"}})
