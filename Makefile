@@ -22,7 +22,7 @@ run: setup
 	$(BIN)/python -m assistants.local $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 # The versions of the SDK that tests/matrix tries.
 matrix: $(MATRIX)

@@ -189,17 +189,21 @@ class Attendance:
         delay = min(self._store.settings.look_again, *(end - now for end in [*ends, run.expires_at] if end > now), 60)
         sent = await self._store.queues.send(WORK, item.model_dump(), max(delay, 1))
         look = Look(id=sent.id, pop_receipt=sent.pop_receipt)
-        if not run.committed:
-            thread = await self._store.threads.read(key.thread_name)
-            if thread is None:
-                await purge(self._store, key.project, key.thread)  # the thread was to be created with the run
-                return
-            if thread.value.last_run_id != key.run:
-                await change_run(
-                    self._store, key, lambda run: machine.discard(run, self._now()), "never committed", document
-                )
-                return
-        await self._attend(key, document, look, await self._log(key, item.segments))
+        if await self._was_created(key, document):
+            await self._attend(key, document, look, await self._log(key, item.segments))
+
+    async def _was_created(self, key: RunKey, document: Document[RunRecord]) -> bool:
+        """Whether the run's creation was committed; what is left of one that was not is cleared away."""
+        if document.value.committed:
+            return True
+        thread = await self._store.threads.read(key.thread_name)
+        if thread is None:
+            await purge(self._store, key.project, key.thread)  # the thread was to be created with the run
+            return False
+        if thread.value.last_run_id == key.run:
+            return True
+        await change_run(self._store, key, lambda run: machine.discard(run, self._now()), "never committed", document)
+        return False
 
     async def _purge(self, item: Purge) -> None:
         """Delete what is left of a thread, until nothing was left."""
@@ -216,6 +220,8 @@ class Attendance:
         run = document.value
         if call_id is not None and call_id not in {call.id for call in run.unanswered}:
             return
+        if not await self._was_created(key, document):
+            return
         what = "The run" if call_id is None else f"The tool call {call_id}"
         why = f"{what} could not be attended to after several attempts" + (f": {run.trouble}" if run.trouble else ".")
         if machine.held(run, self._now()) and call_id is not None:
@@ -224,7 +230,7 @@ class Attendance:
             again = LookAgain(project=key.project, thread=key.thread, run=key.run, segments=segments)
             await self._store.queues.send(WORK, again.model_dump(), self._store.settings.look_again)
         else:
-            await end_unheld(self._store, key, document, Event.FAIL, why)
+            await end_unheld(self._store, key, document, Event.FAIL, why, run.look)
 
     async def _store_output(
         self, key: RunKey, call_id: str, output: str, known: Document[RunRecord]

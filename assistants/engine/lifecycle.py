@@ -182,7 +182,7 @@ async def _announce(store: Store, key: RunKey, run: RunRecord) -> tuple[Document
     item = LookAgain(project=key.project, thread=key.thread, run=key.run, segments=run.segments)
     document, sent = await asyncio.gather(
         store.runs.create(key.name, run),
-        store.queues.send(WORK, item.model_dump(), store.settings.look_again),
+        store.queues.send(WORK, item.model_dump(), _first_look(store)),
     )
     return document, Look(id=sent.id, pop_receipt=sent.pop_receipt)
 
@@ -310,11 +310,15 @@ async def _take_back(store: Store, key: RunKey, look: Look) -> None:
         log.warning("run %s: not taken back: %s", key.run, error)
 
 
+def _first_look(store: Store) -> float:
+    return min(store.settings.look_again, store.settings.run_lifetime)
+
+
 class _Deadline:
     """Half the time until the look-again item may find the run and give it up as never committed."""
 
     def __init__(self, store: Store) -> None:
-        self._at = time.monotonic() + store.settings.look_again / 2
+        self._at = time.monotonic() + _first_look(store) / 2
 
     def check(self) -> None:
         if time.monotonic() > self._at:

@@ -26,6 +26,9 @@ from assistants.state.runs import FUNCTION, Claim, Finish, Look, RunRecord, Tool
 MAX_TAKEOVERS = 5
 """Claims without progress after which a run ends `failed`."""
 
+LAST_WRITES = 2.0
+"""Seconds after `expires_at` that a run's driver has to end it, before others may."""
+
 MAX_TOOL_CALLS = 128
 """Tool calls one run may make (contract, 5)."""
 
@@ -116,13 +119,18 @@ def claim(run: RunRecord, token: str, now: float, length: float, prompt: list[in
         return None
     return _write(
         run, now, committed=True, status=status, started_at=run.started_at if run.status is status else now,
-        claim=Claim(token=token, until=now + length), takeovers=run.takeovers + 1, prompt=run.prompt or prompt,
+        claim=_claim(run, token, now, length), takeovers=run.takeovers + 1, prompt=run.prompt or prompt,
     )  # fmt: skip
 
 
 def renew(run: RunRecord, token: str, now: float, length: float) -> RunRecord | None:
     """Hold the claim for `length` more seconds. None: it is lost."""
-    return _write(run, now, claim=Claim(token=token, until=now + length)) if holds(run, token) else None
+    return _write(run, now, claim=_claim(run, token, now, length)) if holds(run, token) else None
+
+
+def _claim(run: RunRecord, token: str, now: float, length: float) -> Claim:
+    """No claim outlasts the run by more than its driver needs to expire it."""
+    return Claim(token=token, until=min(now + length, max(run.expires_at, now) + LAST_WRITES))
 
 
 def let_go(run: RunRecord, trouble: str, now: float) -> RunRecord:

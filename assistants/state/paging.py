@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
@@ -34,20 +34,13 @@ class Cursors(NamedTuple):
         return self.newest_first != (self.before is not None and self.after is None)
 
 
-class Listed(NamedTuple, Generic[T]):
-    """The objects of a page, and whether there are more in the direction of paging."""
-
-    data: list[T]
-    has_more: bool
-
-
 async def page(
     cursors: Cursors,
     keys: Callable[[K | None], AsyncIterator[K]],
     key: Callable[[str], K],
     read: Callable[[Sequence[K]], Awaitable[list[T]]],
-) -> Listed[T]:
-    """A page of objects whose keys ascend from the newest to the oldest.
+) -> tuple[list[T], bool]:
+    """A page of objects whose keys ascend from the newest to the oldest, and whether more lie in that direction.
 
     Parameters
     ----------
@@ -80,12 +73,12 @@ async def page(
     if batch:
         data += await read(batch)
     shown = data[: cursors.limit]
-    return Listed(shown if cursors.from_newest == cursors.newest_first else shown[::-1], len(data) == wanted)
+    return shown if cursors.from_newest == cursors.newest_first else shown[::-1], len(data) == wanted
 
 
 async def page_of_documents(
     documents: Documents[D], project: str, parents: Sequence[str], cursors: Cursors, show: Callable[[D], T | None]
-) -> Listed[T]:
+) -> tuple[list[T], bool]:
     """A page of the documents under `parents`; what `show` makes None of is left out."""
     prefix = blob_name(project, *parents) + "/"
 
@@ -104,7 +97,7 @@ async def page_of_documents(
 
 async def page_of_items(
     items: Sequence[tuple[str, T | None]], cursors: Cursors, unknown: Callable[[str], Exception]
-) -> Listed[T]:
+) -> tuple[list[T], bool]:
     """A page of (id, object) pairs given oldest first; an id without an object is a cursor only.
 
     Raises

@@ -88,7 +88,7 @@ def new_run(
         created_at=now,
         entered_at=now,
         touched_at=now,
-        expires_at=now + store.settings.run_lifetime,
+        expires_at=int(now) + store.settings.run_lifetime,
         additional_messages=list(additional_messages),
         **fields,
     )

@@ -3,7 +3,7 @@ from itertools import product
 
 import pytest
 
-from assistants.state.paging import Cursors, Listed, Order, page_of_items
+from assistants.state.paging import Cursors, Order, page_of_items
 
 Items = Sequence[tuple[str, str | None]]
 ORDERS: tuple[Order, Order] = ("asc", "desc")
@@ -30,7 +30,7 @@ def lists(longest: int) -> Iterator[Items]:
             yield [(f"id{index}", f"object{index}" if is_there else None) for index, is_there in enumerate(there)]
 
 
-async def page(items: Items, cursors: Cursors) -> Listed[str]:
+async def page(items: Items, cursors: Cursors) -> tuple[list[str], bool]:
     return await page_of_items(items, cursors, KeyError)
 
 
@@ -47,7 +47,7 @@ async def test_every_page_of_every_small_list_is_the_one_between_its_cursors(ord
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
 async def test_following_the_pages_forward_and_back_shows_every_object_once(order: Order, limit: int):
     items = [(f"id{index}", None if index % 5 == 3 else f"id{index}") for index in range(23)]
-    whole = (await page(items, Cursors(100, order))).data
+    whole, _ = await page(items, Cursors(100, order))
 
     forward, more = await page(items, Cursors(limit, order))
     while more:
