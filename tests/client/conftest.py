@@ -23,15 +23,17 @@ SEGMENT = 4
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Tests that talk to the service without keys do so through every kind of client that is asked for."""
-    if "kind" in metafunc.fixturenames:
+    if "sdk" in metafunc.fixturenames:
         asked = str(metafunc.config.getoption("sdk"))
-        metafunc.parametrize("kind", CLIENTS if asked == "all" else asked.split(","), scope="session")
+        kinds = CLIENTS if asked == "all" else asked.split(",")
+        azure = not metafunc.definition.get_closest_marker("no_azure")
+        metafunc.parametrize("sdk", [kind for kind in kinds if azure or "Azure" not in kind], scope="session")
 
 
 @pytest.fixture(scope="session")
-def client(service: Service, kind: str) -> Iterator[OpenAI]:
+def client(service: Service, sdk: str) -> Iterator[OpenAI]:
     """The official SDK, pointed at the service; it validates every answer and does not retry."""
-    with connect(service.url, kind=kind) as client:
+    with connect(service.url, kind=sdk) as client:
         yield client
 
 
