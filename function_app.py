@@ -9,8 +9,10 @@ from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from assistants.api.app import PREFIX, ROUTERS, create_api
+from assistants.api.models import router as models
 from assistants.api.service import service
 from assistants.engine.items import WORK
+from assistants.settings import settings
 from assistants.tools.registry import QUEUES
 
 STORAGE = "AzureWebJobsStorage"
@@ -54,7 +56,8 @@ def _publish(name: str, route: str, methods: list[str] | None = None) -> None:
     app.function_name(name)(app.route(route=route, methods=methods)(delegate))
 
 
-for _route in (route for router in ROUTERS for route in router.routes):
+_routers = (*ROUTERS, models) if settings().pass_through else ROUTERS
+for _route in (route for router in _routers for route in router.routes):
     assert isinstance(_route, APIRoute)
     _publish(_route.name, f"{PREFIX}{_route.path}".lstrip("/"), sorted(_route.methods or ()))
 
@@ -88,8 +91,10 @@ async def _give_up_tool(content: bytes) -> None:
     await service().attendance.give_up_tool(content)
 
 
-_attend(WORK, _work, WORK)
-_attend(f"{WORK}-poison", _give_up_work, f"{WORK}_poison")
-for _queue in QUEUES:
-    _attend(_queue, _tool, _queue)
-    _attend(f"{_queue}-poison", _give_up_tool, f"{_queue}_poison")
+# A proxy has no storage, without which the host cannot listen to queues.
+if settings().backend == "blob":
+    _attend(WORK, _work, WORK)
+    _attend(f"{WORK}-poison", _give_up_work, f"{WORK}_poison")
+    for _queue in QUEUES:
+        _attend(_queue, _tool, _queue)
+        _attend(f"{_queue}-poison", _give_up_tool, f"{_queue}_poison")

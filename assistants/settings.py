@@ -2,10 +2,11 @@
 
 import re
 from functools import cached_property, lru_cache
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from typing_extensions import Self
 
 _PROJECT = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _HASHED_KEY = re.compile(r"sha256:[0-9a-f]{64}")
@@ -107,6 +108,30 @@ class Settings(BaseSettings):
         description="how often a model that is busy or out of order is asked again, within the run's lifetime",
     )
 
+    pass_through: bool = Field(
+        True,
+        validation_alias="PASS_THROUGH",
+        description="`false`: `/v1/models`, `chat/completions`, `embeddings` and `responses` are not served",
+    )
+
+    # What stands behind the routes.
+    backend: Literal["blob", "proxy"] = Field(
+        "blob",
+        validation_alias="BACKEND",
+        description="`proxy`: every call goes to another Assistants endpoint, and what it answers is checked",
+    )
+    proxy_base_url: Annotated[str, Field(pattern="^https?://")] | None = Field(
+        None, validation_alias="PROXY_BASE_URL", description="that endpoint's base URL, with `/v1` or `/openai/v1`"
+    )
+    proxy_api_key: SecretStr | None = Field(
+        None, validation_alias="PROXY_API_KEY", description="its key; without one the caller's own is passed on"
+    )
+    proxy_timeout: Annotated[float, Field(gt=0)] = Field(
+        120,
+        validation_alias="PROXY_TIMEOUT",
+        description="seconds it may be silent before a call is given up",
+    )
+
     # Who is answered.
     api_keys: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict[str, str],
@@ -156,6 +181,17 @@ class Settings(BaseSettings):
             if key.startswith("sha256:") and not _HASHED_KEY.fullmatch(key):
                 raise ValueError("API_KEYS: a hashed key is sha256: and 64 lower-case hexadecimal digits")
         return keys
+
+    @model_validator(mode="after")
+    def _has_upstream(self) -> Self:
+        if self.backend == "proxy" and self.proxy_base_url is None:
+            raise ValueError("BACKEND=proxy needs PROXY_BASE_URL")
+        return self
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a model's endpoint is named."""
+        return bool(self.openai_api_key or self.openai_base_url or self.azure_openai_endpoint)
 
     @cached_property
     def models(self) -> dict[str, str]:

@@ -6,12 +6,25 @@ import pytest
 from openai import OpenAI
 
 from assistants.local.azurite import Azurite, Storage
-from tests.processes import Model, Service
+from tests.processes import Fronted, Model, Service
 from tests.sdk import CLIENTS, connect
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--sdk", default=CLIENTS[0], help=f"kinds of clients of tests/client: {','.join(CLIENTS)}, or all")
+    parser.addoption("--through-proxy", action="store_true", help="a proxy before each service, which may find nothing")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "direct(reason): is about what a proxy does not pass on")
+    Fronted.through_proxy = bool(config.getoption("through_proxy"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("through_proxy"):
+        for item in items:
+            if found := item.get_closest_marker("direct"):
+                item.add_marker(pytest.mark.skip(reason=found.args[0]))
 
 
 @pytest.fixture(scope="session")

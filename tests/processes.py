@@ -1,5 +1,6 @@
 """Processes that tests start: the service as a user runs it, and the demo model as an endpoint of its own."""
 
+import json
 import os
 import queue
 import signal
@@ -112,14 +113,59 @@ class Model(Process):
         return self.url.removesuffix("/v1")
 
 
-class Service(Process):
+class Proxy(Process):
+    """The service with BACKEND=proxy, before the Assistants endpoint of this base URL."""
+
+    def __init__(self, upstream: str, **settings: str) -> None:
+        ours = {"BACKEND": "proxy", "PROXY_BASE_URL": upstream, **settings}
+        super().__init__(["assistants.local", "--port", "0"], ours)
+
+    def report(self, key: str = "none") -> dict[str, Any]:
+        """What it has found wrong with its upstream."""
+        url = f"{self.url.removesuffix('/v1')}/proxy/report"
+        return httpx2.get(url, headers={"api-key": key}).raise_for_status().json()
+
+
+class Fronted(Process):
+    """A service, and with `--through-proxy` a proxy before it, whose report is to be empty at the end."""
+
+    through_proxy = False
+
+    def __init__(self, arguments: Sequence[str], settings: Mapping[str, str]) -> None:
+        super().__init__(arguments, settings)
+        passed = {name: settings[name] for name in ("API_KEYS", "REQUIRE_BETA_HEADER") if name in settings}
+        self._keys = [entry.strip().rpartition("=")[0] for entry in passed.get("API_KEYS", "none=").split(",")]
+        self._passed = passed
+        self._front: Proxy | None = None
+
+    def start(self) -> Self:
+        super().start()
+        if self.through_proxy:
+            self._front = Proxy(self.url, **self._passed).start()
+            self.url = self._front.url
+        return self
+
+    def _end(self, number: int) -> int:
+        front, self._front = self._front, None
+        found: list[Any] = []
+        if front is not None:
+            for key in self._keys:
+                if not key.startswith("sha256:"):
+                    found += front.report(key)["deviations"]
+            front.stop()
+        code = super()._end(number)
+        assert found == [], json.dumps(found, indent=2)
+        return code
+
+
+class Service(Fronted):
     """The service, run by `python -m assistants.local` on a free port, with more `arguments` and `settings`."""
 
     def __init__(self, storage: str, model: str, *arguments: str, **settings: str) -> None:
         super().__init__(["assistants.local", "--port", "0", *arguments], _settings(storage, model, settings))
 
 
-class HttpSide(Process):
+class HttpSide(Fronted):
     """The service's HTTP side alone, as on an instance that attends to no queue."""
 
     def __init__(self, storage: str, model: str, **settings: str) -> None:

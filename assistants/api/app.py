@@ -8,9 +8,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from assistants.api import assistants, messages, pages, runs, steps, threadruns, threads
+from assistants.api import assistants, backend, messages, models, pages, runs, steps, threadruns, threads
 from assistants.api.gate import Gate, error_response
-from assistants.api.service import close_service
 from assistants.api.validation import translate
 from assistants.schema.errors import (
     ApiError,
@@ -20,6 +19,7 @@ from assistants.schema.errors import (
     unknown_url,
     wrong_method,
 )
+from assistants.settings import settings
 
 PREFIX = "/v1"
 ROUTERS = tuple(resource.router for resource in (assistants, threadruns, threads, messages, runs, steps))
@@ -39,9 +39,13 @@ def create_api() -> FastAPI:
         responses={"4XX": {"model": ErrorResponse}, "5XX": {"model": ErrorResponse}},
     )
     api.add_middleware(Gate)
-    for router in ROUTERS:
+    api.state.backend = backend.chosen(settings())
+    for router in api.state.backend.routers(ROUTERS):
         api.include_router(router, prefix=PREFIX)
-    api.include_router(pages.router)
+    if settings().pass_through:
+        api.include_router(models.router, prefix=PREFIX)
+    for router in (*api.state.backend.pages, pages.router):
+        api.include_router(router)
     api.add_exception_handler(ApiError, _api_error)
     api.add_exception_handler(RequestValidationError, _invalid_request)
     api.add_exception_handler(HTTPException, _http_error)
@@ -49,9 +53,9 @@ def create_api() -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(_: FastAPI) -> AsyncGenerator[None]:
+async def _lifespan(api: FastAPI) -> AsyncGenerator[None]:
     yield
-    await close_service()
+    await api.state.backend.close()
 
 
 async def _api_error(_: Request, error: Exception) -> Response:

@@ -8,6 +8,7 @@ from assistants.api.beta import Version
 from assistants.schema.errors import resource_not_found
 
 _DATED = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
+_DEPLOYMENT = re.compile("deployments/([^/]+)/(.+)")
 _FIRST, _FIRST_OF_V2 = "2024-02-15", "2024-05-01"
 _VERSIONED, _DATELESS = "/openai/", "/openai/v1/"
 
@@ -18,6 +19,7 @@ class Target(NamedTuple):
     path: str
     query: str
     version: Version
+    deployment: str | None = None
 
 
 def is_azure(path: str) -> bool:
@@ -43,4 +45,7 @@ def target(path: str, query: str) -> Target:
     asked = dict(pairs).get("api-version", "")
     if not _DATED.fullmatch(asked) or asked < _FIRST:
         raise resource_not_found()
-    return Target(f"/v1/{path.removeprefix(_VERSIONED)}", rest, "v1" if asked < _FIRST_OF_V2 else "v2")
+    resource, deployment = path.removeprefix(_VERSIONED), None
+    if found := _DEPLOYMENT.fullmatch(resource):
+        deployment, resource = found.groups()
+    return Target(f"/v1/{resource}", rest, "v1" if asked < _FIRST_OF_V2 else "v2", deployment)

@@ -28,7 +28,8 @@ class Gate:
     """ASGI middleware, whose checks are made in this order: the key, the api version or the beta header.
 
     In `request.state` it leaves the caller's `project`, the `request_id`, the `version` that is spoken ("v1" or "v2"),
-    and whether this is the `azure` flavour. Beyond it every path is one of OpenAI's own.
+    and whether this is the `azure` flavour, with the `deployment` that its path names. Beyond it every path is one of
+    OpenAI's own.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -46,11 +47,12 @@ class Gate:
             if message["type"] == "http.response.start":
                 answering = True
                 headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                headers["openai-version"] = "2020-10-01"
-                headers["openai-organization"] = state.get("project", "")
-                headers["openai-processing-ms"] = str(round((time.perf_counter() - started) * 1000))
-                headers["x-content-type-options"] = "nosniff"
+                # An answer that is passed on has them already.
+                headers.setdefault("x-request-id", request_id)
+                headers.setdefault("openai-version", "2020-10-01")
+                headers.setdefault("openai-organization", state.get("project", ""))
+                headers.setdefault("openai-processing-ms", str(round((time.perf_counter() - started) * 1000)))
+                headers.setdefault("x-content-type-options", "nosniff")
             await send(message)
 
         try:
@@ -89,6 +91,7 @@ def _admitted(scope: Scope) -> Scope:
         It has no key, no api version, or no acceptable beta header.
     """
     headers, state, path = Headers(scope=scope), scope["state"], scope["path"]
+    state["deployment"] = None
     state["azure"] = azure.is_azure(path)
     try:
         state["project"] = project(headers, settings().api_keys, _local(scope))
@@ -98,7 +101,8 @@ def _admitted(scope: Scope) -> Scope:
         raise
     scope = _as_json(scope, headers)
     if state["azure"]:
-        path, query, state["version"] = azure.target(path, scope["query_string"].decode("latin-1"))
+        target = azure.target(path, scope["query_string"].decode("latin-1"))
+        path, query, state["version"], state["deployment"] = target
         return {**scope, "path": path, "raw_path": quote(path).encode(), "query_string": query.encode()}
     listed = ",".join(headers.getlist("openai-beta"))
     state["version"] = beta.version(listed, path, settings().require_beta_header)

@@ -31,8 +31,8 @@ class Service:
         pydantic.ValidationError
             A setting is out of its range.
         """
-        store, endpoint = Store.open(settings()), Endpoint(settings())
-        return cls(store, endpoint, Attendance(store, endpoint))
+        store, model = Store.open(settings()), endpoint()
+        return cls(store, model, Attendance(store, model))
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something that outlives the request which began it."""
@@ -45,10 +45,10 @@ class Service:
         for task in self._streams:
             task.cancel()
         await asyncio.gather(*self._streams, return_exceptions=True)
-        await self.endpoint.close()
         await self.store.close()
 
 
+_endpoints: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Endpoint]" = weakref.WeakKeyDictionary()
 _services: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Service]" = weakref.WeakKeyDictionary()
 
 
@@ -60,8 +60,18 @@ def service() -> Service:
     return _services[loop]
 
 
+def endpoint() -> Endpoint:
+    """The model's endpoint, for the running event loop; it needs no storage."""
+    loop = asyncio.get_running_loop()
+    if loop not in _endpoints:
+        _endpoints[loop] = Endpoint(settings())
+    return _endpoints[loop]
+
+
 async def close_service() -> None:
-    """Close the running event loop's service, if it was ever used."""
-    opened = _services.pop(asyncio.get_running_loop(), None)
-    if opened is not None:
-        await opened.close()
+    """Close the running event loop's service and endpoint, if they were ever used."""
+    loop = asyncio.get_running_loop()
+    if service := _services.pop(loop, None):
+        await service.close()
+    if endpoint := _endpoints.pop(loop, None):
+        await endpoint.close()

@@ -1,10 +1,11 @@
 """The model's endpoint: OpenAI, Azure OpenAI, or anything that speaks chat completions."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 
+import httpx2
 from azure.identity.aio import get_bearer_token_provider
-from openai import APIStatusError, AsyncAzureOpenAI, AsyncOpenAI, AsyncStream
+from openai import APIConnectionError, APIStatusError, AsyncAzureOpenAI, AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletionChunk
 
 from assistants.settings import Settings
@@ -36,6 +37,28 @@ class Endpoint:
         async with chunks:
             async for chunk in chunks:
                 yield chunk
+
+    async def send(self, method: str, path: str, query: Mapping[str, object], body: object | None) -> httpx2.Response:
+        """Any request of the endpoint's API, such as GET /models: its answer, an error or not, the body unread.
+
+        Raises
+        ------
+        httpx2.TransportError
+            There is no answer.
+        """
+        # The header is how the client is asked not to read what may be a stream.
+        options: Any = {"params": query, "headers": {"X-Stainless-Raw-Response": "stream"}}
+        ask: Any = getattr(self._client, method.lower())
+        try:
+            given = {} if body is None else {"body": body}
+            answer = await ask(path, cast_to=object, options=options, **given)
+        except APIStatusError as error:
+            return error.response
+        except APIConnectionError as error:
+            if isinstance(error.__cause__, httpx2.TransportError):
+                raise error.__cause__ from error
+            raise
+        return answer.http_response
 
     async def close(self) -> None:
         await self._client.close()

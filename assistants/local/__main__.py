@@ -42,11 +42,9 @@ _DEVELOPMENT_KEY = "local-development-key"
 async def run(host: str, port: int, data: Path) -> int:
     """Serve until a signal comes; returns the exit code."""
     async with AsyncExitStack() as stack:
-        notes = [await _storage(stack, data), await _model(stack)]
+        proxy = environment.is_proxy()
+        notes = [_proxy_note()] if proxy else [await _storage(stack, data), await _model(stack)]
         function_app: Any = importlib.import_module("function_app")
-        from assistants.settings import settings
-        from assistants.storage.connection import queue_service
-
         function_app.api.state.loopback = _is_loopback(host)
         listener = bind(host, port)
         drained = asyncio.Event()
@@ -58,15 +56,14 @@ async def run(host: str, port: int, data: Path) -> int:
             timeout_graceful_shutdown=GRACE,
         )
         server = Server(config)
-        service = await stack.enter_async_context(queue_service(settings()))
-        options = QueueOptions.from_host(json.loads(Path("host.json").read_text(encoding="utf-8")))
-        pump = Pump(queue_functions(function_app.app), service, options)
+        pump = None if proxy else await _pump(stack, function_app.app)
         stopping = asyncio.Event()
 
         def stop() -> None:
             if stopping.is_set():
                 server.force_exit = True
-                pump.hurry()
+                if pump:
+                    pump.hurry()
             server.should_exit = True
             stopping.set()
 
@@ -74,14 +71,16 @@ async def run(host: str, port: int, data: Path) -> int:
         if not await started(server, http):
             return 1
         _on_signals(stop)
-        pump.start()
+        if pump:
+            pump.start()
         url = base_url(listener)
         print(f"Listening on {url}", flush=True)
         print(_welcome(url, [note for note in notes if note]), flush=True)
         signalled = asyncio.create_task(stopping.wait())
         await asyncio.wait({http, signalled}, return_when=asyncio.FIRST_COMPLETED)
         signalled.cancel()
-        await pump.stop(GRACE)
+        if pump:
+            await pump.stop(GRACE)
         drained.set()
         await http
         return 0 if stopping.is_set() else 1
@@ -110,6 +109,19 @@ async def _model(stack: AsyncExitStack) -> str | None:
         "Model: the demo model, which echoes and calls the functions you name. For a real one set OPENAI_API_KEY, "
         "OPENAI_BASE_URL or AZURE_OPENAI_ENDPOINT."
     )
+
+
+async def _pump(stack: AsyncExitStack, app: Any) -> Pump:
+    from assistants.settings import settings
+    from assistants.storage.connection import queue_service
+
+    service = await stack.enter_async_context(queue_service(settings()))
+    options = QueueOptions.from_host(json.loads(Path("host.json").read_text(encoding="utf-8")))
+    return Pump(queue_functions(app), service, options)
+
+
+def _proxy_note() -> str:
+    return f"Backend: {os.environ.get('PROXY_BASE_URL')}; what it does otherwise than expected is in /proxy/report"
 
 
 def _draining(app: Any, drained: asyncio.Event) -> Any:

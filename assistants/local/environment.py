@@ -39,6 +39,11 @@ def has_development_storage() -> bool:
     return os.environ.get("AzureWebJobsStorage", "").rstrip(";").lower() == DEVELOPMENT_STORAGE.lower()
 
 
+def is_proxy() -> bool:
+    """Whether another endpoint does the work, so that neither storage nor a model is needed."""
+    return any(name.lower() == "backend" and value == "proxy" for name, value in os.environ.items())
+
+
 def has_model() -> bool:
     """Whether a model endpoint is named."""
     return bool(_MODEL & _names())

@@ -23,6 +23,19 @@ class ErrorResponse(Object):
     error: Error
 
 
+class GatewayErrorDetails(Object):
+    """What Azure's gateway says."""
+
+    code: str
+    message: str
+
+
+class GatewayErrorResponse(Object):
+    """The body of an error of Azure's gateway (contract, 10)."""
+
+    error: GatewayErrorDetails
+
+
 class ApiError(Exception):
     """An error that is ready to be answered."""
 
@@ -267,6 +280,16 @@ def unavailable(retry_after: int = 1) -> ApiError:
         type="server_error",
         headers={"Retry-After": str(retry_after)},
     )
+
+
+def unreachable(what: str) -> ApiError:
+    """The service behind this one gives no answer, or broke off in the middle of one."""
+    return ApiError(502, f"{what} could not be reached. Please retry your request.", type="server_error")
+
+
+def timed_out(what: str) -> ApiError:
+    """The service behind this one has been silent for too long."""
+    return ApiError(504, f"{what} did not answer in time. Please retry your request.", type="server_error")
 
 
 def enumerated(values: Sequence[str], conjunction: str) -> str:

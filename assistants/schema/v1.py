@@ -11,7 +11,7 @@ Which fields a request may have follows the SDK of that time (openai 1.20, 2024-
 """
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, Tag
 
@@ -138,6 +138,43 @@ def shown(payload: Json) -> Json:
     return show(payload) if show else payload
 
 
+def restored(payload: Any) -> Any:
+    """What `shown` made of an object, a page or an event's data, in the shape of v2 again.
+
+    Files lose the store that they are in, which v1 did not show; what is of neither version stays as it is.
+    """
+    match payload:
+        case {"object": "list", "data": list()}:
+            return {**payload, "data": [restored(each) for each in payload["data"]]}
+        case {"object": "assistant" | "thread.run", "file_ids": list()}:
+            chosen: bool = payload.get("tool_choice") == {"type": "retrieval"}
+            choice: Json = {"tool_choice": {"type": "file_search"}} if chosen else {}
+            return _replaced(payload | choice, "file_ids", "tool_resources", _resources(payload["file_ids"]))
+        case {"object": "thread"}:
+            return {**payload, "tool_resources": {}}
+        case {"object": "thread.message", "file_ids": list(), "content": list()}:
+            return _replaced(_unquoted(payload), "file_ids", "attachments", _attachments(payload["file_ids"]))
+        case {"object": "thread.message.delta", "delta": {"content": list()}}:
+            return {**payload, "delta": _unquoted(payload["delta"])}
+        case _:
+            return payload
+
+
+def _unquoted(message: Json) -> Json:
+    """Without v1's quotes, which are texts."""
+    return {**message, "content": [_without_quotes(part) for part in message["content"]]}
+
+
+def _without_quotes(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_without_quotes(each) for each in cast("list[Any]", node)]
+    if not isinstance(node, dict):
+        return node
+    fields = cast("Json", node)
+    kept = {name: _without_quotes(value) for name, value in fields.items()}
+    return {name: value for name, value in kept.items() if not (name == "quote" and isinstance(value, str))}
+
+
 def _request(body: Json) -> Json:
     if "file_ids" in body:
         files: list[str] = body.pop("file_ids")
@@ -171,8 +208,8 @@ def _type(tool: str | Json) -> str | None:
     return None if isinstance(tool, str) else tool["type"]
 
 
-def _replaced(payload: Json, old: str, files: list[str]) -> Json:
-    return {("file_ids" if name == old else name): (files if name == old else value) for name, value in payload.items()}
+def _replaced(payload: Json, old: str, new: str, content: object) -> Json:
+    return {(new if name == old else name): (content if name == old else value) for name, value in payload.items()}
 
 
 def _assistant_or_run(payload: Json) -> Json:
@@ -180,7 +217,7 @@ def _assistant_or_run(payload: Json) -> Json:
     changed: Json = {"tools": _renamed(payload["tools"], "file_search", "retrieval")}
     if "tool_choice" in payload:
         (changed["tool_choice"],) = _renamed([payload["tool_choice"]], "file_search", "retrieval")
-    return _replaced(payload | changed, "tool_resources", files)
+    return _replaced(payload | changed, "tool_resources", "file_ids", files)
 
 
 def _thread(payload: Json) -> Json:
@@ -189,7 +226,9 @@ def _thread(payload: Json) -> Json:
 
 def _message(payload: Json) -> Json:
     files = list(dict.fromkeys(attachment["file_id"] for attachment in payload["attachments"]))
-    return _replaced(payload | {"content": [_part(part) for part in payload["content"]]}, "attachments", files)
+    return _replaced(
+        payload | {"content": [_part(part) for part in payload["content"]]}, "attachments", "file_ids", files
+    )
 
 
 def _message_delta(payload: Json) -> Json:

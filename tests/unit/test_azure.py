@@ -16,6 +16,11 @@ from assistants.schema.errors import ApiError
         ("/openai/v1/assistants", "", Target("/v1/assistants", "", "v2")),
         ("/openai/v1/assistants", "api-version=preview", Target("/v1/assistants", "", "v2")),
         ("/openai/v1/assistants", "api-version=2024-02-15-preview", Target("/v1/assistants", "", "v2")),
+        (
+            "/openai/deployments/gpt-4o/chat/completions",
+            "api-version=2024-10-21",
+            Target("/v1/chat/completions", "", "v2", "gpt-4o"),
+        ),
     ],
 )
 def test_a_request_goes_to_the_route_of_openais_own(path: str, query: str, expected: Target):

@@ -1,0 +1,229 @@
+"""The routes of the API with endpoints that forward: what comes back is checked, reported, and passed on unchanged."""
+
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from functools import partial, wraps
+from typing import Any, NamedTuple
+
+import httpx2
+from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.routing import APIRoute
+from starlette.background import BackgroundTask
+from starlette.datastructures import MutableHeaders
+
+from assistants.api.models import ask_endpoint
+from assistants.api.service import close_service
+from assistants.api.v1 import VersionedRoute, run_is_modifiable
+from assistants.api.validation import translate
+from assistants.proxy.deviations import Deviation, deviations, shown
+from assistants.proxy.order import Begin
+from assistants.proxy.report import Report
+from assistants.proxy.upstream import NAME, Upstream
+from assistants.proxy.watch import Tell, Watch
+from assistants.relay import EVENTS, Relayed, events, failure, media_type, read
+from assistants.schema import v1
+from assistants.schema.errors import ApiError, ErrorResponse, GatewayErrorResponse
+from assistants.settings import Settings
+
+Check = Callable[[Request], Coroutine[Any, Any, Response]]
+"""A route's own handler around an endpoint that does nothing: what is left is the check of the request."""
+
+_BEGINS: Mapping[str, Begin] = {
+    "threads_create_and_run": "thread",
+    "runs_create": "run",
+    "runs_submit_tool_outputs": "outputs",
+}
+
+
+class Call(NamedTuple):
+    """A route, as far as forwarding has to know it."""
+
+    name: str
+    operation: str
+    model: Any
+    check: Check
+
+
+class ForwardingRoute(VersionedRoute):
+    """A route of the API, whose requests go to the application's `Forwarding`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        operation = f"{' '.join(sorted(self.methods or ()))} {self.path}"
+        call = Call(self.name, operation, self.response_model, super().get_route_handler())
+
+        async def forward(request: Request) -> Response:
+            return await request.app.state.backend.forward(call, request)
+
+        return forward
+
+
+router = APIRouter(include_in_schema=False)
+
+
+class Forwarding:
+    """The backend that is another Assistants endpoint."""
+
+    pages = (router,)
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._upstream = Upstream(settings)
+        self._reports: defaultdict[str, Report] = defaultdict(partial(Report, self._upstream.address))
+
+    def routers(self, routers: Sequence[APIRouter]) -> Sequence[APIRouter]:
+        return [_forwarding(router) for router in routers]
+
+    def report(self, project: str) -> Report:
+        """What was found wrong in the calls of a project."""
+        return self._reports[project]
+
+    async def ask_model(self, request: Request) -> httpx2.Response:
+        """Without a model's endpoint of its own it asks the upstream."""
+        if self._settings.has_model:
+            return await ask_endpoint(request)
+        return await self._send(request, await request.body())
+
+    async def close(self) -> None:
+        await self._upstream.close()
+        await close_service()
+
+    async def forward(self, call: Call, request: Request) -> Response:
+        """The upstream's answer to a request that may be of any form.
+
+        A request that this service would refuse is a deviation only where the upstream accepts it.
+        """
+        report = self.report(request.state.project)
+        report.calls += 1
+        tell: Tell = partial(report.add, call.operation, request.scope["path"])
+        form = request.headers.get("content-type", "").startswith("multipart/form-data")
+        content = request.stream() if form else await request.body()
+        try:
+            answer = await self._send(request, content)
+            if answer.is_success and not form:
+                await _check_request(call, request, tell)
+            if media_type(answer) == "application/json":
+                return await read(answer, NAME, self._verification(call, request, answer, tell))
+        except ApiError as error:
+            tell(Deviation("response", "no answer", "", shown(error.message)))
+            raise
+        if media_type(answer) == EVENTS and answer.is_success and call.name in _BEGINS:
+            watch = Watch(_BEGINS[call.name], request.state.version, tell)
+            return Relayed(answer, _events(answer, watch, report))
+        if call.model is not None:
+            tell(Deviation(_part(answer), "not JSON", "content-type", shown(answer.headers.get("content-type"))))
+        return Relayed(answer, _bytes(answer, tell))
+
+    async def _send(self, request: Request, content: bytes | AsyncIterator[bytes]) -> httpx2.Response:
+        headers = MutableHeaders(request.headers)
+        if request.state.azure:  # whose version is in the query
+            headers["openai-beta"] = f"assistants={request.state.version}"
+        path, query = request.scope["path"].removeprefix("/v1"), request.scope["query_string"]
+        return await self._upstream.send(request.method, path, query, headers, content)
+
+    def _verification(self, call: Call, request: Request, answer: httpx2.Response, tell: Tell) -> BackgroundTask:
+        """To be done once the answer has been read and sent."""
+
+        async def verify() -> None:
+            if answer.is_success:
+                if answer.status_code != 200:
+                    tell(Deviation("response", "unknown value", "status", shown(answer.status_code)))
+                if request.state.version == "v1":
+                    found = deviations("response", call.model, _restored(answer.content))
+                else:
+                    found = deviations("response", call.model, answer.content)
+            else:
+                found = deviations("error", ErrorResponse, answer.content)
+                if self._upstream.is_azure and not deviations("error", GatewayErrorResponse, answer.content):
+                    found = []
+            for deviation in found:
+                tell(deviation)
+
+        return BackgroundTask(verify)
+
+
+@router.get("/proxy/report")
+async def proxy_report(request: Request) -> Response:
+    """What was found wrong in the caller's project: JSON, or a page for those who ask for HTML."""
+    report: Report = request.app.state.backend.report(request.state.project)
+    if "text/html" in request.headers.get("accept", ""):
+        return HTMLResponse(report.page())
+    return JSONResponse(report.body())
+
+
+def _forwarding(router: APIRouter) -> APIRouter:
+    """A router with the same routes, which are described alike and check requests alike."""
+    twin = APIRouter(route_class=ForwardingRoute)
+    for route in router.routes:
+        assert isinstance(route, APIRoute)
+        twin.add_api_route(
+            route.path,
+            _idle(route.endpoint),
+            methods=sorted(route.methods or ()),
+            name=route.name,
+            description=route.description,
+            tags=route.tags,
+            responses=route.responses,
+            response_model=route.response_model,
+            dependencies=[each for each in route.dependencies if each.dependency is not run_is_modifiable],
+        )
+    return twin
+
+
+def _idle(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """An endpoint with the same parameters, which does nothing."""
+
+    @wraps(endpoint)
+    async def accept(**_: Any) -> Response:
+        return Response(b"{}")
+
+    return accept
+
+
+async def _check_request(call: Call, request: Request, tell: Tell) -> None:
+    try:
+        await call.check(request)
+        return
+    except RequestValidationError as error:
+        refusal = translate(error.errors(), error.body)
+    except ApiError as error:
+        refusal = error
+    tell(Deviation("request", refusal.code or "refused here", refusal.param or "", shown(refusal.message)))
+
+
+async def _events(answer: httpx2.Response, watch: Watch, report: Report) -> AsyncIterator[bytes]:
+    """A stream that breaks off ends with an error and `done`, as the contract has it (7.5)."""
+    try:
+        async for blocks in events(answer):
+            yield b"".join(blocks)
+            for block in blocks:
+                report.events += watch.see(block)
+    except httpx2.TransportError as error:
+        watch.cut(error)
+        shown_error = json.dumps(failure(error, NAME).body()["error"])
+        yield f"event: error\ndata: {shown_error}\n\nevent: done\ndata: [DONE]\n\n".encode()
+    else:
+        watch.end()
+
+
+async def _bytes(answer: httpx2.Response, tell: Tell) -> AsyncIterator[bytes]:
+    """What breaks off, breaks off for the client too."""
+    try:
+        async for chunk in answer.aiter_bytes():
+            yield chunk
+    except httpx2.TransportError as error:
+        tell(Deviation(_part(answer), "cut", "the body broke off", shown(type(error).__name__)))
+        raise
+
+
+def _part(answer: httpx2.Response) -> str:
+    return "response" if answer.is_success else "error"
+
+
+def _restored(content: bytes) -> bytes:
+    try:
+        return json.dumps(v1.restored(json.loads(content))).encode()
+    except ValueError:
+        return content

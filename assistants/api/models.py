@@ -1,0 +1,91 @@
+"""The rest of what clients call: models, chat completions, embeddings and responses go to the model's endpoint.
+
+Nothing of it is checked here, so /openapi.json has none of it: the endpoint's own description holds.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import httpx2
+from fastapi import APIRouter, Request, Response
+
+from assistants.api.service import endpoint
+from assistants.relay import EVENTS, Relayed, answered, events, failure, media_type
+from assistants.schema.errors import malformed_json
+from assistants.settings import settings
+
+NAME = "The model's endpoint"
+
+_ROUTES = {
+    "chat_create": "POST /chat/completions",
+    "embeddings_create": "POST /embeddings",
+    "models_list": "GET /models",
+    "models_retrieve": "GET /models/{model}",
+    "responses_cancel": "POST /responses/{response_id}/cancel",
+    "responses_create": "POST /responses",
+    "responses_delete": "DELETE /responses/{response_id}",
+    "responses_input_items": "GET /responses/{response_id}/input_items",
+    "responses_retrieve": "GET /responses/{response_id}",
+}
+
+router = APIRouter(include_in_schema=False)
+
+
+async def pass_on(request: Request) -> Response:
+    """The endpoint's answer as it is: an error, a stream, or anything else."""
+    answer: httpx2.Response = await request.app.state.backend.ask_model(request)
+    return Relayed(answer, _events(answer) if media_type(answer) == EVENTS else answer.aiter_bytes())
+
+
+for _name, _operation in _ROUTES.items():
+    _method, _, _path = _operation.partition(" ")
+    router.add_api_route(_path, pass_on, methods=[_method], name=_name)
+
+
+async def ask_endpoint(request: Request) -> httpx2.Response:
+    """Ask the configured endpoint, which has names of its own for models.
+
+    Raises
+    ------
+    ApiError
+        The body is no JSON (400), or there is no answer (502) or none in time (504).
+    """
+    path = request.scope["path"].removeprefix("/v1")
+    if model := request.path_params.get("model"):
+        path = path.removesuffix(model) + settings().endpoint_model(model)
+    sent = endpoint().send(request.method, path, _query(request), await _body(request))
+    return await answered(sent, NAME)
+
+
+async def _body(request: Request) -> object | None:
+    content = await request.body()
+    if not content:
+        return None
+    try:
+        body: object = json.loads(content)
+    except ValueError:
+        raise malformed_json() from None
+    if not isinstance(body, dict):
+        return body
+    fields = cast("dict[str, Any]", body)
+    model: object = fields.get("model", request.state.deployment)
+    return {**fields, "model": settings().endpoint_model(model)} if isinstance(model, str) else fields
+
+
+def _query(request: Request) -> dict[str, object]:
+    """As the endpoint's client takes it: lists without the brackets that it adds."""
+    found: dict[str, object] = {}
+    for name in request.query_params:
+        values = request.query_params.getlist(name)
+        found[name.removesuffix("[]")] = values if name.endswith("[]") else values[-1]
+    return found
+
+
+async def _events(answer: httpx2.Response) -> AsyncIterator[bytes]:
+    """A stream that breaks off ends with an error that the SDK raises."""
+    try:
+        async for blocks in events(answer):
+            yield b"".join(blocks)
+    except httpx2.TransportError as error:
+        yield f"data: {json.dumps(failure(error, NAME).body())}\n\n".encode()

@@ -1,0 +1,125 @@
+"""What was found wrong with the upstream: each kind once, with its count and first example, kept by this process."""
+
+import html
+import json
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from assistants.proxy.deviations import Deviation
+
+log = logging.getLogger("assistants.proxy")
+
+MAX_KINDS = 1_000
+"""Kinds that are kept; what comes after is counted only."""
+
+_PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>Proxy report</title>
+<style>
+body {{ font: 15px/1.4 system-ui, sans-serif; margin: 2em; }}
+table {{ border-collapse: collapse; }}
+th, td {{ border: 1px solid #ccc; padding: .3em .6em; text-align: left; vertical-align: top; }}
+td {{ overflow-wrap: anywhere; }}
+</style>
+</head>
+<body>
+<h1>Proxy report</h1>
+<p>{summary}</p>
+<table>
+<tr><th>Count<th>Operation<th>Part<th>Problem<th>Place<th>First example<th>First path</tr>
+{rows}
+</table>
+</body>
+</html>
+"""
+
+
+class Kind(NamedTuple):
+    """What counts as the same deviation; an unknown value is one of its own."""
+
+    operation: str
+    part: str
+    problem: str
+    place: str
+    value: str
+
+
+@dataclass
+class Case:
+    """The deviations of a kind."""
+
+    example: str
+    path: str
+    first_seen: int
+    count: int = 1
+
+
+@dataclass
+class Report:
+    """What one project's calls have shown since the process began."""
+
+    upstream: str
+    since: int = field(default_factory=lambda: int(time.time()))
+    calls: int = 0
+    events: int = 0
+    left_out: int = 0
+    cases: dict[Kind, Case] = field(default_factory=dict[Kind, Case])
+
+    def add(self, operation: str, path: str, deviation: Deviation) -> None:
+        """Count a deviation; the first one of a kind is logged, without its example."""
+        value = deviation.example[:64] if deviation.problem == "unknown value" else ""
+        kind = Kind(operation, deviation.part, deviation.problem, deviation.place, value)
+        if case := self.cases.get(kind):
+            case.count += 1
+        elif len(self.cases) >= MAX_KINDS:
+            self.left_out += 1
+        else:
+            self.cases[kind] = Case(deviation.example, path, int(time.time()))
+            told = {"operation": operation, "part": kind.part, "problem": kind.problem, "place": kind.place}
+            log.warning("deviation %s", json.dumps({**told, "path": path}, ensure_ascii=False))
+
+    def body(self) -> dict[str, Any]:
+        """The report as JSON has it, the most frequent kinds first."""
+        cases = sorted(self.cases.items(), key=lambda each: -each[1].count)
+        found = [
+            {
+                "operation": kind.operation,
+                "part": kind.part,
+                "problem": kind.problem,
+                "place": kind.place,
+                "count": case.count,
+                "example": case.example,
+                "path": case.path,
+                "first_seen": case.first_seen,
+            }
+            for kind, case in cases
+        ]
+        return {
+            "object": "proxy.report",
+            "upstream": self.upstream,
+            "since": self.since,
+            "calls": self.calls,
+            "events": self.events,
+            "left_out": self.left_out,
+            "deviations": found,
+        }
+
+    def page(self) -> str:
+        """The report as a page."""
+        columns = ("count", "operation", "part", "problem", "place", "example", "path")
+        body = self.body()
+        rows = "\n".join(
+            "<tr>" + "".join(f"<td>{html.escape(str(each[column]))}" for column in columns) + "</tr>"
+            for each in body["deviations"]
+        )
+        since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self.since))
+        summary = (
+            f"{len(self.cases)} kinds of deviations in {self.calls} calls and {self.events} events of {self.upstream} "
+            f"since {since}."
+        )
+        return _PAGE.format(summary=html.escape(summary), rows=rows)

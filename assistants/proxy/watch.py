@@ -1,0 +1,84 @@
+"""A stream as it goes by: each event held to its model, its status and its turn."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+from assistants.proxy.deviations import Deviation, deviations, shown
+from assistants.proxy.order import Begin, Order
+from assistants.schema import v1
+from assistants.schema.events import EVENTS, STATUSES
+
+Tell = Callable[[Deviation], None]
+
+
+class Watch:
+    """Tells of what is wrong with a stream; `version` is the one that is spoken."""
+
+    def __init__(self, begin: Begin, version: str, tell: Tell) -> None:
+        self._order = Order(begin)
+        self._version = version
+        self._tell = tell
+
+    def see(self, block: bytes) -> bool:
+        """One event, or a comment, which is none."""
+        event, data = parsed(block)
+        if not event and not data:
+            return False
+        for deviation in self._seen(event, data):
+            self._tell(deviation)
+        return True
+
+    def end(self) -> None:
+        """The stream has ended by itself."""
+        for problem in self._order.end():
+            self._tell(Deviation("stream", "order", f"the stream {problem}", "null"))
+
+    def cut(self, error: Exception) -> None:
+        """The stream broke off."""
+        self._tell(Deviation("stream", "cut", "the stream broke off", shown(type(error).__name__)))
+
+    def _seen(self, event: str, data: str) -> Iterator[Deviation]:
+        payload: dict[str, Any] = {}
+        if event == "done":
+            if data != "[DONE]":
+                yield Deviation("stream", "unknown value", "done", shown(data))
+        elif event not in EVENTS:
+            yield Deviation("stream", "unknown event", event or "an event without a name", shown(data))
+            return
+        else:
+            content = data.encode(errors="replace")
+            value = _json(data)
+            if isinstance(value, dict):
+                payload = cast("dict[str, Any]", value)
+                if self._version == "v1":
+                    payload = v1.restored(payload)
+                    content = json.dumps(payload).encode()
+            yield from deviations("stream", EVENTS[event], content, event)
+            name = event.rpartition(".")[2]
+            status, expected = payload.get("status"), STATUSES.get(event, name)
+            if status is not None and status != expected and name != "delta":
+                yield Deviation("stream", "unknown value", f"{event}.status", shown(status))
+        for problem in self._order.take(event, payload):
+            yield Deviation("stream", "order", f"{event} {problem}", shown(payload.get("id")))
+
+
+def parsed(block: bytes) -> tuple[str, str]:
+    """The name and the data of a server-sent event; both are empty for a comment."""
+    event, data = "", list[str]()
+    for line in re.split("\r\n|\n|\r", block.decode(errors="replace")):
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "event":
+            event = value
+        elif name == "data":
+            data.append(value)
+    return event, "\n".join(data)
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
