@@ -89,6 +89,7 @@ def test_a_plain_request_does_not_load_what_the_pages_need():
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.direct("what a runner prints is its own address, not the proxy's")
 def test_the_runner_prints_the_pages_address(configured: Service, root: str):
     assert any(line.rstrip().endswith(f"{root}/docs") for line in configured.lines)
 

@@ -1,8 +1,11 @@
 """What the host is told of the function app, and what an HTTP function makes of a request that needs no storage."""
 
 import asyncio
+import os
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from types import ModuleType
 from typing import Any, NamedTuple, get_type_hints
@@ -11,8 +14,13 @@ import azure.functions as func
 import httpx2
 import pytest
 from azurefunctions.extensions.base import RequestTrackerMeta, ResponseTrackerMeta
+from fastapi.routing import APIRoute
 
+from assistants.api.app import PREFIX
+from assistants.api.models import router
 from assistants.schema.errors import malformed_json
+from assistants.settings import settings
+from tests.imports import ROOT
 from tests.unit.conftest import ReadSettings
 from tests.worker import load_function_app, worker
 
@@ -68,9 +76,14 @@ def _http(function: Any) -> Http:
 
 def test_every_route_of_the_api_is_published_as_a_function_of_its_own(function_app: ModuleType, https: list[Http]):
     published = [(method, f"/{each.route}") for each in https for method in each.methods]
-    served = {
+    described = {
         (method.upper(), path) for path, methods in function_app.api.openapi()["paths"].items() for method in methods
     }
+    models = [route for route in router.routes if isinstance(route, APIRoute)]
+    passed_on = {(method, f"{PREFIX}{route.path}") for route in models for method in route.methods or ()}
+    assert passed_on
+    assert not passed_on & described
+    served = described | passed_on
     assert set(published) == served
     assert len(published) == len(served) == len(https)
 
@@ -228,3 +241,53 @@ async def test_the_azure_flavour_comes_through_too(client: httpx2.AsyncClient):
     assert (
         answer.json()["error"]["message"] == "Invalid 'assistant_id': 'wf_1'. Expected an ID that begins with 'asst'."
     )
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., ModuleType]]:
+    """Loads the function app with these settings."""
+
+    def with_settings(**values: str) -> ModuleType:
+        for name, value in values.items():
+            monkeypatch.setenv(name, value)
+        settings.cache_clear()
+        return load_function_app()
+
+    yield with_settings
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+def test_a_proxy_has_the_same_http_functions_and_no_queue_functions(load: Callable[..., ModuleType]):
+    blob = {each.get_function_name() for each in load().app.get_functions() if each.is_http_function()}
+    proxy = load(BACKEND="proxy", PROXY_BASE_URL="http://127.0.0.1:1/v1")
+    assert {each.get_function_name() for each in proxy.app.get_functions()} == blob
+
+
+def test_a_proxy_describes_the_same_api(load: Callable[..., ModuleType]):
+    blob = load().api.openapi()
+    assert load(BACKEND="proxy", PROXY_BASE_URL="http://127.0.0.1:1/v1").api.openapi() == blob
+
+
+async def test_a_setting_turns_the_rest_of_openais_api_off(load: Callable[..., ModuleType]):
+    function_app = load(PASS_THROUGH="false", API_KEYS="key=project")
+    async with worker(function_app) as client:
+        answer = await client.get("/v1/models", headers={"api-key": "key"})
+    assert (answer.status_code, answer.json()["error"]["message"]) == (404, "Invalid URL (GET /v1/models)")
+    names = {each.get_function_name() for each in function_app.app.get_functions()}
+    assert "assistants_create" in names
+    assert not {name for name in names if name.startswith(("models", "chat", "embeddings", "responses"))}
+
+
+@pytest.mark.parametrize(
+    ("settings", "imported"),
+    [({}, False), ({"BACKEND": "proxy", "PROXY_BASE_URL": "http://127.0.0.1:1/v1"}, True)],
+    ids=["blob", "proxy"],
+)
+def test_blob_storage_imports_nothing_of_the_proxy(settings: Mapping[str, str], imported: bool):
+    program = "import sys, function_app; print(any('assistants.proxy' in n or 'forwarding' in n for n in sys.modules))"
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env={**kept, **settings}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str(imported)

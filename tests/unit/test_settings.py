@@ -125,6 +125,9 @@ def test_keys_and_their_projects(read_settings: ReadSettings, text: str, keys: M
         ({"MODEL_MAP": "gpt-4o"}, "MODEL_MAP is a comma-separated list of KEY=VALUE"),
         ({"LOOK_AGAIN": "61", "API_KEYS": f"{SECRET}=p"}, "LOOK_AGAIN"),
         ({"LOOK_AGAIN": "0"}, "LOOK_AGAIN"),
+        ({"BACKEND": "proxy"}, "BACKEND=proxy needs PROXY_BASE_URL"),
+        ({"BACKEND": "cloud"}, "BACKEND"),
+        ({"PROXY_BASE_URL": "example.com/v1", "PROXY_API_KEY": SECRET}, "PROXY_BASE_URL"),
         ({"CLAIM": "soon"}, "CLAIM"),
         ({"LOG_SEGMENT_BLOCKS": "50001", "OPENAI_API_KEY": SECRET}, "LOG_SEGMENT_BLOCKS"),
         ({"STORAGE_TIMEOUT": "-1", "AzureWebJobsStorage": f"AccountKey={SECRET}"}, "STORAGE_TIMEOUT"),
@@ -139,7 +142,9 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_setting_and_without_any_key
     assert DIGEST.upper() not in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["AzureWebJobsStorage", "OPENAI_API_KEY", "AZURE_OPENAI_API_KEY", "API_KEYS"])
+@pytest.mark.parametrize(
+    "name", ["AzureWebJobsStorage", "OPENAI_API_KEY", "AZURE_OPENAI_API_KEY", "PROXY_API_KEY", "API_KEYS"]
+)
 def test_no_key_is_shown_when_the_settings_are_printed(read_settings: ReadSettings, name: str):
     settings = read_settings({name: f"{SECRET}=p"})
     assert SECRET not in repr(settings) + str(settings)

@@ -1,0 +1,437 @@
+"""The proxy before an endpoint that deviates: everything is passed on as it came, and reported once per kind."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+from openai import OpenAI
+
+from tests.processes import Proxy, eventually
+from tests.upstream import EVENTS, Answer, Upstream
+from tests.wire import ASSISTANT, RUN, THREAD, changed, framed, hello, page, run, said
+
+TIMEOUT = 1
+KEY, OTHERS = "alice-0123456789", "bob-0123456789"
+UPSTREAMS_KEY = "upstream-0123456789"
+HTML = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
+ERROR = {"error": {"message": "No.", "type": "invalid_request_error", "param": None, "code": None}}
+
+BODY = {"assistant_id": "asst_1", "stream": True}
+
+Found = set[tuple[str, str, str]]
+"""Part, problem and place of what is reported."""
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def proxy(upstream: Upstream) -> Iterator[Proxy]:
+    """A proxy that passes its callers' keys on."""
+    with Proxy(upstream.url, PROXY_TIMEOUT=str(TIMEOUT)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def keyed(upstream: Upstream) -> Iterator[Proxy]:
+    """A proxy with callers of two projects, and a key of its own."""
+    keys = f"{KEY}=alice,{OTHERS}=bob"
+    with Proxy(upstream.url, API_KEYS=keys, PROXY_API_KEY=UPSTREAMS_KEY) as running:
+        yield running
+
+
+def counts(proxy: Proxy) -> dict[tuple[str, str, str], int]:
+    return {
+        (each["part"], each["problem"], each["place"]): each["count"]
+        for each in proxy.report()["deviations"]
+    }  # fmt: skip
+
+
+def found(proxy: Proxy, act: Callable[[], httpx2.Response]) -> tuple[httpx2.Response, Found]:
+    """What is answered, and what is reported of it."""
+    before = counts(proxy)
+    answer = act()
+    return answer, {kind for kind, count in counts(proxy).items() if count > before.get(kind, 0)}
+
+
+def ask(proxy: Proxy, path: str, body: object = None, **options: Any) -> httpx2.Response:
+    method = "GET" if body is None else "POST"
+    return httpx2.request(method, f"{proxy.url}{path}", json=body, timeout=30, **options)
+
+
+def answered(payload: object, **others: Any) -> Answer:
+    return Answer([json.dumps(payload).encode()], **others)
+
+
+def streamed(*events: Any, **others: Any) -> Answer:
+    return Answer(framed(*events), media_type=EVENTS, **others)
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "expected"),
+    [
+        pytest.param("/assistants/asst_1", answered(ASSISTANT), set(), id="nothing"),
+        pytest.param("/assistants", answered(page(ASSISTANT)), set(), id="nothing in a list"),
+        pytest.param(
+            "/assistants/asst_1", answered(changed(ASSISTANT, instructions=..., prompt="Be brief.")),
+            {("response", "unknown field", "prompt"), ("response", "missing field", "instructions")},
+            id="a renamed field",
+        ),
+        pytest.param(
+            "/assistants/asst_1", answered(changed(ASSISTANT, created_at=...)),
+            {("response", "missing field", "created_at")}, id="a missing field",
+        ),
+        pytest.param(
+            "/assistants/asst_1", answered(changed(ASSISTANT, tools=[{"type": "function", "function": {}}])),
+            {("response", "missing field", "tools[].function.function.name")}, id="a missing field inside",
+        ),
+        pytest.param(
+            "/assistants/asst_1", answered(changed(ASSISTANT, tools=[{"type": "web_search"}])),
+            {("response", "unknown value", "tools[].type")}, id="an unknown tool",
+        ),
+        pytest.param(
+            "/threads/thread_1/runs", answered(page(RUN, run("paused"))),
+            {("response", "unknown value", "data[].status")}, id="an unknown status",
+        ),
+        pytest.param(
+            "/threads/thread_1", answered(changed(THREAD, created_at="1")),
+            {("response", "wrong type", "created_at")}, id="a wrong type",
+        ),
+        pytest.param(
+            "/threads/thread_1", answered(changed(THREAD, metadata={"a": 1})),
+            {("response", "wrong type", "metadata.a")}, id="metadata that are not text",
+        ),
+        pytest.param(
+            "/threads/thread_1", answered(THREAD, status=201), {("response", "unknown value", "status")},
+            id="another success",
+        ),
+        pytest.param(
+            "/threads/thread_1", Answer([b'{"id": ']), {("response", "not JSON", "")}, id="half a body",
+        ),
+        pytest.param(
+            "/threads/thread_1", Answer([HTML], 502, "text/html"), {("error", "not JSON", "content-type")},
+            id="an HTML 502",
+        ),
+        pytest.param(
+            "/threads/thread_1", Answer([b"OK"], 200, "text/plain"), {("response", "not JSON", "content-type")},
+            id="a success in words",
+        ),
+        pytest.param("/threads/thread_1", answered(ERROR, status=404), set(), id="an error as it should be"),
+        pytest.param(
+            "/threads/thread_1", answered({"detail": "Not Found"}, status=404),
+            {("error", "unknown field", "detail"), ("error", "missing field", "error")}, id="another's error",
+        ),
+    ],
+)  # fmt: skip
+def test_what_deviates_is_passed_on_unchanged_and_reported(
+    proxy: Proxy, upstream: Upstream, path: str, answer: Answer, expected: Found
+):
+    upstream.answer = answer
+    got, reported = found(proxy, lambda: ask(proxy, path))
+    assert (got.status_code, got.content) == (answer.status, b"".join(answer.chunks))
+    assert got.headers["content-type"] == answer.media_type
+    assert reported == expected
+
+
+class TestStreams:
+    def test_a_faithful_stream_is_not_reported(self, proxy: Proxy, upstream: Upstream):
+        assert self.reported(proxy, upstream, streamed(*hello())) == set()
+
+    def test_comments_and_other_line_ends_are_no_deviation(self, proxy: Proxy, upstream: Upstream):
+        chunks = [b": \n\n", *(chunk.replace(b"\n", b"\r\n") for chunk in framed(*hello()))]
+        assert self.reported(proxy, upstream, Answer(chunks, media_type=EVENTS)) == set()
+
+    def test_events_that_are_cut_anywhere_on_the_wire_are_whole_again(self, proxy: Proxy, upstream: Upstream):
+        content = b"".join(framed(*hello()))
+        chunks = [content[start : start + 100] for start in range(0, len(content), 100)]
+        assert self.reported(proxy, upstream, Answer(chunks, media_type=EVENTS)) == set()
+
+    @pytest.mark.parametrize(
+        ("change", "expected"),
+        [
+            pytest.param(
+                lambda events: [*events[:1], events[2], events[1], *events[3:]],
+                {
+                    ("stream", "order", "thread.run.in_progress comes after thread.run.created"),
+                    ("stream", "order", "thread.run.queued comes after thread.run.in_progress"),
+                    ("stream", "order", "thread.run.step.created comes after thread.run.queued"),
+                    ("stream", "order", "thread.message.created comes after thread.run.queued"),
+                    ("stream", "order", "thread.run.completed comes after thread.run.queued"),
+                },
+                id="two events change places",
+            ),
+            pytest.param(
+                lambda events: [*events[:5], *events[7:]],
+                {
+                    ("stream", "order", "thread.message.delta comes before thread.message.created"),
+                },
+                id="a delta before its message",
+            ),
+            pytest.param(
+                lambda events: [*events[:9], *events[10:]],
+                {("stream", "order", "thread.run.completed comes before a message's end")},
+                id="a message without an end",
+            ),
+            pytest.param(
+                lambda events: events[:-1], {("stream", "order", "the stream ends without done")}, id="no done",
+            ),
+            pytest.param(
+                lambda events: [*events[:7], ("thread.message.typing", {}), *events[7:]],
+                {("stream", "unknown event", "thread.message.typing")}, id="an unknown event",
+            ),
+            pytest.param(
+                lambda events: [*events[:7], ("thread.message.delta", said("x") | {"role": "user"}), *events[7:]],
+                {("stream", "unknown field", "thread.message.delta.role")}, id="an unknown field of a delta",
+            ),
+            pytest.param(
+                lambda events: [*events[:-2], ("thread.run.completed", run("incomplete")), events[-1]],
+                {("stream", "unknown value", "thread.run.completed.status")}, id="a status of another event",
+            ),
+        ],
+    )  # fmt: skip
+    def test_a_deviation_is_reported(self, proxy: Proxy, upstream: Upstream, change: Any, expected: Found):
+        assert self.reported(proxy, upstream, streamed(*change(hello()))) == expected
+
+    def test_a_cut_stream_ends_with_an_error_that_the_sdk_understands(self, proxy: Proxy, upstream: Upstream):
+        whole, half = framed(*hello()[:8]), framed(hello()[8])[0][:40]
+        upstream.answer = Answer([*whole, half], media_type=EVENTS, cut=True)
+        got, reported = found(proxy, lambda: self.stream(proxy))
+        assert got.content.startswith(b"".join(whole) + b"event: error\ndata: {")
+        assert got.content.endswith(b"\n\nevent: done\ndata: [DONE]\n\n")
+        assert reported == {("stream", "cut", "the stream broke off")}
+
+        with OpenAI(base_url=proxy.url, api_key="key") as client:
+            names = [
+                event.event for event in client.beta.threads.runs.create("thread_1", assistant_id="asst_1", stream=True)
+            ]
+        assert names == [*(name for name, _ in hello()[:8]), "error"]
+
+    def test_each_event_is_passed_on_before_the_next_one_comes(self, proxy: Proxy, upstream: Upstream):
+        more = threading.Event()
+        upstream.answer = streamed(*hello(), before_each=more)
+        with httpx2.stream("POST", f"{proxy.url}/threads/thread_1/runs", json=BODY, timeout=10) as got:
+            chunks = got.iter_bytes()
+            assert next(chunks) == framed(*hello())[0]
+            more.set()
+            assert b"".join(chunks) == b"".join(framed(*hello())[1:])
+
+    def test_a_client_that_goes_away_is_no_deviation_and_ends_the_upstreams_stream(
+        self, proxy: Proxy, upstream: Upstream
+    ):
+        held = threading.Event()
+        upstream.answer = streamed(*hello(), before_each=held)
+        before = counts(proxy)
+        with httpx2.stream("POST", f"{proxy.url}/threads/thread_1/runs", json=BODY, timeout=10) as got:
+            next(got.iter_bytes())
+        eventually(lambda: upstream.asked[-1].abandoned)
+        held.set()
+        assert counts(proxy) == before
+
+    def stream(self, proxy: Proxy) -> httpx2.Response:
+        return ask(proxy, "/threads/thread_1/runs", BODY)
+
+    def reported(self, proxy: Proxy, upstream: Upstream, answer: Answer) -> Found:
+        upstream.answer = answer
+        got, reported = found(proxy, lambda: self.stream(proxy))
+        assert got.content == b"".join(answer.chunks)
+        assert got.headers["content-type"] == answer.media_type
+        return reported
+
+
+class TestRequests:
+    def test_what_the_upstream_accepts_and_this_service_does_not(self, proxy: Proxy, upstream: Upstream):
+        upstream.answer = answered(ASSISTANT)
+        got, reported = found(proxy, lambda: ask(proxy, "/assistants", {"model": "m", "colour": "red"}))
+        assert (got.status_code, json.loads(upstream.asked[-1].body)) == (200, {"model": "m", "colour": "red"})
+        assert reported == {("request", "unknown_parameter", "colour")}
+
+    def test_what_both_refuse_is_no_deviation_and_the_upstreams_words_are_passed_on(
+        self, proxy: Proxy, upstream: Upstream
+    ):
+        upstream.answer = answered(ERROR, status=400)
+        got, reported = found(proxy, lambda: ask(proxy, "/assistants", {"colour": "red"}))
+        assert (got.status_code, got.json(), reported) == (400, ERROR, set())
+
+    def test_path_query_body_and_the_headers_of_openai_reach_the_upstream(self, proxy: Proxy, upstream: Upstream):
+        upstream.answer = answered(page())
+        headers = {
+            "OpenAI-Beta": "assistants=v2", "OpenAI-Organization": "org", "X-Stainless-Poll-Helper": "true",
+            "Cookie": "secret", "X-Forwarded-For": "1.2.3.4",
+        }  # fmt: skip
+        ask(proxy, "/threads/thread_1/messages?order=asc&run_id=run_1&include[]=a%20b", headers=headers)
+        asked = upstream.asked[-1]
+        assert (asked.path, asked.query) == ("/v1/threads/thread_1/messages", "order=asc&run_id=run_1&include[]=a%20b")
+        assert {name.lower() for name in headers} & set(asked.headers) == {
+            "openai-beta", "openai-organization", "x-stainless-poll-helper",
+        }  # fmt: skip
+
+    def test_an_upload_reaches_the_upstream_while_it_is_sent(self, proxy: Proxy, upstream: Upstream):
+        upstream.answer = answered(THREAD)
+        known = len(upstream.asked)
+
+        def parts() -> Iterator[bytes]:
+            yield b"a" * 1_000_000
+            eventually(lambda: len(upstream.asked) > known and len(upstream.asked[-1].body) >= 1_000_000)
+            yield b"b" * 1_000_000
+
+        form = {"content-type": "multipart/form-data; boundary=x"}
+        answer = httpx2.post(f"{proxy.url}/threads", content=parts(), headers=form, timeout=30)
+        assert (answer.status_code, len(upstream.asked[-1].body)) == (200, 2_000_000)
+        assert upstream.asked[-1].headers["content-type"] == form["content-type"]
+
+    def test_a_download_reaches_the_client_while_it_is_sent(self, proxy: Proxy, upstream: Upstream):
+        more = threading.Event()
+        content = [b"a" * 1_000_000, b"b" * 1_000_000]
+        upstream.answer = Answer(content, media_type="application/octet-stream", before_each=more)
+        with httpx2.stream("GET", f"{proxy.url}/threads/thread_1", timeout=10) as got:
+            chunks, size = got.iter_bytes(), 0
+            while size < 1_000_000:
+                size += len(next(chunks))
+            more.set()
+            assert size + sum(map(len, chunks)) == 2_000_000
+
+    def test_a_big_body_is_passed_on_whole(self, proxy: Proxy, upstream: Upstream):
+        text = "x" * 250_000
+        messages = [{"role": "user", "content": text}] * 40
+        upstream.answer = answered(THREAD)
+        assert ask(proxy, "/threads", {"messages": messages}).status_code == 200
+        assert json.loads(upstream.asked[-1].body) == {"messages": messages}
+
+
+class TestKeys:
+    @pytest.mark.parametrize("header", [{"authorization": "Bearer mine"}, {"api-key": "mine"}])
+    def test_the_callers_own_key_is_passed_on(self, proxy: Proxy, upstream: Upstream, header: dict[str, str]):
+        upstream.answer = answered(THREAD)
+        ask(proxy, "/threads/thread_1", headers=header)
+        sent = upstream.asked[-1].headers
+        assert {name: sent[name] for name in ("authorization", "api-key") if name in sent} == header
+
+    def test_a_key_of_the_proxys_own_stands_for_its_callers(self, keyed: Proxy, upstream: Upstream):
+        upstream.answer = answered(THREAD)
+        ask(keyed, "/threads/thread_1", headers={"api-key": KEY})
+        sent = upstream.asked[-1].headers
+        assert (sent["authorization"], sent.get("api-key")) == (f"Bearer {UPSTREAMS_KEY}", None)
+
+    def test_who_has_no_key_of_the_proxy_comes_no_further(self, keyed: Proxy, upstream: Upstream):
+        known = len(upstream.asked)
+        assert ask(keyed, "/threads/thread_1", headers={"api-key": "wrong"}).status_code == 401
+        assert ask(keyed, "/chat/completions", {"model": "m"}).status_code == 401
+        assert len(upstream.asked) == known
+
+    def test_azure_is_sent_its_own_header_and_version(self, upstream: Upstream):
+        url = upstream.url.replace("/v1", "/openai?api-version=2024-05-01-preview")
+        gateways = {"error": {"code": "404", "message": "Resource not found"}}
+        with Proxy(url, PROXY_API_KEY=UPSTREAMS_KEY) as proxy:
+            upstream.answer = answered(gateways, status=404)
+            assert ask(proxy, "/assistants?limit=1").json() == gateways
+            assert proxy.report()["deviations"] == []
+        asked = upstream.asked[-1]
+        assert (asked.path, asked.query) == ("/openai/assistants", "limit=1&api-version=2024-05-01-preview")
+        assert (asked.headers["api-key"], asked.headers.get("authorization")) == (UPSTREAMS_KEY, None)
+
+    def test_keys_and_contents_are_not_logged(self, keyed: Proxy, upstream: Upstream):
+        upstream.answer = answered(changed(THREAD, secret="of a customer"))
+        ask(keyed, "/threads/thread_1", headers={"api-key": KEY})
+        log = "".join(keyed.lines)
+        assert '"place": "secret"' in log
+        assert not [each for each in (KEY, OTHERS, UPSTREAMS_KEY, "of a customer") if each in log]
+
+
+class TestTroubles:
+    def test_status_body_and_headers_of_an_error_are_passed_on(self, proxy: Proxy, upstream: Upstream):
+        headers = {"retry-after": "7", "x-request-id": "req_1", "openai-organization": "theirs", "set-cookie": "a=b"}
+        upstream.answer = answered(ERROR, status=429, headers=headers)
+        got = ask(proxy, "/threads", {})
+        assert (got.status_code, got.json()) == (429, ERROR)
+        passed = {name: got.headers.get(name) for name in headers}
+        assert passed == {**headers, "set-cookie": None}
+
+    def test_an_upstream_that_does_not_answer_in_time_is_504(self, proxy: Proxy, upstream: Upstream):
+        upstream.answer = answered(THREAD, silence=TIMEOUT + 1)
+        got, reported = found(proxy, lambda: ask(proxy, "/threads/thread_1"))
+        assert (got.status_code, got.json()["error"]["type"]) == (504, "server_error")
+        assert reported == {("response", "no answer", "")}
+
+    def test_a_body_that_breaks_off_is_502(self, proxy: Proxy, upstream: Upstream):
+        upstream.answer = Answer([b'{"id": '], cut=True)
+        got, reported = found(proxy, lambda: ask(proxy, "/threads/thread_1"))
+        assert (got.status_code, got.json()["error"]["type"]) == (502, "server_error")
+        assert reported == {("response", "no answer", "")}
+
+    def test_a_download_that_breaks_off_breaks_off(self, proxy: Proxy, upstream: Upstream):
+        upstream.answer = Answer([b"half"], media_type="application/octet-stream", cut=True)
+        before = counts(proxy)
+        with pytest.raises(httpx2.RemoteProtocolError):
+            ask(proxy, "/threads/thread_1")
+        assert counts(proxy).keys() - before.keys() == {("response", "cut", "the body broke off")}
+
+    def test_an_upstream_that_is_not_there_is_502_and_the_sdk_says_so(self):
+        with Upstream() as gone:
+            url = gone.url
+        with Proxy(url) as proxy, OpenAI(base_url=proxy.url, api_key="key", max_retries=0) as client:
+            with pytest.raises(openai.InternalServerError) as caught:
+                client.beta.threads.create()
+            assert caught.value.status_code == 502
+            assert caught.value.response.json() == {
+                "error": {
+                    "message": "The upstream of this proxy could not be reached. Please retry your request.",
+                    "type": "server_error", "param": None, "code": None,
+                }
+            }  # fmt: skip
+
+
+class TestReport:
+    def test_a_kind_is_logged_once_and_counted(self, proxy: Proxy, upstream: Upstream):
+        upstream.answer = answered(changed(THREAD, novelty=1))
+        for thread in ("thread_a", "thread_b", "thread_c"):
+            ask(proxy, f"/threads/{thread}")
+        (case,) = [each for each in proxy.report()["deviations"] if each["place"] == "novelty"]
+        assert case.pop("first_seen") > 0
+        assert case == {
+            "operation": "GET /threads/{thread_id}", "part": "response", "problem": "unknown field",
+            "place": "novelty", "count": 3, "example": "1", "path": "/v1/threads/thread_a",
+        }  # fmt: skip
+        assert len([line for line in proxy.lines if '"novelty"' in line]) == 1
+
+    def test_two_unknown_values_are_two_kinds(self, proxy: Proxy, upstream: Upstream):
+        for status in ("asleep", "awake"):
+            upstream.answer = answered(run(status))
+            ask(proxy, "/threads/thread_1/runs/run_1")
+        examples = [each["example"] for each in proxy.report()["deviations"] if each["place"] == "status"]
+        assert {'"asleep"', '"awake"'} <= set(examples)
+
+    def test_it_is_a_page_for_those_who_ask_for_html(self, proxy: Proxy, upstream: Upstream):
+        upstream.answer = answered(changed(THREAD, markup="<script>alert(1)</script>"))
+        ask(proxy, "/threads/thread_1")
+        url = f"{proxy.url.removesuffix('/v1')}/proxy/report"
+        got = httpx2.get(url, headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+        assert got.headers["content-type"].startswith("text/html")
+        assert "&lt;script&gt;" in got.text
+        assert "<script>" not in got.text
+
+    def test_it_needs_a_key_and_shows_the_callers_project_only(self, keyed: Proxy, upstream: Upstream):
+        upstream.answer = answered(changed(THREAD, alices=1))
+        ask(keyed, "/threads/thread_1", headers={"api-key": KEY})
+        assert "alices" in [each["place"] for each in keyed.report(KEY)["deviations"]]
+        assert keyed.report(OTHERS)["deviations"] == []
+        assert httpx2.get(f"{keyed.url.removesuffix('/v1')}/proxy/report").status_code == 401
+
+
+def test_without_a_models_endpoint_the_upstream_is_asked(proxy: Proxy, upstream: Upstream):
+    upstream.answer = answered({"object": "list", "data": []})
+    assert ask(proxy, "/models").json() == {"object": "list", "data": []}
+    assert (upstream.asked[-1].method, upstream.asked[-1].path) == ("GET", "/v1/models")
+
+
+def test_the_runner_starts_neither_storage_nor_a_model_nor_queues(proxy: Proxy):
+    log = "".join(proxy.lines)
+    assert "Azurite" not in log
+    assert "demo model" not in log
+    assert "/proxy/report" in log

@@ -1,0 +1,99 @@
+"""An Assistants endpoint that answers what a test tells it to, over real sockets."""
+
+import asyncio
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from typing_extensions import Self
+
+from assistants.local.server import Server, base_url, bind
+
+JSON, EVENTS = "application/json", "text/event-stream; charset=utf-8"
+
+
+@dataclass
+class Answer:
+    """What a request is answered with.
+
+    Parameters
+    ----------
+    chunks
+        Of the body; `before_each` is waited for ahead of all but the first.
+    cut
+        Drop the connection after them.
+    silence
+        Seconds before anything is said.
+    """
+
+    chunks: Sequence[bytes]
+    status: int = 200
+    media_type: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cut: bool = False
+    silence: float = 0
+    before_each: threading.Event | None = None
+
+
+@dataclass
+class Asked:
+    """A request, its body as far as it has come, and whether the answer is no longer waited for."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytearray = field(default_factory=bytearray)
+    abandoned: bool = False
+
+
+class Upstream:
+    """Answers every request with `answer`. A context manager that serves from a thread."""
+
+    def __init__(self) -> None:
+        self.answer = Answer([b"{}"])
+        self.asked: list[Asked] = []
+        self._listener = bind("127.0.0.1", 0)
+        config = uvicorn.Config(self._serve, interface="asgi3", access_log=False, log_config=None, lifespan="off")
+        self._server = Server(config)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._server.serve([self._listener])))
+        self.url = base_url(self._listener)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join()
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = self.answer
+        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        asked = Asked(scope["method"], scope["path"], scope["query_string"].decode(), headers)
+        self.asked.append(asked)
+        message: Any = {"more_body": True}
+        while message.get("more_body"):
+            message = await receive()
+            asked.body.extend(message.get("body", b""))
+        watch = asyncio.create_task(_watch(asked, receive))
+        await asyncio.sleep(answer.silence)
+        fields = {"content-type": answer.media_type, **answer.headers}
+        encoded = [(name.encode(), value.encode()) for name, value in fields.items()]
+        await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
+        for number, chunk in enumerate(answer.chunks):
+            if number and answer.before_each:
+                await asyncio.to_thread(answer.before_each.wait, 30)
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        if not answer.cut:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        watch.cancel()
+
+
+async def _watch(asked: Asked, receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    asked.abandoned = True
