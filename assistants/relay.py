@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Mapping
+from urllib.parse import quote
 
 import anyio
 import httpx2
@@ -9,7 +10,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from assistants.schema.errors import ApiError, timed_out, unreachable
+from assistants.schema.errors import ApiError, timed_out, unknown_url, unreachable
 
 CONNECT = 10.0
 """Seconds to open a connection to another service."""
@@ -39,6 +40,19 @@ class Relayed(StreamingResponse):
         finally:
             with anyio.CancelScope(shield=True):
                 await self._answer.aclose()
+
+
+def target(method: str, path: str) -> str:
+    """A decoded path, quoted for another service.
+
+    Raises
+    ------
+    ApiError
+        It would leave the API that it is put under (404).
+    """
+    if {".", ".."} & set(path.split("/")):
+        raise unknown_url(method, path)
+    return quote(path)
 
 
 def media_type(answer: httpx2.Response) -> str:

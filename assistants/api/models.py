@@ -11,7 +11,7 @@ import httpx2
 from fastapi import APIRouter, Request, Response
 
 from assistants.api.service import endpoint
-from assistants.relay import EVENTS, Relayed, answered, events, failure, media_type
+from assistants.relay import EVENTS, Relayed, answered, events, failure, media_type, target
 from assistants.schema.errors import malformed_json
 from assistants.settings import settings
 
@@ -54,7 +54,7 @@ async def ask_endpoint(request: Request) -> httpx2.Response:
     path = request.scope["path"].removeprefix("/v1")
     if model := request.path_params.get("model"):
         path = path.removesuffix(model) + settings().endpoint_model(model)
-    sent = endpoint().send(request.method, path, _query(request), await _body(request))
+    sent = endpoint().send(request.method, target(request.method, path), _query(request), await _body(request))
     return await answered(sent, NAME)
 
 

@@ -1,13 +1,11 @@
 """The other Assistants endpoint: OpenAI's own flavour, Azure's, another instance of this service."""
 
 from collections.abc import AsyncIterator
-from urllib.parse import quote
 
 import httpx2
 from starlette.datastructures import Headers
 
-from assistants.relay import CONNECT, answered
-from assistants.schema.errors import unknown_url
+from assistants.relay import CONNECT, answered, target
 from assistants.settings import Settings
 
 NAME = "The upstream of this proxy"
@@ -55,11 +53,9 @@ class Upstream:
         ApiError
             There is none (502), or none in time (504), or the path leaves the API (404).
         """
-        if {".", ".."} & set(path.split("/")):
-            raise unknown_url(method, path)
         query = b"&".join(filter(None, (query, self._base.query)))
-        target = f"{self._base.path.rstrip('/')}{quote(path)}".encode()
-        url = self._base.copy_with(raw_path=target + b"?" + query if query else target)
+        asked = f"{self._base.path.rstrip('/')}{target(method, path)}".encode()
+        url = self._base.copy_with(raw_path=asked + b"?" + query if query else asked)
         request = self._client.build_request(method, url, headers=self._headers(headers), content=content or None)
         return await answered(self._client.send(request, stream=True), NAME)
 
