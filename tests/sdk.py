@@ -90,7 +90,7 @@ class Error(BaseModel):
     error: ErrorDetails
 
 
-CLIENTS = ("OpenAI", "AsyncOpenAI")
+CLIENTS = ("OpenAI", "AsyncOpenAI", "AzureOpenAI", "AsyncAzureOpenAI")
 """The kinds of clients that the service serves."""
 
 MODELS: Mapping[str, type[BaseModel]] = {

@@ -294,6 +294,7 @@ def test_a_wrong_method(client: OpenAI, ids: Ids, path: str):
         send(client, "PUT", path)
 
 
+@pytest.mark.no_azure
 @pytest.mark.parametrize("path", ["/threads", "/nowhere"])
 def test_every_answer_can_be_told_apart_by_its_request_id(client: OpenAI, path: str):
     def request_id() -> str:
