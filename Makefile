@@ -3,7 +3,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: setup run test lint format clean
+.PHONY: setup run test lint format node bench clean
 
 setup: $(VENV)/.requirements $(VENV)/.azurite
 
@@ -17,10 +17,19 @@ $(VENV)/.azurite: $(VENV)/.requirements assistants/local/azurite.py
 	$(BIN)/python -m assistants.local.azurite install
 	@touch $@
 
+$(VENV)/.node: $(VENV)/.requirements tests/node/packages.py
+	$(BIN)/python -m tests.node.packages
+	@touch $@
+
+node: $(VENV)/.node
+
+bench: setup
+	$(BIN)/python -m benchmarks.streaming $(ARGS)
+
 run: setup
 	$(BIN)/python -m assistants.local $(ARGS)
 
-test: lint
+test: lint node
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: setup
