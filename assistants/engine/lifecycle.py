@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from azure.core.exceptions import AzureError
@@ -121,14 +122,17 @@ async def start_run(
         to commit safely (503).
     """
     deadline = _Deadline(store)
+    to_check = needs_thread(run) and not thread.value.asked
     active, parts = await asyncio.gather(
         active_run(store, key.project, thread.value),
-        _log(store, key, thread.value.segments, wanted=token is not None or needs_thread(run)),
+        _log(store, key, thread.value.segments, wanted=token is not None or to_check),
     )
     if active is not None:
         raise run_already_active(key.thread, active.id)
-    if needs_thread(run) and not any(message.role == "user" for message in Fold(parts).messages()):
+    if to_check and not any(message.role == "user" for message in Fold(parts).messages()):
         raise nothing_to_run_on()
+    if to_check or any(message.role == "user" for message in run.additional_messages):
+        thread = replace(thread, value=thread.value.model_copy(update={"asked": True}))
     run = run.model_copy(update={"segments": thread.value.segments})
     created, look = await _announce(store, key, _claimed(store, run, token, parts))
     try:
