@@ -94,7 +94,7 @@ class Bench:
                 yield line
 
 
-async def opened(bench: Bench, number: int, at_once: int = 5) -> "list[asyncio.Task[list[float]]]":
+async def opened(bench: Bench, number: int, at_once: int = 20) -> "list[asyncio.Task[list[float]]]":
     """So many slow streams, all of them speaking; they are opened a few at a time."""
     begun = [asyncio.Event() for _ in range(number)]
     tasks: list[asyncio.Task[list[float]]] = []
@@ -103,6 +103,8 @@ async def opened(bench: Bench, number: int, at_once: int = 5) -> "list[asyncio.T
             await begun[index - at_once].wait()
         tasks.append(asyncio.create_task(bench.kept_open(event.set)))
     await asyncio.gather(*(event.wait() for event in begun))
+    if any(task.done() for task in tasks):
+        raise RuntimeError("some streams ended before all were open")
     return tasks
 
 
@@ -141,7 +143,7 @@ async def measured(stack: AsyncExitStack, rounds: int, few: int, many: int) -> N
     print("alone", flush=True)
     await first_words(bench, rounds)
     for number, measure in ((few, first_words), (many, None)):
-        seconds = 60 if measure else 20
+        seconds = 60 if measure else 40
         words = ["word "] * int(seconds / CHUNK_DELAY)
         model.script({"match": SLOW, "chunks": words, "chunk_delay": CHUNK_DELAY, "times": number})
         tasks = await opened(bench, number)
