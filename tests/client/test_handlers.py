@@ -15,6 +15,8 @@ from tests.conversation import call
 from tests.processes import Model, Service
 from tests.talk import ask, calls_of, function, text_of
 
+pytestmark = pytest.mark.no_async
+
 
 class Heard(NamedTuple):
     """What a handler was told, and what the SDK made of it."""

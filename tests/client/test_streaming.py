@@ -29,6 +29,8 @@ from tests.processes import HttpSide, Model, Service, eventually
 from tests.sdk import connect, refused
 from tests.talk import ask, calls_of, function, text_of, texts
 
+pytestmark = pytest.mark.no_azure
+
 LIFETIME = 2
 
 
