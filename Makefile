@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 MATRIX := $(patsubst tests/matrix/%.txt,$(VENV)/matrix/%/.requirements,$(wildcard tests/matrix/*.txt))
 
-.PHONY: setup run test matrix lint format clean
+.PHONY: setup run test matrix node bench lint format clean
 
 setup: $(VENV)/.requirements $(VENV)/.azurite
 
@@ -18,10 +18,19 @@ $(VENV)/.azurite: $(VENV)/.requirements assistants/local/azurite.py
 	$(BIN)/python -m assistants.local.azurite install
 	@touch $@
 
+$(VENV)/.node: $(VENV)/.requirements tests/node/packages.py
+	$(BIN)/python -m tests.node.packages
+	@touch $@
+
+node: $(VENV)/.node
+
+bench: setup
+	$(BIN)/python -m benchmarks.streaming $(ARGS)
+
 run: setup
 	$(BIN)/python -m assistants.local $(ARGS)
 
-test: lint
+test: lint node
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 # The versions of the SDK that tests/matrix tries.

@@ -56,11 +56,11 @@ class Process:
 
     def kill(self) -> None:
         """End it as a crash does."""
-        self._end(signal.SIGKILL)
+        self.end(signal.SIGKILL)
 
     def stop(self) -> int:
         """End it as an operator does; the exit code."""
-        return self._end(signal.SIGTERM)
+        return self.end(signal.SIGTERM)
 
     def signal(self, number: int) -> None:
         assert self._process is not None
@@ -73,7 +73,8 @@ class Process:
         if self._process is not None and self._process.poll() is None:
             self.stop()
 
-    def _end(self, number: int) -> int:
+    def end(self, number: int) -> int:
+        """Send it a signal and wait; the exit code."""
         assert self._process is not None
         self._process.send_signal(number)
         return self._process.wait(timeout=30)

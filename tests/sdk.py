@@ -59,6 +59,30 @@ class RunStep(runs.RunStep):
     step_details: runs.MessageCreationStepDetails | ToolCalls  # type: ignore[reportIncompatibleVariableOverride]
 
 
+class RetrievalCallDelta(RetrievalCall):
+    """A call of it, in a delta."""
+
+    index: int
+
+
+class ToolCallsDelta(runs.ToolCallDeltaObject):
+    """The SDK's, with our tool."""
+
+    tool_calls: list[runs.ToolCallDelta | RetrievalCallDelta] | None = None  # type: ignore[reportIncompatibleVariableOverride]
+
+
+class RunStepDelta(runs.RunStepDelta):
+    """The SDK's, with our tool."""
+
+    step_details: runs.RunStepDeltaMessageDelta | ToolCallsDelta | None = None  # type: ignore[reportIncompatibleVariableOverride]
+
+
+class RunStepDeltaEvent(runs.RunStepDeltaEvent):
+    """The SDK's, with our tool."""
+
+    delta: RunStepDelta  # type: ignore[reportIncompatibleVariableOverride]
+
+
 class Page(BaseModel):
     """A list, of which the SDK has no model that is validated."""
 
@@ -90,7 +114,7 @@ class Error(BaseModel):
     error: ErrorDetails
 
 
-CLIENTS = ("OpenAI", "AsyncOpenAI")
+CLIENTS = ("OpenAI", "AsyncOpenAI", "AzureOpenAI", "AsyncAzureOpenAI")
 """The kinds of clients that the service serves."""
 
 MODELS: Mapping[str, type[BaseModel]] = {
@@ -101,8 +125,10 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "thread.deleted": beta.ThreadDeleted,
     "thread.message": threads.Message,
     "thread.message.deleted": threads.MessageDeleted,
+    "thread.message.delta": threads.MessageDeltaEvent,
     "thread.run": Run,
     "thread.run.step": RunStep,
+    "thread.run.step.delta": RunStepDeltaEvent,
 }
 """What each kind of object is validated against."""
 

@@ -25,7 +25,8 @@ MAX_UNSENT = 1_000_000
 class Channel:
     """The events of one stream between the run that makes them and the client that reads them."""
 
-    def __init__(self) -> None:
+    def __init__(self, heartbeat: float = HEARTBEAT) -> None:
+        self._heartbeat = heartbeat
         self._unsent: deque[bytes] = deque()
         self._size = 0
         self._ended = False
@@ -52,13 +53,14 @@ class Channel:
         """The bytes to send, with a comment line wherever there are none for a while."""
         try:
             while self._unsent or not self._ended:
-                if not self._unsent and not await self._news_within(HEARTBEAT):
+                if not self._unsent and not await self._news_within(self._heartbeat):
                     yield b": \n\n"
                 if self._unsent:
                     content = b"".join(self._unsent)
                     self._unsent.clear()
-                    self._size = 0
                     yield content
+                    # Unsent until now: a client that does not read holds up the one who sends.
+                    self._size -= len(content)
                     self._first_sent.set()
         finally:
             self._close()

@@ -1,5 +1,6 @@
 """The routes of the API with endpoints that forward: what comes back is checked, reported, and passed on unchanged."""
 
+import gc
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -72,6 +73,7 @@ class Forwarding:
         self._settings = settings
         self._upstream = Upstream(settings)
         self._reports: defaultdict[str, Report] = defaultdict(partial(Report, self._upstream.address))
+        gc.freeze()  # as `Service.open` does
 
     def routers(self, routers: Sequence[APIRouter]) -> Sequence[APIRouter]:
         return [_forwarding(router) for router in routers]

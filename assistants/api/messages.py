@@ -17,6 +17,8 @@ from assistants.schema.messages import CreateMessage, Message, ModifyMessage
 from assistants.state.messages import delete_record, put_record, update_record
 from assistants.state.paging import page_of_items
 from assistants.state.snapshots import new_message
+from assistants.state.threads import ThreadRecord
+from assistants.storage.ids import blob_name
 
 router = APIRouter(prefix="/threads/{thread_id}/messages", tags=["Messages"], route_class=VersionedRoute)
 
@@ -66,26 +68,30 @@ async def messages_retrieve(project: Project, thread_id: ThreadId, message_id: M
 @router.post("/{message_id}")
 async def messages_modify(project: Project, thread_id: ThreadId, message_id: MessageId, body: ModifyMessage) -> Message:
     """Replaces a message's metadata."""
-    message, segments = await _find_message(project, thread_id, message_id)
+    message, thread = await _find_message(project, thread_id, message_id)
     if "metadata" in body.model_fields_set:
         message = message.model_copy(update={"metadata": body.metadata or {}})
         record = update_record(message_id, message.metadata)
-        await service().store.messages.append(project, thread_id, segments, [record])
+        await service().store.messages.append(project, thread_id, thread.segments, [record])
     return message
 
 
 @router.delete("/{message_id}")
 async def messages_delete(project: Project, thread_id: ThreadId, message_id: MessageId) -> Deleted:
     """Deletes a message."""
-    _, segments = await _find_message(project, thread_id, message_id)
-    await service().store.messages.append(project, thread_id, segments, [delete_record(message_id)])
+    store = service().store
+    message, thread = await _find_message(project, thread_id, message_id)
+    if message.role == "user" and thread.asked:
+        name = blob_name(project, thread_id)
+        await store.threads.change(name, lambda record: record.model_copy(update={"asked": False}))
+    await store.messages.append(project, thread_id, thread.segments, [delete_record(message_id)])
     return Deleted(id=message_id, object="thread.message.deleted")
 
 
-async def _find_message(project: str, thread_id: str, message_id: str) -> tuple[Message, int]:
-    """The message, and how many segments its thread has."""
+async def _find_message(project: str, thread_id: str, message_id: str) -> tuple[Message, ThreadRecord]:
+    """The message, and its thread."""
     thread = (await find_thread(project, thread_id)).value
     message = (await service().store.messages.read(project, thread_id, thread.segments)).get(message_id)
     if message is None:
         raise not_found("message", message_id)
-    return message, thread.segments
+    return message, thread

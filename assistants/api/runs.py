@@ -53,7 +53,10 @@ async def runs_create(
 ) -> Run | StreamingResponse:
     """Runs an assistant on a thread."""
     store = service().store
-    thread, assistant = await together(find_thread(project, thread_id), find_assistant(project, body.assistant_id))
+    finding = together(find_thread(project, thread_id), find_assistant(project, body.assistant_id))
+    # Nearly every log has one segment: a run that is driven from here reads it at the same time.
+    reading = store.messages.fetch(project, thread_id, 1 if body.stream else 0)
+    (thread, assistant), parts = await together(finding, reading)
     messages = [new_message(store, thread_id, message) for message in body.additional_messages or []]
     run = new_run(store, thread_id, assistant, body, messages)
     for message in messages:
@@ -62,7 +65,7 @@ async def runs_create(
     if not body.stream:
         return view((await lifecycle.start_run(store, key, thread, run)).document.value)
     token = streaming.new_token()
-    return stream_started(request, key, await lifecycle.start_run(store, key, thread, run, token), token)
+    return stream_started(request, key, await lifecycle.start_run(store, key, thread, run, token, parts), token)
 
 
 @router.get("/{run_id}")

@@ -37,6 +37,11 @@ class Completion:
     length: int = 0
 
     @property
+    def begun(self) -> bool:
+        """Whether the model has said anything, which may have been told already."""
+        return bool(self.length or self.calls)
+
+    @property
     def error(self) -> LastError | None:
         return last_error(self.trouble) if self.trouble else None
 
@@ -78,7 +83,8 @@ class Completion:
 
     def _add_call(self, part: Any) -> None:
         call = self._call(part)
-        call.id = call.id or part.id or ""
+        if not call.arguments:  # later it may have been told under another one
+            call.id = call.id or part.id or ""
         if part.function:
             call.name += part.function.name or ""
             self._grow(call.arguments, part.function.arguments)

@@ -71,16 +71,17 @@ class Driver:
                 ended = self._ended(run) or self._out_of_tokens(run, call)
                 if ended is not None:
                     return await self._end(hold, *ended, look, listener)
-                await self._take_turn(hold, call, listener)
-            await self._publish(hold)
-            listener.see(hold.run)
-            assert hold.run.turn is not None
-            conclusion = machine.conclusion(hold.run.turn) or self._ended(hold.run)
-            if conclusion is not None:
-                return await self._end(hold, *conclusion, look, listener)
-            run = await hold.write(lambda run: machine.park(run, self._now(), look, stay), "tools called")
-            if run.unpublished is not None:
-                continue  # cancelled in this moment
+                await self._take_turn(hold, call, look, listener, stay)
+            if hold.run.unpublished is not None:
+                await self._publish(hold)
+                listener.see(hold.run)
+                conclusion = machine.conclusion(hold.run.unpublished) or self._ended(hold.run)
+                if conclusion is not None:
+                    return await self._end(hold, *conclusion, look, listener)
+                parked = await hold.write(lambda run: machine.park(run, self._now(), look, stay), "tools called")
+                if parked.unpublished is not None:
+                    continue  # cancelled in this moment
+            run = hold.run
             await call_server_tools(self._store, hold.key, run.unanswered)
             listener.see(run)
             if run.claim is None:
@@ -98,8 +99,11 @@ class Driver:
         used_up = tokens.used_up(run) or ("max_prompt_tokens" if call.over_budget else None)
         return (Event.INCOMPLETE, used_up) if used_up else None
 
-    async def _take_turn(self, hold: Hold, call: ModelCall, listener: Listener) -> None:
-        """Ask the model, until a cancellation or the run's expiry cuts it off, and record what it said."""
+    async def _take_turn(self, hold: Hold, call: ModelCall, look: Look | None, listener: Listener, stay: bool) -> None:
+        """Ask the model, until a cancellation or the run's expiry cuts it off, and record what it said.
+
+        Where it said nothing but calls there is nothing to publish, and the same write parks the run.
+        """
         run, started = hold.run, self._now()
         answer = asyncio.create_task(call.make(lambda completion: listener.hear(run, completion, started)))
         watch = asyncio.create_task(self._watch(hold))
@@ -113,8 +117,15 @@ class Driver:
         if cut_off == "cancelled":
             listener.see(hold.run)
         turn = outcome.turn(run, call.completion, started, self._now(), cut_off)
-        recorded = machine.bounded(run, outcome.measured(turn, call.completion, call.prompt))
-        await hold.write(lambda run: machine.record(run, recorded, self._now()), "turn recorded")
+        turn = machine.bounded(run, outcome.measured(turn, call.completion, call.prompt))
+
+        def record(run: RunRecord) -> RunRecord:
+            recorded = machine.record(run, turn, self._now())
+            silent = turn.text is None and turn.refusal is None
+            goes_on = machine.conclusion(turn) is None and self._ended(run) is None
+            return (silent and goes_on and machine.park(recorded, self._now(), look, stay)) or recorded
+
+        await hold.write(record, "tools called")
 
     async def _watch(self, hold: Hold) -> Finish:
         """Keep the claim alive until the run is cancelled or expires."""

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import httpx2
 from azure.identity.aio import get_bearer_token_provider
 from openai import APIConnectionError, APIStatusError, AsyncAzureOpenAI, AsyncOpenAI, AsyncStream
+from openai.resources.chat.completions import AsyncCompletions
 from openai.types.chat import ChatCompletionChunk
 
 from assistants.settings import Settings
@@ -30,6 +31,8 @@ class Endpoint:
 
     def __init__(self, settings: Settings) -> None:
         self._client = _client(settings)
+        # The SDK imports it on first use, for which the first run of the process would have to wait.
+        self._completions: AsyncCompletions = self._client.chat.completions
         self._refused: set[tuple[str, str]] = set()
 
     async def stream(self, body: dict[str, Any]) -> AsyncIterator[ChatCompletionChunk]:
@@ -65,7 +68,7 @@ class Endpoint:
 
     async def _open(self, body: dict[str, Any]) -> AsyncStream[ChatCompletionChunk]:
         """A parameter that the endpoint refuses is left out or renamed, then and from then on."""
-        create: Any = self._client.chat.completions.create
+        create: Any = self._completions.create
         while True:
             sent = self._acceptable(body)
             try:

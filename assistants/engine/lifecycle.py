@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from azure.core.exceptions import AzureError
@@ -107,9 +108,16 @@ def needs_thread(run: RunRecord) -> bool:
 
 
 async def start_run(
-    store: Store, key: RunKey, thread: Document[ThreadRecord], run: RunRecord, token: str | None = None
+    store: Store,
+    key: RunKey,
+    thread: Document[ThreadRecord],
+    run: RunRecord,
+    token: str | None = None,
+    parts: Sequence[bytes] = (),
 ) -> Started:
     """Create a run on a thread; with a token it is born claimed by its creator, otherwise the queue drives it.
+
+    `parts` are the segments of the thread's log, as far as they were read since the request came.
 
     The run's document and its look-again item are there before the one write that commits the creation, so that no
     crash leaves a locked thread: the write of the thread's `last_run_id`.
@@ -121,14 +129,17 @@ async def start_run(
         to commit safely (503).
     """
     deadline = _Deadline(store)
+    to_check = needs_thread(run) and not thread.value.asked
     active, parts = await asyncio.gather(
         active_run(store, key.project, thread.value),
-        _log(store, key, thread.value.segments, wanted=token is not None or needs_thread(run)),
+        _log(store, key, thread.value.segments, parts, wanted=token is not None or to_check),
     )
     if active is not None:
         raise run_already_active(key.thread, active.id)
-    if needs_thread(run) and not any(message.role == "user" for message in Fold(parts).messages()):
+    if to_check and not any(message.role == "user" for message in Fold(parts).messages()):
         raise nothing_to_run_on()
+    if to_check or any(message.role == "user" for message in run.additional_messages):
+        thread = replace(thread, value=thread.value.model_copy(update={"asked": True}))
     run = run.model_copy(update={"segments": thread.value.segments})
     created, look = await _announce(store, key, _claimed(store, run, token, parts))
     try:
@@ -173,8 +184,10 @@ def _claimed(store: Store, run: RunRecord, token: str | None, parts: Sequence[by
     return machine.born_claimed(run, token, store.clock.now(), store.settings.claim, lengths)
 
 
-async def _log(store: Store, key: RunKey, segments: int, wanted: bool) -> list[bytes]:
-    return await store.messages.fetch(key.project, key.thread, segments) if wanted else []
+async def _log(store: Store, key: RunKey, segments: int, known: Sequence[bytes], wanted: bool) -> Sequence[bytes]:
+    if not wanted or len(known) == segments:
+        return known
+    return await store.messages.fetch(key.project, key.thread, segments)
 
 
 async def _announce(store: Store, key: RunKey, run: RunRecord) -> tuple[Document[RunRecord], Look]:

@@ -50,7 +50,7 @@ class ModelCall:
             self.completion = Completion()
             await self.completion.take(self._model.stream(self.prompt.body), heard)
             trouble = self.completion.trouble
-            if trouble is None or self.completion.length:
+            if trouble is None or self.completion.begun:
                 return
             spare = droppable(self._run, self._messages, self.prompt.dropped)
             if spare and too_long(trouble):

@@ -45,8 +45,6 @@ class Nobody:
 
 NOBODY = Nobody()
 
-_UTF16 = codecs.getincrementaldecoder("utf-16-le")
-
 
 @dataclass
 class _Text:
@@ -132,10 +130,11 @@ class Narrator:
             self._begin_message(run, number, started)
             self._tell_text(run, number, text)
             self._tell_refusal(run, number, refusal)
-        if completion.calls:
+        # After a message the calls wait until they are recorded: its end is told first, and that is not known before.
+        if completion.calls and not telling.message_begun:
             self._begin_calls(run, number, started)
             for index, (call, part) in enumerate(zip(outcome.calls(run, completion), completion.calls, strict=False)):
-                if call.name:
+                if part.arguments or index + 1 < len(completion.calls):  # its name is whole
                     self._tell_call(run, number, index, call, part.arguments)
 
     def _start(self, run: RunRecord) -> None:

@@ -197,7 +197,7 @@ def install() -> None:
         return
     _PREFIX.mkdir(parents=True, exist_ok=True)
     options = ["--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    command = [*_npm(), "install", "--prefix", str(_PREFIX), f"azurite@{VERSION}", *options]
+    command = [*npm(), "install", "--prefix", str(_PREFIX), f"azurite@{VERSION}", *options]
     if subprocess.run(command, check=False).returncode:
         raise AzuriteError(f"Azurite {VERSION} could not be installed.")
 
@@ -211,7 +211,14 @@ def listening(port: int) -> bool:
     return True
 
 
-def _npm() -> list[str]:
+def npm() -> list[str]:
+    """The command that is npm: the one that came with `node()`, else the one on the PATH.
+
+    Raises
+    ------
+    AzuriteError
+        There is none.
+    """
     program = node()
     modules = program.parent if os.name == "nt" else program.parent.parent / "lib"
     script = modules / "node_modules" / "npm" / "bin" / "npm-cli.js"

@@ -23,8 +23,8 @@ def load(settings: Path) -> None:
     try:
         values: dict[str, str] = json.loads(settings.read_text(encoding="utf-8-sig")).get("Values", {})
         for name, value in values.items():
-            if value:
-                os.environ.setdefault(name, value)
+            if value and not os.environ.get(name):
+                os.environ[name] = value
     except (ValueError, AttributeError, TypeError) as error:
         raise ValueError(f"{settings}: {error}") from error
 

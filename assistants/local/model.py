@@ -26,6 +26,7 @@ from starlette.types import Receive, Scope, Send
 
 from assistants.local.demo import respond
 from assistants.local.reply import Completion, Json, Reply, messages_json
+from assistants.local.server import base_url, bind
 
 MAX_REPLIES = 1000
 MAX_REQUESTS = 500
@@ -177,9 +178,9 @@ def main() -> None:
     """`python -m assistants.local.model --port N`."""
     parser = argparse.ArgumentParser(prog="python -m assistants.local.model", description="The demo model alone.")
     parser.add_argument("--port", type=int, default=0, help="default: any free one")
-    config = uvicorn.Config(demo_model(), port=parser.parse_args().port, access_log=False, log_level="warning")
-    listener = config.bind_socket()
-    print(f"Listening on http://127.0.0.1:{listener.getsockname()[1]}/v1", flush=True)
+    config = uvicorn.Config(demo_model(), access_log=False, log_level="warning")
+    listener = bind("127.0.0.1", parser.parse_args().port)
+    print(f"Listening on {base_url(listener)}", flush=True)
     uvicorn.Server(config).run(sockets=[listener])
 
 

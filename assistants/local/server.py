@@ -22,6 +22,9 @@ class Server(uvicorn.Server):
 def bind(host: str, port: int) -> socket.socket:
     """A bound socket that does not listen yet; port 0 is any free one.
 
+    Its protocol is given, as asyncio turns Nagle's algorithm off only for sockets that say they are TCP; uvicorn's own
+    `bind_socket` does not, and each answer's second packet then waits for 40 ms.
+
     Raises
     ------
     OSError

@@ -43,6 +43,7 @@ def new_thread(store: Store, request: CreateThread) -> ThreadRecord:
         created_at=int(store.clock.now()),
         metadata=request.metadata or {},
         tool_resources=_resources(request.tool_resources),
+        asked=any(message.role == "user" for message in request.messages or ()),
     )
 
 

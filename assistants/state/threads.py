@@ -14,6 +14,8 @@ class ThreadRecord(BaseModel):
     metadata: dict[str, str] = Field(default_factory=dict[str, str])
     tool_resources: ToolResources | None = None
     last_run_id: str | None = None
+    asked: bool = False
+    """A user's message is known to be in the log; if not, only the log can tell."""
     segments: int = 1
 
 

@@ -68,8 +68,9 @@ def said(run: RunRecord, identifier: str) -> Message | None:
     for number in range(len(run.turns)):
         if message_id(run.id, number) == identifier:
             return message(run, number)
-    at_work = run.active and run.claim is not None and identifier == message_id(run.id, len(run.turns))
-    return begun_message(run, len(run.turns), run.touched_at) if at_work else None
+    at_work = run.status in (RunStatus.IN_PROGRESS, RunStatus.CANCELLING)
+    begun = at_work and identifier == message_id(run.id, len(run.turns))
+    return begun_message(run, len(run.turns), run.touched_at) if begun else None
 
 
 def begun_message(run: RunRecord, number: int, started: float) -> Message:
@@ -125,7 +126,7 @@ def begun_step(
             "thread_id": run.thread_id,
             "type": kind,
             "status": "in_progress",
-            "expires_at": int(run.expires_at) if run.active else None,
+            "expires_at": int(run.expires_at),
             "step_details": details,
         }
     )
@@ -141,7 +142,7 @@ def _tool_step_state(run: RunRecord, turn: Turn) -> tuple[StepStatus, float]:
 def _ended(run: RunRecord, turn: Turn, begun: RunStep, status: StepStatus, ended: float, used: Usage | None) -> RunStep:
     changes: dict[str, object] = {"status": status, "usage": used}
     if status in _STAMPS:
-        changes[_STAMPS[status]] = int(ended)
+        changes |= {_STAMPS[status]: int(ended), "expires_at": None}
     error = turn.error or run.last_error
     if status == "failed" and error:
         code = "server_error" if error.code == "invalid_prompt" else error.code  # a step knows fewer codes, to the SDK

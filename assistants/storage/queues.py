@@ -45,6 +45,8 @@ class Queues:
                 raise
 
     def _client(self, queue: str) -> QueueClient:
-        # Base64 is what the Functions host expects.
-        client = self._service.get_queue_client(queue, message_encode_policy=TextBase64EncodePolicy())
-        return self._clients.setdefault(queue, client)
+        if queue not in self._clients:
+            # Base64 is what the Functions host expects.
+            policy = TextBase64EncodePolicy()
+            self._clients[queue] = self._service.get_queue_client(queue, message_encode_policy=policy)
+        return self._clients[queue]

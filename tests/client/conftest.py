@@ -26,8 +26,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "sdk" in metafunc.fixturenames:
         asked = str(metafunc.config.getoption("sdk"))
         kinds = CLIENTS if asked == "all" else asked.split(",")
-        azure = not metafunc.definition.get_closest_marker("no_azure")
-        metafunc.parametrize("sdk", [kind for kind in kinds if azure or "Azure" not in kind], scope="session")
+        without = [kind for kind in ("Azure", "Async") if metafunc.definition.get_closest_marker(f"no_{kind.lower()}")]
+        served = [kind for kind in kinds if not any(name in kind for name in without)]
+        metafunc.parametrize("sdk", served, scope="session")
 
 
 @pytest.fixture(scope="session")

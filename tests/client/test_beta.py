@@ -10,6 +10,8 @@ from assistants.local.azurite import Storage
 from tests.processes import Model, Service
 from tests.sdk import connect, refused
 
+pytestmark = pytest.mark.no_azure
+
 KEY = "beta-0123456789"
 MISSING = (
     "You must provide the 'OpenAI-Beta' header to access the Assistants API. "

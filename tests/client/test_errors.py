@@ -294,6 +294,7 @@ def test_a_wrong_method(client: OpenAI, ids: Ids, path: str):
         send(client, "PUT", path)
 
 
+@pytest.mark.no_azure
 @pytest.mark.parametrize("path", ["/threads", "/nowhere"])
 def test_every_answer_can_be_told_apart_by_its_request_id(client: OpenAI, path: str):
     def request_id() -> str:
@@ -376,3 +377,11 @@ class TestActiveRuns:
         with refused(400, message, None, "invalid_thread"):
             client.beta.threads.create_and_run(assistant_id=assistant.id)
         assert client.beta.threads.runs.list(thread.id).data == []
+
+    def test_a_users_message_that_was_deleted_is_none_to_run_on(self, client: OpenAI, assistant: Assistant):
+        thread = client.beta.threads.create(messages=[{"role": "user", "content": "Hello"}])
+        (said,) = client.beta.threads.messages.list(thread.id).data
+        client.beta.threads.messages.delete(said.id, thread_id=thread.id)
+        message = "Run creation requires a Thread with a user message or an assistant with instructions."
+        with refused(400, message, None, "invalid_thread"):
+            client.beta.threads.runs.create(thread.id, assistant_id=assistant.id)

@@ -46,3 +46,10 @@ def test_retrieval_mixes_a_tool_of_the_service_with_a_function(service: Service)
         "user: Ask retrieval where we are, and get weather, please.",
         "assistant: retrieval: Oslo and get_weather: snow, -3 °C",
     ]
+
+
+def test_streaming_prints_the_answer_as_it_comes(service: Service):
+    assert run("streaming.py", service) == [
+        'calls get_weather({"city": "Lima"})',
+        "assistant: get_weather: sunshine, 24 °C",
+    ]

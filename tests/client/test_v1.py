@@ -12,6 +12,8 @@ from tests.processes import eventually
 from tests.sdk import refused
 from tests.talk import function
 
+pytestmark = pytest.mark.no_azure
+
 V1 = {"OpenAI-Beta": "assistants=v1"}
 BOTH = [{"type": "code_interpreter"}, {"type": "file_search"}]
 

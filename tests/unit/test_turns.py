@@ -288,7 +288,7 @@ def test_the_steps_of_a_run_and_their_states(run: RunRecord, expected: list[tupl
     shown = shown_steps(run)
     assert [summary(step) for step in shown] == expected
     for step in shown:
-        assert step["expires_at"] == (int(EXPIRES) if run.active else None)
+        assert step["expires_at"] == (int(EXPIRES) if step["status"] == "in_progress" else None)
         assert step["last_error"] == (ERROR.model_dump() if step["status"] == "failed" else None)
         assert (step["usage"] is None) == (step["status"] == "in_progress")
         if not any(call.type == "retrieval" for turn in run.turns for call in turn.calls):

@@ -1,0 +1,175 @@
+"""`python -m benchmarks.streaming`: how long the first word of a stream takes, beside a direct call of the same model.
+
+Azurite, the demo model, which answers at once, and the service run on this machine, each as a process of its own.
+"""
+
+import argparse
+import asyncio
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from assistants.local.azurite import Azurite
+from tests.processes import Model, Service
+
+HEADERS = {"OpenAI-Beta": "assistants=v2", "Authorization": "Bearer unused"}
+SLOW = "slowly"
+CHUNK_DELAY = 0.5
+"""Seconds between two words of a stream that is kept open."""
+
+MODEL_WAITS = {"thread.run.step.created": 1, "thread.message.delta": 1, "thread.message.completed": 3}
+"""How often the model has waited for so long before an event: at the end for the finish, the usage and `[DONE]`."""
+
+
+class Bench:
+    """The service and the model, and what is asked of them."""
+
+    def __init__(self, http: httpx2.AsyncClient, service: str, model: str) -> None:
+        self._http, self._service, self._model = http, service, model
+        self._assistant = ""
+
+    async def open(self) -> None:
+        self._assistant = (await self._post(f"{self._service}/assistants", {"model": "demo"}))["id"]
+
+    async def direct(self) -> float:
+        """Seconds from a request to the model to the first word."""
+        body = {"model": "demo", "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
+        started = time.perf_counter()
+        async for line in self._lines(f"{self._model}/chat/completions", body):
+            if '"content": "You' in line:
+                return time.perf_counter() - started
+        raise RuntimeError("no word came")
+
+    async def streamed(self) -> tuple[float, float]:
+        """Seconds from the creation of a run to the first bytes, and to the first word."""
+        url, body = await self._run("Hello")
+        started, first = time.perf_counter(), 0.0
+        async for line in self._lines(url, body):
+            first = first or time.perf_counter() - started
+            if line == "event: thread.message.delta":
+                return first, time.perf_counter() - started
+        raise RuntimeError("no word came")
+
+    async def kept_open(self, begun: Callable[[], object]) -> list[float]:
+        """Read a slow stream to its end; the seconds between its events, less those that the model took."""
+        url, body = await self._run(SLOW)
+        gaps: list[float] = []
+        last, name, before_done = 0.0, "", ""
+        async for line in self._lines(url, body):
+            if not line.startswith("event: "):
+                continue
+            name, now = line.removeprefix("event: "), time.perf_counter()
+            if last:
+                gaps.append(now - last - CHUNK_DELAY * MODEL_WAITS.get(name, 0))
+            last = now
+            if name == "thread.message.delta":
+                begun()
+            if name.startswith("thread.run."):
+                before_done = name
+        if (before_done, name) != ("thread.run.completed", "done"):
+            raise RuntimeError(f"a stream ended with {before_done}, {name}")
+        return gaps
+
+    async def _run(self, text: str) -> tuple[str, dict[str, Any]]:
+        """The request that runs the assistant on a new thread."""
+        messages = [{"role": "user", "content": text}]
+        thread = await self._post(f"{self._service}/threads", {"messages": messages})
+        return f"{self._service}/threads/{thread['id']}/runs", {"assistant_id": self._assistant, "stream": True}
+
+    async def _post(self, url: str, body: dict[str, Any]) -> Any:
+        return (await self._http.post(url, json=body, headers=HEADERS)).raise_for_status().json()
+
+    async def _lines(self, url: str, body: dict[str, Any]) -> AsyncIterator[str]:
+        async with self._http.stream("POST", url, json=body, headers=HEADERS) as response:
+            response.raise_for_status()
+            async for line in response.aiter_lines():
+                yield line
+
+
+async def opened(bench: Bench, number: int, at_once: int = 20) -> "list[asyncio.Task[list[float]]]":
+    """So many slow streams, all of them speaking; they are opened a few at a time."""
+    begun = [asyncio.Event() for _ in range(number)]
+    tasks: list[asyncio.Task[list[float]]] = []
+    for index, event in enumerate(begun):
+        if index >= at_once:
+            await begun[index - at_once].wait()
+        tasks.append(asyncio.create_task(bench.kept_open(event.set)))
+    await asyncio.gather(*(event.wait() for event in begun))
+    if any(task.done() for task in tasks):
+        raise RuntimeError("some streams ended before all were open")
+    return tasks
+
+
+async def first_words(bench: Bench, rounds: int) -> None:
+    """Print the table of times, the calls of the one and the other taking turns."""
+    direct, first, word = [], [], []
+    for _ in range(rounds):
+        direct.append(await bench.direct())
+        bytes_at, word_at = await bench.streamed()
+        first.append(bytes_at)
+        word.append(word_at)
+    rows = [("direct call, first word", direct), ("run, first bytes", first), ("run, first word", word)]
+    for name, times in rows:
+        print(f"  {name:<26} p50 {_ms(times, 50):>6.1f} ms   p95 {_ms(times, 95):>6.1f} ms")
+    print(f"  {'first word over the direct':<26} p50 {_ms(word, 50) - _ms(direct, 50):>6.1f} ms", flush=True)
+
+
+def _ms(times: Sequence[float], percentile: int) -> float:
+    return statistics.quantiles(times, n=100, method="inclusive")[percentile - 1] * 1000
+
+
+async def measured(stack: AsyncExitStack, rounds: int, few: int, many: int) -> None:
+    """All measurements, printed as they come."""
+    data = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    storage = stack.enter_context(Azurite(data))
+    model = stack.enter_context(Model())
+    service = stack.enter_context(Service(storage.connection_string, model.url))
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
+    http = await stack.enter_async_context(httpx2.AsyncClient(timeout=120, limits=limits))
+    bench = Bench(http, service.url, model.url)
+    await bench.open()
+    for _ in range(5):
+        await bench.direct()
+        await bench.streamed()
+
+    print("alone", flush=True)
+    await first_words(bench, rounds)
+    for number, measure in ((few, first_words), (many, None)):
+        seconds = 60 if measure else 40
+        words = ["word "] * int(seconds / CHUNK_DELAY)
+        model.script({"match": SLOW, "chunks": words, "chunk_delay": CHUNK_DELAY, "times": number})
+        tasks = await opened(bench, number)
+        print(f"{number} streams open", flush=True)
+        if measure:
+            await measure(bench, rounds // 2)
+        gaps = [gap for found in await asyncio.gather(*tasks) for gap in found]
+        print(f"  longest gap that the model did not make {max(gaps):>6.3f} s", flush=True)
+
+
+async def run(rounds: int, few: int, many: int) -> None:
+    """Measure on this machine, and say which it is."""
+    print(f"Python {platform.python_version()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
+    async with AsyncExitStack() as stack:
+        await measured(stack, rounds, few, many)
+
+
+def main() -> None:
+    """Read the arguments and run."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.streaming", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--few", type=int, default=50, help="streams kept open while the first word is timed again")
+    parser.add_argument("--many", type=int, default=200, help="streams whose gaps are timed")
+    arguments = parser.parse_args()
+    asyncio.run(run(arguments.rounds, arguments.few, arguments.many))
+
+
+if __name__ == "__main__":
+    main()

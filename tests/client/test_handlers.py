@@ -1,0 +1,200 @@
+"""The SDK's event handlers, sync and async, at all three requests that can be streamed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from typing import Any, NamedTuple
+
+import pytest
+from openai import AssistantEventHandler, AsyncAssistantEventHandler, AsyncOpenAI, OpenAI
+from openai.types.beta import Assistant
+from openai.types.beta.threads import Message, Run
+from typing_extensions import override
+
+from tests.conversation import call
+from tests.processes import Model, Service
+from tests.talk import ask, calls_of, function, text_of
+
+pytestmark = pytest.mark.no_async
+
+
+class Heard(NamedTuple):
+    """What a handler was told, and what the SDK made of it."""
+
+    text: str
+    calls: list[tuple[str, str]]
+    run: Run
+    messages: list[Message]
+
+
+class Handler(AssistantEventHandler):
+    """Notes texts as they come and tool calls when they are complete."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.calls: dict[str, tuple[str, str]] = {}
+        self.ended = False
+
+    @override
+    def on_text_delta(self, delta: Any, snapshot: Any) -> None:
+        self.texts.append(delta.value)
+        assert snapshot.value.endswith(delta.value)
+
+    @override
+    def on_tool_call_done(self, tool_call: Any) -> None:
+        self.calls[tool_call.id] = (tool_call.function.name, tool_call.function.arguments)
+
+    @override
+    def on_end(self) -> None:
+        self.ended = True
+
+
+class AsyncHandler(AsyncAssistantEventHandler):
+    """The same, async."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard = Handler()
+
+    @override
+    async def on_text_delta(self, delta: Any, snapshot: Any) -> None:
+        self.heard.on_text_delta(delta, snapshot)
+
+    @override
+    async def on_tool_call_done(self, tool_call: Any) -> None:
+        self.heard.on_tool_call_done(tool_call)
+
+    @override
+    async def on_end(self) -> None:
+        self.heard.on_end()
+
+
+Streaming = Callable[[Callable[[Any], Any]], Heard]
+"""Streams what the given function of a client and a handler asks for."""
+
+
+@pytest.fixture(params=["sync", "async"])
+def listen(request: pytest.FixtureRequest, service: Service, client: OpenAI) -> Streaming:
+    """Takes a function from `beta.threads` of an SDK to one of its streams, without the handler."""
+
+    def sync(ask: Callable[..., Any]) -> Heard:
+        handler = Handler()
+        manager: AbstractContextManager[Any] = ask(client.beta.threads, event_handler=handler)
+        with manager as stream:
+            stream.until_done()
+            return _heard(handler, stream.get_final_run(), _messages(stream.get_final_messages))
+
+    def asynchronous(ask: Callable[..., Any]) -> Heard:
+        async def go() -> Heard:
+            async with AsyncOpenAI(base_url=service.url, api_key="unused", max_retries=0) as other:
+                handler = AsyncHandler()
+                manager: AbstractAsyncContextManager[Any] = ask(other.beta.threads, event_handler=handler)
+                async with manager as stream:
+                    await stream.until_done()
+                    run = await stream.get_final_run()
+                    try:
+                        messages = await stream.get_final_messages()
+                    except RuntimeError:
+                        messages = []
+                    return _heard(handler.heard, run, messages)
+
+        return asyncio.run(go())
+
+    return sync if request.param == "sync" else asynchronous
+
+
+def _messages(get: Callable[[], list[Message]]) -> list[Message]:
+    try:
+        return get()
+    except RuntimeError:  # there are none
+        return []
+
+
+def _heard(handler: Handler, run: Run, messages: list[Message]) -> Heard:
+    assert handler.ended
+    return Heard("".join(handler.texts), list(handler.calls.values()), run, messages)
+
+
+def assert_stored(client: OpenAI, heard: Heard) -> None:
+    """The run and its messages are what `retrieve` and `list` say."""
+    run = heard.run
+    assert client.beta.threads.runs.retrieve(run.id, thread_id=run.thread_id) == run
+    stored = client.beta.threads.messages.list(run.thread_id, order="asc", run_id=run.id).data
+    assert stored[-len(heard.messages) :] == heard.messages if heard.messages else stored == []
+    assert heard.text == "".join(text_of(message) for message in heard.messages)
+
+
+@pytest.fixture(scope="module")
+def caller(client: OpenAI) -> Assistant:
+    return client.beta.assistants.create(model="gpt-4o", tools=[function("get_time", "city"), function("get_weather")])
+
+
+CALLS = [call("get_time", "call_a", city="Oslo"), call("get_weather", "call_b")]
+MADE = [("get_time", '{"city": "Oslo"}'), ("get_weather", "{}")]
+
+
+def test_a_run_on_a_thread(client: OpenAI, assistant: Assistant, listen: Streaming, topic: str):
+    thread = client.beta.threads.create(messages=[{"role": "user", "content": topic}])
+    heard = listen(
+        lambda threads, **handler: threads.runs.stream(thread_id=thread.id, assistant_id=assistant.id, **handler)
+    )
+    assert (heard.run.status, heard.text) == ("completed", f"You said: {topic}")
+    assert_stored(client, heard)
+
+
+def test_a_thread_and_its_run(client: OpenAI, assistant: Assistant, listen: Streaming, model: Model, topic: str):
+    model.script({"match": topic, "text": "one two three " * 20})
+    messages = [{"role": "user", "content": topic}]
+    heard = listen(
+        lambda threads, **handler: threads.create_and_run_stream(
+            assistant_id=assistant.id, thread={"messages": messages}, **handler
+        )
+    )
+    assert (heard.run.status, heard.text) == ("completed", "one two three " * 20)
+    assert_stored(client, heard)
+
+
+def test_tool_calls_arrive_complete(client: OpenAI, caller: Assistant, listen: Streaming, model: Model, topic: str):
+    model.script({"match": topic, "tool_calls": CALLS, "chunk_delay": 0.01})
+    thread = client.beta.threads.create(messages=[{"role": "user", "content": topic}])
+    heard = listen(
+        lambda threads, **handler: threads.runs.stream(thread_id=thread.id, assistant_id=caller.id, **handler)
+    )
+    assert heard.calls == MADE
+    assert [(each.function.name, each.function.arguments) for each in calls_of(heard.run)] == MADE
+    assert_stored(client, heard)
+
+
+def test_tool_calls_arrive_complete_after_a_text(
+    client: OpenAI, caller: Assistant, listen: Streaming, model: Model, topic: str
+):
+    model.script({"match": topic, "text": "Let me see.", "tool_calls": CALLS, "chunk_delay": 0.01})
+    thread = client.beta.threads.create(messages=[{"role": "user", "content": topic}])
+    heard = listen(
+        lambda threads, **handler: threads.runs.stream(thread_id=thread.id, assistant_id=caller.id, **handler)
+    )
+    assert (heard.run.status, heard.calls, heard.text) == ("requires_action", MADE, "Let me see.")
+    assert_stored(client, heard)
+
+
+def test_the_outputs_of_tools(client: OpenAI, caller: Assistant, listen: Streaming, model: Model, topic: str):
+    model.script({"match": topic, "tool_calls": CALLS})
+    run = ask(client, caller.id, topic)
+    outputs = [{"tool_call_id": each.id, "output": f"output of {each.id}"} for each in calls_of(run)]
+    heard = listen(
+        lambda threads, **handler: threads.runs.submit_tool_outputs_stream(
+            run_id=run.id, thread_id=run.thread_id, tool_outputs=outputs, **handler
+        )
+    )
+    assert heard.run.status == "completed"
+    assert heard.text == "get_time: output of call_a and get_weather: output of call_b"
+    assert_stored(client, heard)
+
+
+async def test_text_deltas_can_be_iterated(service: Service, assistant: Assistant, topic: str):
+    async with AsyncOpenAI(base_url=service.url, api_key="unused") as client:
+        thread = await client.beta.threads.create(messages=[{"role": "user", "content": topic}])
+        async with client.beta.threads.runs.stream(thread_id=thread.id, assistant_id=assistant.id) as stream:
+            deltas: AsyncIterator[str] = stream.text_deltas.__aiter__()
+            assert "".join([text async for text in deltas]) == f"You said: {topic}"

@@ -1,0 +1,67 @@
+"""openai-node, in three of its versions: create, poll, tools and streams; and the example for it."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from assistants.local import azurite
+from tests.events import CALLS_BEGIN, MESSAGE_BEGINS, MESSAGE_ENDS, RUN_BEGINS
+from tests.node.packages import VERSIONS, folder, installed
+from tests.processes import ROOT, Service
+
+SAID = ["get weather for Oslo", "get_weather: sunny in Oslo"]
+
+
+def node(script: Path, *arguments: str, **environment: str) -> str:
+    """What a script prints."""
+    ran = subprocess.run(
+        [azurite.node(), script, *arguments],
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return ran.stdout
+
+
+def needs(version: str) -> None:
+    if not installed(version):
+        pytest.skip(f"openai-node {version} is not installed: make node")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_openai_node_creates_polls_answers_tool_calls_and_streams(version: str, service: Service):
+    needs(version)
+    script = ROOT / "tests" / "node" / "conversation.mjs"
+    assert json.loads(node(script, str(folder(version)), service.url)) == {
+        "version": version,
+        "polled": {"status": "completed", "said": ["Hello", "You said: Hello"]},
+        "tools": {"status": "requires_action", "ended": "completed", "said": SAID},
+        "streamed": {
+            "first": [*RUN_BEGINS, *CALLS_BEGIN, "thread.run.requires_action"],
+            "second": [
+                "thread.run.step.completed", "thread.run.queued", "thread.run.in_progress", *MESSAGE_BEGINS,
+                *MESSAGE_ENDS, "thread.run.completed",
+            ],
+            "text": SAID[1],
+            "said": SAID,
+            "stored": "completed",
+        },
+    }  # fmt: skip
+
+
+def test_the_example_calls_functions_and_streams_the_answer(service: Service, tmp_path: Path):
+    """As a newcomer runs it: beside its own `node_modules`."""
+    needs(VERSIONS[-1])
+    (tmp_path / "node_modules").symlink_to(folder(VERSIONS[-1]) / "node_modules", target_is_directory=True)
+    example = tmp_path / "functions.mjs"
+    example.write_bytes((ROOT / "examples" / "node" / "functions.mjs").read_bytes())
+    assert node(example, BASE_URL=service.url).splitlines() == [
+        'calls get_time({"city":"Oslo"})',
+        'calls get_weather({"city":"Oslo"})',
+        "get_time: 14:05 and get_weather: snow, -3 °C",
+    ]

@@ -1,0 +1,57 @@
+"""The whole service in this process: the application over real storage, a scripted model, items attended by hand."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+from azure.storage.queue import BinaryBase64DecodePolicy
+from fastapi import FastAPI
+from openai import AsyncOpenAI
+
+from assistants.api import service as services
+from assistants.api.app import create_api
+from assistants.engine.attendance import Attendance
+from assistants.engine.items import WORK
+from assistants.local.azurite import Storage
+from assistants.state.store import Store
+from tests.attending import ScriptedModel, open_store
+
+
+class InProcess:
+    """The service and the SDK that talks to it, both in the running event loop."""
+
+    def __init__(self, store: Store, model: ScriptedModel, api: FastAPI, client: AsyncOpenAI) -> None:
+        self.store, self.model, self.api, self.client = store, model, api, client
+        self.attendance = Attendance(store, model)
+
+    async def attend(self, queue: str = WORK) -> None:
+        """Receive the queue's next item, attend to it, and delete it, as the Functions host does."""
+        client = self.store.services[1].get_queue_client(queue, message_decode_policy=BinaryBase64DecodePolicy())
+        item: Any = await client.receive_message(visibility_timeout=600)
+        assert item is not None, f"the queue {queue} is empty"
+        await (self.attendance.work if queue == WORK else self.attendance.tool)(item.content)
+        await client.delete_message(item.id, item.pop_receipt)
+
+
+@asynccontextmanager
+async def in_process(storage: Storage, model: ScriptedModel, **settings: str) -> AsyncIterator[InProcess]:
+    """The service with these settings, and no others."""
+    store, api = open_store(storage, **settings), create_api()
+    api.state.loopback = True
+    http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=api))
+    client = AsyncOpenAI(base_url="http://localhost/v1", api_key="unused", max_retries=0, http_client=http)
+    running = InProcess(store, model, api, client)
+    opened = services.Service(store, _NoEndpoint(), running.attendance)  # type: ignore[reportArgumentType]
+    services._services[asyncio.get_running_loop()] = opened
+    try:
+        yield running
+    finally:
+        await client.close()
+        await services.close_service()
+
+
+class _NoEndpoint:
+    async def close(self) -> None:
+        """Nothing is open."""

@@ -1,0 +1,305 @@
+"""What each flow costs: storage operations in all, and how many of them follow each other on the way.
+
+A change that adds an operation is seen here. Not counted: while a model call lasts, about one read a second for
+cancellation and one write per third of a claim to renew it.
+"""
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from azure.core.pipeline.transport import AsyncHttpResponse, HttpRequest
+from openai import AsyncOpenAI
+from openai.types.beta.threads.run_submit_tool_outputs_params import ToolOutput
+
+from assistants.engine.items import WORK
+from assistants.local.azurite import Azurite, Storage
+from assistants.state.messages import put_record
+from assistants.storage.ids import blob_name
+from assistants.storage.transport import Transport
+from assistants.tools.registry import QUEUES
+from tests.attending import ScriptedModel
+from tests.conversation import RETRIEVAL, WEATHER, call
+from tests.inprocess import InProcess, in_process
+from tests.storage import queue_of
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One request to storage, and when it was under way."""
+
+    kind: str
+    began: float
+    ended: float
+
+
+@dataclass
+class Count:
+    """The operations of a flow so far."""
+
+    operations: list[Operation] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        return len(self.operations)
+
+    @property
+    def sequential(self) -> int:
+        """How many follow each other: the most operations of which no two overlap. Nobody waits for a deletion."""
+        number, free = 0, 0.0
+        waited_for = (each for each in self.operations if not each.kind.startswith("DELETE"))
+        for operation in sorted(waited_for, key=lambda each: each.ended):
+            if operation.began >= free:
+                number, free = number + 1, operation.ended
+        return number
+
+    def until(self, moment: float) -> "Count":
+        """Those that had ended by then."""
+        return Count([each for each in self.operations if each.ended <= moment])
+
+    def within(self, total: int, sequential: int | None = None) -> None:
+        """Hold the count to its bounds."""
+        kinds = [each.kind for each in sorted(self.operations, key=lambda each: each.began)]
+        assert self.total <= total, kinds
+        assert sequential is None or self.sequential <= sequential, kinds
+
+
+class TimedModel(ScriptedModel):
+    """Notes when it is asked."""
+
+    def __init__(self, *replies: dict[str, Any]) -> None:
+        super().__init__(*replies)
+        self.asked_at: list[float] = []
+
+    def stream(self, body: dict[str, Any]) -> Any:
+        self.asked_at.append(time.perf_counter())
+        return super().stream(body)
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
+    """An Azurite whose queues hold nothing but this module's items."""
+    with Azurite(tmp_path_factory.mktemp("counted")) as storage:
+        yield storage
+
+
+@pytest.fixture
+def replies() -> list[dict[str, Any]]:
+    """What the model says: first to the run that opens all connections and containers, then what a test adds."""
+    return [{"text": "Hello."}]
+
+
+@pytest.fixture
+async def service(storage: Storage, replies: list[dict[str, Any]]) -> AsyncIterator[InProcess]:
+    """The service, warm: its containers and queues are there, and its queues are empty."""
+    for queue in (WORK, *QUEUES):
+        queue_of(storage, queue).clear_messages()
+    async with in_process(storage, TimedModel(*replies)) as service:
+        thread = await service.client.beta.threads.create(messages=[{"role": "user", "content": "Hello"}])
+        assistant = await service.client.beta.assistants.create(model="demo")
+        await service.client.beta.threads.runs.create(thread.id, assistant_id=assistant.id)
+        await service.attend()
+        yield service
+
+
+@pytest.fixture
+def client(service: InProcess) -> AsyncOpenAI:
+    return service.client
+
+
+@pytest.fixture
+def model(service: InProcess) -> TimedModel:
+    assert isinstance(service.model, TimedModel)
+    return service.model
+
+
+@pytest.fixture
+def counted(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> Count:
+    """Every operation from now on; to be cleared where the flow begins."""
+    count, send = Count(), Transport.send
+
+    async def counting(self: Transport, request: HttpRequest, **kwargs: Any) -> AsyncHttpResponse:
+        began = time.perf_counter()
+        try:
+            return await send(self, request, **kwargs)
+        finally:
+            count.operations.append(Operation(kind(request), began, time.perf_counter()))
+
+    monkeypatch.setattr(Transport, "send", counting)
+    return count
+
+
+def kind(request: HttpRequest) -> str:
+    """Such as `GET runs` or `POST work`."""
+    address = urlsplit(request.url)
+    comp = parse_qs(address.query).get("comp", [""])[0]
+    container = address.path.split("/")[2]
+    return f"{request.method} {container} {comp}".strip()
+
+
+async def new_thread(client: AsyncOpenAI) -> str:
+    return (await client.beta.threads.create(messages=[{"role": "user", "content": "Hello"}])).id
+
+
+async def new_assistant(client: AsyncOpenAI, *tools: Any) -> str:
+    return (await client.beta.assistants.create(model="demo", tools=tools)).id
+
+
+async def talked(service: InProcess) -> tuple[str, str]:
+    """A thread with a run that has ended, and its assistant."""
+    thread, assistant = await new_thread(service.client), await new_assistant(service.client)
+    await service.client.beta.threads.runs.create(thread, assistant_id=assistant)
+    await service.attend()
+    return thread, assistant
+
+
+async def streamed(stream: Any) -> list[str]:
+    """The names of the events."""
+    return [event.event async for event in await stream]
+
+
+async def test_creating_a_thread(client: AsyncOpenAI, counted: Count):
+    await client.beta.threads.create()
+    counted.within(2, 1)
+
+
+async def test_creating_a_thread_with_messages(client: AsyncOpenAI, counted: Count):
+    await client.beta.threads.create(messages=[{"role": "user", "content": text} for text in ("one", "two", "three")])
+    counted.within(3, 2)
+
+
+@pytest.mark.parametrize("replies", [[{"text": "Hello."}] * 2])
+async def test_adding_a_message(service: InProcess, client: AsyncOpenAI, counted: Count):
+    thread, _ = await talked(service)
+    counted.operations.clear()
+    await client.beta.threads.messages.create(thread, role="user", content="Hello")
+    counted.within(3, 3)
+
+
+class TestCreatingARun:
+    """The HTTP part."""
+
+    async def test_the_first_one(self, client: AsyncOpenAI, counted: Count):
+        thread, assistant = await new_thread(client), await new_assistant(client)
+        counted.operations.clear()
+        await client.beta.threads.runs.create(thread, assistant_id=assistant)
+        counted.within(7, 5)
+
+    @pytest.mark.parametrize("replies", [[{"text": "Hello."}] * 2])
+    async def test_a_later_one(self, service: InProcess, client: AsyncOpenAI, counted: Count):
+        thread, assistant = await talked(service)
+        counted.operations.clear()
+        await client.beta.threads.runs.create(thread, assistant_id=assistant)
+        counted.within(7, 5)
+
+    @pytest.mark.parametrize("replies", [[{"text": "Hello."}] * 2])
+    async def test_with_additional_messages(self, service: InProcess, client: AsyncOpenAI, counted: Count):
+        thread, assistant = await talked(service)
+        counted.operations.clear()
+        more: Any = [{"role": "user", "content": "More"}] * 2
+        await client.beta.threads.runs.create(thread, assistant_id=assistant, additional_messages=more)
+        counted.within(9, 6)
+
+
+@pytest.mark.parametrize("replies", [[{"text": "Hello."}] * 3])
+class TestATextRun:
+    """From the request to the run's end: dequeues and deletes included."""
+
+    @pytest.mark.parametrize("later", [False, True], ids=["the first run", "a later run"])
+    async def test_queued(
+        self, service: InProcess, client: AsyncOpenAI, model: TimedModel, counted: Count, later: bool
+    ):
+        thread, assistant = await talked(service) if later else (await new_thread(client), await new_assistant(client))
+        counted.operations.clear()
+        run = await client.beta.threads.runs.create(thread, assistant_id=assistant)
+        await service.attend()
+        counted.within(18)
+        counted.until(model.asked_at[-1]).within(18, 8)
+        assert (await client.beta.threads.runs.retrieve(run.id, thread_id=thread)).status == "completed"
+
+    @pytest.mark.parametrize("later", [False, True], ids=["the first run", "a later run"])
+    async def test_streamed(
+        self, service: InProcess, client: AsyncOpenAI, model: TimedModel, counted: Count, later: bool
+    ):
+        thread, assistant = await talked(service) if later else (await new_thread(client), await new_assistant(client))
+        counted.operations.clear()
+        told = await streamed(client.beta.threads.runs.create(thread, assistant_id=assistant, stream=True))
+        assert told[-1] == "thread.run.completed"
+        counted.within(13)
+        counted.until(model.asked_at[-1]).within(13, 4)
+
+    async def test_streamed_with_its_thread(self, client: AsyncOpenAI, model: TimedModel, counted: Count):
+        assistant = await new_assistant(client)
+        counted.operations.clear()
+        messages: Any = [{"role": "user", "content": "Hello"}]
+        told = await streamed(
+            client.beta.threads.create_and_run(assistant_id=assistant, thread={"messages": messages}, stream=True)
+        )
+        assert told[-1] == "thread.run.completed"
+        counted.within(13)
+        counted.until(model.asked_at[-1]).within(13, 4)
+
+
+@pytest.mark.parametrize(
+    "replies", [[{"text": "Hello."}, {"tool_calls": [call("get_weather", "call_w")]}, {"text": "Sunny."}]]
+)
+class TestSubmittingOutputs:
+    """To the next call of the model."""
+
+    @pytest.fixture
+    async def owed(self, service: InProcess, client: AsyncOpenAI, counted: Count) -> dict[str, Any]:
+        """What names the run and hands in its outputs."""
+        thread, assistant = await new_thread(client), await new_assistant(client, WEATHER)
+        run = await client.beta.threads.runs.create(thread, assistant_id=assistant)
+        await service.attend()
+        counted.operations.clear()
+        output: ToolOutput = {"tool_call_id": "call_w", "output": "sunny"}
+        return {"run_id": run.id, "thread_id": thread, "tool_outputs": [output]}
+
+    async def test_queued(
+        self, service: InProcess, client: AsyncOpenAI, model: TimedModel, counted: Count, owed: dict[str, Any]
+    ):
+        await client.beta.threads.runs.submit_tool_outputs(**owed)
+        await service.attend()
+        assert len(model.asked_at) == 3
+        counted.until(model.asked_at[-1]).within(8, 6)
+
+    async def test_streamed(self, client: AsyncOpenAI, model: TimedModel, counted: Count, owed: dict[str, Any]):
+        told = await streamed(client.beta.threads.runs.submit_tool_outputs(**owed, stream=True))
+        assert told[-1] == "thread.run.completed"
+        counted.until(model.asked_at[-1]).within(4, 3)
+
+
+@pytest.mark.parametrize(
+    "replies", [[{"text": "Hello."}, {"tool_calls": [call("retrieval", "call_r")]}, {"text": "In Oslo."}]]
+)
+async def test_a_server_tools_round(service: InProcess, client: AsyncOpenAI, model: TimedModel, counted: Count):
+    """From the model's call of the tool to the next call of the model, queued."""
+    thread, assistant = await new_thread(client), await new_assistant(client, RETRIEVAL)
+    run = await client.beta.threads.runs.create(thread, assistant_id=assistant)
+    await service.attend()
+    await service.attend("retrieval")
+    await service.attend()
+    _, called, asked = model.asked_at
+    round_of = Count([each for each in counted.until(asked).operations if each.began >= called])
+    round_of.within(12, 9)
+    assert (await client.beta.threads.runs.retrieve(run.id, thread_id=thread)).status == "completed"
+
+
+async def test_listing_the_newest_messages_of_a_long_thread(service: InProcess, client: AsyncOpenAI, counted: Count):
+    thread = await new_thread(client)
+    (said,) = (await client.beta.threads.messages.list(thread)).data
+    fold = await service.store.messages.read("default", thread, 1)
+    message = fold.get(said.id)
+    assert message is not None
+    records = [put_record(message.model_copy(update={"id": f"msg_{number:05d}"})) for number in range(10_000)]
+    await service.store.messages.append("default", thread, 1, records)
+    assert (await service.store.threads.read(blob_name("default", thread))) is not None
+
+    counted.operations.clear()
+    page = await client.beta.threads.messages.list(thread, limit=20)
+    assert [message.id for message in page.data[:2]] == ["msg_09999", "msg_09998"]
+    counted.within(3, 2)

@@ -1,0 +1,224 @@
+"""How a run is told, where no service can be made to do it at will: in pieces, late, twice, or from outside."""
+
+from typing import Any
+
+from assistants.engine import machine
+from assistants.engine.completion import Completion, PartialCall
+from assistants.engine.machine import Event
+from assistants.engine.narration import Narrator
+from assistants.schema.base import Object
+from assistants.schema.runs import LastError
+from assistants.state.runs import Finish, RunRecord, ToolCall, Turn
+from tests.events import CALLS_BEGIN, MESSAGE_BEGINS, MESSAGE_ENDS
+
+NOW = 1000.0
+ERROR = LastError(code="server_error", message="Broke.")
+WEATHER = ToolCall(id="call_w", name="get_weather", arguments='{"city":"Oslo"}')
+TIME = ToolCall(id="call_t", name="get_time", arguments="")
+LOOK_UP = ToolCall(id="call_r", type="retrieval", name="retrieval", arguments="{}")
+
+
+class Ear:
+    """A narrator that tells of a run, and what it told since one last asked."""
+
+    def __init__(self, run: RunRecord) -> None:
+        self._told: list[tuple[str, Any]] = []
+        self.narrator = Narrator(self._emit)
+        self.narrator.begin(run)
+        self.narrator.see(run)
+        self.names()
+
+    def hears(self, run: RunRecord, *texts: str, calls: tuple[PartialCall, ...] = ()) -> list[str]:
+        """The names of the events when the model has said so much."""
+        self.narrator.hear(run, Completion(texts=list(texts), calls=list(calls)), NOW)
+        return self.names()
+
+    def sees(self, run: RunRecord) -> list[str]:
+        self.narrator.see(run)
+        return self.names()
+
+    def names(self) -> list[str]:
+        self._last, self._told = self._told, []
+        return [name for name, _ in self._last]
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        """The tool calls in the deltas last asked for."""
+        told = [data["delta"]["step_details"]["tool_calls"] for name, data in self._last if name.endswith("step.delta")]
+        return [call for calls in told for call in calls]
+
+    @property
+    def text(self) -> str:
+        """The text in the deltas last asked for."""
+        told = [data["delta"]["content"][0] for name, data in self._last if name == "thread.message.delta"]
+        return "".join(part["text"]["value"] for part in told)
+
+    def _emit(self, name: str, data: Object | dict[str, Any]) -> None:
+        self._told.append((name, data))
+
+
+def begun() -> RunRecord:
+    """A run that is being driven."""
+    run = RunRecord(
+        id="run_1", thread_id="thread_1", assistant_id="asst_1", model="demo", created_at=NOW, entered_at=NOW,
+        touched_at=NOW, expires_at=NOW + 600,
+    )  # fmt: skip
+    return machine.born_claimed(run, "token", NOW, 30, [0])
+
+
+def recorded(run: RunRecord, *calls: ToolCall, text: str | None = None, finish: Finish = "stop") -> RunRecord:
+    turn = Turn(started_at=NOW, ended_at=NOW, finish=finish, text=text, calls=list(calls))
+    return machine.record(run, turn, NOW)
+
+
+def parked(run: RunRecord, stay: bool = False) -> RunRecord:
+    waiting = machine.park(run, NOW, None, stay)
+    assert waiting is not None
+    return waiting
+
+
+def ended(run: RunRecord, event: Event) -> RunRecord:
+    over = machine.end(run, event, NOW, ERROR if event is Event.FAIL else None)
+    assert over is not None
+    return over
+
+
+def part(index: int, *arguments: str, call_id: str = "call_w", name: str = "get_weather") -> PartialCall:
+    return PartialCall(index, call_id, name, list(arguments))
+
+
+class TestText:
+    def test_only_what_is_new_is_told(self):
+        run = begun()
+        ear = Ear(run)
+        assert ear.hears(run, "One") == [*MESSAGE_BEGINS, "thread.message.delta"]
+        assert ear.hears(run, "One") == []
+        assert ear.hears(run, "One", " two", " three") == ["thread.message.delta"]
+        assert ear.text == " two three"
+
+    def test_what_was_recorded_but_never_heard_is_told_before_the_message_is_completed(self):
+        run = begun()
+        ear = Ear(run)
+        ear.hears(run, "One")
+        assert ear.sees(recorded(run, text="One two")) == ["thread.message.delta", *MESSAGE_ENDS]
+        assert ear.text == " two"
+
+    def test_a_message_is_told_once_however_often_it_is_seen(self):
+        run = begun()
+        ear = Ear(run)
+        said = recorded(run, text="One")
+        assert ear.sees(said) == [*MESSAGE_BEGINS, "thread.message.delta", *MESSAGE_ENDS]
+        assert ear.sees(said) == []
+        assert ear.sees(ended(said, Event.COMPLETE)) == ["thread.run.completed"]
+
+    def test_another_text_than_was_heard_is_left_to_the_completed_message(self):
+        """Another driver has taken the run over and asked the model anew."""
+        run = begun()
+        ear = Ear(run)
+        ear.hears(run, "One")
+        assert ear.sees(recorded(run, text="Two")) == MESSAGE_ENDS
+
+    def test_half_a_character_waits_for_its_other_half(self):
+        run = begun()
+        ear = Ear(run)
+        assert ear.hears(run, "\ud83d") == []
+        assert ear.hears(run, "\ud83d", "\ude00!") == [*MESSAGE_BEGINS, "thread.message.delta"]
+        assert ear.text == "😀!"
+
+
+class TestCalls:
+    def test_a_call_is_told_when_its_name_is_whole(self):
+        run = begun()
+        ear = Ear(run)
+        assert ear.hears(run, calls=(part(0, name="get_"),)) == CALLS_BEGIN
+        assert ear.hears(run, calls=(part(0, "{"),)) == ["thread.run.step.delta"] * 2
+        assert ear.calls == [
+            {
+                "index": 0, "id": "call_w", "type": "function",
+                "function": {"name": "get_weather", "arguments": "", "output": None},
+            },
+            {"index": 0, "type": "function", "function": {"arguments": "{"}},
+        ]  # fmt: skip
+
+    def test_a_call_without_arguments_is_told_when_the_next_one_begins_or_the_turn_ends(self):
+        run = begun()
+        ear = Ear(run)
+        first, second = part(0, call_id="call_1", name="get_time"), part(1, call_id="call_t", name="get_time")
+        ear.hears(run, calls=(first,))
+        ear.hears(run, calls=(first, second))
+        assert [call["id"] for call in ear.calls] == ["call_1"]
+        known = TIME.model_copy(update={"id": "call_1"})
+        assert ear.sees(recorded(run, known, TIME, finish="tool_calls")) == ["thread.run.step.delta"]
+        assert [(call["index"], call["id"]) for call in ear.calls] == [(1, "call_t")]
+
+    def test_after_a_text_they_are_told_when_the_message_is_completed(self):
+        run = begun()
+        ear = Ear(run)
+        ear.hears(run, "Let me see.")
+        assert ear.hears(run, "Let me see.", calls=(part(0, '{"city":'),)) == []
+        said = recorded(run, WEATHER, text="Let me see.", finish="tool_calls")
+        assert ear.sees(said) == [*MESSAGE_ENDS, *CALLS_BEGIN, *["thread.run.step.delta"] * 2]
+        assert ear.calls[1]["function"]["arguments"] == WEATHER.arguments
+
+    def test_the_rest_of_the_arguments_is_told_when_the_turn_is_recorded(self):
+        run = begun()
+        ear = Ear(run)
+        ear.hears(run, calls=(part(0, '{"city":'),))
+        assert ear.sees(recorded(run, WEATHER, finish="tool_calls")) == ["thread.run.step.delta"]
+        assert ear.calls == [{"index": 0, "type": "function", "function": {"arguments": '"Oslo"}'}}]
+
+    def test_of_a_server_tool_neither_name_nor_arguments_are_told(self):
+        run = begun()
+        ear = Ear(run)
+        assert ear.sees(recorded(run, LOOK_UP, finish="tool_calls")) == [*CALLS_BEGIN, "thread.run.step.delta"]
+        assert ear.calls == [{"index": 0, "id": "call_r", "type": "retrieval", "retrieval": {}}]
+
+    def test_calls_that_were_cut_off_fail_with_their_run(self):
+        run = begun()
+        ear = Ear(run)
+        ear.hears(run, calls=(part(0, '{"city":'),))
+        cut = recorded(run, WEATHER, finish="failed")
+        ear.sees(cut)
+        assert ear.sees(ended(cut, Event.FAIL)) == ["thread.run.step.failed", "thread.run.failed"]
+
+
+class TestFromOutside:
+    """Whoever follows a run that another process drives sees some of its states, and tells all of them."""
+
+    def test_a_run_that_was_driven_elsewhere_all_the_way(self):
+        run = begun()
+        ear = Ear(run)
+        said = recorded(run, LOOK_UP, text="Let me see.", finish="tool_calls")
+        waiting = parked(said, stay=True)
+        answered = machine.answer(waiting, "call_r", "Oslo", NOW)
+        assert answered is not None
+        assert ear.sees(ended(recorded(answered, text="In Oslo."), Event.COMPLETE)) == [
+            *MESSAGE_BEGINS, "thread.message.delta", *MESSAGE_ENDS,
+            *CALLS_BEGIN, "thread.run.step.delta", "thread.run.step.completed",
+            *MESSAGE_BEGINS, "thread.message.delta", *MESSAGE_ENDS,
+            "thread.run.completed",
+        ]  # fmt: skip
+
+    def test_a_run_that_was_cancelled_in_between(self):
+        run = begun()
+        ear = Ear(run)
+        ear.hears(run, "One")
+        stopping = machine.cancel(run, NOW)
+        assert stopping is not None
+        assert ear.sees(stopping) == ["thread.run.cancelling"]
+        cut = recorded(stopping, text="One two", finish="cancelled")
+        assert ear.sees(ended(cut, Event.STOP)) == [
+            "thread.message.delta", "thread.message.incomplete", "thread.run.step.cancelled", "thread.run.cancelled",
+        ]  # fmt: skip
+
+    def test_what_was_told_before_the_outputs_came_is_not_told_again(self):
+        waiting = parked(recorded(begun(), WEATHER, text="Let me see.", finish="tool_calls"))
+        ear = Ear(begun())
+        ear.narrator.take_up(waiting)
+        assert ear.sees(waiting) == []
+        resumed = machine.submit(waiting, {"call_w": "snow"}, NOW)
+        assert resumed is not None
+        assert ear.sees(resumed) == ["thread.run.step.completed", "thread.run.queued"]
+        claimed = machine.claim(resumed, "token", NOW, 30, [0])
+        assert claimed is not None
+        assert ear.sees(claimed) == ["thread.run.in_progress"]
