@@ -26,12 +26,14 @@ node: $(VENV)/.node
 
 bench: setup
 	$(BIN)/python -m benchmarks.streaming $(ARGS)
+	$(BIN)/python -m benchmarks.proxy
 
 run: setup
 	$(BIN)/python -m assistants.local $(ARGS)
 
 test: lint node
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(if $(findstring tests/,$(ARGS)),,$(BIN)/python -m pytest tests/client -n 2 --dist loadfile --through-proxy)
 
 # The versions of the SDK that tests/matrix tries.
 matrix: $(MATRIX)
