@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.routing import APIRoute
 from starlette.background import BackgroundTask
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 
 from assistants.api.models import ask_endpoint
 from assistants.api.service import close_service
@@ -26,7 +27,7 @@ from assistants.proxy.upstream import NAME, Upstream
 from assistants.proxy.watch import Tell, Watch
 from assistants.relay import EVENTS, Relayed, events, failure, media_type, read
 from assistants.schema import v1
-from assistants.schema.errors import ApiError, ErrorResponse, GatewayErrorResponse
+from assistants.schema.errors import ApiError, ErrorResponse, GatewayErrorResponse, malformed_json
 from assistants.settings import Settings
 
 Check = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -109,7 +110,8 @@ class Forwarding:
             if media_type(answer) == "application/json":
                 return await read(answer, NAME, self._verification(call, request, answer, tell))
         except ApiError as error:
-            tell(Deviation("response", "no answer", "", shown(error.message)))
+            if error.status >= 500:
+                tell(Deviation("response", "no answer", "", shown(error.message)))
             raise
         if media_type(answer) == EVENTS and answer.is_success and call.name in _BEGINS:
             watch = Watch(_BEGINS[call.name], request.state.version, tell)
@@ -192,6 +194,8 @@ async def _check_request(call: Call, request: Request, tell: Tell) -> None:
         refusal = translate(error.errors(), error.body)
     except ApiError as error:
         refusal = error
+    except HTTPException:
+        refusal = malformed_json()
     tell(Deviation("request", refusal.code or "refused here", refusal.param or "", shown(refusal.message)))
 
 
@@ -227,5 +231,5 @@ def _part(answer: httpx2.Response) -> str:
 def _restored(content: bytes) -> bytes:
     try:
         return json.dumps(v1.restored(json.loads(content))).encode()
-    except ValueError:
+    except (ValueError, RecursionError):
         return content

@@ -74,12 +74,13 @@ def placed(around: str, path: Sequence[str | int]) -> str:
             text += "[]"
         elif not step.startswith("<"):
             text += f".{step}" if text else step
-    return text
+    return text[:MAX_EXAMPLE]
 
 
 def shown(value: object) -> str:
     """A value as an example."""
     text = json.dumps(value, ensure_ascii=False, default=lambda each: each.model_dump(mode="json"))
+    text = text.encode(errors="replace").decode()
     return text if len(text) <= MAX_EXAMPLE else f"{text[:MAX_EXAMPLE]}..."
 
 

@@ -50,11 +50,13 @@ class Watch:
         else:
             content = data.encode(errors="replace")
             value = _json(data)
-            if isinstance(value, dict):
-                payload = cast("dict[str, Any]", value)
-                if self._version == "v1":
-                    payload = v1.restored(payload)
-                    content = json.dumps(payload).encode()
+            if not isinstance(value, dict):  # so that nobody knows whose turn it is
+                yield from deviations("stream", EVENTS[event], content, event)
+                return
+            payload = cast("dict[str, Any]", value)
+            if self._version == "v1":
+                payload = v1.restored(payload)
+                content = json.dumps(payload).encode()
             yield from deviations("stream", EVENTS[event], content, event)
             name = event.rpartition(".")[2]
             status, expected = payload.get("status"), STATUSES.get(event, name)
@@ -80,5 +82,5 @@ def parsed(block: bytes) -> tuple[str, str]:
 def _json(text: str) -> object:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

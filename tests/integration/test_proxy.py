@@ -171,9 +171,7 @@ class TestStreams:
             ),
             pytest.param(
                 lambda events: [*events[:5], *events[7:]],
-                {
-                    ("stream", "order", "thread.message.delta comes before thread.message.created"),
-                },
+                {("stream", "order", "thread.message.delta comes before thread.message.created")},
                 id="a delta before its message",
             ),
             pytest.param(
@@ -191,6 +189,10 @@ class TestStreams:
             pytest.param(
                 lambda events: [*events[:7], ("thread.message.delta", said("x") | {"role": "user"}), *events[7:]],
                 {("stream", "unknown field", "thread.message.delta.role")}, id="an unknown field of a delta",
+            ),
+            pytest.param(
+                lambda events: [*events[:7], ("thread.message.delta", "[" * 100_000), *events[7:]],
+                {("stream", "not JSON", "thread.message.delta")}, id="an event that no parser takes",
             ),
             pytest.param(
                 lambda events: [*events[:-2], ("thread.run.completed", run("incomplete")), events[-1]],
@@ -253,6 +255,12 @@ class TestRequests:
         got, reported = found(proxy, lambda: ask(proxy, "/assistants", {"model": "m", "colour": "red"}))
         assert (got.status_code, json.loads(upstream.asked[-1].body)) == (200, {"model": "m", "colour": "red"})
         assert reported == {("request", "unknown_parameter", "colour")}
+
+    def test_a_body_that_nobody_can_read_is_the_upstreams_to_refuse(self, proxy: Proxy, upstream: Upstream):
+        upstream.answer = answered(ASSISTANT)
+        send = lambda: httpx2.post(f"{proxy.url}/assistants", content=b'{"model": "\xff"}')  # noqa: E731
+        got, reported = found(proxy, send)
+        assert (got.status_code, reported) == (200, {("request", "refused here", "")})
 
     def test_what_both_refuse_is_no_deviation_and_the_upstreams_words_are_passed_on(
         self, proxy: Proxy, upstream: Upstream
