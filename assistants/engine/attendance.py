@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from azure.core.exceptions import AzureError
 
@@ -22,11 +22,15 @@ from assistants.state.messages import Fold, ThreadGone, put_record
 from assistants.state.purging import purge
 from assistants.state.runs import Look, RunRecord
 from assistants.state.store import RunKey, Store
+from assistants.state.threads import ThreadRecord
 from assistants.storage.documents import Document
 from assistants.tools.registry import SERVER_TOOLS
 from assistants.tools.servertool import Question, ToolFailed
 
 log = logging.getLogger("assistants.engine")
+
+_PAUSES = (1, 5, 15, 60, 120)
+"""Seconds; together with what the attempts take they stay within a function's ten minutes."""
 
 
 class Attendance:
@@ -79,6 +83,13 @@ class Attendance:
 
     async def give_up_work(self, content: bytes) -> None:
         """An item that failed again and again: the run behind it ends `failed`, unless a live claim holds it."""
+        await _patiently(lambda: self._give_up_work(content))
+
+    async def give_up_tool(self, content: bytes) -> None:
+        """A call whose item failed again and again: its run ends `failed`, if the call is still unanswered."""
+        await _patiently(lambda: self._give_up_tool(content))
+
+    async def _give_up_work(self, content: bytes) -> None:
         try:
             item = work_item.validate_json(content)
         except ValueError:
@@ -89,8 +100,7 @@ class Attendance:
             return
         await self._give_up(run_key(item), item.segments, None)
 
-    async def give_up_tool(self, content: bytes) -> None:
-        """A call whose item failed again and again: its run ends `failed`, if the call is still unanswered."""
+    async def _give_up_tool(self, content: bytes) -> None:
         try:
             item = Call.model_validate_json(content)
         except ValueError:
@@ -182,7 +192,10 @@ class Attendance:
         """See how the run is getting on. The successor is sent before anything is done: the chain must not break."""
         key = run_key(item)
         document = await self._store.runs.read(key.name)
-        if document is None or not document.value.active:
+        if document is None:
+            await self._thread_is_there(key)
+            return
+        if not document.value.active:
             return
         run, now = document.value, self._now()
         ends = [run.claim.until] if run.claim and machine.held(run, now) else []
@@ -196,14 +209,20 @@ class Attendance:
         """Whether the run's creation was committed; what is left of one that was not is cleared away."""
         if document.value.committed:
             return True
-        thread = await self._store.threads.read(key.thread_name)
+        thread = await self._thread_is_there(key)
         if thread is None:
-            await purge(self._store, key.project, key.thread)  # the thread was to be created with the run
             return False
         if thread.value.last_run_id == key.run:
             return True
         await change_run(self._store, key, lambda run: machine.discard(run, self._now()), "never committed", document)
         return False
+
+    async def _thread_is_there(self, key: RunKey) -> Document[ThreadRecord] | None:
+        """The run's thread. Where it is gone, or was to be created with the run, what is left of it is cleared away."""
+        thread = await self._store.threads.read(key.thread_name)
+        if thread is None:
+            await purge(self._store, key.project, key.thread)
+        return thread
 
     async def _purge(self, item: Purge) -> None:
         """Delete what is left of a thread, until nothing was left."""
@@ -275,3 +294,14 @@ class Attendance:
 
     def _now(self) -> float:
         return self._store.clock.now()
+
+
+async def _patiently(act: Callable[[], Awaitable[None]]) -> None:
+    """Nothing comes after a poison item's handler: it outlasts a trouble of storage for some minutes by itself."""
+    for pause in _PAUSES:
+        try:
+            return await act()
+        except AzureError as error:
+            log.warning("tried again in %d s: %s", pause, error)
+        await asyncio.sleep(pause)
+    return await act()

@@ -119,8 +119,8 @@ async def start_run(
 
     `parts` are the segments of the thread's log, as far as they were read since the request came.
 
-    The run's document and its look-again item are there before the one write that commits the creation, so that no
-    crash leaves a locked thread: the write of the thread's `last_run_id`.
+    The look-again item is there before anything is written, and the run's document before the one write that commits
+    the creation, that of the thread's `last_run_id`: no crash leaves a locked thread or a run that nobody looks for.
 
     Raises
     ------
@@ -130,22 +130,27 @@ async def start_run(
     """
     deadline = _Deadline(store)
     to_check = needs_thread(run) and not thread.value.asked
-    active, parts = await asyncio.gather(
+    run = run.model_copy(update={"segments": thread.value.segments})
+    active, parts, look = await asyncio.gather(
         active_run(store, key.project, thread.value),
         _log(store, key, thread.value.segments, parts, wanted=token is not None or to_check),
+        _announce(store, key, run),
     )
-    if active is not None:
-        raise run_already_active(key.thread, active.id)
-    if to_check and not any(message.role == "user" for message in Fold(parts).messages()):
-        raise nothing_to_run_on()
+    try:
+        if active is not None:
+            raise run_already_active(key.thread, active.id)
+        if to_check and not any(message.role == "user" for message in Fold(parts).messages()):
+            raise nothing_to_run_on()
+    except ApiError:
+        await delete_look(store, look)
+        raise
     if to_check or any(message.role == "user" for message in run.additional_messages):
         thread = replace(thread, value=thread.value.model_copy(update={"asked": True}))
-    run = run.model_copy(update={"segments": thread.value.segments})
-    created, look = await _announce(store, key, _claimed(store, run, token, parts))
+    created = await _create(store, key, _claimed(store, run, token, parts))
     try:
         created = await _commit(store, key, thread, created, deadline)
     except ApiError:
-        await _take_back(store, key, look)
+        await _take_back(store, key)
         raise
     await _follow_up(store, key, created.value, look)
     return Started(created, look, parts)
@@ -167,9 +172,10 @@ async def start_thread_and_run(
         Storage was too slow to commit safely (503).
     """
     deadline, parts = _Deadline(store), [b"".join(messages)]
-    _, (created, look) = await asyncio.gather(
-        store.messages.create_log(key.project, key.thread, messages),
-        _announce(store, key, _claimed(store, run, token, parts)),
+    look, _ = await asyncio.gather(_announce(store, key, run), store.messages.create_log(key.project, key.thread))
+    _, created = await asyncio.gather(
+        store.messages.fill_log(key.project, key.thread, messages),
+        _create(store, key, _claimed(store, run, token, parts)),
     )
     deadline.check()
     await store.threads.create(key.thread_name, thread.model_copy(update={"last_run_id": key.run}))
@@ -190,14 +196,19 @@ async def _log(store: Store, key: RunKey, segments: int, known: Sequence[bytes],
     return await store.messages.fetch(key.project, key.thread, segments)
 
 
-async def _announce(store: Store, key: RunKey, run: RunRecord) -> tuple[Document[RunRecord], Look]:
-    """Write the run, not committed yet, and the item that looks for it, whatever becomes of this process."""
+async def _announce(store: Store, key: RunKey, run: RunRecord) -> Look:
+    """Send the item that looks for the run, and clears away what is left of it, whatever becomes of this process."""
     item = LookAgain(project=key.project, thread=key.thread, run=key.run, segments=run.segments)
-    document, sent = await asyncio.gather(
-        store.runs.create(key.name, run),
-        store.queues.send(WORK, item.model_dump(), _first_look(store)),
-    )
-    return document, Look(id=sent.id, pop_receipt=sent.pop_receipt)
+    sent = await store.queues.send(WORK, item.model_dump(), _first_look(store))
+    return Look(id=sent.id, pop_receipt=sent.pop_receipt)
+
+
+async def _create(store: Store, key: RunKey, run: RunRecord) -> Document[RunRecord]:
+    """Write a run, not committed yet. Where it was made and is gone again, its thread has been deleted meanwhile."""
+    try:
+        return await store.runs.create(key.name, run)
+    except Conflict:
+        raise unavailable() from None
 
 
 async def submit_outputs(
@@ -315,10 +326,10 @@ async def _follow_up(store: Store, key: RunKey, run: RunRecord, look: Look) -> N
         log.warning("run %s: left to its look-again item: %s", key.run, error)
 
 
-async def _take_back(store: Store, key: RunKey, look: Look) -> None:
-    """Clear away a run that was not committed; what is left of it, its look-again item finds."""
+async def _take_back(store: Store, key: RunKey) -> None:
+    """Clear away a run that was not committed. The look-again item stays: the write may arrive a second time, late."""
     try:
-        await asyncio.gather(store.runs.delete(key.name), delete_look(store, look))
+        await store.runs.delete(key.name)
     except AzureError as error:
         log.warning("run %s: not taken back: %s", key.run, error)
 

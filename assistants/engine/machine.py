@@ -199,8 +199,11 @@ def cancel(run: RunRecord, now: float) -> RunRecord | None:
 
 
 def discard(run: RunRecord, now: float) -> RunRecord | None:
-    """Give up a run whose creation was never committed. It stays uncommitted, so nobody is shown it."""
-    return None if run.committed or not run.active else _write(run, now, status=RunStatus.FAILED, failed_at=now)
+    """Give up a run whose creation was never committed. Nobody is shown it, unless the commit still comes, too late."""
+    if run.committed or not run.active:
+        return None
+    error = LastError(code="server_error", message="The run was not created in time.")
+    return _write(run, now, status=RunStatus.FAILED, failed_at=now, claim=None, last_error=error)
 
 
 def end(

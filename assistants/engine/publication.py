@@ -7,7 +7,9 @@ from assistants.state.turns import message
 
 
 async def publish(store: Store, key: RunKey, run: RunRecord) -> int:
-    """Append the message of the recorded turn that may not be in the thread yet; the thread's segments then.
+    """Append what the run has recorded and may not be in the thread yet; the thread's segments then.
+
+    That is the message of its last turn; before its first one, the messages that came with the run.
 
     Raises
     ------
@@ -15,6 +17,7 @@ async def publish(store: Store, key: RunKey, run: RunRecord) -> int:
         The thread has been deleted.
     """
     said = message(run, len(run.turns) - 1) if run.unpublished else None
-    if said is None:
+    messages = [said] if said else [] if run.turns else run.additional_messages
+    if not messages:
         return run.segments
-    return await store.messages.append(key.project, key.thread, run.segments, [put_record(said)])
+    return await store.messages.append(key.project, key.thread, run.segments, [put_record(each) for each in messages])

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from assistants.schema.errors import ApiError, too_large
+from assistants.schema.errors import ApiError, too_large, unavailable
 from assistants.schema.messages import Message
 from assistants.state.threads import ThreadRecord
 from assistants.storage.documents import Documents
@@ -87,11 +87,29 @@ class Messages:
         self._segment_blocks = segment_blocks
 
     async def create_log(self, project: str, thread_id: str, records: Sequence[bytes] = ()) -> None:
-        """Make the log of a new thread, with its first messages in it."""
-        name = _segment(project, thread_id, 0)
-        await self._logs.create(name)
-        for block in _blocks(records):
-            await self._logs.append(name, block)
+        """Make the log of a new thread, with its first messages in it.
+
+        Raises
+        ------
+        ApiError
+            It took so long that the thread was given up as never created (503).
+        """
+        await self._logs.create(_segment(project, thread_id, 0))
+        await self.fill_log(project, thread_id, records)
+
+    async def fill_log(self, project: str, thread_id: str, records: Sequence[bytes]) -> None:
+        """Append the first messages of a thread that is not there yet; a later append finds out if its log is full.
+
+        Raises
+        ------
+        ApiError
+            As `create_log`.
+        """
+        try:
+            for block in _blocks(records):
+                await self._logs.append(_segment(project, thread_id, 0), block)
+        except NoLog:
+            raise unavailable() from None
 
     async def append(self, project: str, thread_id: str, segments: int, records: Sequence[bytes]) -> int:
         """Append records in their order to a thread that has so many segments; how many it has then.

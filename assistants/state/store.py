@@ -59,7 +59,11 @@ class Store:
             The settings name no storage account.
         """
         clock = Clock()
-        blobs, queues = blob_service(settings, clock), queue_service(settings, clock)
+        return cls.over(settings, clock, blob_service(settings, clock), queue_service(settings, clock))
+
+    @classmethod
+    def over(cls, settings: Settings, clock: Clock, blobs: BlobServiceClient, queues: QueueServiceClient) -> "Store":
+        """All that is stored in these services, whose answers tell the clock the time."""
         threads = Documents(blobs, "threads", ThreadRecord)
         return cls(
             settings=settings,
