@@ -18,6 +18,9 @@ from typing import Any
 import httpx2
 
 from assistants.local.azurite import Azurite
+from assistants.state.store import Store
+from assistants.state.threads import ThreadRecord
+from tests.attending import open_store
 from tests.processes import Model, Service
 
 HEADERS = {"OpenAI-Beta": "assistants=v2", "Authorization": "Bearer unused"}
@@ -32,8 +35,8 @@ MODEL_WAITS = {"thread.run.step.created": 1, "thread.message.delta": 1, "thread.
 class Bench:
     """The service and the model, and what is asked of them."""
 
-    def __init__(self, http: httpx2.AsyncClient, service: str, model: str) -> None:
-        self._http, self._service, self._model = http, service, model
+    def __init__(self, http: httpx2.AsyncClient, store: Store, service: str, model: str) -> None:
+        self._http, self._store, self._service, self._model = http, store, service, model
         self._assistant = ""
 
     async def open(self) -> None:
@@ -47,6 +50,16 @@ class Bench:
             if '"content": "You' in line:
                 return time.perf_counter() - started
         raise RuntimeError("no word came")
+
+    async def stored(self) -> float:
+        """Seconds that storage takes for what a streamed run asks of it before the model: two reads, two writes."""
+        threads = self._store.threads
+        name, record = self._store.ids.new("thread_"), ThreadRecord(id="thread_bench", created_at=0)
+        started = time.perf_counter()
+        for _ in range(2):
+            await threads.read(name)
+        await threads.replace(await threads.create(name, record), record)
+        return time.perf_counter() - started
 
     async def streamed(self) -> tuple[float, float]:
         """Seconds from the creation of a run to the first bytes, and to the first word."""
@@ -124,14 +137,20 @@ async def held_up() -> float:
 
 async def first_words(bench: Bench, rounds: int) -> None:
     """Print the table of times, the calls of the one and the other taking turns."""
-    direct, first, word = [], [], []
+    direct, stored, first, word = [], [], [], []
     for _ in range(rounds):
         direct.append(await bench.direct())
+        stored.append(await bench.stored())
         bytes_at, word_at = await bench.streamed()
         first.append(bytes_at)
         word.append(word_at)
-    rows = [("direct call, first word", direct), ("run, first bytes", first), ("run, first word", word)]
-    for name, times in rows:
+    rows = {
+        "direct call, first word": direct,
+        "four storage calls": stored,
+        "run, first bytes": first,
+        "run, first word": word,
+    }
+    for name, times in rows.items():
         print(f"  {name:<26} p50 {_ms(times, 50):>6.1f} ms   p95 {_ms(times, 95):>6.1f} ms")
     print(f"  {'first word over the direct':<26} p50 {_ms(word, 50) - _ms(direct, 50):>6.1f} ms", flush=True)
 
@@ -148,7 +167,9 @@ async def measured(stack: AsyncExitStack, rounds: int, few: int, many: int) -> N
     service = stack.enter_context(Service(storage.connection_string, model.url))
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
     http = await stack.enter_async_context(httpx2.AsyncClient(timeout=120, limits=limits))
-    bench = Bench(http, service.url, model.url)
+    store = open_store(storage)
+    stack.push_async_callback(store.close)
+    bench = Bench(http, store, service.url, model.url)
     await bench.open()
     for _ in range(5):
         await bench.direct()
