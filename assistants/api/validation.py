@@ -93,6 +93,11 @@ def _param(fields: Sequence[str | int]) -> str:
     return text.removeprefix(".")
 
 
+def _key(problem: _Problem, name: str) -> str:
+    """The key of the object that is wrong which the problem's context has under this name."""
+    return _param([step for step in (problem.param, problem.context[name]) if step])
+
+
 def _described(value: object) -> str:
     """What was got, in JSON's terms."""
     kinds: Mapping[type, str] = {
@@ -262,10 +267,8 @@ _TABLE: Mapping[str, Callable[[_Problem], ApiError]] = {
     "url": lambda p: invalid(p.param, "invalid URL", "a valid URL that begins with 'http://' or 'https://'"),
     "json_text": lambda p: invalid(p.param, "invalid JSON", "text without lone surrogates and finite numbers"),
     "json_depth": lambda p: invalid(p.param, "object too deep", f"at most {p.context['limit']} levels of nesting"),
-    "missing_key": lambda p: missing_parameter(f"{p.param}.{p.context['key']}"),
-    "exclusive_keys": lambda p: exclusive_parameters(
-        f"{p.param}.{p.context['first']}", f"{p.param}.{p.context['second']}"
-    ),
+    "missing_key": lambda p: missing_parameter(_key(p, "key")),
+    "exclusive_keys": lambda p: exclusive_parameters(_key(p, "first"), _key(p, "second")),
     "helper_without_files": lambda _: helper_without_files(),
     "chunk_overlap": lambda p: invalid(
         f"{p.param}.chunk_overlap_tokens", "overlap too large", "at most half of 'max_chunk_size_tokens'"

@@ -97,6 +97,7 @@ RunId = Annotated[str, _Id("run")]
 StepId = Annotated[str, _Id("step")]
 FileId = Annotated[str, _Id("file")]
 VectorStoreId = Annotated[str, _Id("vs")]
+FileBatchId = Annotated[str, _Id("vsfb")]
 
 Timestamp = int
 """Unix seconds."""
@@ -140,7 +141,14 @@ JsonObject = Annotated[dict[str, Any], AfterValidator(_storable)]
 """A client's own JSON, a JSON Schema mostly, kept as it is."""
 
 
-_JSON_TYPES: Mapping[type, str] = {str: "<string>", list: "<array>", dict: "<object>"}
+_JSON_TYPES: Mapping[type, str] = {
+    str: "<string>",
+    int: "<number>",
+    float: "<number>",
+    bool: "<boolean>",
+    list: "<array>",
+    dict: "<object>",
+}
 
 
 def _json_type(value: object) -> str | None:
@@ -150,6 +158,6 @@ def _json_type(value: object) -> str | None:
 def by_json_type(expected: str) -> Discriminator:
     """Choose a member of a union by the value's JSON type, so that an error names what is wrong in that member.
 
-    The members are tagged `<string>`, `<array>` or `<object>`.
+    The members are tagged `<string>`, `<number>`, `<boolean>`, `<array>` or `<object>`.
     """
     return Discriminator(_json_type, custom_error_type="one_of", custom_error_message=f"one of {expected}")

@@ -134,6 +134,21 @@ def not_found(kind: str, id: str) -> ApiError:  # noqa: A002
     return ApiError(404, f"No {kind} found with id '{id}'.")
 
 
+def not_in_store(kind: str, id: str, store_id: str) -> ApiError:  # noqa: A002
+    """`kind` is file or file batch; the vector store itself is there."""
+    return ApiError(404, f"No {kind} found with id '{id}' in vector store '{store_id}'.")
+
+
+def store_expired(store_id: str) -> ApiError:
+    """A vector store was not used for as many days as its `expires_after` says."""
+    return ApiError(400, f"Vector store '{store_id}' has expired.")
+
+
+def store_full(store_id: str, most: int) -> ApiError:
+    """A vector store would hold more files than it may."""
+    return ApiError(400, f"Vector store '{store_id}' cannot hold more than {most} files.")
+
+
 def unknown_url(method: str, path: str) -> ApiError:
     """No route has this path."""
     return ApiError(404, f"Invalid URL ({method} {path})")

@@ -12,6 +12,7 @@ from assistants.state.assistants import AssistantRecord
 from assistants.state.messages import Messages
 from assistants.state.runs import RunRecord
 from assistants.state.threads import ThreadRecord
+from assistants.state.vector_stores import VectorStoreRecord
 from assistants.storage.clock import Clock
 from assistants.storage.connection import blob_service, queue_service
 from assistants.storage.documents import Documents
@@ -48,6 +49,7 @@ class Store:
     threads: Documents[ThreadRecord]
     messages: Messages
     runs: Documents[RunRecord]
+    vector_stores: Documents[VectorStoreRecord]
     services: tuple[BlobServiceClient, QueueServiceClient]
 
     @classmethod
@@ -74,6 +76,7 @@ class Store:
             threads=threads,
             messages=Messages(Logs(blobs, "messages"), threads, settings.log_segment_blocks),
             runs=Documents(blobs, "runs", RunRecord),
+            vector_stores=Documents(blobs, "vector-stores", VectorStoreRecord),
             services=(blobs, queues),
         )
 

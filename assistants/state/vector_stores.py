@@ -1,0 +1,356 @@
+"""Vector stores: one document holds the store, its files and its batches, so one write moves a status and all counts.
+
+Everything here is a pure function of that document.
+"""
+
+import secrets
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from pydantic import BaseModel, Field
+
+from assistants.schema.errors import not_in_store, store_expired, store_full
+from assistants.schema.tools import ChunkingStrategy, StaticChunks
+from assistants.schema.vector_stores import (
+    MAX_FILES,
+    AttributeValue,
+    CreateVectorStore,
+    ExpiresAfter,
+    FileCounts,
+    FileError,
+    FileStatus,
+    ModifyVectorStore,
+    ObjectAttributes,
+    VectorStore,
+    VectorStoreFile,
+    VectorStoreFileBatch,
+    VectorStoreStatus,
+)
+
+AUTO = StaticChunks(max_chunk_size_tokens=800, chunk_overlap_tokens=400)
+"""What `auto` stands for (contract, 6.3)."""
+
+_DAY = 86_400
+_HOUR = 3_600
+_REMOVED_KEPT = 1_000
+
+
+class Member(BaseModel):
+    """A file in a store. Its `version` is new each time the file is put in, and names the blob of its chunks."""
+
+    created_at: int
+    ordinal: int
+    version: str
+    status: FileStatus = "in_progress"
+    attributes: ObjectAttributes = Field(default_factory=dict[str, AttributeValue])
+    chunking: StaticChunks = AUTO
+    usage_bytes: int = 0
+    last_error: FileError | None = None
+
+
+class Batch(BaseModel):
+    """Files that came by one request."""
+
+    created_at: int
+    file_ids: list[str]
+    cancelled: bool = False
+
+
+class VectorStoreRecord(BaseModel):
+    """A vector store as it is stored."""
+
+    id: str
+    created_at: int
+    name: str | None = None
+    description: str | None = None
+    metadata: dict[str, str] = Field(default_factory=dict[str, str])
+    expires_after: ExpiresAfter | None = None
+    last_active_at: int
+    members: dict[str, Member] = Field(default_factory=dict[str, Member])
+    batches: dict[str, Batch] = Field(default_factory=dict[str, Batch])
+    removed: dict[str, int] = Field(default_factory=dict[str, int])
+    """Ordinals of the files that were taken out last: a list can still go on from them."""
+    next_ordinal: int = 0
+    settled: int = 0
+    """How many ingestions have come to an end: while this grows, there is progress."""
+
+    @property
+    def expires_at(self) -> int | None:
+        return self.last_active_at + self.expires_after["days"] * _DAY if self.expires_after else None
+
+    @property
+    def in_progress(self) -> dict[str, str]:
+        """The versions of the files that are to be ingested, by the files' ids."""
+        return {file_id: each.version for file_id, each in self.members.items() if each.status == "in_progress"}
+
+    def expired(self, now: float) -> bool:
+        return self.expires_at is not None and now >= self.expires_at
+
+
+class NewMember(NamedTuple):
+    """A file that is to be put into a store, in a version of its own."""
+
+    file_id: str
+    version: str
+    attributes: Mapping[str, AttributeValue]
+    chunking: StaticChunks
+
+
+class Outcome(NamedTuple):
+    """How the ingestion of one version of a file ended; without a status the file is gone."""
+
+    file_id: str
+    version: str
+    status: FileStatus | None
+    usage_bytes: int = 0
+    last_error: FileError | None = None
+
+
+def new_vector_store(id_: str, request: CreateVectorStore, now: float) -> VectorStoreRecord:
+    """A store, still without its files."""
+    return VectorStoreRecord(
+        id=id_,
+        created_at=int(now),
+        last_active_at=int(now),
+        name=request.name,
+        description=request.description,
+        metadata=request.metadata or {},
+        expires_after=request.expires_after,
+    )
+
+
+def new_member(
+    file_id: str, attributes: Mapping[str, AttributeValue] | None = None, strategy: ChunkingStrategy | None = None
+) -> NewMember:
+    """A file with a version of its own."""
+    chunking = strategy["static"] if strategy and strategy["type"] == "static" else AUTO
+    return NewMember(file_id, secrets.token_hex(8), attributes or {}, chunking)
+
+
+def modified(record: VectorStoreRecord, request: ModifyVectorStore) -> VectorStoreRecord:
+    """Only what was sent is changed; a null takes back what was set."""
+    fields = {name: getattr(request, name) for name in request.model_fields_set}
+    if fields.get("metadata", ()) is None:
+        fields["metadata"] = {}
+    return record.model_copy(update=fields)
+
+
+def usable(record: VectorStoreRecord, now: float) -> VectorStoreRecord:
+    """
+    Raises
+    ------
+    ApiError
+        The store has expired (400).
+    """
+    if record.expired(now):
+        raise store_expired(record.id)
+    return record
+
+
+def used(record: VectorStoreRecord, now: float) -> VectorStoreRecord | None:
+    """The store just after it was used; None where that is not worth a write."""
+    if now - record.last_active_at < _HOUR or record.expired(now):
+        return None
+    return record.model_copy(update={"last_active_at": int(now)})
+
+
+def attached(
+    record: VectorStoreRecord, files: Sequence[NewMember], now: float, batch_id: str | None = None
+) -> VectorStoreRecord:
+    """The store with more files in it; one that was in it already is ingested anew.
+
+    Raises
+    ------
+    ApiError
+        The store has expired, or there is no room for so many (400).
+    """
+    usable(record, now)
+    new = {
+        each.file_id: Member(
+            created_at=int(now),
+            ordinal=ordinal,
+            version=each.version,
+            attributes=dict(each.attributes),
+            chunking=each.chunking,
+        )
+        for ordinal, each in enumerate(files, record.next_ordinal)
+    }
+    members = {**record.members, **new}
+    if len(members) > MAX_FILES:
+        raise store_full(record.id, MAX_FILES)
+    batches = dict(record.batches)
+    if batch_id is not None:
+        batches[batch_id] = Batch(created_at=int(now), file_ids=list(new))
+    return record.model_copy(
+        update={
+            "members": members,
+            "batches": batches,
+            "removed": {file_id: at for file_id, at in record.removed.items() if file_id not in new},
+            "next_ordinal": record.next_ordinal + len(files),
+            "last_active_at": max(record.last_active_at, int(now)),
+        }
+    )
+
+
+def detached(record: VectorStoreRecord, file_ids: Iterable[str]) -> VectorStoreRecord | None:
+    """The store without these files; None where none of them is in it."""
+    gone = {file_id: record.members[file_id].ordinal for file_id in file_ids if file_id in record.members}
+    if not gone:
+        return None
+    members = {file_id: each for file_id, each in record.members.items() if file_id not in gone}
+    removed = [*record.removed.items(), *gone.items()][-_REMOVED_KEPT:]
+    return record.model_copy(update={"members": members, "removed": dict(removed)})
+
+
+def with_attributes(
+    record: VectorStoreRecord, file_id: str, attributes: Mapping[str, AttributeValue]
+) -> VectorStoreRecord:
+    """
+    Raises
+    ------
+    ApiError
+        The file is not in the store (404).
+    """
+    member = member_of(record, file_id).model_copy(update={"attributes": dict(attributes)})
+    return record.model_copy(update={"members": {**record.members, file_id: member}})
+
+
+def settled(record: VectorStoreRecord, outcomes: Iterable[Outcome]) -> VectorStoreRecord | None:
+    """The store after some ingestions; None where they were all of versions that nobody waits for any more."""
+    waiting = record.in_progress
+    news = {each.file_id: each for each in outcomes if waiting.get(each.file_id) == each.version}
+    if not news:
+        return None
+    ended = {
+        file_id: record.members[file_id].model_copy(
+            update={"status": each.status, "usage_bytes": each.usage_bytes, "last_error": each.last_error}
+        )
+        for file_id, each in news.items()
+        if each.status is not None
+    }
+    record = record.model_copy(update={"members": {**record.members, **ended}, "settled": record.settled + len(news)})
+    return detached(record, news.keys() - ended.keys()) or record
+
+
+def batch_cancelled(record: VectorStoreRecord, batch_id: str) -> VectorStoreRecord | None:
+    """The store with the batch's files in progress cancelled; None where there are none."""
+    batch, waiting = record.batches[batch_id], record.in_progress
+    stopped = {
+        file_id: record.members[file_id].model_copy(update={"status": "cancelled"})
+        for file_id in batch.file_ids
+        if file_id in waiting
+    }
+    if not stopped:
+        return None
+    batches = {**record.batches, batch_id: batch.model_copy(update={"cancelled": True})}
+    return record.model_copy(
+        update={
+            "members": {**record.members, **stopped},
+            "batches": batches,
+            "settled": record.settled + len(stopped),
+        }
+    )
+
+
+def member_of(record: VectorStoreRecord, file_id: str) -> Member:
+    """
+    Raises
+    ------
+    ApiError
+        The file is not in the store (404).
+    """
+    if file_id not in record.members:
+        raise not_in_store("file", file_id, record.id)
+    return record.members[file_id]
+
+
+def batch_of(record: VectorStoreRecord, batch_id: str) -> Batch:
+    """
+    Raises
+    ------
+    ApiError
+        The store has no such batch (404).
+    """
+    if batch_id not in record.batches:
+        raise not_in_store("file batch", batch_id, record.id)
+    return record.batches[batch_id]
+
+
+def listed(
+    record: VectorStoreRecord, among: Iterable[str], status: FileStatus | None
+) -> list[tuple[str, VectorStoreFile | None]]:
+    """All of the store's files, the oldest first; None for those that are not asked for, or no longer in it."""
+    among = set(among)
+    ordinals = record.removed | {file_id: each.ordinal for file_id, each in record.members.items()}
+
+    def shown(file_id: str) -> VectorStoreFile | None:
+        asked = file_id in among and file_id in record.members
+        return show_file(record, file_id) if asked and status in (None, record.members[file_id].status) else None
+
+    return [(file_id, shown(file_id)) for file_id in sorted(ordinals, key=ordinals.__getitem__)]
+
+
+def show_store(record: VectorStoreRecord, now: float) -> VectorStore:
+    """The store as the wire shows it."""
+    counts = _counts(record, record.members)
+    status: VectorStoreStatus = "in_progress" if counts.in_progress else "completed"
+    return VectorStore(
+        id=record.id,
+        created_at=record.created_at,
+        name=record.name,
+        description=record.description,
+        usage_bytes=sum(each.usage_bytes for each in record.members.values()),
+        file_counts=counts,
+        status="expired" if record.expired(now) else status,
+        expires_after=record.expires_after,
+        expires_at=record.expires_at,
+        last_active_at=record.last_active_at,
+        metadata=record.metadata,
+    )
+
+
+def show_file(record: VectorStoreRecord, file_id: str) -> VectorStoreFile:
+    """A file of the store as the wire shows it.
+
+    Raises
+    ------
+    ApiError
+        The file is not in the store (404).
+    """
+    member = member_of(record, file_id)
+    return VectorStoreFile(
+        id=file_id,
+        created_at=member.created_at,
+        usage_bytes=member.usage_bytes,
+        vector_store_id=record.id,
+        status=member.status,
+        last_error=member.last_error,
+        chunking_strategy={"type": "static", "static": member.chunking},
+        attributes=member.attributes,
+    )
+
+
+def show_batch(record: VectorStoreRecord, batch_id: str) -> VectorStoreFileBatch:
+    """A batch as the wire shows it: it counts those of its files that are still in the store.
+
+    Raises
+    ------
+    ApiError
+        The store has no such batch (404).
+    """
+    batch = batch_of(record, batch_id)
+    counts = _counts(record, batch.file_ids)
+    status: FileStatus = "in_progress" if counts.in_progress else "completed"
+    return VectorStoreFileBatch(
+        id=batch_id,
+        created_at=batch.created_at,
+        vector_store_id=record.id,
+        status="cancelled" if batch.cancelled else status,
+        file_counts=counts,
+    )
+
+
+def _counts(record: VectorStoreRecord, file_ids: Iterable[str]) -> FileCounts:
+    found = Counter(record.members[file_id].status for file_id in file_ids if file_id in record.members)
+    return FileCounts(**found, total=found.total())
