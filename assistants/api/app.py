@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -12,6 +13,7 @@ from assistants.api import (
     assistants,
     backend,
     file_batches,
+    files,
     messages,
     models,
     pages,
@@ -36,7 +38,7 @@ from assistants.settings import settings
 
 PREFIX = "/v1"
 _RESOURCES = (
-    assistants, threadruns, threads, messages, runs, steps, vector_stores, vector_store_files, file_batches,
+    assistants, threadruns, threads, messages, runs, steps, files, vector_stores, vector_store_files, file_batches,
 )  # fmt: skip
 ROUTERS = tuple(resource.router for resource in _RESOURCES)
 
@@ -81,7 +83,8 @@ async def _api_error(_: Request, error: Exception) -> Response:
 
 async def _invalid_request(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return error_response(translate(error.errors(), error.body))
+    body = dict(error.body) if isinstance(error.body, FormData) else error.body
+    return error_response(translate(error.errors(), body))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -4,7 +4,8 @@ from fastapi import APIRouter
 
 from assistants.api.parameters import Page, Project
 from assistants.api.service import service
-from assistants.ingestion.attachment import create_store, delete_store, find_store
+from assistants.ingestion.attachment import create_store, find_store
+from assistants.ingestion.removal import delete_store
 from assistants.schema.base import VectorStoreId
 from assistants.schema.errors import not_found
 from assistants.schema.lists import Deleted

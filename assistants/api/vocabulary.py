@@ -10,7 +10,8 @@ FIELDS: Mapping[str, str] = {
     "assistant_id": "Id of the assistant.",
     "anchor": "What the days are counted from.",
     "attachments": "Files of the message, and the tools that may use them.",
-    "attributes": "Up to 16 pairs of a key (64 characters) and a text, number or boolean, by which a search can filter.",
+    "attributes": "Up to 16 pairs of a key and a text, number or boolean, by which a search can filter.",
+    "bytes": "How large it is.",
     "cancelled": "How many were cancelled.",
     "cancelled_at": "When it was cancelled, in Unix seconds.",
     "chunk_overlap_tokens": "Tokens that two neighbouring chunks share: half a chunk at most.",
@@ -82,6 +83,7 @@ FIELDS: Mapping[str, str] = {
     "param": "The field that is wrong, such as `messages[0].content`.",
     "parameters": "The function's parameters as a JSON Schema; without it there are none.",
     "prompt_tokens": "Tokens that the model was given.",
+    "purpose": "What the file is for.",
     "query": "What is looked for: a text, or several.",
     "ranker": "How results are ranked.",
     "ranking_options": "How results are ranked, and which are left out.",
@@ -103,6 +105,7 @@ FIELDS: Mapping[str, str] = {
     "started_at": "When the run was started or resumed, in Unix seconds.",
     "static": "The sizes of chunks.",
     "status": "What state it is in.",
+    "status_details": "Always null.",
     "step_details": "What the step did.",
     "stream": "Whether to answer with server-sent events.",
     "strict": "Whether the model must follow the schema to the letter.",
@@ -138,6 +141,7 @@ FIELDS: Mapping[str, str] = {
     "LastError.code": "Whose fault it was: the service's, the model's rate limit, or the prompt's.",
     "Run.expires_at": "When the run expires unless it ends before, in Unix seconds; null when it has ended otherwise.",
     "Run.instructions": "What the assistant was told: its own instructions or the run's, then the additional ones.",
+    "File.expires_at": "When it is deleted, in Unix seconds; null: never.",
     "VectorStore.status": (
         "`in_progress`: some files are still being read. `completed`: none is. `expired`: it was not used for too long."
     ),

@@ -1,4 +1,4 @@
-"""Files put into vector stores and taken out of them, and what is left of a store that is deleted."""
+"""Files put into vector stores and taken out of them."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from azure.core.exceptions import AzureError
 
-from assistants.ingestion.items import INGEST, Ingest, LookAgain, Purge, portions
+from assistants.ingestion.items import INGEST, Ingest, LookAgain, portions
 from assistants.schema.errors import not_found
 from assistants.state.files import FileRecord
 from assistants.state.store import Store
@@ -17,9 +17,6 @@ from assistants.storage.documents import Document
 from assistants.storage.ids import blob_name
 
 log = logging.getLogger("assistants.ingestion")
-
-PURGE_DELAY = 30
-"""Seconds after which what is left of a deleted store is looked for: any write begun before has ended by then."""
 
 _AT_ONCE = 16
 
@@ -106,46 +103,13 @@ async def detach(store: Store, project: str, store_id: str, file_ids: Iterable[s
     return bool(gone)
 
 
-async def delete_store(store: Store, project: str, store_id: str) -> None:
-    """
-    Raises
-    ------
-    ApiError
-        There is no such vector store (404).
-    """
-    document = await find_store(store, project, store_id)
-    # Sent first: should this process die, the item finds what is left.
-    await store.queues.send(INGEST, Purge(project=project, store=store_id).model_dump(), PURGE_DELAY)
-    if not await store.vector_stores.delete(document.name):
-        raise not_found("vector store", store_id)
-    await purge_store(store, project, store_id)
-
-    def without(record: FileRecord) -> FileRecord | None:
-        left = [each for each in record.stores if each != store_id]
-        return record.model_copy(update={"stores": left}) if left != record.stores else None
-
-    async def forget(file_id: str) -> None:
-        await store.files.change(blob_name(project, file_id), without)
-
-    await _each(forget, document.value.members)
-
-
-async def purge_store(store: Store, project: str, store_id: str) -> bool:
-    """Delete a store with its chunks; whether there were any of these."""
-    # First, and again: who began the deletion may have died before it got so far.
-    await store.vector_stores.delete(blob_name(project, store_id))
-    names = [name async for name in store.chunks.names(blob_name(project, store_id) + "/")]
-    await _each(store.chunks.delete, names)
-    return bool(names)
-
-
 async def send_items(store: Store, project: str, store_id: str, files: Iterable[tuple[str, str, int]]) -> None:
     """Have files ingested that are in the store, given as (id, version, bytes)."""
 
     async def send(item: Ingest) -> None:
         await store.queues.send(INGEST, item.model_dump())
 
-    await _each(send, portions(project, store_id, files))
+    await each(send, portions(project, store_id, files))
 
 
 def chunks_name(project: str, store_id: str, file_id: str, version: str) -> str:
@@ -169,7 +133,7 @@ async def _announced(store: Store, project: str, store_id: str, files: Sequence[
             raise not_found("file", file.file_id)
         return file._replace(version=f"{token}-{number}", size=document.value.bytes)
 
-    announced = await _each(announce, enumerate(once.values()))
+    announced = await each(announce, enumerate(once.values()))
     delay = store.settings.look_again
     look = LookAgain(project=project, store=store_id, token=token, waiting=len(announced), delay=delay)
     await store.queues.send(INGEST, look.model_dump(), delay)
@@ -187,13 +151,13 @@ async def _follow_up(store: Store, project: str, store_id: str, files: Sequence[
 async def _delete_chunks(store: Store, project: str, store_id: str, members: dict[str, Member]) -> None:
     names = [chunks_name(project, store_id, file_id, each.version) for file_id, each in members.items()]
     try:
-        await _each(store.chunks.delete, names)
+        await each(store.chunks.delete, names)
     except AzureError as error:
         log.warning("vector store %s: chunks stay until it is deleted: %s", store_id, error)
 
 
-async def _each(act: Callable[[T], Awaitable[R]], things: Iterable[T]) -> list[R]:
-    """Do it with each of them, so many at once."""
+async def each(act: Callable[[T], Awaitable[R]], things: Iterable[T]) -> list[R]:
+    """Do it with each of them, sixteen at once."""
     turns = asyncio.Semaphore(_AT_ONCE)
 
     async def in_turn(thing: T) -> R:

@@ -9,9 +9,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from assistants.ingestion.attachment import chunks_name, purge_store, send_items
+from assistants.ingestion.attachment import chunks_name, send_items
 from assistants.ingestion.commits import Commits
-from assistants.ingestion.items import INGEST, Ingest, LookAgain, Purge, ingest_item
+from assistants.ingestion.items import INGEST, Ingest, Item, LookAgain, PurgeFile, PurgeStore, ingest_item
+from assistants.ingestion.removal import purge_file, purge_store
 from assistants.schema.tools import StaticChunks
 from assistants.schema.vector_stores import FileError
 from assistants.state.store import Store
@@ -71,9 +72,11 @@ class Ingestion:
             A file could not be processed; the item is to be delivered again.
         """
         item = ingest_item.validate_json(content)
-        if isinstance(item, Purge):
+        if isinstance(item, PurgeStore):
             if await purge_store(self._store, item.project, item.store):
                 await self._send(item, self._store.settings.purge_again)
+        elif isinstance(item, PurgeFile):
+            await purge_file(self._store, item)
         elif isinstance(item, LookAgain):
             await self._look_again(item)
         else:
@@ -163,5 +166,5 @@ class Ingestion:
         failed = [Outcome(*file, "failed", last_error=_GIVEN_UP) for file in item.files.items()]
         await self._commits.add(item.project, item.store, failed)
 
-    async def _send(self, item: Ingest | LookAgain | Purge, delay: float = 0) -> None:
+    async def _send(self, item: Item, delay: float = 0) -> None:
         await self._store.queues.send(INGEST, item.model_dump(), delay)

@@ -36,17 +36,25 @@ class LookAgain(BaseModel):
     """Seconds for which it was hidden."""
 
 
-class Purge(BaseModel):
+class PurgeStore(BaseModel):
     """Delete what is left of a deleted vector store."""
 
-    kind: Literal["purge"] = "purge"
+    kind: Literal["purge_store"] = "purge_store"
     project: str
     store: str
 
 
-ingest_item: TypeAdapter[Ingest | LookAgain | Purge] = TypeAdapter(
-    Annotated[Ingest | LookAgain | Purge, Field(discriminator="kind")]
-)
+class PurgeFile(BaseModel):
+    """Delete what is left of a deleted file, which may be in these stores."""
+
+    kind: Literal["purge_file"] = "purge_file"
+    project: str
+    file: str
+    stores: list[str]
+
+
+Item = Ingest | LookAgain | PurgeStore | PurgeFile
+ingest_item: TypeAdapter[Item] = TypeAdapter(Annotated[Item, Field(discriminator="kind")])
 
 
 def portions(project: str, store_id: str, files: Iterable[tuple[str, str, int]]) -> Iterator[Ingest]:

@@ -4,6 +4,7 @@ from typing import Literal
 
 from assistants.schema.base import Resource, Timestamp
 
+UploadPurpose = Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
 FilePurpose = Literal[
     "assistants", "assistants_output", "batch", "batch_output", "fine-tune", "fine-tune-results", "vision",
     "user_data", "evals",

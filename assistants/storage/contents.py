@@ -1,6 +1,6 @@
 """Contents: block blobs that are written once and never changed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 from azure.core.exceptions import ResourceNotFoundError
@@ -15,10 +15,13 @@ class Contents:
     def __init__(self, service: BlobServiceClient, container: str) -> None:
         self._container = service.get_container_client(container)
 
-    async def write(self, name: str, content: bytes) -> None:
-        """Write a content whole. To write it again is harmless, as a name stands for one content."""
+    async def write(self, name: str, content: bytes | Callable[[], AsyncIterator[bytes]]) -> None:
+        """Write a content, given whole or by what begins its pieces anew. To write it again is harmless."""
         blob = self._container.get_blob_client(name)
-        await made_on_first_use(lambda: blob.upload_blob(content, overwrite=True), self._container.create_container)
+        await made_on_first_use(
+            lambda: blob.upload_blob(content() if callable(content) else content, overwrite=True),
+            self._container.create_container,
+        )
 
     async def read(self, name: str) -> bytes | None:
         """The content, all of it in memory; None where there is none."""
@@ -26,6 +29,14 @@ class Contents:
             return await (await self._container.download_blob(name)).readall()
         except ResourceNotFoundError:
             return None
+
+    async def stream(self, name: str) -> AsyncIterator[bytes] | None:
+        """The content piece by piece; None where there is none."""
+        try:
+            download = await self._container.download_blob(name)
+        except ResourceNotFoundError:
+            return None
+        return download.chunks()
 
     async def delete(self, name: str) -> None:
         """Delete a content, if it is there."""
