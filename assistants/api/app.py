@@ -5,10 +5,25 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from assistants.api import assistants, backend, messages, models, pages, runs, steps, threadruns, threads
+from assistants.api import (
+    assistants,
+    backend,
+    file_batches,
+    files,
+    messages,
+    models,
+    pages,
+    runs,
+    steps,
+    threadruns,
+    threads,
+    vector_store_files,
+    vector_stores,
+)
 from assistants.api.gate import Gate, error_response
 from assistants.api.validation import translate
 from assistants.schema.errors import (
@@ -22,7 +37,10 @@ from assistants.schema.errors import (
 from assistants.settings import settings
 
 PREFIX = "/v1"
-ROUTERS = tuple(resource.router for resource in (assistants, threadruns, threads, messages, runs, steps))
+_RESOURCES = (
+    assistants, threadruns, threads, messages, runs, steps, files, vector_stores, vector_store_files, file_batches,
+)  # fmt: skip
+ROUTERS = tuple(resource.router for resource in _RESOURCES)
 
 
 def create_api() -> FastAPI:
@@ -65,7 +83,8 @@ async def _api_error(_: Request, error: Exception) -> Response:
 
 async def _invalid_request(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return error_response(translate(error.errors(), error.body))
+    body = dict(error.body) if isinstance(error.body, FormData) else error.body
+    return error_response(translate(error.errors(), body))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

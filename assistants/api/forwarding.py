@@ -171,6 +171,7 @@ def _forwarding(router: APIRouter) -> APIRouter:
             tags=route.tags,
             responses=route.responses,
             response_model=route.response_model,
+            response_class=route.response_class,
             dependencies=[each for each in route.dependencies if each.dependency is not run_is_modifiable],
         )
     return twin
