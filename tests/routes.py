@@ -21,6 +21,7 @@ KINDS = {
     "run_id": ("run", "run"),
     "step_id": ("run step", "step"),
     "file_id": ("file", "file"),
+    "upload_id": ("upload", "upload"),
     "vector_store_id": ("vector store", "vs"),
     "batch_id": ("file batch", "vsfb"),
 }
@@ -28,6 +29,7 @@ KINDS = {
 
 REQUIRED: Mapping[str, Any] = {
     "model": "gpt-4o", "role": "user", "content": "Hello", "tool_outputs": [], "attributes": {}, "file_ids": ["file-1"],
+    "filename": "a.txt", "purpose": "vision", "bytes": 1, "mime_type": "text/plain", "part_ids": ["part_1"],
 }  # fmt: skip
 """A value for every field that some request requires; `assistant_id` and `file_id` are among the ids."""
 
@@ -84,6 +86,7 @@ def one_of_each(client: OpenAI) -> dict[str, str]:
     (step,) = client.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id)
     store = client.vector_stores.create()
     file = client.files.create(file=("hello.txt", b"Hello"), purpose="assistants")
+    upload = client.uploads.create(filename="a.txt", purpose="vision", bytes=1, mime_type="text/plain")
     batch = client.vector_stores.file_batches.create_and_poll(store.id, file_ids=[file.id])
     return {
         "assistant_id": assistant.id,
@@ -92,6 +95,7 @@ def one_of_each(client: OpenAI) -> dict[str, str]:
         "run_id": run.id,
         "step_id": step.id,
         "file_id": file.id,
+        "upload_id": upload.id,
         "vector_store_id": store.id,
         "batch_id": batch.id,
     }

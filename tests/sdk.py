@@ -9,7 +9,7 @@ import httpx2
 import openai
 import pytest
 from openai import OpenAI, types
-from openai.types import beta, vector_stores
+from openai.types import beta, uploads, vector_stores
 from openai.types.beta import threads
 from openai.types.beta.threads import runs
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -160,6 +160,8 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "thread.run": Run,
     "thread.run.step": RunStep,
     "thread.run.step.delta": RunStepDeltaEvent,
+    "upload": types.Upload,
+    "upload.part": uploads.UploadPart,
     "vector_store": VectorStore,
     "vector_store.deleted": types.VectorStoreDeleted,
     "vector_store.file": vector_stores.VectorStoreFile,

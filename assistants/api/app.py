@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -21,6 +20,7 @@ from assistants.api import (
     steps,
     threadruns,
     threads,
+    uploads,
     vector_store_files,
     vector_stores,
 )
@@ -38,7 +38,8 @@ from assistants.settings import settings
 
 PREFIX = "/v1"
 _RESOURCES = (
-    assistants, threadruns, threads, messages, runs, steps, files, vector_stores, vector_store_files, file_batches,
+    assistants, threadruns, threads, messages, runs, steps, files, uploads, vector_stores, vector_store_files,
+    file_batches,
 )  # fmt: skip
 ROUTERS = tuple(resource.router for resource in _RESOURCES)
 
@@ -83,8 +84,7 @@ async def _api_error(_: Request, error: Exception) -> Response:
 
 async def _invalid_request(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    body = dict(error.body) if isinstance(error.body, FormData) else error.body
-    return error_response(translate(error.errors(), body))
+    return error_response(translate(error.errors(), error.body))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -40,6 +40,7 @@ _IDS = {
     "step_id": "Id of the step.",
     "vector_store_id": "Id of the vector store.",
     "file_id": "Id of the file.",
+    "upload_id": "Id of the upload.",
     "batch_id": "Id of the batch.",
 }
 _RESPONSES = {

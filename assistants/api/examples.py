@@ -29,6 +29,12 @@ EXAMPLES: Mapping[str, Any] = {
     "CreateThreadAndRun": {"assistant_id": _ASSISTANT_ID, "thread": {"messages": [_MESSAGE]}},
     "ModifyRun": {"metadata": {"trial": "a"}},
     "SubmitToolOutputs": {"tool_outputs": [{"tool_call_id": "call_Yx2mPq81", "output": "Sunny, 21 degrees"}]},
+    "CreateUpload": {
+        "filename": "handbook.pdf",
+        "purpose": "assistants",
+        "bytes": 73400320,
+        "mime_type": "application/pdf",
+    },
     "CreateVectorStore": {"name": "Handbook", "file_ids": [_FILE_ID]},
     "ModifyVectorStore": {"name": "Handbook, second edition"},
     "CreateVectorStoreFile": {"file_id": _FILE_ID, "attributes": {"year": 2026}},

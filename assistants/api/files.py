@@ -1,30 +1,29 @@
 """Files."""
 
-from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any
+from urllib.parse import quote
 
-from fastapi import APIRouter, File, Form, Query, UploadFile
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
+from assistants.api.multipart import Form
 from assistants.api.parameters import Project
 from assistants.api.service import service
+from assistants.ingestion.intake import create_file
 from assistants.ingestion.removal import delete_file
 from assistants.schema import files
 from assistants.schema.base import FileId
-from assistants.schema.errors import not_found
+from assistants.schema.errors import download_refused, not_found, range_not_satisfiable
 from assistants.schema.lists import Deleted
 from assistants.schema.lists import Page as ListPage
 from assistants.state.files import FileRecord, view
 from assistants.state.paging import Cursors, Order, page_of_documents
-from assistants.storage.connection import MAX_WRITE
 from assistants.storage.ids import blob_name
 
 router = APIRouter(prefix="/files", tags=["Files"])
 
-DAYS_30 = 2_592_000
-
-_PIECE = 1024 * 1024
-
+_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
 _BYTES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The bytes.", "content": {"application/octet-stream": {}}}
 }
@@ -48,34 +47,28 @@ async def files_list(
     return ListPage.of(*await page_of_documents(store.files, project, (), Cursors(limit, order, after), show))
 
 
-@router.post("")
-async def files_create(
-    project: Project,
-    file: Annotated[UploadFile, File(description="The file itself.")],
-    purpose: Annotated[files.UploadPurpose, Form(description="What it is for.")],
-    anchor: Annotated[
-        Literal["created_at"] | None, Form(alias="expires_after[anchor]", description="What the seconds count from.")
-    ] = None,
-    seconds: Annotated[
-        int | None,
-        Form(alias="expires_after[seconds]", ge=3600, le=DAYS_30, description="Seconds after which it is deleted."),
-    ] = None,
-) -> files.File:
+@router.post("", openapi_extra=files.form(files.CreateFile))
+async def files_create(request: Request, project: Project) -> files.File:
     """Uploads a file."""
     store = service().store
+    file_id, blocks = store.ids.new("file-"), list[str]()
+
+    async def keep(piece: bytes) -> None:
+        blocks.append(f"{len(blocks):05}")
+        await store.contents.stage(blob_name(project, file_id), blocks[-1], piece)
+
+    received = Form(request, "file", store.settings.max_file_bytes, keep)
+    body = await received.read(files.CreateFile)
     now = int(store.clock.now())
     record = FileRecord(
-        id=store.ids.new("file-"),
+        id=file_id,
         created_at=now,
-        purpose=purpose,
-        filename=file.filename or "file",
-        bytes=file.size or 0,
-        expires_at=now + seconds if anchor and seconds else None,
+        purpose=body.purpose,
+        filename=body.file,
+        bytes=received.bytes,
+        expires_at=now + body.expires_after.seconds if body.expires_after else None,
     )
-    name = blob_name(project, record.id)
-    await store.contents.write(name, await file.read() if record.bytes <= MAX_WRITE else lambda: _pieces(file))
-    await store.files.create(name, record)
-    return view(record)
+    return view(await create_file(store, project, record, blocks))
 
 
 @router.get("/{file_id}")
@@ -92,19 +85,48 @@ async def files_delete(project: Project, file_id: FileId) -> Deleted:
 
 
 @router.get("/{file_id}/content", response_class=StreamingResponse, responses=_BYTES)
-async def files_content(project: Project, file_id: FileId) -> StreamingResponse:
-    """Retrieves the bytes of a file."""
-    await _find_file(project, file_id)
-    content = await service().store.contents.stream(blob_name(project, file_id))
-    if content is None:
-        raise not_found("file", file_id)
-    return StreamingResponse(content, media_type="application/octet-stream")
+async def files_content(request: Request, project: Project, file_id: FileId) -> StreamingResponse:
+    """Retrieves the bytes of a file, or the one range of them that is asked for."""
+    store, file = service().store, await _find_file(project, file_id)
+    if file.purpose == "assistants" and store.settings.refuse_assistants_downloads:
+        raise download_refused(file.purpose)
+    part = asked_for(request.headers.get("range"), file.bytes)
+    start, end = (part.start, part.stop) if part else (0, file.bytes)
+    headers = {
+        "Content-Length": str(end - start),
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.filename, safe='')}",
+        "Accept-Ranges": "bytes",
+    }
+    if part is not None:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{file.bytes}"
+    return StreamingResponse(
+        store.contents.stream(blob_name(project, file_id), start, end),
+        200 if part is None else 206,
+        headers,
+        media_type="application/octet-stream",
+    )
 
 
-async def _pieces(file: UploadFile) -> AsyncIterator[bytes]:
-    await file.seek(0)
-    while piece := await file.read(_PIECE):
-        yield piece
+def asked_for(header: str | None, size: int) -> range | None:
+    """The bytes that a `Range` header asks for; None is all of them, as for several ranges and for other units.
+
+    Raises
+    ------
+    ApiError
+        There are no such bytes (416).
+    """
+    found = _RANGE.fullmatch(header or "")
+    if found is None or not (found[1] or found[2]):
+        return None
+    if found[1]:
+        start, end = int(found[1]), min(int(found[2]), size - 1) + 1 if found[2] else size
+        if found[2] and int(found[2]) < start:
+            return None
+    else:
+        start, end = max(size - int(found[2]), 0), size
+    if start >= end:
+        raise range_not_satisfiable(size)
+    return range(start, end)
 
 
 async def _find_file(project: str, file_id: str) -> FileRecord:

@@ -11,8 +11,17 @@ from typing import NamedTuple
 
 from assistants.ingestion.attachment import chunks_name, send_items
 from assistants.ingestion.commits import Commits
-from assistants.ingestion.items import INGEST, Ingest, Item, LookAgain, PurgeFile, PurgeStore, ingest_item
-from assistants.ingestion.removal import purge_file, purge_store
+from assistants.ingestion.items import (
+    INGEST,
+    Ingest,
+    Item,
+    LookAfterFile,
+    LookAgain,
+    PurgeFile,
+    PurgeStore,
+    ingest_item,
+)
+from assistants.ingestion.removal import look_after_file, purge_file, purge_store
 from assistants.schema.tools import StaticChunks
 from assistants.schema.vector_stores import FileError
 from assistants.state.store import Store
@@ -77,6 +86,8 @@ class Ingestion:
                 await self._send(item, self._store.settings.purge_again)
         elif isinstance(item, PurgeFile):
             await purge_file(self._store, item)
+        elif isinstance(item, LookAfterFile):
+            await look_after_file(self._store, item)
         elif isinstance(item, LookAgain):
             await self._look_again(item)
         else:

@@ -53,7 +53,15 @@ class PurgeFile(BaseModel):
     stores: list[str]
 
 
-Item = Ingest | LookAgain | PurgeStore | PurgeFile
+class LookAfterFile(BaseModel):
+    """Delete a content that no file was made of, or a file that has expired, which nobody may ever meet."""
+
+    kind: Literal["look_after_file"] = "look_after_file"
+    project: str
+    file: str
+
+
+Item = Ingest | LookAgain | PurgeStore | PurgeFile | LookAfterFile
 ingest_item: TypeAdapter[Item] = TypeAdapter(Annotated[Item, Field(discriminator="kind")])
 
 

@@ -1,7 +1,7 @@
 """Vector stores and files that are deleted, and what is left of them."""
 
 from assistants.ingestion.attachment import detach, each, find_store
-from assistants.ingestion.items import INGEST, PurgeFile, PurgeStore
+from assistants.ingestion.items import INGEST, LookAfterFile, PurgeFile, PurgeStore
 from assistants.schema.errors import not_found
 from assistants.state.files import FileRecord
 from assistants.state.store import Store
@@ -9,6 +9,9 @@ from assistants.storage.ids import blob_name
 
 PURGE_DELAY = 30
 """Seconds after which what is left of a deletion is looked for: any write begun before has ended by then."""
+
+LONGEST_DELAY = 6 * 86_400
+"""Seconds for which an item may be hidden; storage allows seven days."""
 
 
 async def delete_store(store: Store, project: str, store_id: str) -> None:
@@ -69,3 +72,18 @@ async def purge_file(store: Store, item: PurgeFile) -> None:
     for store_id in item.stores:
         await detach(store, item.project, store_id, [item.file])
     await store.contents.delete(name)
+
+
+async def look_after_file(store: Store, item: LookAfterFile) -> None:
+    """Delete the content of a file that was never made, or a file that has expired; if it is to expire, come again."""
+    name, now = blob_name(item.project, item.file), store.clock.now()
+    document = await store.files.read(name)
+    if document is None:
+        await store.contents.delete(name)
+    elif document.value.expired(now):
+        purge = PurgeFile(project=item.project, file=item.file, stores=document.value.stores)
+        await store.queues.send(INGEST, purge.model_dump(), PURGE_DELAY)
+        await purge_file(store, purge)
+    elif document.value.expires_at is not None:
+        delay = min(document.value.expires_at - now, LONGEST_DELAY)
+        await store.queues.send(INGEST, item.model_dump(), delay)

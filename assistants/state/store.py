@@ -13,6 +13,7 @@ from assistants.state.files import FileRecord
 from assistants.state.messages import Messages
 from assistants.state.runs import RunRecord
 from assistants.state.threads import ThreadRecord
+from assistants.state.uploads import UploadRecord
 from assistants.state.vector_stores import VectorStoreRecord
 from assistants.storage.clock import Clock
 from assistants.storage.connection import blob_service, queue_service
@@ -54,6 +55,7 @@ class Store:
     files: Documents[FileRecord]
     contents: Contents
     """The bytes of files, by the names of their documents."""
+    uploads: Documents[UploadRecord]
     vector_stores: Documents[VectorStoreRecord]
     chunks: Contents
     """What is searched in a version of a file in a vector store."""
@@ -85,6 +87,7 @@ class Store:
             runs=Documents(blobs, "runs", RunRecord),
             files=Documents(blobs, "files", FileRecord),
             contents=Contents(blobs, "file-contents"),
+            uploads=Documents(blobs, "uploads", UploadRecord),
             vector_stores=Documents(blobs, "vector-stores", VectorStoreRecord),
             chunks=Contents(blobs, "vector-store-chunks"),
             services=(blobs, queues),

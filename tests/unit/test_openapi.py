@@ -10,13 +10,13 @@ from pydantic import TypeAdapter
 
 from assistants.api.app import PREFIX, create_api
 from assistants.api.description import described
-from assistants.schema import assistants, errors, lists, messages, runs, steps, threads, vector_stores
+from assistants.schema import assistants, errors, lists, messages, runs, steps, threads, uploads, vector_stores
 from tests.openapi import Document, differences, matches
 from tests.routes import ROUTES
 
 DATA = Path(__file__).parents[1] / "data"
 ALLOWED: dict[str, str] = yaml.safe_load((DATA / "openapi-differences.yaml").read_text(encoding="utf-8"))
-MODULES = (assistants, threads, messages, runs, steps, vector_stores, lists, errors)
+MODULES = (assistants, threads, messages, runs, steps, uploads, vector_stores, lists, errors)
 
 
 @pytest.fixture(scope="module")
