@@ -47,6 +47,8 @@ def document(client: OpenAI) -> Schema:
         ids = waiting if "{run_id}" in path or "{message_id}" in path else {**waiting, "thread_id": idle}
         for method, operation in item.items():
             operation["responses"]["4XX"] = {"description": "Any error.", "content": {"application/json": body}}
+            if operation["operationId"] == "downloadFile":
+                operation["responses"]["200"]["content"]["application/octet-stream"] = {}
             if operation["operationId"] in STREAMED:
                 operation["responses"]["200"]["content"]["text/event-stream"] = {}
             for parameter in operation.get("parameters", []):
