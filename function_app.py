@@ -12,6 +12,7 @@ from assistants.api.app import PREFIX, ROUTERS, create_api
 from assistants.api.models import router as models
 from assistants.api.service import service
 from assistants.engine.items import WORK
+from assistants.ingestion.items import INGEST
 from assistants.settings import settings
 from assistants.tools.registry import QUEUES
 
@@ -91,6 +92,14 @@ async def _give_up_tool(content: bytes) -> None:
     await service().attendance.give_up_tool(content)
 
 
+async def _ingest(content: bytes) -> None:
+    await service().ingestion.ingest(content)
+
+
+async def _give_up_ingest(content: bytes) -> None:
+    await service().ingestion.give_up(content)
+
+
 # A proxy has no storage, without which the host cannot listen to queues.
 if settings().backend == "blob":
     _attend(WORK, _work, WORK)
@@ -98,3 +107,5 @@ if settings().backend == "blob":
     for _queue in QUEUES:
         _attend(_queue, _tool, _queue)
         _attend(f"{_queue}-poison", _give_up_tool, f"{_queue}_poison")
+    _attend(INGEST, _ingest, INGEST)
+    _attend(f"{INGEST}-poison", _give_up_ingest, f"{INGEST}_poison")

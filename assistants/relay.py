@@ -32,6 +32,8 @@ class Relayed(StreamingResponse):
 
     def __init__(self, answer: httpx2.Response, body: AsyncIterator[bytes]) -> None:
         super().__init__(body, answer.status_code, headers_of(answer))
+        if media_type(answer) != EVENTS and "content-encoding" not in answer.headers:
+            self.headers.update({name: answer.headers[name] for name in ("content-length",) if name in answer.headers})
         self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

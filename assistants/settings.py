@@ -160,6 +160,18 @@ class Settings(BaseSettings):
         60, validation_alias="PURGE_AGAIN", description="seconds between two looks at what is left of a deleted thread"
     )
 
+    # Files.
+    max_file_bytes: Annotated[int, Field(ge=1, le=50_000 * 4 * 1024 * 1024)] = Field(
+        512 * 1024 * 1024,
+        validation_alias="MAX_FILE_BYTES",
+        description="bytes of the largest file; `FUNCTIONS_REQUEST_BODY_SIZE_LIMIT` has to be a little larger",
+    )
+    refuse_assistants_downloads: bool = Field(
+        False,
+        validation_alias="REFUSE_ASSISTANTS_DOWNLOADS",
+        description="`true`: files of the purpose `assistants` cannot be downloaded, as OpenAI had it",
+    )
+
     retrieval_delay: Annotated[float, Field(ge=0)] = Field(
         0, validation_alias="RETRIEVAL_DELAY", description="seconds the fake retrieval tool takes to answer"
     )

@@ -154,7 +154,8 @@ class Cases:
         alternatives = list(self._alternatives(schema))
         members = [each for each in alternatives if each.get("type") != "null"]
         nullable = len(members) < len(alternatives)
-        wrong_type = 5 if not {each["type"] for each in members} & {"integer", "number"} else "x"
+        types = {each["type"] for each in members}
+        wrong_type: Any = 5 if not types & {"integer", "number"} else "x" if "string" not in types else {}
         expected = self._expected(members)
         if place.param:
             null = None if nullable else self._example(schema)
@@ -193,7 +194,8 @@ class Cases:
                 words.append(word)
         if len(words) == 1:
             return f"one of {_listed(members[0]['enum'], 'or', 12)}" if "enum" in members[0] else words[0]
-        return "one of " + " or ".join([words[0], *(word.partition(" ")[2] for word in words[1:])])
+        first, *others, last = [words[0], *(word.partition(" ")[2] for word in words[1:])]
+        return f"one of {', '.join([first, *others])}{',' * bool(others)} or {last}"
 
     def _object(self, schema: Schema, place: _Place, members: Sequence[Schema]) -> Iterator[Case]:
         example, properties = self._example(schema), schema.get("properties", {})
@@ -206,7 +208,6 @@ class Cases:
             yield self._case(place, schema, "additionalProperties", example, {**example, "other": 1}, answer)
         if _is_choice_of_keys(schema):
             yield from self._choice_of_keys(schema, place)
-            example = {}
         if isinstance(schema.get("additionalProperties"), dict):
             yield from self._map(schema, place)
         objects = [each for each in members if each["type"] == "object"]
@@ -218,7 +219,8 @@ class Cases:
                 yield self._case(field, child, "type", tag, 5, _not_among(tags, 5))
                 yield self._case(field, child, "enum", tag, "other", _not_among(tags, "other"))
             else:
-                yield from self._value(child, place.key(name, example))
+                chosen = _is_choice_of_keys(schema) and {"required": [name]} in schema["oneOf"]
+                yield from self._value(child, place.key(name, {} if chosen else example))
 
     def _choice_of_keys(self, schema: Schema, place: _Place) -> Iterator[Case]:
         first, second = (each["required"][0] for each in schema["oneOf"])
@@ -353,7 +355,7 @@ def _missing(param: str) -> _Answer:
 
 
 def _wrong_type(expected: str, got: Any) -> _Answer:
-    described = {int: "an integer", str: "a string", type(None): "null"}[type(got)]
+    described = {int: "an integer", str: "a string", dict: "an object", type(None): "null"}[type(got)]
     return _Answer(f"Invalid type for @: expected {expected}, but got {described} instead.", "invalid_type")
 
 

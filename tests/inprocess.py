@@ -14,6 +14,9 @@ from assistants.api import service as services
 from assistants.api.app import create_api
 from assistants.engine.attendance import Attendance
 from assistants.engine.items import WORK
+from assistants.ingestion.cutting import cut
+from assistants.ingestion.ingestion import Ingestion
+from assistants.ingestion.items import INGEST
 from assistants.local.azurite import Storage
 from assistants.state.store import Store
 from tests.attending import ScriptedModel, open_store
@@ -24,14 +27,15 @@ class InProcess:
 
     def __init__(self, store: Store, model: ScriptedModel, api: FastAPI, client: AsyncOpenAI) -> None:
         self.store, self.model, self.api, self.client = store, model, api, client
-        self.attendance = Attendance(store, model)
+        self.attendance, self.ingestion = Attendance(store, model), Ingestion(store, cut)
 
     async def attend(self, queue: str = WORK) -> None:
         """Receive the queue's next item, attend to it, and delete it, as the Functions host does."""
         client = self.store.services[1].get_queue_client(queue, message_decode_policy=BinaryBase64DecodePolicy())
         item: Any = await client.receive_message(visibility_timeout=600)
         assert item is not None, f"the queue {queue} is empty"
-        await (self.attendance.work if queue == WORK else self.attendance.tool)(item.content)
+        handlers = {WORK: self.attendance.work, INGEST: self.ingestion.ingest}
+        await handlers.get(queue, self.attendance.tool)(item.content)
         await client.delete_message(item.id, item.pop_receipt)
 
 
@@ -43,7 +47,7 @@ async def in_process(storage: Storage, model: ScriptedModel, **settings: str) ->
     http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=api))
     client = AsyncOpenAI(base_url="http://localhost/v1", api_key="unused", max_retries=0, http_client=http)
     running = InProcess(store, model, api, client)
-    opened = services.Service(store, _NoEndpoint(), running.attendance)  # type: ignore[reportArgumentType]
+    opened = services.Service(store, _NoEndpoint(), running.attendance, running.ingestion)  # type: ignore[reportArgumentType]
     services._services[asyncio.get_running_loop()] = opened
     try:
         yield running

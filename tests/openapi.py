@@ -72,10 +72,10 @@ class Document:
 
     def request(self, operation: Json) -> Shape | None:
         body = operation.get("requestBody")
-        return self.shape(body["content"]["application/json"]["schema"]) if body else None
+        return self.shape(next(iter(body["content"].values()))["schema"]) if body else None
 
     def response(self, operation: Json) -> Shape:
-        return self.shape(operation["responses"]["200"]["content"]["application/json"]["schema"])
+        return self.shape(operation["responses"]["200"]["content"].get("application/json", {}).get("schema", {}))
 
     def resolved(self, schema: Json) -> dict[str, Any]:
         """The schema without references and compositions; what stands beside those wins."""

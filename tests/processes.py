@@ -66,6 +66,12 @@ class Process:
         assert self._process is not None
         self._process.send_signal(number)
 
+    def peak_memory(self) -> int:
+        """The most bytes of memory that it has ever had, as Linux counts them."""
+        assert self._process is not None
+        status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024
+
     def __enter__(self) -> Self:
         return self.start()
 

@@ -55,7 +55,8 @@ def reference() -> Schema:
     seen: set[int] = set()
     for operation in operations(document).values():
         for parameter in operation.parameters:
-            _merge(parameter["schema"], SUPPLEMENT["parameters"].get(parameter["name"], {}))
+            limits, name = SUPPLEMENT["parameters"], parameter["name"]
+            _merge(parameter["schema"], limits.get(f"{operation.id} {name}", limits.get(name, {})))
         if operation.id not in SUPPLEMENT["absent"] and operation.body:
             _complete(document, operation.body, seen)
     return _without_nullable(document)

@@ -11,6 +11,7 @@ from openai.types.beta.threads import Run
 from pydantic import BaseModel
 
 from assistants.api.app import ROUTERS
+from assistants.schema.vector_stores import CreateVectorStoreFileBatch
 from tests.talk import ask, function
 
 KINDS = {
@@ -19,11 +20,18 @@ KINDS = {
     "message_id": ("message", "msg"),
     "run_id": ("run", "run"),
     "step_id": ("run step", "step"),
+    "file_id": ("file", "file"),
+    "upload_id": ("upload", "upload"),
+    "vector_store_id": ("vector store", "vs"),
+    "batch_id": ("file batch", "vsfb"),
 }
 """What an id of a path is called in an error, and what it begins with."""
 
-REQUIRED: Mapping[str, Any] = {"model": "gpt-4o", "role": "user", "content": "Hello", "tool_outputs": []}
-"""A value for every field that some request requires; `assistant_id` is among the ids."""
+REQUIRED: Mapping[str, Any] = {
+    "model": "gpt-4o", "role": "user", "content": "Hello", "tool_outputs": [], "attributes": {}, "file_ids": ["file-1"],
+    "filename": "a.txt", "purpose": "vision", "bytes": 1, "mime_type": "text/plain", "part_ids": ["part_1"],
+}  # fmt: skip
+"""A value for every field that some request requires; `assistant_id` and `file_id` are among the ids."""
 
 
 class Route(NamedTuple):
@@ -44,7 +52,16 @@ class Route(NamedTuple):
     @property
     def lists(self) -> bool:
         """Whether it answers a list."""
-        return self.method == "GET" and not self.path.endswith("}")
+        return self.method == "GET" and not self.path.endswith(("}", "/content"))
+
+    def unknown(self, name: str, ids: Mapping[str, str]) -> tuple[str, str | None]:
+        """What it says, and of which parameter, where this id is of nothing that is there."""
+        kind, value = KINDS[name][0], ids[name]
+        if "vector_store_id" in self.ids and name != "vector_store_id":
+            return f"No {kind} found with id '{value}' in vector store '{ids['vector_store_id']}'.", None
+        return (
+            (f"No such File object: {value}", "id") if kind == "file" else (f"No {kind} found with id '{value}'.", None)
+        )
 
     def call(self, client: OpenAI, ids: Mapping[str, str]) -> Any:
         """What the route answers to the smallest body that it accepts."""
@@ -59,17 +76,28 @@ def send(client: OpenAI, method: str, path: str, body: object = None) -> Any:
 
 
 def one_of_each(client: OpenAI) -> dict[str, str]:
-    """The ids of a new object of each kind, by their names in paths: a run waits in a thread with one message."""
+    """The ids of a new object of each kind, by their names in paths.
+
+    A run waits in a thread with one message; a vector store has one file, which came in a batch.
+    """
     assistant: Assistant = client.beta.assistants.create(model="gpt-4o", tools=[function("get_time")])
     run: Run = ask(client, assistant.id, "get_time")
     (message,) = client.beta.threads.messages.list(run.thread_id)
     (step,) = client.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id)
+    store = client.vector_stores.create()
+    file = client.files.create(file=("hello.txt", b"Hello"), purpose="assistants")
+    upload = client.uploads.create(filename="a.txt", purpose="vision", bytes=1, mime_type="text/plain")
+    batch = client.vector_stores.file_batches.create_and_poll(store.id, file_ids=[file.id])
     return {
         "assistant_id": assistant.id,
         "thread_id": run.thread_id,
         "message_id": message.id,
         "run_id": run.id,
         "step_id": step.id,
+        "file_id": file.id,
+        "upload_id": upload.id,
+        "vector_store_id": store.id,
+        "batch_id": batch.id,
     }
 
 
@@ -77,6 +105,8 @@ def _route(route: APIRoute) -> list[Route]:
     bodies = [param.field_info.annotation for param in route.dependant.body_params]
     models = [body for body in bodies if isinstance(body, type) and issubclass(body, BaseModel)]
     required = tuple(name for body in models for name, field in body.model_fields.items() if field.is_required())
+    if CreateVectorStoreFileBatch in models:
+        required = ("file_ids",)  # or files
     return [Route(method, route.path, required) for method in sorted(route.methods or ())]
 
 

@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeVar, cast
 import httpx2
 import openai
 import pytest
-from openai import OpenAI
-from openai.types import beta
+from openai import OpenAI, types
+from openai.types import beta, uploads, vector_stores
 from openai.types.beta import threads
 from openai.types.beta.threads import runs
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -83,6 +83,35 @@ class RunStepDeltaEvent(runs.RunStepDeltaEvent):
     delta: RunStepDelta  # type: ignore[reportIncompatibleVariableOverride]
 
 
+class VectorStore(types.VectorStore):
+    """The SDK's, whose name may be null, as OpenAI's is."""
+
+    name: str | None  # type: ignore[reportIncompatibleVariableOverride]
+
+
+class Pieces(BaseModel):
+    """What a file in a vector store says."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    object: Literal["vector_store.file_content.page"]
+    data: list[vector_stores.FileContentResponse]
+    has_more: bool
+    next_page: str | None
+
+
+class Results(BaseModel):
+    """What a search found."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    object: Literal["vector_store.search_results.page"]
+    search_query: list[str]
+    data: list[types.VectorStoreSearchResponse]
+    has_more: bool
+    next_page: str | None
+
+
 class Page(BaseModel):
     """A list, of which the SDK has no model that is validated."""
 
@@ -120,6 +149,8 @@ CLIENTS = ("OpenAI", "AsyncOpenAI", "AzureOpenAI", "AsyncAzureOpenAI")
 MODELS: Mapping[str, type[BaseModel]] = {
     "assistant": Assistant,
     "assistant.deleted": beta.AssistantDeleted,
+    "file": types.FileObject,
+    "file.deleted": types.FileDeleted,
     "list": Page,
     "thread": beta.Thread,
     "thread.deleted": beta.ThreadDeleted,
@@ -129,6 +160,15 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "thread.run": Run,
     "thread.run.step": RunStep,
     "thread.run.step.delta": RunStepDeltaEvent,
+    "upload": types.Upload,
+    "upload.part": uploads.UploadPart,
+    "vector_store": VectorStore,
+    "vector_store.deleted": types.VectorStoreDeleted,
+    "vector_store.file": vector_stores.VectorStoreFile,
+    "vector_store.file.deleted": vector_stores.VectorStoreFileDeleted,
+    "vector_store.file_content.page": Pieces,
+    "vector_store.files_batch": vector_stores.VectorStoreFileBatch,
+    "vector_store.search_results.page": Results,
 }
 """What each kind of object is validated against."""
 
@@ -144,7 +184,8 @@ def strict(model: type[Model], payload: Any) -> Model:
 
 def strict_object(payload: dict[str, Any]) -> None:
     """An object or a page of objects, each validated as what its `object` says it is."""
-    found = strict(MODELS[payload["object"]], payload)
+    kind = payload["object"]
+    found = strict(MODELS["file.deleted" if kind == "file" and "deleted" in payload else kind], payload)
     if isinstance(found, Page):
         ids = [each["id"] for each in found.data]
         assert (found.first_id, found.last_id) == ((ids[0], ids[-1]) if ids else (None, None))

@@ -8,7 +8,22 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from assistants.api import assistants, backend, messages, models, pages, runs, steps, threadruns, threads
+from assistants.api import (
+    assistants,
+    backend,
+    file_batches,
+    files,
+    messages,
+    models,
+    pages,
+    runs,
+    steps,
+    threadruns,
+    threads,
+    uploads,
+    vector_store_files,
+    vector_stores,
+)
 from assistants.api.gate import Gate, error_response
 from assistants.api.validation import translate
 from assistants.schema.errors import (
@@ -22,7 +37,11 @@ from assistants.schema.errors import (
 from assistants.settings import settings
 
 PREFIX = "/v1"
-ROUTERS = tuple(resource.router for resource in (assistants, threadruns, threads, messages, runs, steps))
+_RESOURCES = (
+    assistants, threadruns, threads, messages, runs, steps, files, uploads, vector_stores, vector_store_files,
+    file_batches,
+)  # fmt: skip
+ROUTERS = tuple(resource.router for resource in _RESOURCES)
 
 
 def create_api() -> FastAPI:

@@ -12,7 +12,7 @@ from assistants.api.vocabulary import FIELDS
 Json = dict[str, Any]
 
 _ABOUT = """\
-The OpenAI Assistants API v2: assistants, threads, messages, runs and their steps.
+The OpenAI Assistants API v2: assistants, threads, messages, runs and their steps, files and vector stores.
 
 The header `OpenAI-Beta: assistants=v1` selects the shapes of v1 (`file_ids`, the tool `retrieval`). The same API is at
 `/openai/...?api-version=...` and `/openai/v1/...` for clients of Azure OpenAI, with no such header.
@@ -38,6 +38,10 @@ _IDS = {
     "message_id": "Id of the message.",
     "run_id": "Id of the run.",
     "step_id": "Id of the step.",
+    "vector_store_id": "Id of the vector store.",
+    "file_id": "Id of the file.",
+    "upload_id": "Id of the upload.",
+    "batch_id": "Id of the batch.",
 }
 _RESPONSES = {
     "200": "It was done.",

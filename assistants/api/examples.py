@@ -14,6 +14,7 @@ _TOOL = {
 _MESSAGE = {"role": "user", "content": "What is the weather like in Oslo?"}
 _ASSISTANT_ID, _THREAD_ID = "asst_6FXKGWbMcRFqD2UJnFIxPa0w", "thread_6FXKGWbN1zaR5hV8c2Qm4KdT"
 _RUN_ID, _MESSAGE_ID = "run_6FXKGWbNgL9sYp3eT7uB1XoC", "msg_6FXKGWbO0fHjWk2rE5vN8ZiM"
+_FILE_ID, _STORE_ID = "file-6FXKGWbMb0Tn3YqE8sJ1VzKc", "vs_6FXKGWbMd7Rk2HwP5uC9XmQa"
 _USAGE = {"prompt_tokens": 63, "completion_tokens": 17, "total_tokens": 80}
 _EMPTY: dict[str, str] = {}
 
@@ -28,6 +29,45 @@ EXAMPLES: Mapping[str, Any] = {
     "CreateThreadAndRun": {"assistant_id": _ASSISTANT_ID, "thread": {"messages": [_MESSAGE]}},
     "ModifyRun": {"metadata": {"trial": "a"}},
     "SubmitToolOutputs": {"tool_outputs": [{"tool_call_id": "call_Yx2mPq81", "output": "Sunny, 21 degrees"}]},
+    "CreateUpload": {
+        "filename": "handbook.pdf",
+        "purpose": "assistants",
+        "bytes": 73400320,
+        "mime_type": "application/pdf",
+    },
+    "CreateVectorStore": {"name": "Handbook", "file_ids": [_FILE_ID]},
+    "ModifyVectorStore": {"name": "Handbook, second edition"},
+    "CreateVectorStoreFile": {"file_id": _FILE_ID, "attributes": {"year": 2026}},
+    "ModifyVectorStoreFile": {"attributes": {"year": 2027}},
+    "CreateVectorStoreFileBatch": {"file_ids": [_FILE_ID]},
+    "VectorStore": {
+        "id": _STORE_ID,
+        "object": "vector_store",
+        "created_at": 1767225600,
+        "name": "Handbook",
+        "description": None,
+        "usage_bytes": 20480,
+        "file_counts": {"in_progress": 0, "completed": 1, "failed": 0, "cancelled": 0, "total": 1},
+        "status": "completed",
+        "expires_after": None,
+        "expires_at": None,
+        "last_active_at": 1767225600,
+        "metadata": _EMPTY,
+    },
+    "VectorStoreFile": {
+        "id": _FILE_ID,
+        "object": "vector_store.file",
+        "created_at": 1767225600,
+        "usage_bytes": 20480,
+        "vector_store_id": _STORE_ID,
+        "status": "completed",
+        "last_error": None,
+        "chunking_strategy": {
+            "type": "static",
+            "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400},
+        },
+        "attributes": {"year": 2026},
+    },
     "Assistant": {
         "id": _ASSISTANT_ID,
         "object": "assistant",

@@ -171,6 +171,8 @@ def _forwarding(router: APIRouter) -> APIRouter:
             tags=route.tags,
             responses=route.responses,
             response_model=route.response_model,
+            response_class=route.response_class,
+            openapi_extra=route.openapi_extra,
             dependencies=[each for each in route.dependencies if each.dependency is not run_is_modifiable],
         )
     return twin

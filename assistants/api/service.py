@@ -9,6 +9,8 @@ from typing import Any
 
 from assistants.engine.attendance import Attendance
 from assistants.engine.endpoint import Endpoint
+from assistants.ingestion.cutting import cut
+from assistants.ingestion.ingestion import Ingestion
 from assistants.settings import settings
 from assistants.state.store import Store
 
@@ -20,6 +22,7 @@ class Service:
     store: Store
     endpoint: Endpoint
     attendance: Attendance
+    ingestion: Ingestion
     _streams: set["asyncio.Task[None]"] = field(default_factory=set["asyncio.Task[None]"])
 
     @classmethod
@@ -35,7 +38,7 @@ class Service:
         store, model = Store.open(settings()), endpoint()
         # All that is there by now stays. A garbage collection that looked at it would stop every stream meanwhile.
         gc.freeze()
-        return cls(store, model, Attendance(store, model))
+        return cls(store, model, Attendance(store, model), Ingestion(store, cut))
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something that outlives the request which began it."""

@@ -189,11 +189,11 @@ def _too_few(problem: _Problem) -> ApiError:
 def _out_of_range(key: str, side: str, sign: str) -> Callable[[_Problem], ApiError]:
     def build(problem: _Problem) -> ApiError:
         bound = problem.context[key]
-        kind = "decimal" if isinstance(bound, float) else "integer"
+        kind, shown = ("decimal", f"{bound:g}") if isinstance(bound, float) else ("integer", str(bound))
         return invalid(
             problem.param,
             f"{kind} {side} value",
-            f"a value {sign} {bound:g}, but got {problem.input} instead",
+            f"a value {sign} {shown}, but got {problem.input} instead",
             f"{kind}_{side.replace(' ', '_').replace('imum', '')}_value",
         )
 

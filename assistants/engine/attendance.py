@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from azure.core.exceptions import AzureError
 
@@ -24,13 +24,11 @@ from assistants.state.runs import Look, RunRecord
 from assistants.state.store import RunKey, Store
 from assistants.state.threads import ThreadRecord
 from assistants.storage.documents import Document
+from assistants.storage.patience import patiently
 from assistants.tools.registry import SERVER_TOOLS
 from assistants.tools.servertool import Question, ToolFailed
 
 log = logging.getLogger("assistants.engine")
-
-_PAUSES = (1, 5, 15, 60, 120)
-"""Seconds; together with what the attempts take they stay within a function's ten minutes."""
 
 
 class Attendance:
@@ -83,11 +81,11 @@ class Attendance:
 
     async def give_up_work(self, content: bytes) -> None:
         """An item that failed again and again: the run behind it ends `failed`, unless a live claim holds it."""
-        await _patiently(lambda: self._give_up_work(content))
+        await patiently(lambda: self._give_up_work(content))
 
     async def give_up_tool(self, content: bytes) -> None:
         """A call whose item failed again and again: its run ends `failed`, if the call is still unanswered."""
-        await _patiently(lambda: self._give_up_tool(content))
+        await patiently(lambda: self._give_up_tool(content))
 
     async def _give_up_work(self, content: bytes) -> None:
         try:
@@ -294,14 +292,3 @@ class Attendance:
 
     def _now(self) -> float:
         return self._store.clock.now()
-
-
-async def _patiently(act: Callable[[], Awaitable[None]]) -> None:
-    """Nothing comes after a poison item's handler: it outlasts a trouble of storage for some minutes by itself."""
-    for pause in _PAUSES:
-        try:
-            return await act()
-        except AzureError as error:
-            log.warning("tried again in %d s: %s", pause, error)
-        await asyncio.sleep(pause)
-    return await act()

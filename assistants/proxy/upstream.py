@@ -10,7 +10,7 @@ from assistants.settings import Settings
 
 NAME = "The upstream of this proxy"
 
-_PASSED_ON = ("accept", "content-type", "idempotency-key", "user-agent", "x-client-request-id")
+_PASSED_ON = ("accept", "content-type", "idempotency-key", "range", "user-agent", "x-client-request-id")
 _PASSED_ON_PREFIXES = ("openai-", "x-stainless-")
 _KEEP = 3.0
 """Seconds for which an idle connection is kept: less than any server keeps it."""

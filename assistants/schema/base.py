@@ -99,6 +99,9 @@ FileId = Annotated[str, _Id("file")]
 VectorStoreId = Annotated[str, _Id("vs")]
 FileBatchId = Annotated[str, _Id("vsfb")]
 
+UploadId = Annotated[str, _Id("upload")]
+PartId = Annotated[str, _Id("part")]
+
 Timestamp = int
 """Unix seconds."""
 

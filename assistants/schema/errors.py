@@ -188,6 +188,50 @@ def too_large() -> ApiError:
     return ApiError(413, "The request is too large to be stored.", code="request_too_large")
 
 
+def file_too_large(param: str, most: int) -> ApiError:
+    """A file, or a part of one, has more than so many bytes."""
+    message = f"Invalid '{param}': file too large. Expected a file with at most {most} bytes."
+    return ApiError(413, message, param=param, code="file_above_max_size")
+
+
+def malformed_form() -> ApiError:
+    """The body is not the form that its content type says it is."""
+    return ApiError(400, "We could not parse the multipart form of your request.")
+
+
+def download_refused(purpose: str) -> ApiError:
+    """What OpenAI does not give back (contract, 6.1)."""
+    return ApiError(400, f"Not allowed to download files of purpose: {purpose}")
+
+
+def range_not_satisfiable(size: int) -> ApiError:
+    """A range that begins beyond the end."""
+    headers = {"Content-Range": f"bytes */{size}"}
+    return ApiError(416, "The requested range is not in the file.", code="invalid_range", headers=headers)
+
+
+def upload_not_pending(status: str) -> ApiError:
+    """Nothing can be done with an upload that has ended."""
+    return ApiError(400, f"Upload is not pending: its status is '{status}'.")
+
+
+def upload_being_completed() -> ApiError:
+    """Another request completes the upload with other parts."""
+    return ApiError(400, "Upload is being completed already.")
+
+
+def unknown_part(part_id: str) -> ApiError:
+    """A part that does not belong to the upload."""
+    message = f"Invalid 'part_ids': no part found with id '{part_id}'."
+    return ApiError(400, message, param="part_ids", code="invalid_value")
+
+
+def upload_mismatch(param: str, expected: object, got: object) -> ApiError:
+    """The parts together are not what the client says; `param` is bytes or md5."""
+    message = f"The parts of the upload do not match its '{param}': expected {expected}, but got {got}."
+    return ApiError(400, message, param=param, code="invalid_value")
+
+
 def missing_parameter(param: str) -> ApiError:
     """A required field was left out."""
     return ApiError(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")

@@ -24,7 +24,7 @@ MAX_FILES = 10_000
 """Files that one vector store may hold (contract, 6.3)."""
 
 VectorStoreStatus = Literal["expired", "in_progress", "completed"]
-FileStatus = Literal["in_progress", "completed", "cancelled", "failed"]
+FileStatus = Literal["in_progress", "completed", "failed", "cancelled"]
 
 
 def _finite(value: float) -> float:
@@ -43,7 +43,7 @@ Attribute = Annotated[
     Annotated[Annotated[str, Field(max_length=512)], Tag("<string>")]
     | Annotated[Number, Tag("<number>")]
     | Annotated[bool, Tag("<boolean>")],
-    by_json_type("a string, number, or boolean"),
+    by_json_type("a string, decimal, or boolean"),
 ]
 Attributes = Annotated[dict[Annotated[str, Field(max_length=64)], Attribute], Field(max_length=16)]
 AttributeValue = str | int | float | bool
@@ -106,15 +106,6 @@ class CreateVectorStoreFileBatch(Request):
         if self.file_ids is not None and self.files is not None:
             raise PydanticCustomError("exclusive_keys", "Expected only one.", {"first": "file_ids", "second": "files"})
         return self
-
-    def each(self) -> list[CreateVectorStoreFile]:
-        """The files one by one; what is said of all of them counts for `file_ids` only."""
-        if self.files is not None:
-            return self.files
-        return [
-            CreateVectorStoreFile(file_id=each, attributes=self.attributes, chunking_strategy=self.chunking_strategy)
-            for each in self.file_ids or ()
-        ]
 
 
 class FileCounts(Object):
@@ -198,7 +189,7 @@ class VectorStoreFileContent(Object):
 _Values = Annotated[
     list[
         Annotated[
-            Annotated[str, Tag("<string>")] | Annotated[Number, Tag("<number>")], by_json_type("a string or number")
+            Annotated[str, Tag("<string>")] | Annotated[Number, Tag("<number>")], by_json_type("a string or decimal")
         ]
     ],
     Tag("<array>"),
@@ -215,7 +206,7 @@ class ComparisonFilter(TypedDict):
         | Annotated[Number, Tag("<number>")]
         | Annotated[bool, Tag("<boolean>")]
         | _Values,
-        by_json_type("a string, number, boolean, or array"),
+        by_json_type("a string, decimal, boolean, or array"),
     ]
 
 

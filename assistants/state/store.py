@@ -9,12 +9,15 @@ from azure.storage.queue.aio import QueueServiceClient
 
 from assistants.settings import Settings
 from assistants.state.assistants import AssistantRecord
+from assistants.state.files import FileRecord
 from assistants.state.messages import Messages
 from assistants.state.runs import RunRecord
 from assistants.state.threads import ThreadRecord
+from assistants.state.uploads import UploadRecord
 from assistants.state.vector_stores import VectorStoreRecord
 from assistants.storage.clock import Clock
 from assistants.storage.connection import blob_service, queue_service
+from assistants.storage.contents import Contents
 from assistants.storage.documents import Documents
 from assistants.storage.ids import IdSource, blob_name
 from assistants.storage.logs import Logs
@@ -49,7 +52,13 @@ class Store:
     threads: Documents[ThreadRecord]
     messages: Messages
     runs: Documents[RunRecord]
+    files: Documents[FileRecord]
+    contents: Contents
+    """The bytes of files, by the names of their documents."""
+    uploads: Documents[UploadRecord]
     vector_stores: Documents[VectorStoreRecord]
+    chunks: Contents
+    """What is searched in a version of a file in a vector store."""
     services: tuple[BlobServiceClient, QueueServiceClient]
 
     @classmethod
@@ -76,7 +85,11 @@ class Store:
             threads=threads,
             messages=Messages(Logs(blobs, "messages"), threads, settings.log_segment_blocks),
             runs=Documents(blobs, "runs", RunRecord),
+            files=Documents(blobs, "files", FileRecord),
+            contents=Contents(blobs, "file-contents"),
+            uploads=Documents(blobs, "uploads", UploadRecord),
             vector_stores=Documents(blobs, "vector-stores", VectorStoreRecord),
+            chunks=Contents(blobs, "vector-store-chunks"),
             services=(blobs, queues),
         )
 

@@ -3,7 +3,6 @@
 Everything here is a pure function of that document.
 """
 
-import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -42,6 +41,8 @@ class Member(BaseModel):
     created_at: int
     ordinal: int
     version: str
+    size: int = 0
+    """Bytes of the file."""
     status: FileStatus = "in_progress"
     attributes: ObjectAttributes = Field(default_factory=dict[str, AttributeValue])
     chunking: StaticChunks = AUTO
@@ -72,29 +73,28 @@ class VectorStoreRecord(BaseModel):
     removed: dict[str, int] = Field(default_factory=dict[str, int])
     """Ordinals of the files that were taken out last: a list can still go on from them."""
     next_ordinal: int = 0
-    settled: int = 0
-    """How many ingestions have come to an end: while this grows, there is progress."""
 
     @property
     def expires_at(self) -> int | None:
         return self.last_active_at + self.expires_after["days"] * _DAY if self.expires_after else None
 
     @property
-    def in_progress(self) -> dict[str, str]:
-        """The versions of the files that are to be ingested, by the files' ids."""
-        return {file_id: each.version for file_id, each in self.members.items() if each.status == "in_progress"}
+    def in_progress(self) -> dict[str, Member]:
+        """The files that are still to be ingested."""
+        return {file_id: each for file_id, each in self.members.items() if each.status == "in_progress"}
 
     def expired(self, now: float) -> bool:
         return self.expires_at is not None and now >= self.expires_at
 
 
 class NewMember(NamedTuple):
-    """A file that is to be put into a store, in a version of its own."""
+    """A file that is to be put into a store; its version and its size become known on the way."""
 
     file_id: str
-    version: str
     attributes: Mapping[str, AttributeValue]
     chunking: StaticChunks
+    version: str = ""
+    size: int = 0
 
 
 class Outcome(NamedTuple):
@@ -123,9 +123,9 @@ def new_vector_store(id_: str, request: CreateVectorStore, now: float) -> Vector
 def new_member(
     file_id: str, attributes: Mapping[str, AttributeValue] | None = None, strategy: ChunkingStrategy | None = None
 ) -> NewMember:
-    """A file with a version of its own."""
+    """What a request says of a file: by default, `auto` chunks."""
     chunking = strategy["static"] if strategy and strategy["type"] == "static" else AUTO
-    return NewMember(file_id, secrets.token_hex(8), attributes or {}, chunking)
+    return NewMember(file_id, attributes or {}, chunking)
 
 
 def modified(record: VectorStoreRecord, request: ModifyVectorStore) -> VectorStoreRecord:
@@ -171,6 +171,7 @@ def attached(
             created_at=int(now),
             ordinal=ordinal,
             version=each.version,
+            size=each.size,
             attributes=dict(each.attributes),
             chunking=each.chunking,
         )
@@ -218,8 +219,8 @@ def with_attributes(
 
 def settled(record: VectorStoreRecord, outcomes: Iterable[Outcome]) -> VectorStoreRecord | None:
     """The store after some ingestions; None where they were all of versions that nobody waits for any more."""
-    waiting = record.in_progress
-    news = {each.file_id: each for each in outcomes if waiting.get(each.file_id) == each.version}
+    waiting = {(file_id, each.version) for file_id, each in record.in_progress.items()}
+    news = {each.file_id: each for each in outcomes if (each.file_id, each.version) in waiting}
     if not news:
         return None
     ended = {
@@ -229,13 +230,19 @@ def settled(record: VectorStoreRecord, outcomes: Iterable[Outcome]) -> VectorSto
         for file_id, each in news.items()
         if each.status is not None
     }
-    record = record.model_copy(update={"members": {**record.members, **ended}, "settled": record.settled + len(news)})
+    record = record.model_copy(update={"members": {**record.members, **ended}})
     return detached(record, news.keys() - ended.keys()) or record
 
 
 def batch_cancelled(record: VectorStoreRecord, batch_id: str) -> VectorStoreRecord | None:
-    """The store with the batch's files in progress cancelled; None where there are none."""
-    batch, waiting = record.batches[batch_id], record.in_progress
+    """The store with the batch's files in progress cancelled; None where there are none.
+
+    Raises
+    ------
+    ApiError
+        The store has no such batch (404).
+    """
+    batch, waiting = batch_of(record, batch_id), record.in_progress
     stopped = {
         file_id: record.members[file_id].model_copy(update={"status": "cancelled"})
         for file_id in batch.file_ids
@@ -244,13 +251,7 @@ def batch_cancelled(record: VectorStoreRecord, batch_id: str) -> VectorStoreReco
     if not stopped:
         return None
     batches = {**record.batches, batch_id: batch.model_copy(update={"cancelled": True})}
-    return record.model_copy(
-        update={
-            "members": {**record.members, **stopped},
-            "batches": batches,
-            "settled": record.settled + len(stopped),
-        }
-    )
+    return record.model_copy(update={"members": {**record.members, **stopped}, "batches": batches})
 
 
 def member_of(record: VectorStoreRecord, file_id: str) -> Member:

@@ -19,6 +19,9 @@ T = TypeVar("T")
 MAX_READ = 64 * 1024 * 1024
 """Bytes that one read request may bring."""
 
+MAX_WRITE = 8 * 1024 * 1024
+"""Bytes that one write request holds in memory; what is larger is sent in blocks."""
+
 
 class NotConfigured(Exception):
     """No storage account is named in the settings."""
@@ -35,14 +38,17 @@ def identity(client_id: str | None, only_managed: bool = False) -> AsyncTokenCre
 
 
 def blob_service(settings: Settings, clock: Clock | None = None) -> BlobServiceClient:
-    """A client of the account's blobs; a read of up to `MAX_READ` is one request.
+    """A client of the account's blobs; a read of up to `MAX_READ` or a write of up to `MAX_WRITE` is one request.
 
     Raises
     ------
     NotConfigured
         The settings name no account.
     """
-    options: dict[str, Any] = _options(settings, clock) | {"max_single_get_size": MAX_READ}
+    options: dict[str, Any] = _options(settings, clock) | {
+        "max_single_get_size": MAX_READ,
+        "max_single_put_size": MAX_WRITE,
+    }
     if settings.storage:
         return BlobServiceClient.from_connection_string(settings.storage.get_secret_value(), **options)
     endpoint = _endpoint(settings, settings.storage_blob_uri, "blob")

@@ -32,9 +32,10 @@ def ids(client: OpenAI) -> Ids:
 
 @pytest.mark.parametrize(("route", "name"), ADDRESSED)
 def test_an_unknown_id(client: OpenAI, ids: Ids, route: Route, name: str):
-    kind, prefix = KINDS[name]
-    with refused(404, f"No {kind} found with id '{prefix}_unknown'."):
-        route.call(client, ids | {name: f"{prefix}_unknown"})
+    ids = ids | {name: f"{KINDS[name][1]}_unknown"}
+    message, param = route.unknown(name, ids)
+    with refused(404, message, param):
+        route.call(client, ids)
 
 
 @pytest.mark.parametrize(("route", "name"), ADDRESSED)
@@ -245,6 +246,8 @@ def test_a_parameter_out_of_its_bounds(
 def test_a_page_that_nobody_can_give(
     client: OpenAI, ids: Ids, route: Route, query: str, message: str, param: str, code: str
 ):
+    if route.path == "/files":  # which lists up to 10,000
+        query, message = (text.replace("100", "10000").replace("101", "10001") for text in (query, message))
     with refused(400, message, param, code):
         route._replace(path=f"{route.path}?{query}").call(client, ids)
 
@@ -357,7 +360,8 @@ class TestActiveRuns:
 
     @pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "GET"], ids=str)
     def test_everything_can_be_read_during_a_run(self, client: OpenAI, ids: Ids, route: Route):
-        assert route.call(client, ids)["object"]
+        found = route.call(client, ids)
+        assert found == "Hello" if route.path == "/files/{file_id}/content" else found["object"]
 
     def test_metadata_may_change_during_a_run(self, client: OpenAI, ids: Ids):
         for path in ("{thread_id}", "{thread_id}/messages/{message_id}", "{thread_id}/runs/{run_id}"):

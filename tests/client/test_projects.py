@@ -3,7 +3,7 @@
 import pytest
 from openai import OpenAI
 
-from tests.routes import KINDS, ROUTES, Route, one_of_each, send
+from tests.routes import ROUTES, Route, one_of_each, send
 from tests.sdk import refused
 
 ADDRESSED = [
@@ -48,8 +48,10 @@ def test_anothers_object_is_not_found(
     position: int,
 ):
     first, *others = route.ids[position:]
-    with refused(404, f"No {KINDS[first][0]} found with id '{of_alice[first]}'."):
-        route.call(bob, of_bob | {name: of_alice[name] for name in (first, *others)})
+    ids = of_bob | {name: of_alice[name] for name in (first, *others)}
+    message, param = route.unknown(first, ids)
+    with refused(404, message, param):
+        route.call(bob, ids)
     if route.method != "GET":
         assert all_of(alice, of_alice) == untouched
 

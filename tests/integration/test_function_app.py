@@ -48,3 +48,11 @@ async def test_a_body_may_be_left_out_and_a_route_may_be_nested(client: httpx2.A
     message = (await client.post(messages, json={"role": "user", "content": "Hello"})).json()
     assert (await client.get(messages)).json()["data"] == [message]
     assert (await client.get(f"{messages}/{message['id']}")).json() == message
+
+
+async def test_a_form_reaches_the_api_through_the_worker(client: httpx2.AsyncClient):
+    content = bytes(range(256)) * 20_000
+    form = {"file": ("a.bin", content), "purpose": (None, "user_data")}
+    made = (await client.post("/v1/files", files=form)).json()
+    assert (made["bytes"], made["filename"]) == (len(content), "a.bin")
+    assert (await client.get(f"/v1/files/{made['id']}/content")).content == content

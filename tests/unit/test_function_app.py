@@ -139,6 +139,8 @@ def test_every_queue_has_a_function_and_another_for_what_went_wrong(functions: S
         "work_poison": "work-poison",
         "retrieval": "retrieval",
         "retrieval_poison": "retrieval-poison",
+        "ingest": "ingest",
+        "ingest_poison": "ingest-poison",
     }
     for _, trigger in triggers:
         assert (trigger["type"], trigger["connection"]) == ("queueTrigger", "AzureWebJobsStorage")

@@ -10,13 +10,13 @@ from pydantic import TypeAdapter
 
 from assistants.api.app import PREFIX, create_api
 from assistants.api.description import described
-from assistants.schema import assistants, errors, lists, messages, runs, steps, threads
+from assistants.schema import assistants, errors, lists, messages, runs, steps, threads, uploads, vector_stores
 from tests.openapi import Document, differences, matches
 from tests.routes import ROUTES
 
 DATA = Path(__file__).parents[1] / "data"
 ALLOWED: dict[str, str] = yaml.safe_load((DATA / "openapi-differences.yaml").read_text(encoding="utf-8"))
-MODULES = (assistants, threads, messages, runs, steps, lists, errors)
+MODULES = (assistants, threads, messages, runs, steps, uploads, vector_stores, lists, errors)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +73,7 @@ def test_every_request_and_object_has_an_example_that_is_one(document: dict[str,
     models = {name: model for module in MODULES for name, model in vars(module).items()}
     used = [name for name in document["components"]["schemas"] if name.startswith(("Create", "Modify"))]
     used += ["SubmitToolOutputs", "Assistant", "Thread", "Message", "Run", "RunStep", "Deleted", "ErrorResponse"]
+    used += ["VectorStore", "VectorStoreFile"]
     for name in used:
         (example,) = document["components"]["schemas"][name]["examples"]
         shown = TypeAdapter(models[name]).validate_python(example)

@@ -1,5 +1,7 @@
 """What becomes of a vector store's document: its files, their counts, its batches, its time."""
 
+from itertools import count
+
 import pytest
 
 from assistants.schema.errors import ApiError
@@ -25,6 +27,7 @@ from assistants.state.vector_stores import (
 )
 
 DAY, HOUR = 86_400, 3_600
+_VERSIONS = map(str, count())
 BROKEN = FileError(code="invalid_file", message="It is broken.")
 
 
@@ -33,7 +36,7 @@ def store(**fields: object) -> VectorStoreRecord:
 
 
 def members(*ids: str) -> list[NewMember]:
-    return [new_member(each) for each in ids]
+    return [new_member(each)._replace(version=next(_VERSIONS)) for each in ids]
 
 
 def outcome(member: NewMember, status: str | None = "completed", usage: int = 0) -> Outcome:

@@ -1,0 +1,76 @@
+"""Uploads: files that come in parts."""
+
+from fastapi import APIRouter, Request
+
+from assistants.api.multipart import Form
+from assistants.api.parameters import Project
+from assistants.api.service import service
+from assistants.ingestion.intake import complete_upload
+from assistants.schema.base import UploadId
+from assistants.schema.errors import invalid, not_found
+from assistants.schema.files import form
+from assistants.schema.uploads import MAX_PART, AddUploadPart, CompleteUpload, CreateUpload, Upload, UploadPart
+from assistants.state.uploads import LIFETIME, UploadRecord, block, cancelled, pending, view
+from assistants.storage.ids import blob_name
+
+router = APIRouter(prefix="/uploads", tags=["Uploads"])
+
+
+@router.post("")
+async def uploads_create(project: Project, body: CreateUpload) -> Upload:
+    """Begins an upload, which has to be completed within an hour."""
+    store = service().store
+    now = int(store.clock.now())
+    record = UploadRecord(
+        id=store.ids.new("upload_"),
+        file_id=store.ids.new("file-"),
+        created_at=now,
+        expires_at=now + LIFETIME,
+        filename=body.filename,
+        purpose=body.purpose,
+        bytes=body.bytes,
+        keep=body.expires_after.seconds if body.expires_after else None,
+    )
+    await store.uploads.create(blob_name(project, record.id), record)
+    return view(record, now)
+
+
+@router.post("/{upload_id}/parts", openapi_extra=form(AddUploadPart))
+async def uploads_add_part(request: Request, project: Project, upload_id: UploadId) -> UploadPart:
+    """Adds a part to an upload; parts may come at the same time."""
+    store = service().store
+    document = await store.uploads.read(blob_name(project, upload_id))
+    if document is None:
+        raise not_found("upload", upload_id)
+    pending(document.value, store.clock.now())
+    content, part_id, kept = blob_name(project, document.value.file_id), store.ids.new("part_"), 0
+
+    async def keep(piece: bytes) -> None:
+        nonlocal kept
+        await store.contents.stage(content, block(part_id, kept), piece)
+        kept += 1
+
+    received = Form(request, "data", MAX_PART, keep)
+    await received.read(AddUploadPart)
+    if not received.bytes:
+        raise invalid("data", "empty file", "at least one byte")
+    return UploadPart(id=part_id, created_at=int(store.clock.now()), upload_id=upload_id)
+
+
+@router.post("/{upload_id}/complete")
+async def uploads_complete(project: Project, upload_id: UploadId, body: CompleteUpload) -> Upload:
+    """Makes a file of the parts, in the order in which they are given."""
+    store = service().store
+    return view(await complete_upload(store, project, upload_id, body.part_ids, body.md5), store.clock.now())
+
+
+@router.post("/{upload_id}/cancel")
+async def uploads_cancel(project: Project, upload_id: UploadId) -> Upload:
+    """Cancels an upload; nothing of it is kept."""
+    store = service().store
+    document = await store.uploads.change(
+        blob_name(project, upload_id), lambda record: cancelled(record, store.clock.now())
+    )
+    if document is None:
+        raise not_found("upload", upload_id)
+    return view(document.value, store.clock.now())

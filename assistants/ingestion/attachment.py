@@ -1,0 +1,167 @@
+"""Files put into vector stores and taken out of them."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TypeVar
+
+from azure.core.exceptions import AzureError
+
+from assistants.ingestion.items import INGEST, Ingest, LookAgain, portions
+from assistants.schema.errors import not_found
+from assistants.state.files import FileRecord
+from assistants.state.store import Store
+from assistants.state.vector_stores import Member, NewMember, VectorStoreRecord, attached, detached, usable
+from assistants.storage.documents import Document
+from assistants.storage.ids import blob_name
+
+log = logging.getLogger("assistants.ingestion")
+
+_AT_ONCE = 16
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+async def find_store(store: Store, project: str, store_id: str) -> Document[VectorStoreRecord]:
+    """
+    Raises
+    ------
+    ApiError
+        There is no such vector store (404).
+    """
+    document = await store.vector_stores.read(blob_name(project, store_id))
+    if document is None:
+        raise not_found("vector store", store_id)
+    return document
+
+
+async def create_store(
+    store: Store, project: str, record: VectorStoreRecord, files: Sequence[NewMember]
+) -> VectorStoreRecord:
+    """Write a new store, with its first files in it.
+
+    Raises
+    ------
+    ApiError
+        There is no such file (404).
+    """
+    files = await _announced(store, project, record.id, files)
+    record = attached(record, files, store.clock.now()) if files else record
+    await store.vector_stores.create(blob_name(project, record.id), record)
+    await _follow_up(store, project, record.id, files)
+    return record
+
+
+async def attach(
+    store: Store, project: str, store_id: str, files: Sequence[NewMember], batch_id: str | None = None
+) -> VectorStoreRecord:
+    """Put files into a store; one that was in it already is ingested anew.
+
+    The files know of the store, and the look-again item is in the queue, before the store's document commits it all: no
+    crash leaves a file behind that nobody ingests, or that stays in the store when it is deleted.
+
+    Raises
+    ------
+    ApiError
+        There is no such store or file (404), or the store has expired or is full (400).
+    """
+    known = await find_store(store, project, store_id)
+    usable(known.value, store.clock.now())
+    files = await _announced(store, project, store_id, files)
+    before: dict[str, Member] = {}
+
+    def with_files(record: VectorStoreRecord) -> VectorStoreRecord:
+        before.clear()
+        before.update(record.members)
+        return attached(record, files, store.clock.now(), batch_id)
+
+    document = await store.vector_stores.change(known.name, with_files, known)
+    if document is None:
+        raise not_found("vector store", store_id)
+    await _follow_up(store, project, store_id, files)
+    earlier = {each.file_id: before[each.file_id] for each in files if each.file_id in before}
+    await _delete_chunks(store, project, store_id, earlier)
+    return document.value
+
+
+async def detach(store: Store, project: str, store_id: str, file_ids: Iterable[str]) -> bool:
+    """Take files out of a store, if there is such a store; whether any of them was in it.
+
+    A file goes on knowing of the store: it may be put in again at this very moment.
+    """
+    file_ids, gone = list(file_ids), dict[str, Member]()
+
+    def without(record: VectorStoreRecord) -> VectorStoreRecord | None:
+        gone.clear()
+        gone.update({file_id: record.members[file_id] for file_id in file_ids if file_id in record.members})
+        return detached(record, file_ids)
+
+    await store.vector_stores.change(blob_name(project, store_id), without)
+    await _delete_chunks(store, project, store_id, gone)
+    return bool(gone)
+
+
+async def send_items(store: Store, project: str, store_id: str, files: Iterable[tuple[str, str, int]]) -> None:
+    """Have files ingested that are in the store, given as (id, version, bytes)."""
+
+    async def send(item: Ingest) -> None:
+        await store.queues.send(INGEST, item.model_dump())
+
+    await each(send, portions(project, store_id, files))
+
+
+def chunks_name(project: str, store_id: str, file_id: str, version: str) -> str:
+    """Where the chunks of a version of a file lie."""
+    return blob_name(project, store_id, file_id, version)
+
+
+async def _announced(store: Store, project: str, store_id: str, files: Sequence[NewMember]) -> list[NewMember]:
+    """The files, each once, with versions that begin alike; they know of the store, and an item looks for them."""
+    if not files:
+        return []
+    token, once = secrets.token_hex(8), {each.file_id: each for each in files}
+
+    def with_store(record: FileRecord) -> FileRecord | None:
+        return None if store_id in record.stores else record.model_copy(update={"stores": [*record.stores, store_id]})
+
+    async def announce(numbered: tuple[int, NewMember]) -> NewMember:
+        number, file = numbered
+        document = await store.files.change(blob_name(project, file.file_id), with_store)
+        if document is None or document.value.expired(store.clock.now()):
+            raise not_found("file", file.file_id)
+        return file._replace(version=f"{token}-{number}", size=document.value.bytes)
+
+    announced = await each(announce, enumerate(once.values()))
+    delay = store.settings.look_again
+    look = LookAgain(project=project, store=store_id, token=token, waiting=len(announced), delay=delay)
+    await store.queues.send(INGEST, look.model_dump(), delay)
+    return announced
+
+
+async def _follow_up(store: Store, project: str, store_id: str, files: Sequence[NewMember]) -> None:
+    """What comes after the commit. No failure here is the client's: the look-again item makes up for it."""
+    try:
+        await send_items(store, project, store_id, ((each.file_id, each.version, each.size) for each in files))
+    except AzureError as error:
+        log.warning("vector store %s: left to its look-again item: %s", store_id, error)
+
+
+async def _delete_chunks(store: Store, project: str, store_id: str, members: dict[str, Member]) -> None:
+    names = [chunks_name(project, store_id, file_id, each.version) for file_id, each in members.items()]
+    try:
+        await each(store.chunks.delete, names)
+    except AzureError as error:
+        log.warning("vector store %s: chunks stay until it is deleted: %s", store_id, error)
+
+
+async def each(act: Callable[[T], Awaitable[R]], things: Iterable[T]) -> list[R]:
+    """Do it with each of them, sixteen at once."""
+    turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def in_turn(thing: T) -> R:
+        async with turns:
+            return await act(thing)
+
+    return await asyncio.gather(*(in_turn(thing) for thing in things))

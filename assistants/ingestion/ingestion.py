@@ -1,0 +1,181 @@
+"""Attending to the queue `ingest`: files become chunks that can be searched.
+
+Items may come twice, late, out of order or never, and any process may die at any line: a version that the store does
+not wait for changes nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from assistants.ingestion.attachment import chunks_name, send_items
+from assistants.ingestion.commits import Commits
+from assistants.ingestion.items import (
+    INGEST,
+    Ingest,
+    Item,
+    LookAfterFile,
+    LookAgain,
+    PurgeFile,
+    PurgeStore,
+    ingest_item,
+)
+from assistants.ingestion.removal import look_after_file, purge_file, purge_store
+from assistants.schema.tools import StaticChunks
+from assistants.schema.vector_stores import FileError
+from assistants.state.store import Store
+from assistants.state.vector_stores import Member, Outcome, VectorStoreRecord
+from assistants.storage.ids import blob_name
+from assistants.storage.patience import patiently
+
+log = logging.getLogger("assistants.ingestion")
+
+SMALL = 4 * 1024 * 1024
+"""Bytes up to which several files are ingested at once; larger ones take turns, as each is held in memory."""
+
+_AT_ONCE = 8
+_LONGEST_DELAY = 600.0
+_GIVEN_UP = FileError(code="server_error", message="The file could not be processed after several attempts.")
+
+
+class Unreadable(Exception):
+    """A file has no text to search; the error says why."""
+
+    def __init__(self, error: FileError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+Cut = Callable[[str, bytes, StaticChunks], Awaitable[bytes]]
+"""Makes a file's name, content and sizes of chunks into the bytes that hold its chunks; raises `Unreadable`."""
+
+
+class _Version(NamedTuple):
+    """Which version of which file, for which store."""
+
+    project: str
+    store: str
+    file: str
+    version: str
+
+
+class Ingestion:
+    """Attends to what the queue `ingest` brings."""
+
+    def __init__(self, store: Store, cut: Cut) -> None:
+        self._store = store
+        self._cut = cut
+        self._commits = Commits(store)
+        self._under_way: set[_Version] = set()
+        self._small, self._large = asyncio.Semaphore(_AT_ONCE), asyncio.Semaphore(1)
+
+    async def ingest(self, content: bytes) -> None:
+        """An item of the queue.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            The item is none of ours; repeated, it ends as poison.
+        Exception
+            A file could not be processed; the item is to be delivered again.
+        """
+        item = ingest_item.validate_json(content)
+        if isinstance(item, PurgeStore):
+            if await purge_store(self._store, item.project, item.store):
+                await self._send(item, self._store.settings.purge_again)
+        elif isinstance(item, PurgeFile):
+            await purge_file(self._store, item)
+        elif isinstance(item, LookAfterFile):
+            await look_after_file(self._store, item)
+        elif isinstance(item, LookAgain):
+            await self._look_again(item)
+        else:
+            await self._ingest(item)
+
+    async def give_up(self, content: bytes) -> None:
+        """An item that failed again and again: its file ends `failed`; of several, each is tried alone."""
+        await patiently(lambda: self._give_up(content))
+
+    async def _ingest(self, item: Ingest) -> None:
+        document = await self._store.vector_stores.read(blob_name(item.project, item.store))
+        waiting = document.value.in_progress if document else {}
+        ours: dict[_Version, Member] = {}
+        for file_id, version in item.files.items():
+            key = _Version(item.project, item.store, file_id, version)
+            if file_id in waiting and waiting[file_id].version == version and key not in self._under_way:
+                ours[key] = waiting[file_id]
+        self._under_way.update(ours)
+        try:
+            found = await asyncio.gather(
+                *(self._processed(key, member) for key, member in ours.items()), return_exceptions=True
+            )
+            outcomes = [each for each in found if isinstance(each, Outcome)]
+            if outcomes:
+                document = await self._commits.add(item.project, item.store, outcomes)
+        finally:
+            self._under_way.difference_update(ours)
+        await self._clear_away(item, document.value if document else None)
+        for each in found:
+            if isinstance(each, BaseException):
+                raise each
+
+    async def _processed(self, key: _Version, member: Member) -> Outcome:
+        """The chunks of a file are written under the name of their version: nobody sees them until the store does."""
+        async with self._small if member.size <= SMALL else self._large:
+            file = await self._store.files.read(blob_name(key.project, key.file))
+            content = await self._store.contents.read(blob_name(key.project, key.file)) if file else None
+            if file is None or content is None:
+                return Outcome(key.file, key.version, None)
+            try:
+                chunks = await self._cut(file.value.filename, content, member.chunking)
+            except Unreadable as unreadable:
+                log.info("%s in %s: %s", key.file, key.store, unreadable)
+                return Outcome(key.file, key.version, "failed", last_error=unreadable.error)
+            await self._store.chunks.write(chunks_name(*key), chunks)
+            return Outcome(key.file, key.version, "completed", len(chunks))
+
+    async def _clear_away(self, item: Ingest, record: VectorStoreRecord | None) -> None:
+        """Chunks of versions that the store has no use for, be they of this delivery or of one that died."""
+        for file_id, version in item.files.items():
+            member = record.members.get(file_id) if record else None
+            if member is None or member.version != version or member.status == "cancelled":
+                await self._store.chunks.delete(chunks_name(item.project, item.store, file_id, version))
+
+    async def _look_again(self, item: LookAgain) -> None:
+        """Items may be lost. The successor is sent before anything is done: the chain must not break."""
+        document = await self._store.vector_stores.read(blob_name(item.project, item.store))
+        found = document.value.in_progress if document else {}
+        waiting = {file_id: each for file_id, each in found.items() if each.version.startswith(item.token)}
+        if not waiting:
+            return
+        stuck = len(waiting) == item.waiting
+        # A large file may just take its time: each time that nothing has moved, more is given.
+        delay = min(item.delay * 2, _LONGEST_DELAY) if stuck else self._store.settings.look_again
+        await self._send(item.model_copy(update={"waiting": len(waiting), "delay": delay}), delay)
+        if stuck:
+            files = ((file_id, each.version, each.size) for file_id, each in waiting.items())
+            await send_items(self._store, item.project, item.store, files)
+
+    async def _give_up(self, content: bytes) -> None:
+        try:
+            item = ingest_item.validate_json(content)
+        except ValueError:
+            log.error("dropped an item of the queue %s that nobody can read", INGEST)
+            return
+        if isinstance(item, Ingest):
+            await self._give_up_files(item)
+        else:
+            await self._send(item, self._store.settings.look_again)
+
+    async def _give_up_files(self, item: Ingest) -> None:
+        if len(item.files) > 1:
+            for file_id, version in item.files.items():
+                await self._send(item.model_copy(update={"files": {file_id: version}}))
+            return
+        log.error("vector store %s: gave up %s", item.store, ", ".join(item.files))
+        failed = [Outcome(*file, "failed", last_error=_GIVEN_UP) for file in item.files.items()]
+        await self._commits.add(item.project, item.store, failed)
+
+    async def _send(self, item: Item, delay: float = 0) -> None:
+        await self._store.queues.send(INGEST, item.model_dump(), delay)

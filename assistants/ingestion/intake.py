@@ -1,0 +1,96 @@
+"""Files that are made of what was sent: the content is whole before there is a document that shows it."""
+
+import hashlib
+from collections.abc import Iterable
+
+from assistants.ingestion.items import INGEST, LookAfterFile
+from assistants.schema.errors import not_found, unavailable, upload_mismatch
+from assistants.state import uploads
+from assistants.state.files import FileRecord, view
+from assistants.state.store import Store
+from assistants.state.uploads import UploadRecord
+from assistants.storage.documents import Conflict
+from assistants.storage.ids import blob_name
+
+_LOOK_AFTER = 180
+"""Seconds after which a content is looked for that no file was made of; also how soon an expiring file is."""
+
+_PATIENCE = 60
+"""Seconds after which no file is made any more, as its content may be gone before the write has ended."""
+
+
+async def create_file(store: Store, project: str, record: FileRecord, blocks: Iterable[str]) -> FileRecord:
+    """Make a file of the staged blocks of its content. To do it again answers the file that was made.
+
+    Raises
+    ------
+    ApiError
+        Storage took too long (503).
+    """
+    await _announce(store, project, record.id, _LOOK_AFTER)
+    return await _commit(store, project, record, blocks, store.clock.now() + _PATIENCE)
+
+
+async def complete_upload(
+    store: Store, project: str, upload_id: str, part_ids: list[str], md5: str | None
+) -> UploadRecord:
+    """Make a file of an upload's parts. To do it again with the same parts is harmless.
+
+    Raises
+    ------
+    ApiError
+        There is no such upload (404), it has ended otherwise, or its parts are not what they should be (400).
+    """
+    name = blob_name(project, upload_id)
+    known = await store.uploads.read(name)
+    if known is None:
+        raise not_found("upload", upload_id)
+    if uploads.begun(known.value, part_ids, store.clock.now()) is None:
+        return known.value
+    content = blob_name(project, known.value.file_id)
+    blocks = uploads.blocks(known.value, part_ids, await store.contents.blocks(content))
+
+    # Whoever has begun with other parts goes first: the order of two commits is nobody's to say.
+    begun = await store.uploads.change(name, lambda record: uploads.begun(record, part_ids, store.clock.now()), known)
+    if begun is None:
+        raise not_found("upload", upload_id)
+    if begun.value.status == "completed":
+        return begun.value
+    left = begun.value.expires_at - store.clock.now()
+    await _announce(store, project, begun.value.file_id, left + _LOOK_AFTER)
+    if md5 is not None:
+        await store.contents.commit(content, blocks)
+        if (found := await _md5(store, content, begun.value.bytes)) != md5.lower():
+            await store.uploads.change(name, lambda record: uploads.given_up(record, part_ids), begun)
+            raise upload_mismatch("md5", md5, found)
+    record = uploads.file_of(begun.value, int(store.clock.now()))
+    file = view(await _commit(store, project, record, blocks, begun.value.expires_at + _PATIENCE))
+    done = await store.uploads.change(name, lambda record: uploads.completed(record, file), begun)
+    return done.value if done else uploads.completed(begun.value, file)
+
+
+async def _announce(store: Store, project: str, file_id: str, delay: float) -> None:
+    """Before the commit: no crash leaves a content behind, or a file that never expires."""
+    await store.queues.send(INGEST, LookAfterFile(project=project, file=file_id).model_dump(), delay)
+
+
+async def _commit(store: Store, project: str, record: FileRecord, blocks: Iterable[str], until: float) -> FileRecord:
+    name = blob_name(project, record.id)
+    await store.contents.commit(name, blocks)
+    if store.clock.now() > until:
+        raise unavailable()
+    try:
+        await store.files.create(name, record)
+    except Conflict:
+        made = await store.files.read(name)
+        if made is None:
+            raise unavailable() from None
+        return made.value
+    return record
+
+
+async def _md5(store: Store, name: str, size: int) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    async for piece in store.contents.stream(name, 0, size):
+        digest.update(piece)
+    return digest.hexdigest()

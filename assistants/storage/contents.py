@@ -1,0 +1,89 @@
+"""Contents: block blobs that are written once and never changed."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import suppress
+
+from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.blob import BlobBlock
+from azure.storage.blob.aio import BlobServiceClient
+
+from assistants.storage.connection import made_on_first_use
+
+PIECE = 4 * 1024 * 1024
+"""Bytes of a large content that are in memory at once, on its way in or out."""
+
+
+class Contents:
+    """The contents of one container."""
+
+    def __init__(self, service: BlobServiceClient, container: str) -> None:
+        self._container = service.get_container_client(container)
+
+    async def write(self, name: str, content: bytes) -> None:
+        """Write a content that is in memory. To write it again is harmless."""
+        blob = self._container.get_blob_client(name)
+        await made_on_first_use(
+            lambda: blob.upload_blob(content, overwrite=True),
+            self._container.create_container,
+        )
+
+    async def stage(self, name: str, block: str, piece: bytes) -> None:
+        """Store a block of a content, which nobody sees before it is committed.
+
+        All blocks of a content have names of one length. Those that are never committed vanish after a week.
+        """
+        blob = self._container.get_blob_client(name)
+        await made_on_first_use(lambda: blob.stage_block(block, piece), self._container.create_container)
+
+    async def commit(self, name: str, blocks: Iterable[str]) -> None:
+        """Make a content of these blocks in this order. To do it again is harmless; other blocks are dropped.
+
+        Raises
+        ------
+        azure.core.exceptions.HttpResponseError
+            One of the blocks is not there.
+        """
+        listed = [BlobBlock(block_id=block) for block in blocks]
+        if listed:
+            await self._container.get_blob_client(name).commit_block_list(listed)
+        else:
+            await self.write(name, b"")
+
+    async def blocks(self, name: str) -> Mapping[str, int]:
+        """The sizes of all blocks in bytes, committed and not, by their names."""
+        try:
+            committed, staged = await self._container.get_blob_client(name).get_block_list("all")
+        except ResourceNotFoundError:
+            return {}
+        return {str(block.id): block.size or 0 for block in (*committed, *staged)}
+
+    async def read(self, name: str) -> bytes | None:
+        """The content, all of it in memory; None where there is none."""
+        try:
+            return await (await self._container.download_blob(name)).readall()
+        except ResourceNotFoundError:
+            return None
+
+    async def stream(self, name: str, start: int, end: int) -> AsyncIterator[bytes]:
+        """The content from one byte up to another, piece by piece.
+
+        Raises
+        ------
+        ResourceNotFoundError
+            It is not there, or no longer.
+        """
+        for offset in range(start, end, PIECE):
+            length = min(PIECE, end - offset)
+            yield await (await self._container.download_blob(name, offset=offset, length=length)).readall()
+
+    async def delete(self, name: str) -> None:
+        """Delete a content, if it is there."""
+        with suppress(ResourceNotFoundError):
+            await self._container.delete_blob(name)
+
+    async def names(self, prefix: str) -> AsyncIterator[str]:
+        try:
+            async for name in self._container.list_blob_names(name_starts_with=prefix):
+                yield name
+        except ResourceNotFoundError:
+            return
