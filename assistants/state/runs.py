@@ -16,6 +16,7 @@ from assistants.schema.runs import (
     Usage,
 )
 from assistants.schema.tools import AssistantTool, ResponseFormat, ToolChoice, ToolResources
+from assistants.state.resources import shown as shown_resources
 
 FUNCTION = "function"
 """The type of the tools whose outputs come from the client; every other type is a server tool."""
@@ -113,6 +114,8 @@ class RunRecord(BaseModel):
 
     committed: bool = False
     """The thread is known to name this run. A run that is not committed may never have been created."""
+    thread_stores: list[str] = Field(default_factory=list[str])
+    """Vector stores of the thread, when the run was created."""
     segments: int = 1
     """Segments of the thread's log, as this run knows them."""
     prompt: list[int] | None = None
@@ -173,7 +176,7 @@ def view(record: RunRecord) -> Run:
         for name in ("created_at", "started_at", "cancelled_at", "failed_at", "completed_at")
         if (time := getattr(record, name)) is not None
     }
-    shown |= times
+    shown |= times | {"tool_resources": shown_resources(record.tool_resources, record.tools)}
     if record.active or record.status is RunStatus.EXPIRED:
         shown["expires_at"] = int(record.expires_at)
     if record.status is RunStatus.REQUIRES_ACTION:
