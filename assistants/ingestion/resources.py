@@ -164,8 +164,8 @@ async def _make(
     expires_after: ExpiresAfter | None,
     metadata: dict[str, str] | None = None,
 ) -> str:
-    request = CreateVectorStore(expires_after=expires_after, metadata=metadata)
-    record = new_vector_store(store.ids.new("vs_"), request, store.clock.now())
+    record = new_vector_store(store.ids.new("vs_"), CreateVectorStore(metadata=metadata), store.clock.now())
+    record = record.model_copy(update={"expires_after": expires_after})
     return (await create_store(store, project, record, files)).id
 
 

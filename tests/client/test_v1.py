@@ -152,9 +152,8 @@ class TestFiles:
     def test_a_messages_files_are_listed(self, client: OpenAI):
         files = [upload(client), upload(client)]
         thread = v1(client, "post", "/threads")
-        said = v1(
-            client, "post", f"/threads/{thread['id']}/messages", {"role": "user", "content": "x", "file_ids": files}
-        )
+        body = {"role": "user", "content": "x", "file_ids": files}
+        said = v1(client, "post", f"/threads/{thread['id']}/messages", body)
         path = f"/threads/{thread['id']}/messages/{said['id']}/files"
         assert [each["id"] for each in v1(client, "get", f"{path}?order=asc")["data"]] == files
         assert v1(client, "get", f"{path}/{files[0]}") == {
@@ -177,7 +176,7 @@ class TestFiles:
     def test_v2_knows_nothing_of_them(self, client: OpenAI, method: str, path: str):
         with refused(404, f"Invalid URL ({method.upper()} /v1{path})"):
             getattr(client, method)(path, cast_to=object)
-        with pytest.raises(APIStatusError, match="No (assistant|thread) found"):
+        with pytest.raises(APIStatusError, match=r"No (assistant|thread) found"):
             v1(client, method, path, {"file_id": "file-1"} if method == "post" else None)
 
 
