@@ -134,6 +134,8 @@ class RunRecord(BaseModel):
     """The run was asked for by v1, so that its file search is what v1 called retrieval."""
     committed: bool = False
     """The thread is known to name this run. A run that is not committed may never have been created."""
+    thread_stores: list[str] = Field(default_factory=list[str])
+    """Vector stores of the thread, when the run was created."""
     segments: int = 1
     """Segments of the thread's log, as this run knows them."""
     prompt: list[int] | None = None
