@@ -31,6 +31,7 @@ from assistants.schema.errors import (
 from assistants.schema.messages import Message
 from assistants.state import turns
 from assistants.state.messages import Fold, put_record
+from assistants.state.resources import store_ids
 from assistants.state.runs import Look, RunRecord
 from assistants.state.store import RunKey, Store
 from assistants.state.threads import ThreadRecord
@@ -130,7 +131,8 @@ async def start_run(
     """
     deadline = _Deadline(store)
     to_check = needs_thread(run) and not thread.value.asked
-    run = run.model_copy(update={"segments": thread.value.segments})
+    stores = store_ids(thread.value.tool_resources)
+    run = run.model_copy(update={"segments": thread.value.segments, "thread_stores": stores})
     active, parts, look = await asyncio.gather(
         active_run(store, key.project, thread.value),
         _log(store, key, thread.value.segments, parts, wanted=token is not None or to_check),
@@ -172,6 +174,7 @@ async def start_thread_and_run(
         Storage was too slow to commit safely (503).
     """
     deadline, parts = _Deadline(store), [b"".join(messages)]
+    run = run.model_copy(update={"thread_stores": store_ids(thread.tool_resources)})
     look, _ = await asyncio.gather(_announce(store, key, run), store.messages.create_log(key.project, key.thread))
     _, created = await asyncio.gather(
         store.messages.fill_log(key.project, key.thread, messages),
