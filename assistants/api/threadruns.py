@@ -34,7 +34,7 @@ async def threads_create_and_run(
     asked = body.thread or CreateThread()
     thread = new_thread(store, asked)
     messages = [new_message(store, thread.id, message) for message in asked.messages or []]
-    run = new_run(store, thread.id, assistant, body)
+    run = new_run(store, thread.id, assistant, body, v1=request.state.version == "v1")
     if needs_thread(run) and not any(message.role == "user" for message in messages):
         raise nothing_to_run_on()
     records = [put_record(message) for message in messages]

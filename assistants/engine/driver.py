@@ -141,13 +141,13 @@ class Driver:
         if cut_off == "cancelled":
             listener.see(hold.run)
         turn = outcome.turn(run, call.completion, started, self._now(), cut_off)
+        turn = outcome.numbered(run, turn, call.thread)
         turn = machine.bounded(run, outcome.measured(turn, call.completion, call.prompt))
 
         def record(run: RunRecord) -> RunRecord:
             recorded = machine.record(run, turn, self._now())
-            silent = turn.text is None and turn.refusal is None
             goes_on = machine.conclusion(turn) is None and self._ended(run) is None
-            return (silent and goes_on and machine.park(recorded, self._now(), look, stay)) or recorded
+            return (turn.silent and goes_on and machine.park(recorded, self._now(), look, stay)) or recorded
 
         await hold.write(record, "tools called")
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from assistants.schema.errors import store_expired
 from assistants.schema.runs import LastError
-from assistants.state.resources import searches, store_ids
+from assistants.state.resources import searches
 from assistants.state.runs import RunRecord
 from assistants.state.store import Store
 from assistants.state.vector_stores import VectorStoreRecord, used
@@ -14,13 +14,6 @@ from assistants.storage.ids import blob_name
 
 PATIENCE = 60.0
 """Seconds from the run's start for which the thread's files are waited for (contract, 12)."""
-
-
-def searched(run: RunRecord) -> list[str]:
-    """The vector stores that the run's tools search: the assistant's and the thread's; none without such a tool."""
-    if not searches(run.tools):
-        return []
-    return list(dict.fromkeys([*store_ids(run.tool_resources), *run.thread_stores]))
 
 
 def patient(run: RunRecord, now: float) -> bool:
@@ -35,7 +28,7 @@ class Preparation:
         self._store = store
         self._project = project
         self._thread_stores = run.thread_stores
-        self._ids = searched(run) if not run.turns else []
+        self._ids = run.stores if searches(run.tools) and not run.turns else []
         self._found: Sequence[Document[VectorStoreRecord]] = ()
 
     async def begin(self) -> LastError | None:

@@ -11,7 +11,7 @@ Which fields a request may have follows the SDK of that time (openai 1.20, 2024-
 """
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, Tag
 
@@ -193,26 +193,9 @@ def restored(payload: Any) -> Any:
         case {"object": "thread"}:
             return {**payload, "tool_resources": {}}
         case {"object": "thread.message", "file_ids": list(), "content": list()}:
-            return _replaced(_unquoted(payload), "file_ids", "attachments", _attachments(payload["file_ids"]))
-        case {"object": "thread.message.delta", "delta": {"content": list()}}:
-            return {**payload, "delta": _unquoted(payload["delta"])}
+            return _replaced(payload, "file_ids", "attachments", _attachments(payload["file_ids"]))
         case _:
             return payload
-
-
-def _unquoted(message: Json) -> Json:
-    """Without v1's quotes, which are texts."""
-    return {**message, "content": [_without_quotes(part) for part in message["content"]]}
-
-
-def _without_quotes(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_without_quotes(each) for each in cast("list[Any]", node)]
-    if not isinstance(node, dict):
-        return node
-    fields = cast("Json", node)
-    kept = {name: _without_quotes(value) for name, value in fields.items()}
-    return {name: value for name, value in kept.items() if not (name == "quote" and isinstance(value, str))}
 
 
 def _request(body: Json) -> Json:

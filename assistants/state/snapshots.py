@@ -70,6 +70,7 @@ def new_run(
     assistant: AssistantRecord,
     request: CreateRun | CreateThreadAndRun,
     additional_messages: Sequence[Message] = (),
+    v1: bool = False,
 ) -> RunRecord:
     """A run with its own copy of the assistant: later changes to that, even its deletion, do not matter to the run."""
     now = store.clock.now()
@@ -91,6 +92,7 @@ def new_run(
         touched_at=now,
         expires_at=int(now) + store.settings.run_lifetime,
         additional_messages=list(additional_messages),
+        v1=v1,
         **fields,
     )
 
