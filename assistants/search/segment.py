@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -119,7 +120,7 @@ def segment(filename: str, text: str, spans: Sequence[Span], vectors: Vectors | 
     numbers = Words()
     found = [numbers.of(piece) for piece in pieces]
     counted = _starts([len(each) for each in found])[bounds]
-    words = np.fromiter((word for each in found for word in each), np.uint32)
+    words = np.fromiter(chain.from_iterable(found), np.uint32, sum(map(len, found)))
     lengths = np.diff(counted)[:, 0]
     content = [piece.encode() for piece in pieces]
     every = np.arange(len(spans), dtype=np.uint32)

@@ -19,7 +19,7 @@ class Words(dict[str, int]):
 
     def of(self, text: str) -> list[int]:
         """The numbers of a text's words, in their order."""
-        return [self[word] for word in words(text)]
+        return list(map(self.__getitem__, words(text)))
 
 
 def words(text: str) -> list[str]:
