@@ -18,11 +18,11 @@ from benchmarks.search.questions import Question, questions
 
 async def places(library: Library, asked: Sequence[Question], ranking: Ranking) -> list[int | None]:
     """For each question, the place of the first chunk with the answer, from 1 on; None where none is found."""
-    found: list[int | None] = []
-    for each in asked:
-        ranked = enumerate(await library.ranked(each.question, ranking), 1)
-        found.append(next((place for place, chunk in ranked if each.answered(*chunk)), None))
-    return found
+    ranked = await library.ranked([each.question for each in asked], ranking)
+    return [
+        next((place for place, chunk in enumerate(chunks, 1) if each.answered(*chunk)), None)
+        for each, chunks in zip(asked, ranked, strict=True)
+    ]
 
 
 def recall(found: Sequence[int | None], depth: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 
 from assistants.ingestion.cutting import Cutter
@@ -52,11 +52,15 @@ class Library:
         """The name of the document of each chunk, and its text."""
         return (self._chunk(number) for number in range(len(self)))
 
-    async def ranked(self, question: str, ranking: Ranking) -> Iterator[tuple[str, str]]:
-        """The chunks that were found for a question, the best first."""
-        vectors = None if ranking is Ranking.KEYWORDS else await self._embedder.embed([question])
-        found = rank([self._segment], [None], [question], vectors, fused=ranking is not Ranking.EMBEDDINGS)
-        return (self._chunk(each.chunk) for each in found)
+    async def ranked(self, questions: Sequence[str], ranking: Ranking) -> list[Iterator[tuple[str, str]]]:
+        """For each question, the chunks that are found, the best first."""
+        vectors = await self._embedder.embed(questions)
+        found: list[Iterator[tuple[str, str]]] = []
+        for number, question in enumerate(questions):
+            own = None if ranking is Ranking.KEYWORDS else vectors._replace(matrix=vectors.matrix[number : number + 1])
+            best = rank([self._segment], [None], [question], own, fused=ranking is not Ranking.EMBEDDINGS)
+            found.append(self._chunk(each.chunk) for each in best)
+        return found
 
     def _chunk(self, number: int) -> tuple[str, str]:
         at, own = self._segment.place(number)
