@@ -12,10 +12,11 @@ from assistants.search.embedder import NoEmbedder
 from assistants.search.ranking import rank
 from assistants.search.segment import Segment, merged
 from benchmarks.search.lsa import LsaEmbedder
+from benchmarks.search.questions import Question
 
 
 class Ranking(Enum):
-    """What the order of the chunks is by."""
+    """What chunks are put in order by."""
 
     KEYWORDS = "keywords"
     EMBEDDINGS = "embeddings"
@@ -34,26 +35,24 @@ class Library:
         """The documents, cut and stored as a vector store's files are, with embeddings fitted on their chunks."""
 
         async def cut(cutter: Cutter) -> dict[str, bytes]:
-            return {
-                name: await cutter.cut(name, text.encode(), chunking)
-                for name, text in documents.items()
-                if text.strip()
-            }
+            return {name: await cutter.cut(name, text.encode(), chunking) for name, text in documents.items()}
 
-        embedder = LsaEmbedder([text for blob in (await cut(Cutter(NoEmbedder()))).values() for text in texts(blob)])
-        blobs = await cut(Cutter(embedder))
-        return cls(merged([decode(blob, name, "") for name, blob in blobs.items()]), embedder)
+        plain = await cut(Cutter(NoEmbedder()))
+        embedder = LsaEmbedder([text for blob in plain.values() for text in texts(blob)])
+        embedded = await cut(Cutter(embedder))
+        return cls(merged([decode(blob, name, "") for name, blob in embedded.items()]), embedder)
 
     def __len__(self) -> int:
         """How many chunks there are."""
         return len(self._segment)
 
-    def chunks(self) -> Iterator[tuple[str, str]]:
-        """The name of the document of each chunk, and its text."""
-        return (self._chunk(number) for number in range(len(self)))
+    def answerable(self, questions: Sequence[Question]) -> list[Question]:
+        """The questions of which a chunk has the answer."""
+        chunks = [self._chunk(number) for number in range(len(self))]
+        return [each for each in questions if any(each.answered(*chunk) for chunk in chunks)]
 
     async def ranked(self, questions: Sequence[str], ranking: Ranking) -> list[Iterator[tuple[str, str]]]:
-        """For each question, the chunks that are found, the best first."""
+        """For each question the chunks that are found, the best first: each with the name of its document."""
         vectors = await self._embedder.embed(questions)
         found: list[Iterator[tuple[str, str]]] = []
         for number, question in enumerate(questions):
