@@ -189,6 +189,12 @@ class Settings(BaseSettings):
         description="bytes of vector stores that a process keeps in memory between two searches",
     )
 
+    retrieval_handler: Literal["fake", "search"] | None = Field(
+        None,
+        validation_alias="RETRIEVAL_HANDLER",
+        description="`fake`: v1's `retrieval` always answers Oslo; `search`: it searches; not set: it searches where "
+        "there are files",
+    )
     retrieval_delay: Annotated[float, Field(ge=0)] = Field(
         0, validation_alias="RETRIEVAL_DELAY", description="seconds the fake retrieval tool takes to answer"
     )

@@ -3,7 +3,7 @@
 import codecs
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import PurePath
 from typing import Any
@@ -84,7 +84,7 @@ def _pdf(content: bytes) -> str:
     reader = PdfReader(BytesIO(content))
     if reader.is_encrypted and reader.decrypt("") == PasswordType.NOT_DECRYPTED:
         raise Invalid("The file is encrypted.")
-    return "\n\n".join(page.extract_text() for page in reader.pages)
+    return "\n\n".join(page.extract_text().strip() for page in reader.pages)
 
 
 def _docx(content: bytes) -> str:
@@ -102,9 +102,15 @@ def _blocks(parent: Any) -> Iterator[str]:
             yield block.text
             continue
         for row in block.rows:
-            cells = [cell for cell, before in zip(row.cells, (None, *row.cells), strict=False) if cell != before]
-            yield " | ".join(" ".join(_blocks(cell)).strip() for cell in cells)
+            yield " | ".join(" ".join(_blocks(cell)).strip() for cell in _cells(row.cells))
         yield ""
+
+
+def _cells(cells: Sequence[Any]) -> Iterator[Any]:
+    at = 0
+    while at < len(cells):
+        yield cells[at]
+        at += cells[at].grid_span
 
 
 def _pptx(content: bytes) -> str:
@@ -132,13 +138,17 @@ def _shapes(shapes: Any) -> Iterator[str]:
 
 def _html(content: bytes) -> str:
     from bs4 import BeautifulSoup
+    from bs4.element import NavigableString
 
     page = BeautifulSoup(content, "html.parser")
     for hidden in page(["script", "style", "template", "noscript"]):
         hidden.decompose()
+    for text in [text for block in page("pre") for text in block.find_all(string=True)]:
+        if type(text) is NavigableString and text.parent:
+            text.replace_with(text.replace("\n", _LINE))
     for block in page(_BLOCKS):
-        block.append("\n")
-    lines = (" ".join(line.split()) for line in page.get_text().splitlines())
+        block.append(_LINE)
+    lines = (" ".join(line.split()) for line in page.get_text().split(_LINE))
     return re.sub("\n{3,}", "\n\n", "\n".join(lines))
 
 
@@ -148,6 +158,9 @@ def _unpackable(content: bytes) -> BytesIO:
             raise Invalid("The file is too large when it is unpacked.")
     return BytesIO(content)
 
+
+_LINE = "\x1e"
+"""Where a line ends that a reader sees, whatever lines the source has."""
 
 _BLOCKS = (
     "address", "article", "aside", "blockquote", "br", "dd", "div", "dt", "figcaption", "footer", "form", "h1", "h2",
