@@ -27,7 +27,7 @@ REPEATED = 0.5
 K1, B = 2.0, 0.75
 """BM25: how soon more of the same word counts for no more, and how much less it does in a long chunk.
 
-Of the usual values of K1, from 1.2 to 2, the largest: in chunks of 800 tokens what is the subject comes again and again.
+Of the usual values of K1, from 1.2 to 2, the largest: in chunks of 800 tokens the subject comes again and again.
 """
 
 Places = NDArray[np.float64]
