@@ -124,12 +124,11 @@ class Ingestion:
     async def _processed(self, key: _Version, member: Member) -> Outcome:
         """The chunks of a file are written under the name of their version: nobody sees them until the store does."""
         async with self._small if member.size <= SMALL else self._large:
-            file = await self._store.files.read(blob_name(key.project, key.file))
-            content = await self._store.contents.read(blob_name(key.project, key.file)) if file else None
-            if file is None or content is None:
+            content = await self._store.contents.read(blob_name(key.project, key.file))
+            if content is None:
                 return Outcome(key.file, key.version, None)
             try:
-                chunks = await self._cut(file.value.filename, content, member.chunking)
+                chunks = await self._cut(member.filename, content, member.chunking)
             except Unreadable as unreadable:
                 log.info("%s in %s: %s", key.file, key.store, unreadable)
                 return Outcome(key.file, key.version, "failed", last_error=unreadable.error)
