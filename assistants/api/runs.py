@@ -9,7 +9,7 @@ from assistants.api.assistants import find_assistant
 from assistants.api.eventstream import Channel, response, tell
 from assistants.api.parameters import IncludeContent, Page, Project
 from assistants.api.service import service
-from assistants.api.threads import find_thread
+from assistants.api.threads import find_thread, with_attachments
 from assistants.api.v1 import VersionedRoute, run_is_modifiable
 from assistants.engine import lifecycle, streaming
 from assistants.engine.narration import Narrator
@@ -61,6 +61,9 @@ async def runs_create(
     run = new_run(store, thread_id, assistant, body, messages, v1=request.state.version == "v1")
     for message in messages:
         put_record(message)  # refused here if it is too large to be added later
+    if any(message.attachments for message in messages):
+        await lifecycle.check_idle(store, project, thread.value)
+        thread = await with_attachments(store, project, thread, body.additional_messages or [])
     key = RunKey(project, thread_id, run.id)
     if not body.stream:
         return view((await lifecycle.start_run(store, key, thread, run)).document.value)

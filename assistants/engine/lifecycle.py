@@ -70,6 +70,18 @@ async def active_run(store: Store, project: str, thread: ThreadRecord) -> RunRec
     return run if run.active else None
 
 
+async def check_idle(store: Store, project: str, thread: ThreadRecord) -> None:
+    """
+    Raises
+    ------
+    ApiError
+        Another run is active on the thread (400).
+    """
+    active = await active_run(store, project, thread)
+    if active is not None:
+        raise run_already_active(thread.id, active.id)
+
+
 async def said_by_run(store: Store, project: str, thread: ThreadRecord, message_id: str) -> Message | None:
     """A message that the thread's last run is at just now, or has recorded but not appended yet."""
     if thread.last_run_id is None:
@@ -304,9 +316,7 @@ async def _commit(
         if newer.value.last_run_id == key.run:
             return run
         thread = newer
-        active = await active_run(store, key.project, thread.value)
-        if active is not None:
-            raise run_already_active(key.thread, active.id)
+        await check_idle(store, key.project, thread.value)
         if thread.value.segments != run.value.segments:
             segments = thread.value.segments
             run = await store.runs.replace(run, run.value.model_copy(update={"segments": segments}))

@@ -16,7 +16,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, Tag
 
 from assistants.schema.assistants import AssistantName, Description
-from assistants.schema.base import AssistantId, FileId, Metadata, NotNull, Request, by_json_type
+from assistants.schema.base import (
+    AssistantId,
+    FileId,
+    Metadata,
+    NotNull,
+    Object,
+    Request,
+    Resource,
+    Timestamp,
+    by_json_type,
+)
 from assistants.schema.messages import MessageText, Role
 from assistants.schema.runs import Budget
 from assistants.schema.tools import (
@@ -130,6 +140,36 @@ class CreateThreadAndRun(_RunFields):
     """A thread to be made, and a run on it."""
 
     thread: NotNull[CreateThread] = None
+
+
+class CreateAssistantFile(Request):
+    """A file to be given to an assistant."""
+
+    file_id: FileId
+
+
+class AssistantFile(Resource):
+    """A file of an assistant; its id is the file's own."""
+
+    object: Literal["assistant.file"] = "assistant.file"
+    created_at: Timestamp
+    assistant_id: str
+
+
+class AssistantFileDeleted(Object):
+    """That a file was taken from an assistant."""
+
+    id: str
+    object: Literal["assistant.file.deleted"] = "assistant.file.deleted"
+    deleted: Literal[True] = True
+
+
+class MessageFile(Resource):
+    """A file of a message; its id is the file's own."""
+
+    object: Literal["thread.message.file"] = "thread.message.file"
+    created_at: Timestamp
+    message_id: str
 
 
 def shown(payload: Json) -> Json:

@@ -16,6 +16,8 @@ from assistants.schema.runs import (
     Usage,
 )
 from assistants.schema.tools import AssistantTool, ResponseFormat, ToolChoice, ToolResources
+from assistants.state.resources import shown as shown_resources
+from assistants.state.resources import store_ids
 
 FUNCTION = "function"
 """The type of the tools whose outputs come from the client; every other type is a server tool."""
@@ -154,6 +156,11 @@ class RunRecord(BaseModel):
         return self.status in ACTIVE
 
     @property
+    def stores(self) -> list[str]:
+        """The vector stores that its tools may search, each once: the assistant's and the thread's."""
+        return list(dict.fromkeys([*store_ids(self.tool_resources), *self.thread_stores]))
+
+    @property
     def turn(self) -> Turn | None:
         """The last recorded turn."""
         return self.turns[-1] if self.turns else None
@@ -196,7 +203,7 @@ def view(record: RunRecord) -> Run:
         for name in ("created_at", "started_at", "cancelled_at", "failed_at", "completed_at")
         if (time := getattr(record, name)) is not None
     }
-    shown |= times
+    shown |= times | {"tool_resources": shown_resources(record.tool_resources, record.tools)}
     if record.active or record.status is RunStatus.EXPIRED:
         shown["expires_at"] = int(record.expires_at)
     if record.status is RunStatus.REQUIRES_ACTION:

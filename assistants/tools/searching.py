@@ -6,8 +6,7 @@ from assistants.schema.errors import ApiError
 from assistants.schema.runs import MAX_OUTPUT
 from assistants.search.hits import Hit
 from assistants.state.citations import mark
-from assistants.state.resources import store_ids
-from assistants.state.runs import Found, RunRecord
+from assistants.state.runs import Found
 from assistants.state.searches import limits, ranking
 from assistants.tools.servertool import Answer, Question, ToolFailed
 
@@ -26,11 +25,6 @@ _HOW_TO_CITE = (
 )
 
 
-def searched(run: RunRecord) -> list[str]:
-    """The stores, each once."""
-    return list(dict.fromkeys([*store_ids(run.tool_resources), *run.thread_stores]))
-
-
 async def search(question: Question, queries: Sequence[str]) -> Answer:
     """
     Raises
@@ -39,7 +33,7 @@ async def search(question: Question, queries: Sequence[str]) -> Answer:
         A store has expired meanwhile.
     """
     run = question.run
-    stores, most, ranked = searched(run), limits(run), ranking(run)
+    stores, most, ranked = run.stores, limits(run), ranking(run)
     texts = (query.strip()[:MAX_QUERY] for query in queries)
     asked = list(dict.fromkeys(text for text in texts if text))[:MAX_QUERIES]
     if not stores or not asked:
