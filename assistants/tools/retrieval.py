@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from assistants.storage.ids import blob_name
-from assistants.tools.searching import search, searched
+from assistants.tools.searching import search
 from assistants.tools.servertool import Answer, Question, ServerTool
 
 
@@ -25,7 +25,7 @@ async def look_up(question: Question, queries: Sequence[str]) -> Answer:
 
 
 async def _has_files(question: Question) -> bool:
-    names = (blob_name(question.project, store_id) for store_id in searched(question.run))
+    names = (blob_name(question.project, store_id) for store_id in question.run.stores)
     documents = await asyncio.gather(*(question.store.vector_stores.read(name) for name in names))
     return any(document.value.members for document in documents if document is not None)
 

@@ -14,7 +14,7 @@ from assistants.state.runs import Found, RunRecord, ToolCall, Turn
 from assistants.state.searches import limits, ranking
 from assistants.state.turns import message
 from assistants.tools.file_search import queries
-from assistants.tools.searching import NOTHING, searched, told
+from assistants.tools.searching import NOTHING, told
 from assistants.tools.servertool import ToolFailed
 
 
@@ -65,9 +65,9 @@ def test_how_it_is_ranked(options: dict[str, Any], threshold: float):
 
 def test_the_stores_of_assistant_and_thread_are_searched_each_once():
     resources = {"file_search": {"vector_store_ids": ["vs_1"]}}
-    assert searched(run(tool_resources=resources, thread_stores=["vs_2"])) == ["vs_1", "vs_2"]
-    assert searched(run(tool_resources=resources, thread_stores=["vs_1"])) == ["vs_1"]
-    assert searched(run()) == []
+    assert run(tool_resources=resources, thread_stores=["vs_2"]).stores == ["vs_1", "vs_2"]
+    assert run(tool_resources=resources, thread_stores=["vs_1"]).stores == ["vs_1"]
+    assert run().stores == []
 
 
 def test_the_model_is_told_each_result_behind_its_mark():
