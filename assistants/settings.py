@@ -188,7 +188,6 @@ class Settings(BaseSettings):
         validation_alias="SEARCH_CACHE_BYTES",
         description="bytes of vector stores that a process keeps in memory between two searches",
     )
-
     retrieval_handler: Literal["fake", "search"] | None = Field(
         None,
         validation_alias="RETRIEVAL_HANDLER",

@@ -46,7 +46,7 @@ class InProcess:
 
 @asynccontextmanager
 async def in_process(
-    storage: Storage, model: ScriptedModel, embedder: Embedder | None = None, /, **settings: str
+    storage: Storage, model: ScriptedModel, embedder: Embedder | None = None, **settings: str
 ) -> AsyncIterator[InProcess]:
     """The service with these settings, and no others."""
     store, api = open_store(storage, **settings), create_api()
