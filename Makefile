@@ -28,6 +28,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.streaming $(ARGS)
 	$(BIN)/python -m benchmarks.proxy
 	$(BIN)/python -m benchmarks.search
+	$(BIN)/python -m benchmarks.searching
 
 run: setup
 	$(BIN)/python -m assistants.local $(ARGS)
