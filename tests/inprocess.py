@@ -13,19 +13,20 @@ from openai import AsyncOpenAI
 from assistants.api import service as services
 from assistants.api.app import create_api
 from assistants.engine.attendance import Attendance
+from assistants.engine.endpoint import Model
 from assistants.engine.items import WORK
 from assistants.ingestion.cutting import cut
 from assistants.ingestion.ingestion import Ingestion
 from assistants.ingestion.items import INGEST
 from assistants.local.azurite import Storage
 from assistants.state.store import Store
-from tests.attending import ScriptedModel, open_store
+from tests.attending import open_store
 
 
 class InProcess:
     """The service and the SDK that talks to it, both in the running event loop."""
 
-    def __init__(self, store: Store, model: ScriptedModel, api: FastAPI, client: AsyncOpenAI) -> None:
+    def __init__(self, store: Store, model: Model, api: FastAPI, client: AsyncOpenAI) -> None:
         self.store, self.model, self.api, self.client = store, model, api, client
         self.attendance, self.ingestion = Attendance(store, model), Ingestion(store, cut)
 
@@ -40,7 +41,7 @@ class InProcess:
 
 
 @asynccontextmanager
-async def in_process(storage: Storage, model: ScriptedModel, **settings: str) -> AsyncIterator[InProcess]:
+async def in_process(storage: Storage, model: Model, **settings: str) -> AsyncIterator[InProcess]:
     """The service with these settings, and no others."""
     store, api = open_store(storage, **settings), create_api()
     api.state.loopback = True
