@@ -52,7 +52,7 @@ class Asked:
 
 
 class Upstream:
-    """Answers every request with `answer`, the very next ones with those of `first`. A context manager: a thread serves."""
+    """Answers every request with `answer`, the next ones with those of `first`. A context manager that serves."""
 
     def __init__(self) -> None:
         self.answer = Answer([b"{}"])

@@ -2,9 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from assistants.state.runs import RunRecord, ToolCall
+from assistants.search.searcher import Searcher
+from assistants.state.runs import Found, RunRecord, ToolCall
 from assistants.state.store import Store
 
 
@@ -14,12 +15,20 @@ class ToolFailed(Exception):
 
 @dataclass(frozen=True)
 class Question:
-    """One call to be answered, with the run it belongs to and the store to look things up in."""
+    """One call to be answered, with the run it belongs to, the store to look things up in and what searches in it."""
 
     store: Store
+    searcher: Searcher
     project: str
     run: RunRecord
     call: ToolCall
+
+
+class Answer(NamedTuple):
+    """What the model is given, and where in that the results of a search are."""
+
+    output: str
+    found: list[Found] | None = None
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,7 @@ class ServerTool:
     description: str
     parameters: dict[str, Any]
     """JSON Schema of the arguments."""
-    answer: Callable[[Question], Awaitable[str]]
+    answer: Callable[[Question], Awaitable[Answer]]
 
     def offer(self) -> dict[str, Any]:
         """The function as a chat-completions endpoint is told of it."""

@@ -56,13 +56,13 @@ def items(ended: RunKey, waiting: RunKey, store_id: str, file_id: str) -> dict[s
     looks = [{"kind": "look", **each, "segments": 1} for each in (run, others, gone)]
     return {
         WORK: [*attends, *looks, {"kind": "purge", "project": "default", "thread": "thread_gone"}],
-        QUEUES[0]: [{**each, "call": "call_r"} for each in (run, others, gone)],
+        **{queue: [{**each, "call": "call_r"} for each in (run, others, gone)] for queue in QUEUES},
         INGEST: [
             {"kind": "ingest", **store, "files": {file_id: "v"}},
             {"kind": "ingest", **store, "project": "other", "files": {file_id: "v"}},
             {"kind": "look", **store, "token": "t", "waiting": 1, "delay": 1.0},
             {"kind": "purge_store", **store, "project": "other"},
-            {"kind": "purge_file", **file, "project": "other", "stores": [store_id]},
+            {"kind": "purge_file", **file, "project": "other"},
             {"kind": "look_after_file", **file},
         ],
     }
@@ -89,7 +89,7 @@ async def test_no_item_is_stuck_or_does_any_harm(
         file = await running.client.files.create(file=("a.txt", b"Hello"), purpose="assistants")
         handlers: dict[str, tuple[Handler, Handler]] = {
             WORK: (attendance.work, attendance.give_up_work),
-            QUEUES[0]: (attendance.tool, attendance.give_up_tool),
+            **dict.fromkeys(QUEUES, (attendance.tool, attendance.give_up_tool)),
             INGEST: (ingestion.ingest, ingestion.give_up),
         }
         before, ends = [await run_of(store, key) for key in (waiting, ended)], Counter[str]()

@@ -159,7 +159,7 @@ def upstream() -> Iterator[Upstream]:
 async def world(storage: Storage, upstream: Upstream, **others: str) -> AsyncIterator[World]:
     settings = {"OPENAI_BASE_URL": upstream.url, "OPENAI_API_KEY": "test", "MODEL_RETRIES": "0", **others}
     endpoint = Endpoint(Settings.model_validate(settings))
-    async with in_process(storage, endpoint, **settings) as running:
+    async with in_process(storage, endpoint, None, **settings) as running:
 
         async def tool(item: Any) -> None:
             await running.attendance.tool(item.get_body())

@@ -1,0 +1,144 @@
+"""Search in vector stores."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+
+from assistants.schema.errors import not_found
+from assistants.schema.vector_stores import Filter
+from assistants.search.cache import Cache, Opened
+from assistants.search.embedder import Embedder, Vectors
+from assistants.search.filters import matches
+from assistants.search.hits import Hit
+from assistants.state.store import Store
+from assistants.state.vector_stores import VectorStoreRecord, usable, used
+from assistants.storage.documents import Document
+from assistants.storage.ids import blob_name
+from assistants.tokens import of_text
+
+log = logging.getLogger("assistants.search")
+
+
+class Searcher:
+    """Finds the chunks that answer queries best."""
+
+    def __init__(self, store: Store, embedder: Embedder) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._cache = Cache(store)
+
+    async def search(
+        self,
+        project: str,
+        store_ids: Sequence[str],
+        queries: Sequence[str],
+        limit: int,
+        *,
+        filters: Filter | None = None,
+        score_threshold: float = 0.0,
+        ranker: str = "auto",
+        budget: int | None = None,
+        skip_missing: bool = False,
+    ) -> list[Hit]:
+        """The best chunks of all these stores together, the best first; what several queries find is fused.
+
+        The stores count as used.
+
+        Parameters
+        ----------
+        limit
+            How many hits at most.
+        filters
+            Which files are searched, by their attributes.
+        score_threshold
+            The least score of a hit, from 0 to 1.
+        ranker
+            `none` is the order of the embeddings alone; any other name is the fusion with keywords.
+        budget
+            Tokens that the texts of the hits may have together; None: as many as they have.
+        skip_missing
+            Search the stores that are there, whichever are not.
+
+        Raises
+        ------
+        ApiError
+            There is no such store (404), or one has expired (400).
+        """
+        queries = [query for query in dict.fromkeys(queries) if query.strip()]
+        names = list(dict.fromkeys(store_ids))
+        found = await asyncio.gather(*(self._used(project, store_id) for store_id in names))
+        for store_id, document in zip(names, found, strict=True):
+            if document is None and not skip_missing:
+                raise not_found("vector store", store_id)
+        documents = [document for document in found if document is not None]
+        if not documents or not queries:
+            return []
+        vectors, opened = await asyncio.gather(
+            self._embedded(queries),
+            asyncio.gather(*(self._cache.open(project, document) for document in documents)),
+        )
+        return await asyncio.to_thread(
+            _best, opened, queries, vectors, limit, filters, score_threshold, ranker != "none", budget
+        )
+
+    async def _used(self, project: str, store_id: str) -> Document[VectorStoreRecord] | None:
+        name, now = blob_name(project, store_id), self._store.clock.now()
+        document = await self._cache.read(name)
+        if document is None or used(usable(document.value, now), now) is None:
+            return document
+        return await self._store.vector_stores.change(name, lambda record: used(usable(record, now), now), document)
+
+    async def _embedded(self, queries: Sequence[str]) -> Vectors | None:
+        """The queries' vectors; while there are none, keywords find more than an error does."""
+        try:
+            return await self._embedder.embed(queries)
+        except Exception as error:
+            log.warning("searched by keywords alone: %s: %s", type(error).__name__, error)
+            return None
+
+
+def _best(
+    opened: Sequence[Opened],
+    queries: Sequence[str],
+    vectors: Vectors | None,
+    limit: int,
+    filters: Filter | None,
+    threshold: float,
+    fused: bool,
+    budget: int | None,
+) -> list[Hit]:
+    from assistants.search.ranking import rank
+
+    records = [each.document.value for each in opened for _ in each.index.segments]
+    segments = [segment for each in opened for segment in each.index.segments]
+    searched = [flags for each in opened for flags in each.index.searched(_chosen(each.document.value, filters))]
+    ranked = rank(segments, searched, queries, vectors, threshold, fused)
+
+    def hits() -> Iterable[Hit]:
+        for each in ranked:
+            record, segment = records[each.segment], segments[each.segment]
+            at, number = segment.place(each.chunk)
+            text, member = segment.texts[at], record.members[segment.texts[at].file_id]
+            yield Hit(record.id, text.file_id, text.filename, each.score, member.attributes, number, text.chunk(number))
+
+    return _within(hits(), limit, budget)
+
+
+def _chosen(record: VectorStoreRecord, filters: Filter | None) -> Callable[[str], bool] | None:
+    """Which files the filters choose."""
+    return (lambda file_id: matches(filters, record.members[file_id].attributes)) if filters else None
+
+
+def _within(hits: Iterable[Hit], limit: int, budget: int | None) -> list[Hit]:
+    """The first hits that fit; one that does not leaves room for those after it."""
+    kept: list[Hit] = []
+    for hit in hits:
+        size = of_text(hit.text) if budget is not None else 0
+        if budget is None or size <= budget:
+            kept.append(hit)
+            budget = None if budget is None else budget - size
+        if len(kept) == limit:
+            break
+    return kept
