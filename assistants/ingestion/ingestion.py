@@ -13,6 +13,7 @@ from assistants.ingestion.attachment import chunks_name, send_items
 from assistants.ingestion.commits import Commits
 from assistants.ingestion.items import (
     INGEST,
+    LONGEST_DELAY,
     Ingest,
     Item,
     LookAfterFile,
@@ -35,7 +36,6 @@ SMALL = 4 * 1024 * 1024
 """Bytes up to which several files are ingested at once; larger ones take turns, as each is held in memory."""
 
 _AT_ONCE = 8
-_LONGEST_DELAY = 600.0
 _GIVEN_UP = FileError(code="server_error", message="The file could not be processed after several attempts.")
 
 
@@ -151,7 +151,7 @@ class Ingestion:
             return
         stuck = len(waiting) == item.waiting
         # A large file may just take its time: each time that nothing has moved, more is given.
-        delay = min(item.delay * 2, _LONGEST_DELAY) if stuck else self._store.settings.look_again
+        delay = min(item.delay * 2, LONGEST_DELAY) if stuck else self._store.settings.look_again
         await self._send(item.model_copy(update={"waiting": len(waiting), "delay": delay}), delay)
         if stuck:
             files = ((file_id, each.version, each.size) for file_id, each in waiting.items())
