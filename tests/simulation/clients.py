@@ -41,7 +41,7 @@ class Download:
 @dataclass(frozen=True)
 class BlobService:
     account: Account
-    wire: Wire = undisturbed
+    wire: Wire
 
     def get_container_client(self, container: str) -> "Container":
         return Container(self.account, self.wire, container)
@@ -162,7 +162,7 @@ def _sizes(blocks: list[tuple[str, bytes]]) -> list[Any]:
 @dataclass(frozen=True)
 class QueueService:
     account: Account
-    wire: Wire = undisturbed
+    wire: Wire
 
     def get_queue_client(self, queue: str, *, message_encode_policy: TextBase64EncodePolicy) -> "Queue":
         return Queue(self.account, self.wire, queue, message_encode_policy)

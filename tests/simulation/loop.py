@@ -167,7 +167,9 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         return asyncio.Future(loop=self)
 
     def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None) -> "asyncio.Task[Any]":
-        task = (context.run if context else _call)(lambda: asyncio.Task(coro, loop=self, name=name or "task"))
+        # A task copies the context that it is made in; that of a lane may be in use just now.
+        within = context.copy() if context else contextvars.copy_context()
+        task = within.run(lambda: asyncio.Task(coro, loop=self, name=name or "task"))
         self._tasks.append(task)
         return task
 
@@ -192,6 +194,3 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._numbers += 1
         heapq.heappush(self._timers, (when, self._numbers, handle))
 
-
-def _call(make: Callable[[], T]) -> T:
-    return make()
