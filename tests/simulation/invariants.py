@@ -287,6 +287,8 @@ def verdict(watch: Watch, users: Users, model: Model, contents: Mapping[str, Map
     for deed in users.deeds:
         yield from (f"{deed}: {problem}" for problem in _kept(deed, watch, marked, users))
     for stream in users.streams:
+        if stream.deed.thread in watch.gone:
+            continue  # it just ends
         yield from (f"stream of {stream.deed}: {problem}" for problem in stream.problems())
         yield from (f"stream of {stream.deed}: {problem}" for problem in _truthful(stream, watch))
     yield from _prompts(model, users)
