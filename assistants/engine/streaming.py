@@ -92,6 +92,7 @@ async def drive(attendance: Attendance, store: Store, key: RunKey, taken: Taken,
             await attendance.carry_on(taken.hold, taken.parts, taken.look, narrator, stay=True)
         except AzureError as error:
             log.warning("run %s: its stream no longer drives it: %s", key.run, error)
+            await nudge(store, key, taken.hold.run)  # no item is there to be delivered again, but the look-again item
         except asyncio.CancelledError:
             await nudge(store, key, taken.hold.run)  # this process is stopping; another one goes on
             raise

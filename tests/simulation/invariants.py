@@ -1,17 +1,18 @@
 """What must hold whatever happens: of every write as it happens, and of what is left in the end."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic_core import from_json
 
 from assistants.engine.machine import MAX_TAKEOVERS, TABLE
 from assistants.schema.errors import ApiError
 from assistants.schema.runs import RunStatus
 from assistants.settings import Settings
 from assistants.state.runs import ACTIVE, FUNCTION
-from assistants.state.turns import message_id
+from assistants.state.turns import message_id, step_id
 from tests.simulation.model import Model
 from tests.simulation.network import EPOCH, Network
 from tests.simulation.users import Deed, Users
@@ -89,8 +90,8 @@ class Watch:
         if after is None:
             self.gone.add(name.split("/")[1])
             return
-        old: Json = json.loads(before)["value"] if before else {}
-        new: Json = json.loads(after)["value"]
+        old: Json = from_json(before)["value"] if before else {}
+        new: Json = from_json(after)["value"]
         last, run = old.get("last_run_id"), new["last_run_id"]
         if run == last:
             return
@@ -107,7 +108,7 @@ class Watch:
         thread = name.split("/")[1]
         known = self.told[thread]
         for line in records.splitlines():
-            put = json.loads(line).get("put")
+            put = from_json(line).get("put")
             if not put:
                 continue
             first = known.setdefault(put["id"], line)
@@ -126,7 +127,7 @@ class Watch:
         if after is None:
             self.runs.pop(identifier, None)
             return
-        new: Json = json.loads(after)["value"]
+        new: Json = from_json(after)["value"]
         track = self.tracks.get(identifier)
         if track is None or before is None:
             track = self.tracks[identifier] = Track(new)
@@ -149,7 +150,7 @@ class Watch:
             if changed:
                 yield f"{', '.join(changed)} changed after the run was {was}"
             return
-        yield from self._turns(old["turns"], new["turns"])
+        yield from self._turns(new["id"], old["turns"], new["turns"])
         if old["prompt"] is not None and new["prompt"] != old["prompt"]:
             yield "its prompt changed"
         yield from self._claims(track, old, new)
@@ -157,7 +158,7 @@ class Watch:
             track.ended_at = now
             yield from self._ended(track, new)
 
-    def _turns(self, old: list[Json], new: list[Json]) -> Iterable[str]:
+    def _turns(self, run: str, old: list[Json], new: list[Json]) -> Iterable[str]:
         if len(new) > len(old) + 1 or len(new) < len(old):
             yield f"{len(old)} turns became {len(new)}"
         for number, (before, after) in enumerate(zip(old, new, strict=False)):
@@ -167,19 +168,19 @@ class Watch:
                 if call["output"] is not None and later["output"] != call["output"]:
                     yield f"the output of {call['id']} was replaced"
                 if call["output"] is None and later["output"] is not None and call["type"] != FUNCTION:
-                    yield from self._heard(call)
+                    yield from self._heard(run, call)
         for number, turn in enumerate(new[:-1]):
             if any(call["output"] is None for call in turn["calls"]):
                 yield f"it went on after turn {number} without all outputs"
 
-    def _heard(self, call: Json) -> Iterable[str]:
+    def _heard(self, run: str, call: Json) -> Iterable[str]:
         """The output of a server tool has arrived, after a while."""
         if call["sent_at"] is None:
             yield f"{call['id']} was answered before it was given out"
             return
-        waited, delay = self._since(call["sent_at"]), self._settings.retrieval_delay
-        if self._calm and waited > PROMPT + delay:
-            yield f"{call['id']} was answered after {waited:.0f} s though nothing went wrong"
+        waited = self._since(call["sent_at"]) - self._settings.retrieval_delay
+        if waited > self._patience(run) + (0 if self._calm else self._settings.look_again):
+            yield f"{call['id']} was answered after {waited:.0f} s"
 
     def _claims(self, track: Track, old: Json, new: Json) -> Iterable[str]:
         now, claim = self._network.now, new["claim"]
@@ -190,6 +191,8 @@ class Watch:
                 yield "a live claim was taken away"
             track.token, track.holder = claim["token"], self._network.caller
             track.claims += 1
+            if self._calm and track.claims > 1:
+                yield "it was taken up again though nothing went wrong"
             if track.claims > MAX_TAKEOVERS:
                 yield f"it was taken up {track.claims} times without progress"
         elif not claim and live and self._network.caller is not track.holder:
@@ -198,7 +201,7 @@ class Watch:
             track.claims = 0
 
     def _ended(self, track: Track, run: Json) -> Iterable[str]:
-        identifier, thread, now = run["id"], run["thread_id"], self._network.now
+        identifier, thread = run["id"], run["thread_id"]
         if run["status"] == "failed" and not run["last_error"]:
             yield "it failed without a word"
         if run["status"] == "completed" and any(call["output"] is None for turn in run["turns"] for call in turn["calls"]):
@@ -212,7 +215,7 @@ class Watch:
             waited = self._since(track.cancelling_since)
             if waited > self._patience(identifier):
                 yield f"cancelling took {waited:.0f} s"
-        if run["status"] == "expired" and run["turns"] and self.quiet_since is not None:
+        if run["status"] == "expired" and run["turns"]:
             unheard = [
                 call["id"] for call in run["turns"][-1]["calls"]
                 if call["output"] is None and call["sent_at"] is not None
@@ -220,8 +223,8 @@ class Watch:
             ]  # fmt: skip
             if unheard:
                 yield f"it expired while {unheard} were not called again"
-        late = now - max(run["expires_at"], EPOCH + (self.quiet_since or 0))
-        if self.quiet_since is not None and late > self._patience(identifier):
+        late = self._since(run["expires_at"])
+        if late > self._patience(identifier):
             yield f"it ended {late:.0f} s after its time was over"
 
     def _see_waiting(self, track: Track, new: Json | None) -> None:
@@ -246,7 +249,9 @@ class Watch:
         """Seconds since a time, as far as nothing went wrong in them."""
         if self._calm:
             return self._network.now - time
-        return self._network.now - max(time, EPOCH + self.quiet_since) if self.quiet_since is not None else 0.0
+        if self.quiet_since is None:
+            return 0.0
+        return self._network.now - max(time, EPOCH + self.quiet_since, EPOCH + self._network.trouble_until)
 
     def _patience(self, run: str) -> float:
         """Seconds within which a run is attended to once nothing goes wrong any more (the honest bound)."""
@@ -289,7 +294,9 @@ def verdict(watch: Watch, users: Users, model: Model, contents: Mapping[str, Map
     for stream in users.streams:
         if stream.deed.thread in watch.gone:
             continue  # it just ends
-        yield from (f"stream of {stream.deed}: {problem}" for problem in stream.problems())
+        problems = stream.problems()
+        if problems and not _is_torn(stream, watch):
+            yield from (f"stream of {stream.deed}: {problem}" for problem in problems)
         yield from (f"stream of {stream.deed}: {problem}" for problem in _truthful(stream, watch))
     yield from _prompts(model, users)
 
@@ -342,8 +349,10 @@ def _kept(deed: Deed, watch: Watch, marked: Mapping[str, list[Json]], users: Use
                 yield f"was accepted, and the message is there {count} times"
             if deed.refused and count:
                 yield "was refused, but the message is there"
-        case "modify thread" | "modify run":
-            pass
+        case "retrieve run":
+            over = EPOCH + deed.began - deed.answer.expires_at if deed.done and deed.answer.expires_at else 0
+            if over > UNSURE_CLOCKS and deed.answer.status != "expired":
+                yield f"was shown as {deed.answer.status} {over:.0f} s after its time was over"
         case _:
             pass
 
@@ -390,6 +399,17 @@ def _truthful(stream: Any, watch: Watch) -> Iterable[str]:
             last = "error"
     if last not in (run["status"], "requires_action", "error"):
         yield f"it ends with {last}, and the run is {run['status']}"
+
+
+def _is_torn(stream: Any, watch: Watch) -> bool:
+    """Whether its driver was lost in the middle of a turn that nobody recorded before the run ended from outside."""
+    run = watch.runs.get(stream.deed.run)
+    begun = {data["id"] for name, data in stream.events() if name in ("thread.message.created", "thread.run.step.created")}
+    return run is not None and bool(begun & _of_turn(run["id"], len(run["turns"])))
+
+
+def _of_turn(run: str, number: int) -> set[str]:
+    return {message_id(run, number), step_id(run, number, "tool_calls"), step_id(run, number, "message_creation")}
 
 
 def _differs(told: str, whole: str) -> Iterable[str]:

@@ -8,6 +8,7 @@ import asyncio
 import contextvars
 import heapq
 import random
+import warnings
 from asyncio import events
 from collections.abc import Callable, Coroutine
 from contextvars import Context
@@ -88,6 +89,12 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._open = False
         self._ready.clear()
         self._timers.clear()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of coroutines that never began
+            self._take_apart()
+        events._set_running_loop(None)
+
+    def _take_apart(self) -> None:
         for task in self._tasks:
             if not task.done():
                 task._log_destroy_pending = False  # pyright: ignore[reportAttributeAccessIssue]
@@ -96,7 +103,6 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
                 except BaseException:  # noqa: S110 - its last words have no effect
                     pass
         self._tasks.clear()
-        events._set_running_loop(None)
 
     def run(self, until: float, done: Callable[[], bool] = lambda: False) -> bool:
         """Run up to a time, or until nothing is left, or `done` says so; whether it said so."""

@@ -4,6 +4,7 @@ import base64
 import json
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import MISSING, fields
 from typing import Any
 
 from azure.core.exceptions import AzureError
@@ -60,9 +61,10 @@ class Process(Lane):
         blobs: Any = BlobService(account, network)
         queues: Any = QueueService(account, network)
         store = Store.over(settings, self.clock, blobs, queues)
-        unused: Any = None
-        endpoint: Any = model
-        self.service = Service(store, endpoint, Attendance(store, model), unused)
+        parts: dict[str, Any] = {"store": store, "endpoint": model, "attendance": Attendance(store, model)}
+        # The rest of a service has no part in a run's life.
+        needed = (field.name for field in fields(Service) if field.default_factory is MISSING)
+        self.service = Service(**{name: parts.get(name) for name in needed})
 
     def local(self) -> float:
         return EPOCH + self._loop.time() + self._skew
@@ -160,7 +162,7 @@ class Host:
         self._living = living
         self._leases: dict[Process, dict[str, tuple[str, Message]]] = {}
         self.lost: set[str] = set()
-        """Runs of which an item was in the hands of a process that died."""
+        """Runs of which the look-again item was in the hands of a process that died."""
         self.problems: list[str] = []
         self.expected: tuple[type[Exception], ...] = (AzureError,)
 
@@ -174,7 +176,8 @@ class Host:
         """Its items appear again when their leases are over, of which some were renewed long ago."""
         for queue, message in self._leases.pop(process, {}).values():
             again = LEASE * self._chance.uniform(0.5, 1)
-            self.lost.add(_run_of(message))
+            if run := _looked_for(message):
+                self.lost.add(run)
             self._account.update(queue, message.id, message.pop_receipt, again)
             self._network.later(again + 0.1, self._deliver, queue)
 
@@ -195,6 +198,10 @@ class Host:
             return
         process = self._chance.choice(living)
         receipt = message.pop_receipt
+        if odd and self._chance.random() < 0.4:  # to somebody who dies of it
+            self._leases.setdefault(process, {})[message.id] = (queue, message)
+            process.crash()
+            return
         if odd:  # and delivered to somebody else as well
             self._account.update(queue, message.id, receipt, self._chance.choice((0, 0.1, 5, 20)))
             self._network.troubles(21)
@@ -257,9 +264,10 @@ def _text(message: Message) -> str:
     return base64.b64decode(message.content).decode()
 
 
-def _run_of(message: Message) -> str:
+def _looked_for(message: Message) -> str | None:
+    """The run that a look-again item is about."""
     item: Mapping[str, Any] = json.loads(_text(message))
-    return str(item.get("run") or item.get("thread"))
+    return item["run"] if item.get("kind") == "look" else None
 
 
 class Services:
