@@ -306,7 +306,10 @@ async def _commit(
             raise run_already_active(key.thread, active.id)
         if thread.value.segments != run.value.segments:
             segments = thread.value.segments
-            run = await store.runs.replace(run, run.value.model_copy(update={"segments": segments}))
+            try:
+                run = await store.runs.replace(run, run.value.model_copy(update={"segments": segments}))
+            except Conflict:  # given up as never committed, meanwhile
+                raise unavailable() from None
 
 
 async def _follow_up(store: Store, key: RunKey, run: RunRecord, look: Look) -> None:

@@ -143,9 +143,7 @@ class BlobClient:
 
     async def get_block_list(self, block_list_type: str) -> tuple[list[Any], list[Any]]:
         assert block_list_type == "all"
-        committed, staged = await self._send(
-            "get_block_list", lambda: self.account.blocks(self.container, self.name)
-        )
+        committed, staged = await self._send("get_block_list", lambda: self.account.blocks(self.container, self.name))
         return _sizes(committed), _sizes(staged)
 
     def _send(self, operation: str, act: Callable[[], T]) -> Awaitable[T]:

@@ -23,7 +23,7 @@ class Fault(Enum):
 _CRASHES = (Fault.CRASH_BEFORE, Fault.CRASH_AFTER)
 _WEIGHTS = {
     Fault.REFUSED: 4, Fault.LOST: 5, Fault.TWICE: 5, Fault.RETRIED: 2, Fault.LATE: 3, Fault.SLOW: 3,
-    Fault.CRASH_BEFORE: 5, Fault.CRASH_AFTER: 6, Fault.PAUSE_BEFORE: 3, Fault.PAUSE_AFTER: 3, Fault.STOP: 2,
+    Fault.CRASH_BEFORE: 5, Fault.CRASH_AFTER: 6, Fault.PAUSE_BEFORE: 4, Fault.PAUSE_AFTER: 5, Fault.STOP: 2,
 }  # fmt: skip
 _CALLS = 160
 """About as many as a schedule makes while its users act."""

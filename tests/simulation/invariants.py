@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic_core import from_json
@@ -28,6 +28,8 @@ UNSURE_CLOCKS = 21.0
 PROMPT = 6.0
 """Seconds within which everything is attended to when nothing goes wrong."""
 
+NOT_CREATED = "The run was not created in time."
+
 _ACTIVE = {status.value for status in ACTIVE}
 _FOLLOWING = {
     before.value: {before.value, *(after.value for after in TABLE.get(before, {}).values())} for before in RunStatus
@@ -48,6 +50,8 @@ class Track:
     """Since when it needs nothing but somebody to attend to it."""
     cancelling_since: float | None = None
     ended_at: float | None = None
+    sent: dict[str, float] = field(default_factory=dict)
+    """When the item of each server tool's call was sent first."""
 
 
 class Watch:
@@ -60,6 +64,8 @@ class Watch:
         self.tracks: dict[str, Track] = {}
         self.commits: dict[str, float] = {}
         """When each run was committed, by its id."""
+        self.held_up: set[str] = set()
+        """Those of them whose commit was on its way for some time."""
         self.told: dict[str, dict[str, bytes]] = defaultdict(dict)
         """The first record of each message, by thread."""
         self.gone: set[str] = set()
@@ -99,6 +105,8 @@ class Watch:
             self._problem(f"{run} was committed while {last} was active on the same thread")
         if run is not None:
             self.commits.setdefault(run, self._network.now)
+            if self._network.disturbed:
+                self.held_up.add(run)
             if run not in self.runs:
                 self._problem(f"{run} was committed before it was written")
             else:
@@ -117,6 +125,8 @@ class Watch:
             if put["status"] == "in_progress":
                 self._problem(f"the message {put['id']} was appended in progress")
             run = self.runs.get(put["run_id"]) if put["run_id"] else None
+            if run and run["id"] not in self.commits:
+                self._problem(f"{run['id']} said something, though it was never committed")
             if run and not any(message_id(run["id"], number) == put["id"] for number in range(len(run["turns"]))):
                 self._problem(f"{run['id']}: a message was appended of a turn that is not recorded")
 
@@ -154,6 +164,9 @@ class Watch:
         if old["prompt"] is not None and new["prompt"] != old["prompt"]:
             yield "its prompt changed"
         yield from self._claims(track, old, new)
+        for call in new["turns"][-1]["calls"] if new["turns"] else ():
+            if call["sent_at"] is not None:
+                track.sent.setdefault(call["id"], call["sent_at"])
         if is_ not in _ACTIVE:
             track.ended_at = now
             yield from self._ended(track, new)
@@ -175,10 +188,7 @@ class Watch:
 
     def _heard(self, run: str, call: Json) -> Iterable[str]:
         """The output of a server tool has arrived, after a while."""
-        if call["sent_at"] is None:
-            yield f"{call['id']} was answered before it was given out"
-            return
-        waited = self._since(call["sent_at"]) - self._settings.retrieval_delay
+        waited = self._since(self.tracks[run].sent[call["id"]]) - self._settings.retrieval_delay
         if waited > self._patience(run) + (0 if self._calm else self._settings.look_again):
             yield f"{call['id']} was answered after {waited:.0f} s"
 
@@ -204,7 +214,9 @@ class Watch:
         identifier, thread = run["id"], run["thread_id"]
         if run["status"] == "failed" and not run["last_error"]:
             yield "it failed without a word"
-        if run["status"] == "completed" and any(call["output"] is None for turn in run["turns"] for call in turn["calls"]):
+        if run["status"] == "completed" and any(
+            call["output"] is None for turn in run["turns"] for call in turn["calls"]
+        ):
             yield "it completed without all outputs"
         if thread not in self.gone:
             for number, turn in enumerate(run["turns"]):
@@ -219,7 +231,7 @@ class Watch:
             unheard = [
                 call["id"] for call in run["turns"][-1]["calls"]
                 if call["output"] is None and call["sent_at"] is not None
-                and self._since(call["sent_at"]) > self._patience(identifier) + self._settings.look_again
+                and self._since(track.sent[call["id"]]) > self._patience(identifier) + self._settings.look_again
             ]  # fmt: skip
             if unheard:
                 yield f"it expired while {unheard} were not called again"
@@ -322,7 +334,8 @@ def _kept(deed: Deed, watch: Watch, marked: Mapping[str, list[Json]], users: Use
                 yield "was refused, but the run was committed"
             if deed.done and not committed:
                 yield "was accepted, but no run was committed"
-            if deed.done and any((run["last_error"] or {}).get("message", "").endswith("in time.") for run in committed):
+            given_up = (run for run in committed if (run["last_error"] or {}).get("message") == NOT_CREATED)
+            if deed.done and any(run["id"] not in watch.held_up for run in given_up):
                 yield "was accepted, and given up as never created"
             extra = _count(watch, f"{deed.mark}+")
             if deed.refused and extra:
@@ -404,7 +417,9 @@ def _truthful(stream: Any, watch: Watch) -> Iterable[str]:
 def _is_torn(stream: Any, watch: Watch) -> bool:
     """Whether its driver was lost in the middle of a turn that nobody recorded before the run ended from outside."""
     run = watch.runs.get(stream.deed.run)
-    begun = {data["id"] for name, data in stream.events() if name in ("thread.message.created", "thread.run.step.created")}
+    begun = {
+        data["id"] for name, data in stream.events() if name in ("thread.message.created", "thread.run.step.created")
+    }
     return run is not None and bool(begun & _of_turn(run["id"], len(run["turns"])))
 
 

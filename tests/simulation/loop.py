@@ -199,4 +199,3 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def _at(self, when: float, handle: _Handle) -> None:
         self._numbers += 1
         heapq.heappush(self._timers, (when, self._numbers, handle))
-

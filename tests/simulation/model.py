@@ -76,9 +76,7 @@ def script(chance: random.Random) -> Script:
         )
         for _ in range(rounds)
     ]
-    trouble = chance.choices(
-        (None, "busy", "refuses", "breaks", "odd", "hangs", "kills"), (80, 3, 4, 4, 2, 4, 3)
-    )[0]
+    trouble = chance.choices((None, "busy", "refuses", "breaks", "odd", "hangs", "kills"), (80, 3, 4, 4, 2, 4, 3))[0]
     finish = chance.choices(("stop", "length", "content_filter"), (90, 5, 5))[0]
     return Script(
         [

@@ -45,6 +45,8 @@ class Network:
         self.calls = 0
         self.caller: Lane | None = None
         """Whose request is acting just now."""
+        self.disturbed = False
+        """Whether something has happened to that request."""
         self.trouble_until = 0.0
         """When the last of the effects of faults so far is over."""
         self.trace: Callable[[str], None] | None = None
@@ -77,7 +79,15 @@ class Network:
         return await self._disturbed(process, act, fault)
 
     async def _disturbed(self, process: Any, act: Callable[[], T], fault: Fault) -> T:
-        chance = self._chance
+        chance, original = self._chance, act
+
+        def act() -> T:
+            self.disturbed = True
+            try:
+                return original()
+            finally:
+                self.disturbed = False
+
         if fault in (Fault.CRASH_BEFORE, Fault.PAUSE_BEFORE, Fault.STOP):
             self._strike(process, fault)
             await self._wait(0)
@@ -109,9 +119,11 @@ class Network:
             except AzureError:
                 pass
         await self._wait(self._takes(chance.choice((0, 1, 10))))
-        raise chance.choice((ServiceRequestError, ServiceResponseError))("given up") if (
-            fault is not Fault.REFUSED or chance.random() < 0.5
-        ) else refusal(503, "ServerBusy")
+        raise (
+            chance.choice((ServiceRequestError, ServiceResponseError))("given up")
+            if (fault is not Fault.REFUSED or chance.random() < 0.5)
+            else refusal(503, "ServerBusy")
+        )
 
     def _takes(self, seconds: float) -> float:
         self.troubles(seconds + 1)
@@ -121,7 +133,7 @@ class Network:
         if fault is Fault.STOP:
             process.stop()
         elif fault in (Fault.PAUSE_BEFORE, Fault.PAUSE_AFTER):
-            process.pause(self._chance.choice((1, 10, 35, 70, 120)))
+            process.pause(self._chance.choice((1, 35, 75, 120)))
         else:
             process.crash()
 

@@ -227,9 +227,7 @@ class Host:
             return attendance.give_up_work
         return attendance.give_up_tool if queue.endswith(POISON) else attendance.tool
 
-    def _settle(
-        self, process: Process, queue: str, message: Message, receipt: str, count: int, done: Any
-    ) -> None:
+    def _settle(self, process: Process, queue: str, message: Message, receipt: str, count: int, done: Any) -> None:
         """What becomes of the item when its function has ended."""
         error = done.exception()
         if process.dead:

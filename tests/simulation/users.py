@@ -208,9 +208,7 @@ class Users:
             sent["stream"] = True
         deed = Deed("create thread and run", mark, self._loop.time(), sent=sent)
         body = CreateThreadAndRun.model_validate(sent)
-        await self._begin(
-            deed, "thread", lambda: threadruns.threads_create_and_run(_REQUEST, PROJECT, body), streamed
-        )
+        await self._begin(deed, "thread", lambda: threadruns.threads_create_and_run(_REQUEST, PROJECT, body), streamed)
 
     async def _begin(self, deed: Deed, begin: Begin, handler: Callable[[], Awaitable[Any]], streamed: bool) -> None:
         if streamed:

@@ -67,7 +67,9 @@ class World:
         self.loop = SimulatedLoop(chance)
         self.plan = Plan(chance)
         self.settings = _settings(
-            chance.choice(("60", "180", "600")), chance.choice(("2", "49000")), chance.choice(("0", "0", "1", "35"))
+            chance.choice(("60", "180", "600", "600")),
+            chance.choice(("2", "49000")),
+            chance.choice(("0", "0", "1", "35")),
         )
         self.network = Network(self.loop, chance, self.plan)
         self.watch = Watch(self.network, self.settings, self.plan.calm)
@@ -126,7 +128,7 @@ class World:
             if self.chance.random() < 0.6:
                 process.crash()
             else:
-                process.pause(self.chance.choice((10, 35, 70)))
+                process.pause(self.chance.choice((10, 35, 75)))
 
     async def answer(self, question: Question) -> str:
         """The retrieval tool, which mostly works."""
