@@ -97,6 +97,7 @@ async def drive(attendance: Attendance, store: Store, key: RunKey, taken: Taken,
             await nudge(store, key, taken.hold.run)  # this process is stopping; another one goes on
             raise
         document = taken.hold.document
+        narrator.see(document.value)  # whatever went wrong may have gone wrong between the write and its telling
     while _goes_on(document.value):
         await asyncio.sleep(FOLLOW)
         newer = await store.runs.read_newer(document)
