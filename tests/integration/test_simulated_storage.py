@@ -186,12 +186,10 @@ async def test_a_range_is_read_as_far_as_it_is_there(container: Any, offset: int
 @pytest.mark.parametrize("content", [b"", b"0123"])
 async def test_past_the_end_there_is_nothing(container: Any, content: bytes):
     await container.get_blob_client("p/a").upload_blob(content, overwrite=True)
-    try:
-        found, _ = await read(container, "p/a", offset=len(content), length=100)
-    except HttpResponseError as error:
-        assert error.status_code == 416
-    else:
-        assert found == b""  # Azurite, right at the end; Azure refuses that as well
+    reading = container.download_blob("p/a", offset=len(content), length=100)
+    refused = await outcome(reading)
+    # Azurite answers no bytes right at the end of what is there; Azure refuses that as well.
+    assert refused is None or refused == ("HttpResponseError", 416, "InvalidRange")
 
 
 async def test_an_empty_blob_is_read_whole(container: Any):

@@ -25,8 +25,8 @@ _WEIGHTS = {
     Fault.REFUSED: 4, Fault.LOST: 5, Fault.TWICE: 5, Fault.RETRIED: 2, Fault.LATE: 3, Fault.SLOW: 3,
     Fault.CRASH_BEFORE: 5, Fault.CRASH_AFTER: 6, Fault.PAUSE_BEFORE: 4, Fault.PAUSE_AFTER: 5, Fault.STOP: 2,
 }  # fmt: skip
-_CALLS = 160
-"""About as many as a schedule makes while its users act."""
+_CALLS, _WRITES = 160, 60
+"""About as many as a schedule makes while its users act: all of them, and those that are no reads."""
 
 
 class Plan:
@@ -41,6 +41,7 @@ class Plan:
         kind = chance.random()
         self.calm = kind < 0.17
         self._points: dict[int, Fault] = {}
+        self._spares_reads = False
         self._rate = 0.0
         self.outages: list[tuple[float, float, bool]] = []
         """From when to when, and whether queues are out of order as well."""
@@ -56,7 +57,9 @@ class Plan:
         self.delivers_oddly = chance.choice((0.0, 0.0, 0.05, 0.3))
         self.left = chance.choice((1, 2, 3, 6, 10))
         if kind < 0.62:
-            self._points = {int(_CALLS * chance.random() ** 1.3): self.any() for _ in range(chance.randint(1, 3))}
+            self._spares_reads = chance.random() < 0.6
+            calls = _WRITES if self._spares_reads else _CALLS
+            self._points = {int(calls * chance.random() ** 1.3): self.any() for _ in range(chance.randint(1, 3))}
         elif kind < 0.8:
             self._rate = chance.choice((0.01, 0.03, 0.08))
         elif kind < 0.9:
@@ -74,9 +77,9 @@ class Plan:
         self._on = False
         self.delivers_oddly = 0.0
 
-    def next(self) -> Fault | None:
+    def next(self, operation: str) -> Fault | None:
         """What happens to the next call."""
-        if not self._on:
+        if not self._on or (self._spares_reads and operation in ("download_blob", "list_blob_names")):
             return None
         self._calls += 1
         if self._points:

@@ -10,11 +10,10 @@ import heapq
 import random
 import warnings
 from asyncio import events
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
+from contextlib import suppress
 from contextvars import Context
-from typing import Any, TypeVar
-
-T = TypeVar("T")
+from typing import Any
 
 
 class Lane:
@@ -34,25 +33,17 @@ class Lane:
 LANE: contextvars.ContextVar[Lane] = contextvars.ContextVar("lane")
 
 
-class Stalled(Exception):
-    """Nothing is left to run, and what was waited for has not come."""
-
-
 class _Handle:
     """A callback that is to be run, at a time or as soon as the seed picks it."""
 
-    __slots__ = ("args", "callback", "called_off", "context", "lane", "when")
+    __slots__ = ("args", "callback", "called_off", "context", "lane")
 
-    def __init__(self, when: float, callback: Callable[..., object], args: tuple[Any, ...], context: Context) -> None:
-        self.when_(when)
+    def __init__(self, callback: Callable[..., object], args: tuple[Any, ...], context: Context) -> None:
         self.callback = callback
         self.args = args
         self.context = context
         self.lane = context.get(LANE)
         self.called_off = False
-
-    def when_(self, when: float) -> None:
-        self.when = when
 
     def cancel(self) -> None:
         self.called_off = True
@@ -74,7 +65,6 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._timers: list[tuple[float, int, _Handle]] = []
         self._numbers = 0
         self._tasks: list[asyncio.Task[Any]] = []
-        self._unretrieved: list[Any] = []
         self._open = True
         self.steps = 0
         self.problems: list[str] = []
@@ -98,10 +88,8 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         for task in self._tasks:
             if not task.done():
                 task._log_destroy_pending = False  # pyright: ignore[reportAttributeAccessIssue]
-                try:
+                with suppress(BaseException):  # its last words have no effect
                     task.get_coro().close()  # pyright: ignore[reportOptionalMemberAccess]
-                except BaseException:  # noqa: S110 - its last words have no effect
-                    pass
         self._tasks.clear()
 
     def run(self, until: float, done: Callable[[], bool] = lambda: False) -> bool:
@@ -129,37 +117,19 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
             handle.context.run(handle.callback, *handle.args)
         return True
 
-    def complete(self, coroutine: Coroutine[Any, Any, T], within: float) -> T:
-        """Run until a coroutine has ended.
-
-        Raises
-        ------
-        Stalled
-            It does not end in that time.
-        """
-        task = self.create_task(coroutine)
-        if not self.run(self._now + within, task.done):
-            raise Stalled(task)
-        return task.result()
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is left to run, now or ever."""
-        return not self._ready and not any(not handle.called_off for _, _, handle in self._timers)
-
     # What asyncio asks of a loop.
 
     def time(self) -> float:
         return self._now
 
     def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Any:
-        handle = _Handle(self._now, callback, args, context or contextvars.copy_context())
+        handle = _Handle(callback, args, context or contextvars.copy_context())
         if self._open:
             self._ready.append(handle)
         return handle
 
     def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Any:
-        handle = _Handle(when, callback, args, context or contextvars.copy_context())
+        handle = _Handle(callback, args, context or contextvars.copy_context())
         if self._open:
             self._at(when, handle)
         return handle
@@ -192,9 +162,6 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
 
     def is_closed(self) -> bool:
         return not self._open
-
-    def _timer_handle_cancelled(self, handle: object) -> None:
-        """A part of what asyncio's own handles expect."""
 
     def _at(self, when: float, handle: _Handle) -> None:
         self._numbers += 1

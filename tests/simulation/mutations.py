@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 
-from assistants.engine import attendance, driver, ending, lifecycle, machine, publication, streaming
+from assistants.engine import driver, ending, lifecycle, machine, publication, streaming
 from assistants.engine.attendance import Attendance
 from assistants.engine.completion import Completion
 from assistants.engine.driver import Driver, call_server_tools
@@ -17,7 +17,7 @@ from assistants.engine.hold import Hold
 from assistants.engine.items import WORK, LookAgain, run_key
 from assistants.engine.publication import publish
 from assistants.schema.runs import RunStatus
-from assistants.state.runs import FUNCTION, Look, RunRecord
+from assistants.state.runs import Look, RunRecord
 from assistants.state.threads import ThreadRecord
 from assistants.storage.documents import Conflict, Document, Documents
 from assistants.storage.ids import derived
@@ -140,28 +140,12 @@ async def _unattended(store: Any, key: Any, document: Any) -> Any:
 
 # 3. One driver at a time.
 
-_end, _ended, _hold = machine.end, Driver._ended, Hold.__init__
+_end, _ended = machine.end, Driver._ended
 
 
-def _ended_only_by(*statuses: RunStatus, expiry: bool) -> Patch:
-    def ended(self: Any, run: RunRecord) -> Any:
-        found = _ended(self, run)
-        if found is None or (found[0] is machine.Event.EXPIRE and not expiry):
-            return None
-        return None if found[0] is machine.Event.STOP and run.status not in statuses else found
-
-    return _replaced(Driver, "_ended", ended)
-
-
-class _NoLock:
-    async def __aenter__(self) -> None: ...
-
-    async def __aexit__(self, *_: object) -> None: ...
-
-
-def _held_without_lock(self: Any, *arguments: Any) -> None:
-    _hold(self, *arguments)
-    self._lock = _NoLock()
+def _never_expired(self: Any, run: RunRecord) -> Any:
+    found = _ended(self, run)
+    return None if found and found[0] is machine.Event.EXPIRE else found
 
 
 # 4. Record, then publish.
@@ -214,15 +198,6 @@ def _last_answer(run: RunRecord, call_id: str, output: str, now: float) -> RunRe
     return machine._write(machine._answered(forgetful, {call_id: output}, now), now)
 
 
-async def _answered_again(self: Any, content: bytes) -> None:
-    with mock.patch.object(RunRecord, "unanswered", property(lambda run: run.turn.calls if run.turn else [])):
-        pass
-    await _tool(self, content)
-
-
-_tool = Attendance.tool
-
-
 def _ready_before_all_answered(run: RunRecord, now: float) -> bool:
     return run.status in (RunStatus.QUEUED, RunStatus.IN_PROGRESS) and not machine.held(run, now)
 
@@ -253,6 +228,15 @@ def _claim_with_a_new_prompt(run: RunRecord, *arguments: Any) -> RunRecord | Non
 
 def _end_without_a_word(run: RunRecord, event: Any, now: float, error: Any = None, reason: Any = None) -> Any:
     return _end(run, event, now, None, reason)
+
+
+# 8. Cancel.
+
+
+async def _watched_for_expiry(self: Any, hold: Hold) -> str:
+    while self._now() < hold.run.expires_at:
+        await self._look_after(hold, driver.WATCH)
+    return "expired"
 
 
 # 9. Deleting a thread.
@@ -301,8 +285,7 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(3, "checking the token when a write is repeated", _replaced(machine, "holds", lambda run, token: True)),
     Mutation(3, "renewing the claim", _replaced(Hold, "renew", Hold.refresh)),
     Mutation(3, "the limit of takeovers", _replaced(machine, "MAX_TAKEOVERS", 10**9)),
-    Mutation(3, "the driver's own expiry", _ended_only_by(RunStatus.CANCELLING, expiry=False)),
-    Mutation(3, "one write at a time in a process", _replaced(Hold, "__init__", _held_without_lock)),
+    Mutation(3, "the driver's own expiry", _replaced(Driver, "_ended", _never_expired)),
     Mutation(4, "recording a turn before its message is appended", _replaced(Hold, "write", _published_first)),
     Mutation(
         4,
@@ -328,9 +311,8 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(7, "the model's error", _replaced(Completion, "error", None)),
     Mutation(7, "failing a run that goes wrong again and again", _replaced(Attendance, "_fail", _nothing)),
     Mutation(8, "an item for a run cancelled or answered", _replaced(lifecycle, "nudge", _nothing)),
-    Mutation(8, "the driver noticing a cancellation", _ended_only_by(expiry=True)),
+    Mutation(8, "the driver noticing a cancellation", _replaced(Driver, "_watch", _watched_for_expiry)),
     Mutation(9, "the purge item", _replaced(Queues, "send", _send_no_purge)),
-    Mutation(9, "the purge going on until nothing is left", _replaced(Attendance, "_send_purge", _nothing)),
     Mutation(9, "a log never being made anew", _replaced(Logs, "append", _append_anew)),
 )
 """Each of them breaks one sentence of the rules, by the smallest thing that makes it hold."""

@@ -2,7 +2,8 @@
 
 import random
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
 
@@ -16,20 +17,6 @@ EPOCH = 1_700_000_000.0
 """The account's time when the loop's is 0."""
 
 
-class Machine(Protocol):
-    """Whose calls they are: a process and what can be done to it."""
-
-    def local(self) -> float: ...
-
-    def observe(self, date: float, sent: float) -> None: ...
-
-    def crash(self) -> None: ...
-
-    def pause(self, seconds: float) -> None: ...
-
-    def stop(self) -> None: ...
-
-
 class Network:
     """A `Wire` between the SDK's clients and the account.
 
@@ -40,7 +27,7 @@ class Network:
         self._loop = loop
         self._chance = chance
         self._plan = plan
-        self._server = Lane("storage")
+        self.server = Lane("storage")
         self._pace = chance.choice((0.002, 0.02, 0.1))
         self.calls = 0
         self.caller: Lane | None = None
@@ -58,7 +45,7 @@ class Network:
 
     def later(self, delay: float, act: Callable[..., object], *args: Any) -> None:
         """Do something on nobody's behalf."""
-        self._loop.call_later(delay, act, *args, context=self._server.context)
+        self._loop.call_later(delay, act, *args, context=self.server.context)
 
     def troubles(self, seconds: float) -> None:
         """A fault has effects for so long."""
@@ -67,7 +54,7 @@ class Network:
     async def __call__(self, operation: str, target: str, act: Callable[[], T]) -> T:
         process: Any = LANE.get()
         self.calls += 1
-        fault = self._plan.next()
+        fault = self._plan.next(operation)
         if self.trace:
             self.trace(f"{operation} {target}" + (f"  !! {fault.value}" if fault else ""))
             act = self._traced(process, operation, target, act)
@@ -79,15 +66,7 @@ class Network:
         return await self._disturbed(process, act, fault)
 
     async def _disturbed(self, process: Any, act: Callable[[], T], fault: Fault) -> T:
-        chance, original = self._chance, act
-
-        def act() -> T:
-            self.disturbed = True
-            try:
-                return original()
-            finally:
-                self.disturbed = False
-
+        chance, act = self._chance, self._marked(act)
         if fault in (Fault.CRASH_BEFORE, Fault.PAUSE_BEFORE, Fault.STOP):
             self._strike(process, fault)
             await self._wait(0)
@@ -106,24 +85,28 @@ class Network:
         if fault is Fault.RETRIED:
             return await self._request(process, act, self._takes(chance.uniform(0.5, 12)))
         if fault is Fault.TWICE:
-            try:
+            with suppress(AzureError):
                 await self._request(process, act)
-            except AzureError:
-                pass
             return await self._request(process, act, self._takes(chance.uniform(0.5, 4)))
         if fault is Fault.LATE:
             self.later(self._takes(chance.uniform(0, 20)), self._quietly, process, act)
         elif fault is Fault.LOST:
-            try:
+            with suppress(AzureError):
                 await self._request(process, act)
-            except AzureError:
-                pass
         await self._wait(self._takes(chance.choice((0, 1, 10))))
-        raise (
-            chance.choice((ServiceRequestError, ServiceResponseError))("given up")
-            if (fault is not Fault.REFUSED or chance.random() < 0.5)
-            else refusal(503, "ServerBusy")
-        )
+        if fault is Fault.REFUSED and chance.random() < 0.5:
+            raise refusal(503, "ServerBusy")
+        raise chance.choice((ServiceRequestError, ServiceResponseError))("given up")
+
+    def _marked(self, act: Callable[[], T]) -> Callable[[], T]:
+        def marked() -> T:
+            self.disturbed = True
+            try:
+                return act()
+            finally:
+                self.disturbed = False
+
+        return marked
 
     def _takes(self, seconds: float) -> float:
         self.troubles(seconds + 1)
@@ -140,7 +123,7 @@ class Network:
     async def _request(self, process: Any, act: Callable[[], T], delay: float = 0.0) -> T:
         answer = self._loop.create_future()
         sent = process.local()
-        context = self._server.context
+        context = self.server.context
         latency = self._pace * self._chance.random()
         self._loop.call_later(delay + latency, self._arrive, answer, process, act, context=context)
         value, error, date = await answer
@@ -155,19 +138,17 @@ class Network:
             value = act()
         except AzureError as refused:
             error = refused
-        latency, context = self._pace * self._chance.random(), self._server.context
+        latency, context = self._pace * self._chance.random(), self.server.context
         self._loop.call_later(latency, _tell, answer, (value, error, int(self.now)), context=context)
 
     def _quietly(self, process: Any, act: Callable[[], object]) -> None:
         self.caller = process
-        try:
+        with suppress(AzureError):
             act()
-        except AzureError:
-            pass
 
     async def _wait(self, seconds: float) -> None:
         answer = self._loop.create_future()
-        self._loop.call_later(seconds, _tell, answer, None, context=self._server.context)
+        self._loop.call_later(seconds, _tell, answer, None, context=self.server.context)
         await answer
 
     def _traced(self, process: Any, operation: str, target: str, act: Callable[[], T]) -> Callable[[], T]:

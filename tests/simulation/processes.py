@@ -4,6 +4,7 @@ import base64
 import json
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -61,7 +62,7 @@ class Process(Lane):
         blobs: Any = BlobService(account, network)
         queues: Any = QueueService(account, network)
         store = Store.over(settings, self.clock, blobs, queues)
-        parts: dict[str, Any] = {"store": store, "endpoint": model, "attendance": Attendance(store, model)}
+        parts: Any = {"store": store, "endpoint": model, "attendance": Attendance(store, model)}
         # The rest of a service has no part in a run's life.
         needed = (field.name for field in fields(Service) if field.default_factory is MISSING)
         self.service = Service(**{name: parts.get(name) for name in needed})
@@ -213,11 +214,8 @@ class Host:
         attending = process.run(lambda: self._handler(process, queue)(content))
         attending.add_done_callback(
             lambda done: self._settle(process, queue, message, receipt, count, done),
-            context=self._network_context(),
+            context=self._network.server.context,
         )
-
-    def _network_context(self) -> Any:
-        return self._network._server.context
 
     def _handler(self, process: Process, queue: str) -> Callable[[bytes], Awaitable[None]]:
         attendance = process.service.attendance
@@ -235,7 +233,7 @@ class Host:
         self._leases.get(process, {}).pop(message.id, None)
         if error is not None and not isinstance(error, (Gone, *self.expected)):
             self.problems.append(f"an item of {queue} raised {error!r}")
-        try:
+        with suppress(AzureError):  # somebody else has it by now
             if error is None:
                 self._account.remove(queue, message.id, receipt)
             elif isinstance(error, Gone):
@@ -250,8 +248,6 @@ class Host:
                     self._network.trace(f"{queue} {_text(message)} is poison")
                 self._account.remove(queue, message.id, receipt)
                 self._account.send(queue + POISON, message.content, 0)
-        except AzureError:
-            pass  # somebody else has it by now
 
     @staticmethod
     def queues() -> list[str]:

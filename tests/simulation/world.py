@@ -79,6 +79,7 @@ class World:
         self.host = Host(self.loop, chance, self.network, self.plan, self.account, self.living)
         self.host.expected = (*self.host.expected, Broken)
         self.watch.lost = self.host.lost
+        self._tool_is_broken = chance.random() < 0.06
         self._dead = 0
         self._started = chance.randint(2, 3)
         self._clients = Lane("clients")
@@ -134,7 +135,7 @@ class World:
         """The retrieval tool, which mostly works."""
         await asyncio.sleep(self.settings.retrieval_delay)
         fate = self.chance.random()
-        if fate < 0.04 and not self.plan.calm:
+        if not self.plan.calm and (self._tool_is_broken or fate < 0.04):
             raise Broken
         if fate > 0.96:
             raise ToolFailed("Nothing was found.")
