@@ -6,15 +6,15 @@ The run outlives its stream. Whatever becomes of its driver, the telling follows
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from azure.core.exceptions import AzureError
 
 from assistants.engine import machine
 from assistants.engine.attendance import Attendance
 from assistants.engine.hold import Hold
-from assistants.engine.lifecycle import Started, attended, find_run, nudge, submit_outputs
+from assistants.engine.lifecycle import Started, attended, find_run, nudge, submit_outputs, together
 from assistants.engine.narration import Narrator
 from assistants.engine.transitions import change_run
 from assistants.schema.runs import RunStatus
@@ -23,9 +23,6 @@ from assistants.state.store import RunKey, Store
 from assistants.storage.documents import Document
 
 log = logging.getLogger("assistants.engine")
-
-A = TypeVar("A")
-B = TypeVar("B")
 
 FOLLOW = 0.5
 """Seconds between two looks at a run that another process drives."""
@@ -105,16 +102,6 @@ async def drive(attendance: Attendance, store: Store, key: RunKey, taken: Taken,
             return
         document = await attended(store, key, newer)
         narrator.see(document.value)
-
-
-async def together(first: Awaitable[A], second: Awaitable[B]) -> tuple[A, B]:
-    """Two results found at the same time; of two errors the first one's is raised."""
-    ones, others = await asyncio.gather(first, second, return_exceptions=True)
-    if isinstance(ones, BaseException):
-        raise ones
-    if isinstance(others, BaseException):
-        raise others
-    return ones, others
 
 
 def _goes_on(run: RunRecord) -> bool:

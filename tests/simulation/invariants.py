@@ -14,6 +14,7 @@ from assistants.schema.runs import RunStatus
 from assistants.settings import Settings
 from assistants.state.runs import ACTIVE, FUNCTION
 from assistants.state.turns import message_id, step_id
+from tests.simulation.loop import Lane
 from tests.simulation.model import Model
 from tests.simulation.network import EPOCH, Network
 from tests.simulation.processes import Gone
@@ -44,6 +45,8 @@ class Track:
     """What is known of a run beside its document."""
 
     run: Json
+    maker: Lane | None = None
+    """The process that created it."""
     token: str | None = None
     holder: object = None
     claims: int = 0
@@ -149,7 +152,7 @@ class Watch:
         new: Json = from_json(after)["value"]
         track = self.tracks.get(identifier)
         if track is None or before is None:
-            track = self.tracks[identifier] = Track(new)
+            track = self.tracks[identifier] = Track(new, self._network.caller)
             if new["claim"]:
                 track.token, track.holder = new["claim"]["token"], self._network.caller
         else:
@@ -305,7 +308,7 @@ def verdict(watch: Watch, users: Users, model: Model, contents: Mapping[str, Map
             for message in run["additional_messages"]:
                 if message["id"] not in told:
                     yield f"{run['id']}: a message that came with it is not in the thread"
-        elif run["id"] not in watch.commits and run["status"] in _ACTIVE:
+        elif run["id"] not in watch.commits and run["status"] in _ACTIVE and not _orphaned(watch.tracks[run["id"]]):
             yield f"{run['id']} was not committed, and is still {run['status']}"
     for thread in watch.gone:
         left = [name for names in contents.values() for name in names if name.split("/")[1] == thread]
@@ -321,6 +324,11 @@ def verdict(watch: Watch, users: Users, model: Model, contents: Mapping[str, Map
             yield from (f"stream of {stream.deed}: {problem}" for problem in problems)
         yield from (f"stream of {stream.deed}: {problem}" for problem in _truthful(stream, watch))
     yield from _prompts(model, users)
+
+
+def _orphaned(track: Track) -> bool:
+    """Whether whoever was held up while creating it died before it could take it back."""
+    return track.maker is None or track.maker.dead
 
 
 def _by_mark(watch: Watch) -> dict[str, list[Json]]:
