@@ -189,7 +189,7 @@ def _under_a_new_id(run: RunRecord, number: int) -> Any:
 _park, _ready = machine.park, machine.ready
 
 
-def _last_answer(run: RunRecord, call_id: str, output: str, now: float) -> RunRecord | None:
+def _last_answer(run: RunRecord, call_id: str, output: str, now: float, found: object = None) -> RunRecord | None:
     if not run.active or run.turn is None:
         return None
     calls = [call.model_copy(update={"output": None}) if call.id == call_id else call for call in run.turn.calls]

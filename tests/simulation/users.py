@@ -22,7 +22,7 @@ from tests.simulation.processes import Gone, Process
 
 PROJECT = "default"
 
-_REQUEST = cast("Any", SimpleNamespace(state=SimpleNamespace(request_id="req")))
+_REQUEST = cast("Any", SimpleNamespace(state=SimpleNamespace(request_id="req", version="v2")))
 _NEWEST = Cursors(limit=100)
 
 
@@ -196,7 +196,7 @@ class Users:
             sent["stream"] = True
         deed = Deed("create run", mark, self._loop.time(), thread, sent=sent)
         body = CreateRun.model_validate(sent)
-        await self._begin(deed, "run", lambda: runs.runs_create(_REQUEST, PROJECT, thread, body), streamed)
+        await self._begin(deed, "run", lambda: runs.runs_create(_REQUEST, PROJECT, thread, body, content=False), streamed)
 
     async def _create_both(self, streamed: bool) -> None:
         mark = self._mark("r")
@@ -276,7 +276,7 @@ class Users:
         deed = Deed("list", "", self._loop.time(), thread, run)
         lists = (
             lambda: runs.runs_list(PROJECT, thread, _NEWEST),
-            lambda: steps.steps_list(PROJECT, thread, run, _NEWEST),
+            lambda: steps.steps_list(PROJECT, thread, run, _NEWEST, content=False),
             lambda: messages.messages_list(PROJECT, thread, _NEWEST),
         )
         await self._ask(deed, self._chance.choice(lists))

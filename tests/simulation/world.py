@@ -22,7 +22,7 @@ from assistants.state.assistants import AssistantRecord
 from assistants.state.snapshots import new_assistant
 from assistants.storage.ids import blob_name
 from assistants.tools.registry import SERVER_TOOLS
-from assistants.tools.servertool import Question, ToolFailed
+from assistants.tools.servertool import Answer, Question, ToolFailed
 from tests.simulation.faults import Plan
 from tests.simulation.invariants import Watch, verdict
 from tests.simulation.loop import Lane, SimulatedLoop
@@ -131,7 +131,7 @@ class World:
             else:
                 process.pause(self.chance.choice((10, 35, 75)))
 
-    async def answer(self, question: Question) -> str:
+    async def answer(self, question: Question) -> Answer:
         """The retrieval tool, which mostly works."""
         await asyncio.sleep(self.settings.retrieval_delay)
         fate = self.chance.random()
@@ -139,7 +139,7 @@ class World:
             raise Broken
         if fate > 0.96:
             raise ToolFailed("Nothing was found.")
-        return f"Oslo {self.chance.random()}"
+        return Answer(f"Oslo {self.chance.random()}")
 
     def run(self) -> list[str]:
         """Let everything happen, and say what was wrong."""
