@@ -195,7 +195,7 @@ def _last_answer(run: RunRecord, call_id: str, output: str, now: float, found: o
     calls = [call.model_copy(update={"output": None}) if call.id == call_id else call for call in run.turn.calls]
     turn = run.turn.model_copy(update={"calls": calls})
     forgetful = run.model_copy(update={"turns": [*run.turns[:-1], turn]})
-    return machine._write(machine._answered(forgetful, {call_id: output}, now), now)
+    return machine._write(machine._answered(forgetful, {call_id: {"output": output}}, now), now)
 
 
 def _ready_before_all_answered(run: RunRecord, now: float) -> bool:

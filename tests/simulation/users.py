@@ -196,7 +196,11 @@ class Users:
             sent["stream"] = True
         deed = Deed("create run", mark, self._loop.time(), thread, sent=sent)
         body = CreateRun.model_validate(sent)
-        await self._begin(deed, "run", lambda: runs.runs_create(_REQUEST, PROJECT, thread, body, content=False), streamed)
+
+        def handler() -> Awaitable[Any]:
+            return runs.runs_create(_REQUEST, PROJECT, thread, body, content=False)
+
+        await self._begin(deed, "run", handler, streamed)
 
     async def _create_both(self, streamed: bool) -> None:
         mark = self._mark("r")
