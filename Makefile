@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 MATRIX := $(patsubst tests/matrix/%.txt,$(VENV)/matrix/%/.requirements,$(wildcard tests/matrix/*.txt))
 
-.PHONY: setup run test matrix node bench lint format clean
+.PHONY: setup run test simulate matrix node bench lint format clean
 
 setup: $(VENV)/.requirements $(VENV)/.azurite
 
@@ -36,6 +36,9 @@ run: setup
 test: lint node
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 	$(if $(findstring tests/,$(ARGS)),,$(BIN)/python -m pytest tests/client -n 2 --dist loadfile --through-proxy)
+
+simulate: setup
+	$(BIN)/python -m tests.simulation $(ARGS)
 
 # The versions of the SDK that tests/matrix tries.
 matrix: $(MATRIX)
