@@ -7,7 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,15 @@ class Process:
     def signal(self, number: int) -> None:
         assert self._process is not None
         self._process.send_signal(number)
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Meanwhile it does nothing at all, as a machine that is suspended."""
+        self.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
 
     def peak_memory(self) -> int:
         """The most bytes of memory that it has ever had, as Linux counts them."""
@@ -170,6 +180,13 @@ class Service(Fronted):
 
     def __init__(self, storage: str, model: str, *arguments: str, **settings: str) -> None:
         super().__init__(["assistants.local", "--port", "0", *arguments], _settings(storage, model, settings))
+
+
+class Instance(Fronted):
+    """The service as `Service` runs it, on a machine that can be bent: see `tests.instance` for its other settings."""
+
+    def __init__(self, storage: str, model: str, **settings: str) -> None:
+        super().__init__(["tests.instance", "--port", "0"], _settings(storage, model, settings))
 
 
 class HttpSide(Fronted):
