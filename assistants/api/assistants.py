@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from assistants.api.parameters import Page, Project
-from assistants.api.service import service
+from assistants.api.service import service, store_on_time
 from assistants.api.v1 import VersionedRoute
 from assistants.schema.assistants import Assistant, CreateAssistant, ModifyAssistant
 from assistants.schema.base import AssistantId
@@ -27,7 +27,7 @@ async def assistants_list(project: Project, page: Page) -> ListPage[Assistant]:
 @router.post("")
 async def assistants_create(project: Project, body: CreateAssistant) -> Assistant:
     """Creates an assistant."""
-    store = service().store
+    store = await store_on_time()
     record = new_assistant(store, body)
     await store.assistants.create(blob_name(project, record.id), record)
     return view(record)

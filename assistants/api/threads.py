@@ -5,7 +5,7 @@ import asyncio
 from fastapi import APIRouter, Request
 
 from assistants.api.parameters import Page, Project
-from assistants.api.service import service
+from assistants.api.service import service, store_on_time
 from assistants.api.v1 import VersionedRoute
 from assistants.engine.items import WORK, Purge
 from assistants.schema.base import ThreadId
@@ -38,7 +38,7 @@ async def threads_create(project: Project, request: Request, body: CreateThread 
     """Creates a thread, with messages if there are any."""
     if body is None and await request.body():
         raise malformed_json()  # it was null, which FastAPI does not tell from no body
-    store, body = service().store, body or CreateThread()
+    store, body = await store_on_time(), body or CreateThread()
     thread = new_thread(store, body)
     records = [put_record(new_message(store, thread.id, message)) for message in body.messages or []]
     await asyncio.gather(

@@ -33,9 +33,7 @@ def takes_its_time(model: Model, question: str) -> None:
     )
 
 
-def finished_by_another(
-    first: Service, idle: Storage, model: Model, conversation: Conversation, question: str
-) -> None:
+def finished_by_another(first: Service, idle: Storage, model: Model, conversation: Conversation, question: str) -> None:
     """Stop the first process until a second one has completed the run; what the first one then does changes nothing."""
 
     def shown() -> Any:
