@@ -18,6 +18,8 @@ from assistants.ingestion.cutting import cut
 from assistants.ingestion.ingestion import Ingestion
 from assistants.ingestion.items import INGEST
 from assistants.local.azurite import Storage
+from assistants.search.embedder import NoEmbedder
+from assistants.search.searcher import Searcher
 from assistants.state.store import Store
 from tests.attending import ScriptedModel, open_store
 
@@ -27,7 +29,8 @@ class InProcess:
 
     def __init__(self, store: Store, model: ScriptedModel, api: FastAPI, client: AsyncOpenAI) -> None:
         self.store, self.model, self.api, self.client = store, model, api, client
-        self.attendance, self.ingestion = Attendance(store, model), Ingestion(store, cut)
+        self.searcher = Searcher(store, NoEmbedder())
+        self.attendance, self.ingestion = Attendance(store, model, self.searcher), Ingestion(store, cut)
 
     async def attend(self, queue: str = WORK) -> None:
         """Receive the queue's next item, attend to it, and delete it, as the Functions host does."""
@@ -47,7 +50,13 @@ async def in_process(storage: Storage, model: ScriptedModel, **settings: str) ->
     http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=api))
     client = AsyncOpenAI(base_url="http://localhost/v1", api_key="unused", max_retries=0, http_client=http)
     running = InProcess(store, model, api, client)
-    opened = services.Service(store, _NoEndpoint(), running.attendance, running.ingestion)  # type: ignore[reportArgumentType]
+    opened = services.Service(
+        store,
+        _NoEndpoint(),  # type: ignore[reportArgumentType]
+        running.attendance,
+        running.ingestion,
+        running.searcher,
+    )
     services._services[asyncio.get_running_loop()] = opened
     try:
         yield running

@@ -11,6 +11,8 @@ from assistants.engine.attendance import Attendance
 from assistants.engine.endpoint import Endpoint
 from assistants.ingestion.cutting import cut
 from assistants.ingestion.ingestion import Ingestion
+from assistants.search.embedder import NoEmbedder
+from assistants.search.searcher import Searcher
 from assistants.settings import settings
 from assistants.state.store import Store
 
@@ -23,6 +25,7 @@ class Service:
     endpoint: Endpoint
     attendance: Attendance
     ingestion: Ingestion
+    searcher: Searcher
     _streams: set["asyncio.Task[None]"] = field(default_factory=set["asyncio.Task[None]"])
 
     @classmethod
@@ -36,9 +39,10 @@ class Service:
             A setting is out of its range.
         """
         store, model = Store.open(settings()), endpoint()
+        searcher = Searcher(store, NoEmbedder())
         # All that is there by now stays. A garbage collection that looked at it would stop every stream meanwhile.
         gc.freeze()
-        return cls(store, model, Attendance(store, model), Ingestion(store, cut))
+        return cls(store, model, Attendance(store, model, searcher), Ingestion(store, cut), searcher)
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something that outlives the request which began it."""

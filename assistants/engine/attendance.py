@@ -18,6 +18,8 @@ from assistants.engine.narration import NOBODY, Listener
 from assistants.engine.publication import publish
 from assistants.engine.transitions import change_run
 from assistants.schema.runs import MAX_OUTPUT, LastError
+from assistants.search.embedder import NoEmbedder
+from assistants.search.searcher import Searcher
 from assistants.state.messages import Fold, ThreadGone, put_record
 from assistants.state.purging import purge
 from assistants.state.runs import Look, RunRecord
@@ -32,10 +34,11 @@ log = logging.getLogger("assistants.engine")
 
 
 class Attendance:
-    """Attends to what the queues bring."""
+    """Attends to what the queues bring. What server tools search without a `searcher` is found by its words."""
 
-    def __init__(self, store: Store, model: Model) -> None:
+    def __init__(self, store: Store, model: Model, searcher: Searcher | None = None) -> None:
         self._store = store
+        self._searcher = searcher or Searcher(store, NoEmbedder())
         self._driver = Driver(store, model)
 
     async def work(self, content: bytes) -> None:
@@ -69,7 +72,7 @@ class Attendance:
             return
         awaited = next((call for call in document.value.unanswered if call.id == item.call), None)
         if awaited is not None and document.value.active:
-            question = Question(self._store, item.project, document.value, awaited)
+            question = Question(self._store, self._searcher, item.project, document.value, awaited)
             try:
                 output = await SERVER_TOOLS[awaited.type].answer(question)
             except ToolFailed as failure:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from assistants.search.searcher import Searcher
 from assistants.state.runs import RunRecord, ToolCall
 from assistants.state.store import Store
 
@@ -14,9 +15,10 @@ class ToolFailed(Exception):
 
 @dataclass(frozen=True)
 class Question:
-    """One call to be answered, with the run it belongs to and the store to look things up in."""
+    """One call to be answered, with the run it belongs to, the store to look things up in and what searches in it."""
 
     store: Store
+    searcher: Searcher
     project: str
     run: RunRecord
     call: ToolCall
