@@ -1,4 +1,4 @@
-"""A process stands still for longer than its claim on a run lasts; another one finishes the run, and the first goes on."""
+"""A process stands still for longer than its claim on a run lasts. Another one finishes the run; the first goes on."""
 
 import time
 from collections.abc import Iterator
