@@ -116,6 +116,10 @@ class Model(Process):
         """Each reply is used for the next request that contains its `match`; see `assistants.local.reply`."""
         httpx2.post(f"{self._root}/script", json=list(replies)).raise_for_status()
 
+    def forget(self) -> None:
+        """Forget all replies that are left, and all requests."""
+        httpx2.delete(f"{self._root}/script").raise_for_status()
+
     def requests(self, match: str) -> list[dict[str, Any]]:
         """The bodies of the requests whose messages contain the text."""
         return [request["body"] for request in self._recorded(match)]

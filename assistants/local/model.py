@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import itertools
 import json
+import random
 from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
@@ -42,7 +43,7 @@ class _State:
     def reply_to(self, body: Json) -> Reply:
         text = messages_json(body)
         for reply in self.replies:
-            if reply.match is None or reply.match in text:
+            if (reply.match is None or reply.match in text) and random.random() < reply.chance:
                 reply.times -= 1
                 if reply.times == 0:
                     self.replies.remove(reply)
