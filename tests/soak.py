@@ -75,11 +75,15 @@ def soak(users: int, seconds: float, seed: int) -> Report:
         eventually(lambda: not asyncio.run(kept(storage)).active, SETTLED)
         ends = all_at_once([lambda user=user: _goes_on(user) for user in living])
         eventually(lambda: not items(storage), SETTLED)
-        told = Told()
+        told, left = Told(), asyncio.run(kept(storage))
         for user in living:
             told.add(user.told)
-        found = [flaw for each in ends for flaw in each] + list(flaws(asyncio.run(kept(storage)), told))
-        return Report(_counted(told, instances, kills), found)
+        counts = {
+            "processes killed": kills,
+            **_counted(told, instances),
+            "logs of threads that never were": len(left.unborn),
+        }
+        return Report(counts, [*(flaw for each in ends for flaw in each), *flaws(left, told)])
 
 
 def _lived(users: Sequence[User], instances: Sequence[Instance], seconds: float, chance: random.Random) -> int:
@@ -112,10 +116,9 @@ def _goes_on(user: User) -> list[str]:
     return [f"does not go on, but ended {end}: thread {thread}" for thread, end in ends if end != "completed"]
 
 
-def _counted(told: Told, instances: Sequence[Instance], kills: int) -> dict[str, int]:
+def _counted(told: Told, instances: Sequence[Instance]) -> dict[str, int]:
     lines = [line for instance in instances for line in instance.lines]
     return {
-        "processes killed": kills,
         "threads": len(told.threads),
         "threads deleted": len(told.deleted),
         "messages of users": len(told.messages),
@@ -123,6 +126,7 @@ def _counted(told: Told, instances: Sequence[Instance], kills: int) -> dict[str,
         "outputs handed in": len(told.outputs),
         "claims lost": sum("another attendance has it now" in line for line in lines),
         "items moved to a poison queue": sum(" moves to " in line for line in lines),
+        "seconds the slowest answer took": round(told.slowest),
         **dict(sorted(told.counts.items())),
     }
 

@@ -53,6 +53,8 @@ class Told:
     outputs: dict[tuple[str, str], str] = field(default_factory=dict)
     """By run and call."""
     counts: Counter[str] = field(default_factory=Counter)
+    slowest: float = 0
+    """Seconds that an answer took at most."""
 
     def add(self, other: "Told") -> None:
         self.threads |= other.threads
@@ -61,6 +63,7 @@ class Told:
         self.runs |= other.runs
         self.outputs |= other.outputs
         self.counts += other.counts
+        self.slowest = max(self.slowest, other.slowest)
 
 
 class User:
@@ -198,6 +201,7 @@ class User:
         """
         deadline, failed = time.monotonic() + PATIENCE, False
         while True:
+            begun = time.monotonic()
             try:
                 return act(self._client())
             except openai.APITimeoutError as error:
@@ -213,6 +217,8 @@ class User:
                 if settle is None or not (failed or refused):
                     raise
                 return settle(error)
+            finally:
+                self.told.slowest = max(self.told.slowest, time.monotonic() - begun)
             failed = True
             assert time.monotonic() < deadline, "not done in time"
             time.sleep(pause)

@@ -1,7 +1,5 @@
 """Threads."""
 
-import asyncio
-
 from fastapi import APIRouter, Request
 
 from assistants.api.parameters import Page, Project
@@ -41,10 +39,9 @@ async def threads_create(project: Project, request: Request, body: CreateThread 
     store, body = await store_on_time(), body or CreateThread()
     thread = new_thread(store, body)
     records = [put_record(new_message(store, thread.id, message)) for message in body.messages or []]
-    await asyncio.gather(
-        store.messages.create_log(project, thread.id, records),
-        store.threads.create(blob_name(project, thread.id), thread),
-    )
+    # First the log: there is never a thread that takes no message.
+    await store.messages.create_log(project, thread.id, records)
+    await store.threads.create(blob_name(project, thread.id), thread)
     return view(thread)
 
 
