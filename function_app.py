@@ -8,7 +8,7 @@ from azurefunctions.extensions.http.fastapi import Request, Response, web
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
-from assistants.api.app import PREFIX, ROUTERS, create_api
+from assistants.api.app import PREFIX, ROUTERS, UNDESCRIBED, create_api
 from assistants.api.models import router as models
 from assistants.api.service import service
 from assistants.engine.items import WORK
@@ -57,7 +57,7 @@ def _publish(name: str, route: str, methods: list[str] | None = None) -> None:
     app.function_name(name)(app.route(route=route, methods=methods)(delegate))
 
 
-_routers = (*ROUTERS, models) if settings().pass_through else ROUTERS
+_routers = (*ROUTERS, *UNDESCRIBED, *((models,) if settings().pass_through else ()))
 for _route in (route for router in _routers for route in router.routes):
     assert isinstance(_route, APIRoute)
     _publish(_route.name, f"{PREFIX}{_route.path}".lstrip("/"), sorted(_route.methods or ()))

@@ -172,6 +172,12 @@ class Settings(BaseSettings):
         description="`true`: files of the purpose `assistants` cannot be downloaded, as OpenAI had it",
     )
 
+    retrieval_handler: Literal["fake", "search"] | None = Field(
+        None,
+        validation_alias="RETRIEVAL_HANDLER",
+        description="`fake`: v1's `retrieval` always answers Oslo; `search`: it searches; not set: it searches where "
+        "there are files",
+    )
     retrieval_delay: Annotated[float, Field(ge=0)] = Field(
         0, validation_alias="RETRIEVAL_DELAY", description="seconds the fake retrieval tool takes to answer"
     )

@@ -83,6 +83,38 @@ class RunStepDeltaEvent(runs.RunStepDeltaEvent):
     delta: RunStepDelta  # type: ignore[reportIncompatibleVariableOverride]
 
 
+class AssistantFile(BaseModel):
+    """v1's, which the SDK has forgotten."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    object: Literal["assistant.file"]
+    created_at: int
+    assistant_id: str
+
+
+class AssistantFileDeleted(BaseModel):
+    """v1's, which the SDK has forgotten."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    object: Literal["assistant.file.deleted"]
+    deleted: Literal[True]
+
+
+class MessageFile(BaseModel):
+    """v1's, which the SDK has forgotten."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    object: Literal["thread.message.file"]
+    created_at: int
+    message_id: str
+
+
 class VectorStore(types.VectorStore):
     """The SDK's, whose name may be null, as OpenAI's is."""
 
@@ -149,6 +181,8 @@ CLIENTS = ("OpenAI", "AsyncOpenAI", "AzureOpenAI", "AsyncAzureOpenAI")
 MODELS: Mapping[str, type[BaseModel]] = {
     "assistant": Assistant,
     "assistant.deleted": beta.AssistantDeleted,
+    "assistant.file": AssistantFile,
+    "assistant.file.deleted": AssistantFileDeleted,
     "file": types.FileObject,
     "file.deleted": types.FileDeleted,
     "list": Page,
@@ -157,6 +191,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "thread.message": threads.Message,
     "thread.message.deleted": threads.MessageDeleted,
     "thread.message.delta": threads.MessageDeltaEvent,
+    "thread.message.file": MessageFile,
     "thread.run": Run,
     "thread.run.step": RunStep,
     "thread.run.step.delta": RunStepDeltaEvent,

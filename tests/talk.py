@@ -18,6 +18,14 @@ def function(name: str, *parameters: str) -> AssistantToolParam:
     return {"type": "function", "function": {"name": name, "parameters": schema}}
 
 
+def upload(
+    client: OpenAI, text: bytes | str = "The spire of Strasbourg is 142 metres high.", name: str = "a.txt"
+) -> str:
+    """The id of a new file."""
+    content = text.encode() if isinstance(text, str) else text
+    return client.files.create(file=(name, content), purpose="assistants").id
+
+
 def ask(client: OpenAI, assistant_id: str, text: str, thread_id: str | None = None, **options: Any) -> Run:
     """Say something in a thread, by default a new one, and run the assistant on it until it ends or wants outputs."""
     if thread_id is None:

@@ -21,6 +21,7 @@ from assistants.api import (
     threadruns,
     threads,
     uploads,
+    v1files,
     vector_store_files,
     vector_stores,
 )
@@ -42,6 +43,8 @@ _RESOURCES = (
     file_batches,
 )  # fmt: skip
 ROUTERS = tuple(resource.router for resource in _RESOURCES)
+UNDESCRIBED = (v1files.router,)
+"""Routes that are not in /openapi.json, which describes v2."""
 
 
 def create_api() -> FastAPI:
@@ -59,7 +62,7 @@ def create_api() -> FastAPI:
     )
     api.add_middleware(Gate)
     api.state.backend = backend.chosen(settings())
-    for router in api.state.backend.routers(ROUTERS):
+    for router in api.state.backend.routers((*ROUTERS, *UNDESCRIBED)):
         api.include_router(router, prefix=PREFIX)
     if settings().pass_through:
         api.include_router(models.router, prefix=PREFIX)

@@ -1,10 +1,12 @@
 """Assistants."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
+from assistants.api import assistantfiles
 from assistants.api.parameters import Page, Project
 from assistants.api.service import service, store_on_time
 from assistants.api.v1 import VersionedRoute
+from assistants.ingestion.resources import check, provide
 from assistants.schema.assistants import Assistant, CreateAssistant, ModifyAssistant
 from assistants.schema.base import AssistantId
 from assistants.schema.errors import not_found
@@ -28,7 +30,7 @@ async def assistants_list(project: Project, page: Page) -> ListPage[Assistant]:
 async def assistants_create(project: Project, body: CreateAssistant) -> Assistant:
     """Creates an assistant."""
     store = await store_on_time()
-    record = new_assistant(store, body)
+    record = await provide(store, project, new_assistant(store, body), body.tool_resources)
     await store.assistants.create(blob_name(project, record.id), record)
     return view(record)
 
@@ -40,11 +42,18 @@ async def assistants_retrieve(project: Project, assistant_id: AssistantId) -> As
 
 
 @router.post("/{assistant_id}")
-async def assistants_modify(project: Project, assistant_id: AssistantId, body: ModifyAssistant) -> Assistant:
+async def assistants_modify(
+    request: Request, project: Project, assistant_id: AssistantId, body: ModifyAssistant
+) -> Assistant:
     """Modifies an assistant: what is given replaces what was there."""
-    document = await service().store.assistants.change(
-        blob_name(project, assistant_id), lambda record: modified_assistant(record, body)
-    )
+    store = service().store
+    if request.state.version == "v1":
+        return view(await assistantfiles.modify(store, project, assistant_id, body))
+    if body.tool_resources is not None:
+        await find_assistant(project, assistant_id)
+        await check(store, project, body.tool_resources, assistant_id)
+    name = blob_name(project, assistant_id)
+    document = await store.assistants.change(name, lambda record: modified_assistant(record, body))
     if document is None:
         raise not_found("assistant", assistant_id)
     return view(document.value)

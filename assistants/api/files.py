@@ -41,7 +41,7 @@ async def files_list(
     store = service().store
 
     def show(record: FileRecord) -> files.File | None:
-        wanted = purpose in (None, record.purpose) and not record.expired(store.clock.now())
+        wanted = purpose in (None, record.purpose) and not record.gone(store.clock.now())
         return view(record) if wanted else None
 
     return ListPage.of(*await page_of_documents(store.files, project, (), Cursors(limit, order, after), show))
@@ -132,6 +132,6 @@ def asked_for(header: str | None, size: int) -> range | None:
 async def _find_file(project: str, file_id: str) -> FileRecord:
     store = service().store
     document = await store.files.read(blob_name(project, file_id))
-    if document is None or document.value.expired(store.clock.now()):
+    if document is None or document.value.gone(store.clock.now()):
         raise not_found("file", file_id)
     return document.value

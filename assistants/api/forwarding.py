@@ -173,6 +173,7 @@ def _forwarding(router: APIRouter) -> APIRouter:
             response_model=route.response_model,
             response_class=route.response_class,
             openapi_extra=route.openapi_extra,
+            include_in_schema=route.include_in_schema,
             dependencies=[each for each in route.dependencies if each.dependency is not run_is_modifiable],
         )
     return twin

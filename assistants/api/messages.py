@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 
 from assistants.api.parameters import Page, Project
 from assistants.api.service import service
-from assistants.api.threads import find_thread
+from assistants.api.threads import find_thread, with_attachments
 from assistants.api.v1 import VersionedRoute
 from assistants.engine.lifecycle import active_run, said_by_run
 from assistants.schema.base import MessageId, RunId, ThreadId
@@ -45,12 +45,14 @@ async def messages_list(
 async def messages_create(project: Project, thread_id: ThreadId, body: CreateMessage) -> Message:
     """Adds a message to a thread that no run is active on."""
     store = service().store
-    thread = (await find_thread(project, thread_id)).value
-    run = await active_run(store, project, thread)
+    thread = await find_thread(project, thread_id)
+    run = await active_run(store, project, thread.value)
     if run is not None:
         raise thread_locked(thread_id, run.id)
     message = new_message(store, thread_id, body)
-    await store.messages.append(project, thread_id, thread.segments, [put_record(message)])
+    record = put_record(message)
+    thread = await with_attachments(store, project, thread, [body])
+    await store.messages.append(project, thread_id, thread.value.segments, [record])
     return message
 
 

@@ -30,9 +30,12 @@ Page = Annotated[Cursors, Depends(cursors)]
 Includable = Literal["step_details.tool_calls[*].file_search.results[*].content"]
 
 
-def include(
+def include_content(
     listed: Annotated[list[Includable] | None, Query(alias="include[]", description="What else to answer.")] = None,
     plain: Annotated[list[Includable] | None, Query(alias="include", include_in_schema=False)] = None,
-) -> frozenset[Includable]:
-    """What is answered only when it is asked for (contract, 0 and 4)."""
-    return frozenset([*(listed or ()), *(plain or ())])
+) -> bool:
+    """Whether steps are to show the texts that searches found (contract, 0 and 4)."""
+    return bool(listed or plain)
+
+
+IncludeContent = Annotated[bool, Depends(include_content)]

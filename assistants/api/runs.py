@@ -7,9 +7,9 @@ from starlette.responses import StreamingResponse
 
 from assistants.api.assistants import find_assistant
 from assistants.api.eventstream import Channel, response, tell
-from assistants.api.parameters import Page, Project, include
+from assistants.api.parameters import IncludeContent, Page, Project
 from assistants.api.service import service
-from assistants.api.threads import find_thread
+from assistants.api.threads import find_thread, with_attachments
 from assistants.api.v1 import VersionedRoute, run_is_modifiable
 from assistants.engine import lifecycle, streaming
 from assistants.engine.narration import Narrator
@@ -47,9 +47,9 @@ async def runs_list(project: Project, thread_id: ThreadId, page: Page) -> ListPa
     return ListPage.of(*await page_of_documents(service().store.runs, project, (thread_id,), page, show))
 
 
-@router.post("", response_model=Run, responses=STREAMED, dependencies=[Depends(include)])
+@router.post("", response_model=Run, responses=STREAMED)
 async def runs_create(
-    request: Request, project: Project, thread_id: ThreadId, body: CreateRun
+    request: Request, project: Project, thread_id: ThreadId, body: CreateRun, content: IncludeContent
 ) -> Run | StreamingResponse:
     """Runs an assistant on a thread."""
     store = service().store
@@ -58,14 +58,18 @@ async def runs_create(
     reading = store.messages.fetch(project, thread_id, 1 if body.stream else 0)
     (thread, assistant), parts = await together(finding, reading)
     messages = [new_message(store, thread_id, message) for message in body.additional_messages or []]
-    run = new_run(store, thread_id, assistant, body, messages)
+    run = new_run(store, thread_id, assistant, body, messages, v1=request.state.version == "v1")
     for message in messages:
         put_record(message)  # refused here if it is too large to be added later
+    if any(message.attachments for message in messages):
+        await lifecycle.check_idle(store, project, thread.value)
+        thread = await with_attachments(store, project, thread, body.additional_messages or [])
     key = RunKey(project, thread_id, run.id)
     if not body.stream:
         return view((await lifecycle.start_run(store, key, thread, run)).document.value)
     token = streaming.new_token()
-    return stream_started(request, key, await lifecycle.start_run(store, key, thread, run, token, parts), token)
+    started = await lifecycle.start_run(store, key, thread, run, token, parts)
+    return stream_started(request, key, started, token, content=content)
 
 
 @router.get("/{run_id}")
@@ -109,11 +113,16 @@ async def runs_submit_tool_outputs(
 
 
 def stream_started(
-    request: Request, key: RunKey, started: lifecycle.Started, token: str, thread: Thread | None = None
+    request: Request,
+    key: RunKey,
+    started: lifecycle.Started,
+    token: str,
+    thread: Thread | None = None,
+    content: bool = False,
 ) -> StreamingResponse:
     """The events of a run that was just created, perhaps with its thread, and that is driven from here."""
     channel = Channel()
-    narrator = Narrator(channel.emit)
+    narrator = Narrator(channel.emit, content)
     if thread is not None:
         channel.emit("thread.created", thread)
     return stream(request, key, streaming.born(service().store, key, started, token, narrator), channel, narrator)

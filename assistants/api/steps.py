@@ -1,8 +1,8 @@
 """Run steps."""
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
-from assistants.api.parameters import Page, Project, include
+from assistants.api.parameters import IncludeContent, Page, Project
 from assistants.api.service import service
 from assistants.api.v1 import VersionedRoute
 from assistants.engine.lifecycle import find_run
@@ -17,21 +17,25 @@ from assistants.state.turns import steps
 router = APIRouter(prefix="/threads/{thread_id}/runs/{run_id}/steps", tags=["Run steps"], route_class=VersionedRoute)
 
 
-@router.get("", dependencies=[Depends(include)])
-async def steps_list(project: Project, thread_id: ThreadId, run_id: RunId, page: Page) -> ListPage[RunStep]:
+@router.get("")
+async def steps_list(
+    project: Project, thread_id: ThreadId, run_id: RunId, page: Page, content: IncludeContent
+) -> ListPage[RunStep]:
     """Lists the steps of a run, the newest first."""
-    found = [(step.id, step) for step in await _steps(project, thread_id, run_id)]
+    found = [(step.id, step) for step in await _steps(project, thread_id, run_id, content)]
     return ListPage.of(*await page_of_items(found, page, lambda step_id: not_found("run step", step_id)))
 
 
-@router.get("/{step_id}", dependencies=[Depends(include)])
-async def steps_retrieve(project: Project, thread_id: ThreadId, run_id: RunId, step_id: StepId) -> RunStep:
+@router.get("/{step_id}")
+async def steps_retrieve(
+    project: Project, thread_id: ThreadId, run_id: RunId, step_id: StepId, content: IncludeContent
+) -> RunStep:
     """Retrieves a step of a run."""
-    for step in await _steps(project, thread_id, run_id):
+    for step in await _steps(project, thread_id, run_id, content):
         if step.id == step_id:
             return step
     raise not_found("run step", step_id)
 
 
-async def _steps(project: str, thread_id: str, run_id: str) -> list[RunStep]:
-    return steps((await find_run(service().store, RunKey(project, thread_id, run_id))).value)
+async def _steps(project: str, thread_id: str, run_id: str, content: bool) -> list[RunStep]:
+    return steps((await find_run(service().store, RunKey(project, thread_id, run_id))).value, content)

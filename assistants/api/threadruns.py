@@ -10,11 +10,13 @@ from assistants.api.service import service
 from assistants.api.v1 import VersionedRoute
 from assistants.engine.lifecycle import needs_thread, start_thread_and_run
 from assistants.engine.streaming import new_token
+from assistants.ingestion.resources import check, provide
 from assistants.schema.errors import nothing_to_run_on
 from assistants.schema.runs import CreateThreadAndRun, Run
 from assistants.schema.threads import CreateThread
 from assistants.state import threads
 from assistants.state.messages import put_record
+from assistants.state.resources import THREAD_STORE, attached
 from assistants.state.runs import view
 from assistants.state.snapshots import new_message, new_run, new_thread
 from assistants.state.store import RunKey
@@ -32,10 +34,12 @@ async def threads_create_and_run(
     asked = body.thread or CreateThread()
     thread = new_thread(store, asked)
     messages = [new_message(store, thread.id, message) for message in asked.messages or []]
-    run = new_run(store, thread.id, assistant, body)
+    run = new_run(store, thread.id, assistant, body, v1=request.state.version == "v1")
     if needs_thread(run) and not any(message.role == "user" for message in messages):
         raise nothing_to_run_on()
     records = [put_record(message) for message in messages]
+    await check(store, project, body.tool_resources)
+    thread = await provide(store, project, thread, asked.tool_resources, attached(asked.messages), THREAD_STORE)
     key = RunKey(project, thread.id, run.id)
     if not body.stream:
         return view((await start_thread_and_run(store, key, thread, run, records)).document.value)

@@ -1,20 +1,26 @@
 """Threads."""
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter, Request
 
 from assistants.api.parameters import Page, Project
 from assistants.api.service import service, store_on_time
 from assistants.api.v1 import VersionedRoute
 from assistants.engine.items import WORK, Purge
+from assistants.ingestion.resources import check, equip, provide
 from assistants.schema.base import ThreadId
 from assistants.schema.errors import malformed_json, not_found
 from assistants.schema.lists import Deleted
 from assistants.schema.lists import Page as ListPage
+from assistants.schema.messages import CreateMessage
 from assistants.schema.threads import CreateThread, ModifyThread, Thread
 from assistants.state.messages import put_record
 from assistants.state.paging import page_of_documents
 from assistants.state.purging import purge
+from assistants.state.resources import THREAD_STORE, attached
 from assistants.state.snapshots import new_message, new_thread
+from assistants.state.store import Store
 from assistants.state.threads import ThreadRecord, view
 from assistants.storage.documents import Document
 from assistants.storage.ids import blob_name
@@ -39,6 +45,7 @@ async def threads_create(project: Project, request: Request, body: CreateThread 
     store, body = await store_on_time(), body or CreateThread()
     thread = new_thread(store, body)
     records = [put_record(new_message(store, thread.id, message)) for message in body.messages or []]
+    thread = await provide(store, project, thread, body.tool_resources, attached(body.messages), THREAD_STORE)
     # First the log: there is never a thread that takes no message.
     await store.messages.create_log(project, thread.id, records)
     await store.threads.create(blob_name(project, thread.id), thread)
@@ -57,9 +64,12 @@ async def threads_modify(project: Project, thread_id: ThreadId, body: ModifyThre
     changes = {name: getattr(body, name) for name in body.model_fields_set}
     if changes.get("metadata", ()) is None:
         changes["metadata"] = {}
-    document = await service().store.threads.change(
-        blob_name(project, thread_id), lambda record: record.model_copy(update=changes)
-    )
+    store = service().store
+    if body.tool_resources is not None:
+        await find_thread(project, thread_id)
+        await check(store, project, body.tool_resources, thread_id)
+    name = blob_name(project, thread_id)
+    document = await store.threads.change(name, lambda record: record.model_copy(update=changes))
     if document is None:
         raise not_found("thread", thread_id)
     return view(document.value)
@@ -88,4 +98,23 @@ async def find_thread(project: str, thread_id: str) -> Document[ThreadRecord]:
     document = await service().store.threads.read(blob_name(project, thread_id))
     if document is None:
         raise not_found("thread", thread_id)
+    return document
+
+
+async def with_attachments(
+    store: Store, project: str, thread: Document[ThreadRecord], messages: Sequence[CreateMessage]
+) -> Document[ThreadRecord]:
+    """The thread, whose tools have the files of messages that are about to be added.
+
+    Raises
+    ------
+    ApiError
+        As `equip`, or the thread is gone (404).
+    """
+    files = attached(messages)
+    if not files:
+        return thread
+    document = await equip(store, project, store.threads, thread, files, THREAD_STORE)
+    if document is None:
+        raise not_found("thread", thread.value.id)
     return document

@@ -89,6 +89,7 @@ FIELDS: Mapping[str, str] = {
     "prompt_tokens": "Tokens that the model was given.",
     "purpose": "What the file is for.",
     "query": "What is looked for: a text, or several.",
+    "quote": "What of the file is cited, word for word.",
     "ranker": "How results are ranked.",
     "ranking_options": "How results are ranked, and which are left out.",
     "reason": "Why it ended early.",

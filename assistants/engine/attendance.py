@@ -28,7 +28,7 @@ from assistants.state.threads import ThreadRecord
 from assistants.storage.documents import Document
 from assistants.storage.patience import patiently
 from assistants.tools.registry import SERVER_TOOLS
-from assistants.tools.servertool import Question, ToolFailed
+from assistants.tools.servertool import Answer, Question, ToolFailed
 
 log = logging.getLogger("assistants.engine")
 
@@ -74,10 +74,10 @@ class Attendance:
         if awaited is not None and document.value.active:
             question = Question(self._store, self._searcher, item.project, document.value, awaited)
             try:
-                output = await SERVER_TOOLS[awaited.type].answer(question)
+                answer = await SERVER_TOOLS[awaited.type].answer(question)
             except ToolFailed as failure:
-                output = str(failure)
-            document = await self._store_output(key, item.call, output, document)
+                answer = Answer(str(failure))
+            document = await self._store_answer(key, item.call, answer, document)
         # Whoever finds the last output stored nudges the run, whether it was stored by this delivery or an earlier one.
         if document is not None and machine.ready(document.value, self._now()):
             await self._nudge(key, document.value)
@@ -245,20 +245,21 @@ class Attendance:
         what = "The run" if call_id is None else f"The tool call {call_id}"
         why = f"{what} could not be attended to after several attempts" + (f": {run.trouble}" if run.trouble else ".")
         if machine.held(run, self._now()) and call_id is not None:
-            await self._store_output(key, call_id, why, document)  # the holder of the run waits for it
+            await self._store_answer(key, call_id, Answer(why), document)  # the holder of the run waits for it
         elif machine.held(run, self._now()):
             again = LookAgain(project=key.project, thread=key.thread, run=key.run, segments=segments)
             await self._store.queues.send(WORK, again.model_dump(), self._store.settings.look_again)
         else:
             await end_unheld(self._store, key, document, Event.FAIL, why, run.look)
 
-    async def _store_output(
-        self, key: RunKey, call_id: str, output: str, known: Document[RunRecord]
+    async def _store_answer(
+        self, key: RunKey, call_id: str, answer: Answer, known: Document[RunRecord]
     ) -> Document[RunRecord] | None:
+        output = answer.output[:MAX_OUTPUT]
         return await change_run(
             self._store,
             key,
-            lambda run: machine.answer(run, call_id, output[:MAX_OUTPUT], self._now()),
+            lambda run: machine.answer(run, call_id, output, self._now(), answer.found),
             "tool answered",
             known,
         )

@@ -17,9 +17,10 @@ from assistants.engine.items import WORK, Call
 from assistants.engine.machine import Event
 from assistants.engine.modelcall import ModelCall
 from assistants.engine.narration import Listener
+from assistants.engine.preparation import Preparation, patient
 from assistants.engine.publication import publish
 from assistants.schema.messages import Message
-from assistants.schema.runs import RunStatus
+from assistants.schema.runs import LastError, RunStatus
 from assistants.state.runs import FUNCTION, Finish, Look, RunRecord, ToolCall
 from assistants.state.store import RunKey, Store
 from assistants.storage.queues import Receipt
@@ -32,6 +33,10 @@ WATCH = 1.0
 
 WATCH_TOOLS = 0.2
 """Seconds between two looks for the answers of server tools, for a driver that waits for them."""
+
+
+WATCH_FILES = 0.25
+"""Seconds between two looks at the files that a run waits for."""
 
 
 class Driver:
@@ -67,6 +72,10 @@ class Driver:
         while True:
             run = hold.run
             if run.unpublished is None:
+                expired = await self._prepare(hold, listener)
+                if expired is not None:
+                    return await self._end(hold, Event.FAIL, None, look, listener, expired)
+                run = hold.run
                 call = ModelCall(self._store, self._model, run, thread)
                 ended = self._ended(run) or self._out_of_tokens(run, call)
                 if ended is not None:
@@ -88,6 +97,21 @@ class Driver:
                 return None
             await self._await_outputs(hold)
             listener.see(hold.run)
+
+    async def _prepare(self, hold: Hold, listener: Listener) -> LastError | None:
+        """Keep the claim alive until the thread's files can be searched, for a minute at most.
+
+        The answer is why the run cannot go on, if it cannot.
+        """
+        preparation = Preparation(self._store, hold.key.project, hold.run)
+        error = await preparation.begin()
+        if error is not None or not preparation.waits:
+            return error
+        while preparation.waits and patient(hold.run, self._now()) and self._ended(hold.run) is None:
+            await self._look_after(hold, WATCH_FILES)
+            await preparation.look()
+        listener.see(hold.run)
+        return None
 
     def _ended(self, run: RunRecord) -> tuple[Event, str | None] | None:
         """What ends the run from outside: a cancellation, or its time."""
@@ -117,13 +141,13 @@ class Driver:
         if cut_off == "cancelled":
             listener.see(hold.run)
         turn = outcome.turn(run, call.completion, started, self._now(), cut_off)
+        turn = outcome.numbered(run, turn, call.thread)
         turn = machine.bounded(run, outcome.measured(turn, call.completion, call.prompt))
 
         def record(run: RunRecord) -> RunRecord:
             recorded = machine.record(run, turn, self._now())
-            silent = turn.text is None and turn.refusal is None
             goes_on = machine.conclusion(turn) is None and self._ended(run) is None
-            return (silent and goes_on and machine.park(recorded, self._now(), look, stay)) or recorded
+            return (turn.silent and goes_on and machine.park(recorded, self._now(), look, stay)) or recorded
 
         await hold.write(record, "tools called")
 
@@ -155,8 +179,16 @@ class Driver:
         if segments != hold.run.segments:
             await hold.write(lambda run: run.model_copy(update={"segments": segments}), "log rolled")
 
-    async def _end(self, hold: Hold, event: Event, reason: str | None, look: Look | None, listener: Listener) -> None:
-        error = hold.run.turn.error if hold.run.turn else None
+    async def _end(
+        self,
+        hold: Hold,
+        event: Event,
+        reason: str | None,
+        look: Look | None,
+        listener: Listener,
+        error: LastError | None = None,
+    ) -> None:
+        error = error or (hold.run.turn.error if hold.run.turn else None)
         run = await hold.write(lambda run: machine.end(run, event, self._now(), error, reason), event.value)
         listener.see(run)
         await delete_look(self._store, look)

@@ -32,6 +32,7 @@ from assistants.schema.messages import Message
 from assistants.schema.runs import RunStatus
 from assistants.state import turns
 from assistants.state.messages import Fold, put_record
+from assistants.state.resources import store_ids
 from assistants.state.runs import Look, RunRecord
 from assistants.state.store import RunKey, Store
 from assistants.state.threads import ThreadRecord
@@ -68,6 +69,18 @@ async def active_run(store: Store, project: str, thread: ThreadRecord) -> RunRec
         return None
     run = (await attended(store, key, document)).value
     return run if run.active else None
+
+
+async def check_idle(store: Store, project: str, thread: ThreadRecord) -> None:
+    """
+    Raises
+    ------
+    ApiError
+        Another run is active on the thread (400).
+    """
+    active = await active_run(store, project, thread)
+    if active is not None:
+        raise run_already_active(thread.id, active.id)
 
 
 async def said_by_run(store: Store, project: str, thread: ThreadRecord, message_id: str) -> Message | None:
@@ -131,7 +144,8 @@ async def start_run(
     """
     deadline = _Deadline(store)
     to_check = needs_thread(run) and not thread.value.asked
-    run = run.model_copy(update={"segments": thread.value.segments})
+    stores = store_ids(thread.value.tool_resources)
+    run = run.model_copy(update={"segments": thread.value.segments, "thread_stores": stores})
     active, parts, look = await asyncio.gather(
         active_run(store, key.project, thread.value),
         _log(store, key, thread.value.segments, parts, wanted=token is not None or to_check),
@@ -173,6 +187,7 @@ async def start_thread_and_run(
         Storage was too slow to commit safely (503).
     """
     deadline, parts = _Deadline(store), [b"".join(messages)]
+    run = run.model_copy(update={"thread_stores": store_ids(thread.tool_resources)})
     look, _ = await asyncio.gather(_announce(store, key, run), store.messages.create_log(key.project, key.thread))
     _, created = await asyncio.gather(
         store.messages.fill_log(key.project, key.thread, messages),
@@ -304,9 +319,7 @@ async def _commit(
         if newer.value.last_run_id == key.run:
             return run
         thread = newer
-        active = await active_run(store, key.project, thread.value)
-        if active is not None:
-            raise run_already_active(key.thread, active.id)
+        await check_idle(store, key.project, thread.value)
         if thread.value.segments != run.value.segments:
             segments = thread.value.segments
             run = await store.runs.replace(run, run.value.model_copy(update={"segments": segments}))

@@ -17,11 +17,11 @@ PARK leaves a run in_progress when only server tools have been called. A run tha
 `cancelled` whatever ends it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 
 from assistants.schema.runs import LastError, RunStatus
-from assistants.state.runs import FUNCTION, Claim, Finish, Look, RunRecord, ToolCall, Turn
+from assistants.state.runs import FUNCTION, Claim, Finish, Found, Look, RunRecord, ToolCall, Turn
 
 MAX_TAKEOVERS = 5
 """Claims without progress after which a run ends `failed`."""
@@ -167,14 +167,20 @@ def park(run: RunRecord, now: float, look: Look | None, stay: bool = False) -> R
 def submit(run: RunRecord, outputs: Mapping[str, str], now: float) -> RunRecord | None:
     """Take in the client's outputs, all of them. None: none are awaited."""
     status = following(run.status, Event.SUBMIT)
-    return _write(_answered(run, outputs, now), now, status=status) if status else None
+    answers = {call_id: {"output": output} for call_id, output in outputs.items()}
+    return _write(_answered(run, answers, now), now, status=status) if status else None
 
 
-def answer(run: RunRecord, call_id: str, output: str, now: float) -> RunRecord | None:
-    """Take in a server tool's output. The first one stored wins. None: it is not awaited, or no longer."""
+def answer(
+    run: RunRecord, call_id: str, output: str, now: float, found: Sequence[Found] | None = None
+) -> RunRecord | None:
+    """Take in a server tool's output, with what was found, if it is a search's.
+
+    The first one stored wins. None: it is not awaited, or no longer.
+    """
     if not run.active or call_id not in {call.id for call in run.unanswered if call.type != FUNCTION}:
         return None
-    return _write(_answered(run, {call_id: output}, now), now)
+    return _write(_answered(run, {call_id: {"output": output, "found": found}}, now), now)
 
 
 def unheard(run: RunRecord, now: float, patience: float) -> list[ToolCall]:
@@ -257,11 +263,11 @@ _STAMPS = {
 }
 
 
-def _answered(run: RunRecord, outputs: Mapping[str, str], now: float) -> RunRecord:
+def _answered(run: RunRecord, answers: Mapping[str, Mapping[str, object]], now: float) -> RunRecord:
     turn = run.turn
     assert turn is not None
     calls = [
-        call.model_copy(update={"output": outputs[call.id]}) if call.id in outputs and call.output is None else call
+        call.model_copy(update=answers[call.id]) if call.id in answers and call.output is None else call
         for call in turn.calls
     ]
     complete = all(call.output is not None for call in calls)

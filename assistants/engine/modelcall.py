@@ -33,7 +33,7 @@ class ModelCall:
         self._store = store
         self._model = model
         self._run = run
-        self._thread = thread
+        self.thread = thread
         self._messages = recent(run, thread)
         self.completion = Completion()
         self.prompt = self._prompt(run.turn.dropped if run.turn else 0)
@@ -65,7 +65,7 @@ class ModelCall:
             await asyncio.sleep(wait)
 
     def _prompt(self, dropped: int) -> Prompt:
-        return prompt(self._run, self._thread, self._store.settings.endpoint_model(self._run.model), dropped)
+        return prompt(self._run, self.thread, self._store.settings.endpoint_model(self._run.model), dropped)
 
 
 def too_long(trouble: Exception) -> bool:

@@ -12,8 +12,10 @@ from typing import Any, Protocol
 from assistants.engine import outcome
 from assistants.engine.completion import Completion
 from assistants.schema.base import Object
+from assistants.schema.messages import FileCitation
 from assistants.schema.runs import RunStatus
 from assistants.schema.steps import StepType
+from assistants.state.citations import pieces, settled
 from assistants.state.runs import FUNCTION, RunRecord, ToolCall, Turn, view
 from assistants.state.turns import begun_message, begun_step, message, message_id, step_id, steps_of_turn
 
@@ -51,7 +53,11 @@ class _Text:
     """A text part of a message, as far as it has been told."""
 
     told: list[str] = field(default_factory=list[str])
+    cited: int = 0
+    """The citations in it."""
     heard: int = 0
+    kept: str = ""
+    """The beginning of what may become a mark."""
     joiner: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-16-le")("replace")
     )
@@ -60,6 +66,18 @@ class _Text:
         """What is new among the pieces. Half a character waits for its other half."""
         new, self.heard = "".join(pieces[self.heard :]), len(pieces)
         return self.joiner.decode(new.encode("utf-16-le", "surrogatepass"))
+
+    def take_settled(self, pieces: list[str]) -> str:
+        """The same, where a mark that is begun waits for its end as well."""
+        new = self.kept + self.take(pieces)
+        end = settled(new)
+        self.kept = new[end:]
+        return new[:end]
+
+    def release(self) -> str:
+        """What was kept, where no end of it is to be waited for."""
+        kept, self.kept = self.kept, ""
+        return kept
 
     def rest(self, whole: str) -> str:
         """What is left to be told of the whole text; nothing where another text was told before."""
@@ -82,10 +100,14 @@ class _Telling:
 
 
 class Narrator:
-    """The listener that makes events of what it sees and hears."""
+    """The listener that makes events of what it sees and hears.
 
-    def __init__(self, emit: Emit) -> None:
+    With `content`, steps show the texts that searches found.
+    """
+
+    def __init__(self, emit: Emit, content: bool = False) -> None:
         self._emit = emit
+        self._content = content
         self._status: RunStatus | None = None
         self._tellings: list[_Telling] = []
 
@@ -124,9 +146,11 @@ class Narrator:
     def hear(self, run: RunRecord, completion: Completion, started: float) -> None:
         number = len(run.turns)
         telling = self._telling(number)
-        text = telling.text.take(completion.texts)
+        text = telling.text.take_settled(completion.texts)
         refusal = telling.refusal.take(completion.refusals)
-        if text or refusal:
+        if refusal:
+            text += telling.text.release()
+        if text or refusal or telling.text.kept:
             self._begin_message(run, number, started)
             self._tell_text(run, number, text)
             self._tell_refusal(run, number, refusal)
@@ -146,8 +170,7 @@ class Narrator:
 
     def _see_turn(self, run: RunRecord, number: int, turn: Turn) -> None:
         telling = self._telling(number)
-        said = message(run, number)
-        if said and not telling.message_ended:
+        if not telling.message_ended and (said := message(run, number)):
             telling.message_ended = True
             self._begin_message(run, number, turn.started_at)
             self._tell_text(run, number, telling.text.rest(turn.text or ""), first=turn.text == "")
@@ -188,18 +211,26 @@ class Narrator:
         self._emit("thread.run.step.in_progress", begun)
 
     def _end_step(self, run: RunRecord, number: int, kind: str) -> bool:
-        for step in steps_of_turn(run, number):
+        for step in steps_of_turn(run, number, self._content):
             if step.type == kind and step.status != "in_progress":
                 self._emit(f"thread.run.step.{step.status}", step)
                 return True
         return False
 
     def _tell_text(self, run: RunRecord, number: int, text: str, first: bool = False) -> None:
-        told = self._telling(number).text.told
-        if not text and not (first and not told):
-            return
-        part: dict[str, Any] = {"value": text} if told else {"value": text, "annotations": []}
-        told.append(text)
+        said = self._telling(number).text
+        if first and not said.told:
+            self._tell_piece(run, number, "", None)
+        for piece, citation in list(pieces(run.turns[:number], text, said.told, said.cited)):
+            self._tell_piece(run, number, piece, citation)
+
+    def _tell_piece(self, run: RunRecord, number: int, text: str, citation: FileCitation | None) -> None:
+        said = self._telling(number).text
+        part: dict[str, Any] = {"value": text}
+        if citation or not said.told:
+            part["annotations"] = [{"index": said.cited, **citation}] if citation else []
+        said.told.append(text)
+        said.cited += citation is not None
         self._tell_content(run, number, {"index": 0, "type": "text", "text": part})
 
     def _tell_refusal(self, run: RunRecord, number: int, refusal: str) -> None:

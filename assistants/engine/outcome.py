@@ -1,10 +1,12 @@
 """What a call of the model comes to: a pure function from its completion to the turn that is recorded."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from assistants.engine import tokens
 from assistants.engine.completion import Completion
 from assistants.engine.prompt import Prompt, tool_type
+from assistants.schema.messages import Message
+from assistants.state import citations
 from assistants.state.runs import Finish, RunRecord, ToolCall, Turn
 from assistants.storage.ids import derived
 
@@ -37,6 +39,13 @@ def turn(run: RunRecord, completion: Completion, started: float, ended: float, c
         calls=made,
         usage=completion.usage,
     )
+
+
+def numbered(run: RunRecord, turn: Turn, thread: Sequence[Message]) -> Turn:
+    """The turn with numbers for its searches, which the marks of what they find begin with."""
+    parts = (part for message in thread for part in message.content)
+    said = (part["text"]["value"] for part in parts if part["type"] == "text")
+    return turn.model_copy(update={"calls": citations.numbered(run.turns, said, turn.calls)})
 
 
 def measured(turn: Turn, completion: Completion, prompt: Prompt) -> Turn:

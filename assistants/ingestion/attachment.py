@@ -10,9 +10,9 @@ from azure.core.exceptions import AzureError
 
 from assistants.ingestion.items import INGEST, Ingest, LookAgain, portions
 from assistants.schema.errors import not_found
-from assistants.state.files import FileRecord
+from assistants.state.files import in_store
 from assistants.state.store import Store
-from assistants.state.vector_stores import Member, NewMember, VectorStoreRecord, attached, detached, usable
+from assistants.state.vector_stores import Member, NewMember, VectorStoreRecord, attached, detached, missing, usable
 from assistants.storage.documents import Document
 from assistants.storage.ids import blob_name
 
@@ -67,8 +67,35 @@ async def attach(
     ApiError
         There is no such store or file (404), or the store has expired or is full (400).
     """
-    known = await find_store(store, project, store_id)
+    record = await put(store, project, store_id, files, batch_id)
+    if record is None:
+        raise not_found("vector store", store_id)
+    return record
+
+
+async def put(
+    store: Store,
+    project: str,
+    store_id: str,
+    files: Sequence[NewMember],
+    batch_id: str | None = None,
+    anew: bool = True,
+) -> VectorStoreRecord | None:
+    """As `attach`, but None where there is no such store; if not `anew`, a file that it has is left as it is.
+
+    Raises
+    ------
+    ApiError
+        There is no such file (404), or the store has expired or is full (400).
+    """
+    known = await store.vector_stores.read(blob_name(project, store_id))
+    if known is None:
+        return None
     usable(known.value, store.clock.now())
+    if not anew:
+        files = missing(known.value, files)
+        if not files:
+            return known.value
     files = await _announced(store, project, store_id, files)
     before: dict[str, Member] = {}
 
@@ -79,7 +106,7 @@ async def attach(
 
     document = await store.vector_stores.change(known.name, with_files, known)
     if document is None:
-        raise not_found("vector store", store_id)
+        return None
     await _follow_up(store, project, store_id, files)
     earlier = {each.file_id: before[each.file_id] for each in files if each.file_id in before}
     await _delete_chunks(store, project, store_id, earlier)
@@ -121,15 +148,14 @@ async def _announced(store: Store, project: str, store_id: str, files: Sequence[
     """The files, each once, with versions that begin alike; they know of the store, and an item looks for them."""
     if not files:
         return []
-    token, once = secrets.token_hex(8), {each.file_id: each for each in files}
-
-    def with_store(record: FileRecord) -> FileRecord | None:
-        return None if store_id in record.stores else record.model_copy(update={"stores": [*record.stores, store_id]})
+    token, once, now = secrets.token_hex(8), {each.file_id: each for each in files}, store.clock.now()
 
     async def announce(numbered: tuple[int, NewMember]) -> NewMember:
         number, file = numbered
-        document = await store.files.change(blob_name(project, file.file_id), with_store)
-        if document is None or document.value.expired(store.clock.now()):
+        document = await store.files.change(
+            blob_name(project, file.file_id), lambda record: in_store(record, store_id, now)
+        )
+        if document is None or document.value.gone(now):
             raise not_found("file", file.file_id)
         return file._replace(version=f"{token}-{number}", size=document.value.bytes)
 

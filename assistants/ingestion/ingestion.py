@@ -85,7 +85,8 @@ class Ingestion:
             if await purge_store(self._store, item.project, item.store):
                 await self._send(item, self._store.settings.purge_again)
         elif isinstance(item, PurgeFile):
-            await purge_file(self._store, item)
+            await purge_file(self._store, item.project, item.file)
+            await self._store.files.delete(blob_name(item.project, item.file))
         elif isinstance(item, LookAfterFile):
             await look_after_file(self._store, item)
         elif isinstance(item, LookAgain):

@@ -45,12 +45,11 @@ class PurgeStore(BaseModel):
 
 
 class PurgeFile(BaseModel):
-    """Delete what is left of a deleted file, which may be in these stores."""
+    """Delete what is left of a deleted file."""
 
     kind: Literal["purge_file"] = "purge_file"
     project: str
     file: str
-    stores: list[str]
 
 
 class LookAfterFile(BaseModel):

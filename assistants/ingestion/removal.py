@@ -3,7 +3,8 @@
 from assistants.ingestion.attachment import detach, each, find_store
 from assistants.ingestion.items import INGEST, LookAfterFile, PurgeFile, PurgeStore
 from assistants.schema.errors import not_found
-from assistants.state.files import FileRecord
+from assistants.state.files import deleted, out_of_store
+from assistants.state.resources import without_files
 from assistants.state.store import Store
 from assistants.storage.ids import blob_name
 
@@ -28,12 +29,8 @@ async def delete_store(store: Store, project: str, store_id: str) -> None:
         raise not_found("vector store", store_id)
     await purge_store(store, project, store_id)
 
-    def without(record: FileRecord) -> FileRecord | None:
-        left = [each for each in record.stores if each != store_id]
-        return record.model_copy(update={"stores": left}) if left != record.stores else None
-
     async def forget(file_id: str) -> None:
-        await store.files.change(blob_name(project, file_id), without)
+        await store.files.change(blob_name(project, file_id), lambda record: out_of_store(record, store_id))
 
     await each(forget, document.value.members)
 
@@ -48,29 +45,34 @@ async def purge_store(store: Store, project: str, store_id: str) -> bool:
 
 
 async def delete_file(store: Store, project: str, file_id: str) -> None:
-    """Delete a file, which takes it out of all vector stores.
+    """Delete a file, which takes it out of all vector stores, and out of the code interpreters that have it.
 
     Raises
     ------
     ApiError
         There is no such file (404).
     """
-    document = await store.files.read(blob_name(project, file_id))
-    if document is None:
+    name = blob_name(project, file_id)
+    document = await store.files.read(name)
+    if document is None or document.value.gone(store.clock.now()):
         raise not_found("file", file_id)
-    item = PurgeFile(project=project, file=file_id, stores=document.value.stores)
-    await store.queues.send(INGEST, item.model_dump(), PURGE_DELAY)
-    if not await store.files.delete(document.name) or document.value.expired(store.clock.now()):
+    await _announce(store, project, file_id)
+    if await store.files.change(name, deleted, document) is None:
         raise not_found("file", file_id)
-    await purge_file(store, item)
+    await purge_file(store, project, file_id)
 
 
-async def purge_file(store: Store, item: PurgeFile) -> None:
-    """What is left of a file. One that is put into a store just now is taken out by its ingestion, which misses it."""
-    name = blob_name(item.project, item.file)
-    await store.files.delete(name)
-    for store_id in item.stores:
-        await detach(store, item.project, store_id, [item.file])
+async def purge_file(store: Store, project: str, file_id: str) -> None:
+    """Take a file that is gone out of everything, and delete its content.
+
+    Its document stays until this is done again after a while: it knows what else was about to use the file.
+    """
+    name = blob_name(project, file_id)
+    document = await store.files.read(name)
+    if document is not None:
+        await store.files.change(name, deleted, document)
+        await each(lambda store_id: detach(store, project, store_id, [file_id]), document.value.stores)
+        await each(lambda user: _release(store, project, user, file_id), document.value.users)
     await store.contents.delete(name)
 
 
@@ -80,10 +82,22 @@ async def look_after_file(store: Store, item: LookAfterFile) -> None:
     document = await store.files.read(name)
     if document is None:
         await store.contents.delete(name)
-    elif document.value.expired(now):
-        purge = PurgeFile(project=item.project, file=item.file, stores=document.value.stores)
-        await store.queues.send(INGEST, purge.model_dump(), PURGE_DELAY)
-        await purge_file(store, purge)
+    elif document.value.gone(now):
+        await _announce(store, item.project, item.file)
+        await purge_file(store, item.project, item.file)
     elif document.value.expires_at is not None:
         delay = min(document.value.expires_at - now, LONGEST_DELAY)
         await store.queues.send(INGEST, item.model_dump(), delay)
+
+
+async def _announce(store: Store, project: str, file_id: str) -> None:
+    await store.queues.send(INGEST, PurgeFile(project=project, file=file_id).model_dump(), PURGE_DELAY)
+
+
+async def _release(store: Store, project: str, user: str, file_id: str) -> None:
+    """Take a file out of the code interpreter of an assistant or a thread."""
+    name = blob_name(project, user)
+    if user.startswith("thread"):
+        await store.threads.change(name, lambda record: without_files(record, [file_id]))
+    else:
+        await store.assistants.change(name, lambda record: without_files(record, [file_id]))

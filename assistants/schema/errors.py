@@ -276,6 +276,12 @@ def exclusive_parameters(first: str, second: str) -> ApiError:
     )
 
 
+def too_many_code_files(most: int, got: int) -> ApiError:
+    """The code interpreter of a thread or an assistant would have more files than it may."""
+    message = f"Too many files for the code interpreter: it may have {most}, but would have {got}."
+    return ApiError(400, message, code="array_above_max_length")
+
+
 def helper_without_files() -> ApiError:
     """A vector store helper without files (contract, 1.2)."""
     return ApiError(400, "file_search tool configuration is invalid. file_ids must be non-empty")

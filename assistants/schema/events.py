@@ -14,8 +14,8 @@ from assistants.schema.steps import FileSearch, MessageCreationDetails, Retrieva
 from assistants.schema.threads import Thread
 
 
-class CitedFile(TypedDict):
-    """A file, and what is quoted of it, which is mostly nothing."""
+class FilePiece(TypedDict):
+    """A file, and what is quoted of it where it is cited."""
 
     file_id: NotRequired[str]
     quote: NotRequired[str]
@@ -32,14 +32,14 @@ class FileCitationDelta(_AnnotationDelta):
     """A citation."""
 
     type: Literal["file_citation"]
-    file_citation: NotRequired[CitedFile]
+    file_citation: NotRequired[FilePiece]
 
 
 class FilePathDelta(_AnnotationDelta):
     """A link to a file that the code interpreter made."""
 
     type: Literal["file_path"]
-    file_path: NotRequired[CitedFile]
+    file_path: NotRequired[FilePiece]
 
 
 class TextPiece(TypedDict):
@@ -127,7 +127,7 @@ class ImageDelta(TypedDict):
 
     index: int
     type: Literal["image"]
-    image: NotRequired[CitedFile]
+    image: NotRequired[FilePiece]
 
 
 class CodePiece(TypedDict):

@@ -82,6 +82,12 @@ class FileReference(TypedDict):
     file_id: str
 
 
+class CitedFile(FileReference):
+    """A file that is cited, and what of it."""
+
+    quote: NotRequired[str]
+
+
 class FileCitation(TypedDict):
     """A citation; the indices are characters of the text's value, the end exclusive (contract, 12)."""
 
@@ -89,7 +95,7 @@ class FileCitation(TypedDict):
     text: str
     start_index: int
     end_index: int
-    file_citation: FileReference
+    file_citation: CitedFile
 
 
 class FilePath(TypedDict):

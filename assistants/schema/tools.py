@@ -115,10 +115,14 @@ def _with_files(store: NewVectorStore) -> NewVectorStore:
     return store
 
 
+MAX_CODE_FILES = 20
+"""Files that the code interpreter of an assistant or a thread may have (contract, 1.2)."""
+
+
 class CodeInterpreterResources(TypedDict):
     """Files for the code interpreter."""
 
-    file_ids: NotRequired[Annotated[list[FileId], Field(max_length=20)]]
+    file_ids: NotRequired[Annotated[list[FileId], Field(max_length=MAX_CODE_FILES)]]
 
 
 class FileSearchResources(TypedDict):

@@ -11,12 +11,22 @@ Which fields a request may have follows the SDK of that time (openai 1.20, 2024-
 """
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, Tag
 
 from assistants.schema.assistants import AssistantName, Description
-from assistants.schema.base import AssistantId, FileId, Metadata, NotNull, Request, by_json_type
+from assistants.schema.base import (
+    AssistantId,
+    FileId,
+    Metadata,
+    NotNull,
+    Object,
+    Request,
+    Resource,
+    Timestamp,
+    by_json_type,
+)
 from assistants.schema.messages import MessageText, Role
 from assistants.schema.runs import Budget
 from assistants.schema.tools import (
@@ -132,6 +142,36 @@ class CreateThreadAndRun(_RunFields):
     thread: NotNull[CreateThread] = None
 
 
+class CreateAssistantFile(Request):
+    """A file to be given to an assistant."""
+
+    file_id: FileId
+
+
+class AssistantFile(Resource):
+    """A file of an assistant; its id is the file's own."""
+
+    object: Literal["assistant.file"] = "assistant.file"
+    created_at: Timestamp
+    assistant_id: str
+
+
+class AssistantFileDeleted(Object):
+    """That a file was taken from an assistant."""
+
+    id: str
+    object: Literal["assistant.file.deleted"] = "assistant.file.deleted"
+    deleted: Literal[True] = True
+
+
+class MessageFile(Resource):
+    """A file of a message; its id is the file's own."""
+
+    object: Literal["thread.message.file"] = "thread.message.file"
+    created_at: Timestamp
+    message_id: str
+
+
 def shown(payload: Json) -> Json:
     """An object, a page of objects, or an event's data of v2 as v1 showed it."""
     show = _OBJECTS.get(payload.get("object", ""))
@@ -153,26 +193,9 @@ def restored(payload: Any) -> Any:
         case {"object": "thread"}:
             return {**payload, "tool_resources": {}}
         case {"object": "thread.message", "file_ids": list(), "content": list()}:
-            return _replaced(_unquoted(payload), "file_ids", "attachments", _attachments(payload["file_ids"]))
-        case {"object": "thread.message.delta", "delta": {"content": list()}}:
-            return {**payload, "delta": _unquoted(payload["delta"])}
+            return _replaced(payload, "file_ids", "attachments", _attachments(payload["file_ids"]))
         case _:
             return payload
-
-
-def _unquoted(message: Json) -> Json:
-    """Without v1's quotes, which are texts."""
-    return {**message, "content": [_without_quotes(part) for part in message["content"]]}
-
-
-def _without_quotes(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_without_quotes(each) for each in cast("list[Any]", node)]
-    if not isinstance(node, dict):
-        return node
-    fields = cast("Json", node)
-    kept = {name: _without_quotes(value) for name, value in fields.items()}
-    return {name: value for name, value in kept.items() if not (name == "quote" and isinstance(value, str))}
 
 
 def _request(body: Json) -> Json:

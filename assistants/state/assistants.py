@@ -1,15 +1,15 @@
 """Assistants: what was set, and the object that the wire shows of it."""
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from assistants.schema.assistants import Assistant
-from assistants.schema.tools import AssistantTool, ResponseFormat, ToolResources
+from assistants.schema.tools import AssistantTool, ResponseFormat
+from assistants.state.resources import Equipped, shown
 
 
-class AssistantRecord(BaseModel):
+class AssistantRecord(Equipped):
     """An assistant as it is stored. None means never set: it is shown as the default, and not sent to the model."""
 
-    id: str
     created_at: int
     model: str
     name: str | None = None
@@ -17,7 +17,6 @@ class AssistantRecord(BaseModel):
     instructions: str | None = None
     reasoning_effort: str | None = None
     tools: list[AssistantTool] = Field(default_factory=list[AssistantTool])
-    tool_resources: ToolResources | None = None
     metadata: dict[str, str] = Field(default_factory=dict[str, str])
     temperature: float | None = None
     top_p: float | None = None
@@ -26,4 +25,5 @@ class AssistantRecord(BaseModel):
 
 def view(record: AssistantRecord) -> Assistant:
     """The assistant as the wire shows it: what was never set is shown as its default (contract, 1)."""
-    return Assistant.model_validate({name: value for name, value in record if value is not None})
+    fields = {name: value for name, value in record if value is not None}
+    return Assistant.model_validate(fields | {"tool_resources": shown(record.tool_resources, record.tools)})

@@ -1,8 +1,10 @@
-"""Files: the document that describes one, and names the vector stores that it is in. Its content lies beside it."""
+"""Files: the document that describes one, and knows where the file is used. Its content lies beside it."""
 
 from pydantic import BaseModel, Field
 
 from assistants.schema.files import File, FilePurpose
+
+_USERS_KEPT = 1_000
 
 
 class FileRecord(BaseModel):
@@ -16,11 +18,41 @@ class FileRecord(BaseModel):
     expires_at: int | None = None
     stores: list[str] = Field(default_factory=list[str])
     """Vector stores that the file may be in."""
+    users: list[str] = Field(default_factory=list[str])
+    """Assistants and threads whose code interpreter may have the file, those that were told of it last."""
+    deleted: bool = False
+    """What is left is where the file has still to be taken out of."""
 
-    def expired(self, now: float) -> bool:
-        return self.expires_at is not None and now >= self.expires_at
+    def gone(self, now: float) -> bool:
+        """Whether nobody is to find the file any more."""
+        return self.deleted or (self.expires_at is not None and now >= self.expires_at)
 
 
 def view(record: FileRecord) -> File:
     """The file as the wire shows it (contract, 6.1)."""
-    return File.model_validate(record.model_dump(exclude={"stores"}))
+    return File.model_validate(record.model_dump(exclude={"stores", "users", "deleted"}))
+
+
+def in_store(record: FileRecord, store_id: str, now: float) -> FileRecord | None:
+    """The file as one that may be in a store; None where it is known to be, or gone."""
+    if record.gone(now) or store_id in record.stores:
+        return None
+    return record.model_copy(update={"stores": [*record.stores, store_id]})
+
+
+def out_of_store(record: FileRecord, store_id: str) -> FileRecord | None:
+    """The file as one that is not in a store; None where it is known not to be."""
+    left = [each for each in record.stores if each != store_id]
+    return record.model_copy(update={"stores": left}) if left != record.stores else None
+
+
+def used_by(record: FileRecord, user: str, now: float) -> FileRecord | None:
+    """The file as one that an assistant or a thread may have; None where it is known to, or gone."""
+    if record.gone(now) or user in record.users:
+        return None
+    return record.model_copy(update={"users": [*record.users, user][-_USERS_KEPT:]})
+
+
+def deleted(record: FileRecord) -> FileRecord | None:
+    """The file as one that nobody finds any more; None where it is that already."""
+    return None if record.deleted else record.model_copy(update={"deleted": True})

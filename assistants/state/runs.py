@@ -16,6 +16,8 @@ from assistants.schema.runs import (
     Usage,
 )
 from assistants.schema.tools import AssistantTool, ResponseFormat, ToolChoice, ToolResources
+from assistants.state.resources import shown as shown_resources
+from assistants.state.resources import store_ids
 
 FUNCTION = "function"
 """The type of the tools whose outputs come from the client; every other type is a server tool."""
@@ -25,6 +27,16 @@ ACTIVE = frozenset({RunStatus.QUEUED, RunStatus.IN_PROGRESS, RunStatus.REQUIRES_
 
 Finish = Literal["stop", "length", "content_filter", "tool_calls", "cancelled", "expired", "failed"]
 """Why a model turn ended: the model's own reasons, and those of a turn that was cut off."""
+
+
+class Found(BaseModel):
+    """A piece of a file that a search found. Its text is the part of the call's output from `start` to `end`."""
+
+    file_id: str
+    file_name: str
+    score: float
+    start: int
+    end: int
 
 
 class ToolCall(BaseModel):
@@ -37,6 +49,10 @@ class ToolCall(BaseModel):
     output: str | None = None
     sent_at: float | None = None
     """When the item of a server tool's call was last sent."""
+    number: int = 0
+    """Of a server tool's call: what the marks of its results begin with."""
+    found: list[Found] | None = None
+    """The results of a search, in the order of its output."""
 
 
 class Turn(BaseModel):
@@ -60,6 +76,11 @@ class Turn(BaseModel):
     """The calls have been given out. A turn that is not parked has yet to be published."""
     answered_at: float | None = None
     """When the last of the outputs arrived."""
+
+    @property
+    def silent(self) -> bool:
+        """Whether the model said nothing, and there is no message."""
+        return self.text is None and self.refusal is None
 
 
 class Claim(BaseModel):
@@ -111,8 +132,12 @@ class RunRecord(BaseModel):
     max_completion_tokens: int | None = None
     truncation_strategy: TruncationStrategy | None = None
 
+    v1: bool = False
+    """The run was asked for by v1, so that its file search is what v1 called retrieval."""
     committed: bool = False
     """The thread is known to name this run. A run that is not committed may never have been created."""
+    thread_stores: list[str] = Field(default_factory=list[str])
+    """Vector stores of the thread, when the run was created."""
     segments: int = 1
     """Segments of the thread's log, as this run knows them."""
     prompt: list[int] | None = None
@@ -129,6 +154,11 @@ class RunRecord(BaseModel):
     @property
     def active(self) -> bool:
         return self.status in ACTIVE
+
+    @property
+    def stores(self) -> list[str]:
+        """The vector stores that its tools may search, each once: the assistant's and the thread's."""
+        return list(dict.fromkeys([*store_ids(self.tool_resources), *self.thread_stores]))
 
     @property
     def turn(self) -> Turn | None:
@@ -173,7 +203,7 @@ def view(record: RunRecord) -> Run:
         for name in ("created_at", "started_at", "cancelled_at", "failed_at", "completed_at")
         if (time := getattr(record, name)) is not None
     }
-    shown |= times
+    shown |= times | {"tool_resources": shown_resources(record.tool_resources, record.tools)}
     if record.active or record.status is RunStatus.EXPIRED:
         shown["expires_at"] = int(record.expires_at)
     if record.status is RunStatus.REQUIRES_ACTION:

@@ -7,8 +7,8 @@ from assistants.schema.assistants import CreateAssistant, ModifyAssistant
 from assistants.schema.messages import CreateMessage, Message
 from assistants.schema.runs import CreateRun, CreateThreadAndRun
 from assistants.schema.threads import CreateThread
-from assistants.schema.tools import NewToolResources, ToolResources
 from assistants.state.assistants import AssistantRecord
+from assistants.state.resources import named
 from assistants.state.runs import RunRecord
 from assistants.state.store import Store
 from assistants.state.threads import ThreadRecord
@@ -24,7 +24,7 @@ _OF_THE_RUN = (
 
 def new_assistant(store: Store, request: CreateAssistant) -> AssistantRecord:
     """An assistant with an id and a time of its own (contract, 1)."""
-    fields: dict[str, Any] = _given(request) | {"tool_resources": _resources(request.tool_resources)}
+    fields: dict[str, Any] = _given(request) | {"tool_resources": named(request.tool_resources)}
     return AssistantRecord(id=store.ids.new("asst_"), created_at=int(store.clock.now()), **fields)
 
 
@@ -42,7 +42,7 @@ def new_thread(store: Store, request: CreateThread) -> ThreadRecord:
         id=store.ids.new("thread_"),
         created_at=int(store.clock.now()),
         metadata=request.metadata or {},
-        tool_resources=_resources(request.tool_resources),
+        tool_resources=named(request.tool_resources),
         asked=any(message.role == "user" for message in request.messages or ()),
     )
 
@@ -70,6 +70,7 @@ def new_run(
     assistant: AssistantRecord,
     request: CreateRun | CreateThreadAndRun,
     additional_messages: Sequence[Message] = (),
+    v1: bool = False,
 ) -> RunRecord:
     """A run with its own copy of the assistant: later changes to that, even its deletion, do not matter to the run."""
     now = store.clock.now()
@@ -91,6 +92,7 @@ def new_run(
         touched_at=now,
         expires_at=int(now) + store.settings.run_lifetime,
         additional_messages=list(additional_messages),
+        v1=v1,
         **fields,
     )
 
@@ -98,18 +100,6 @@ def new_run(
 def _given(request: CreateAssistant | CreateRun | CreateThreadAndRun) -> dict[str, Any]:
     """The fields that were sent with a value."""
     return {name: value for name in request.model_fields_set if (value := getattr(request, name)) is not None}
-
-
-def _resources(requested: NewToolResources | None) -> ToolResources | None:
-    """The ids among the resources."""
-    if requested is None:
-        return None
-    resources: ToolResources = {}
-    if "code_interpreter" in requested:
-        resources["code_interpreter"] = requested["code_interpreter"]
-    if "file_search" in requested:
-        resources["file_search"] = {"vector_store_ids": requested["file_search"].get("vector_store_ids", [])}
-    return resources
 
 
 def _content(content: str | Sequence[Any]) -> list[dict[str, Any]]:

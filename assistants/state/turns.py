@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from assistants.schema.messages import Message
 from assistants.schema.runs import LastError, RunStatus, Usage
 from assistants.schema.steps import RunStep, StepStatus, StepType
+from assistants.state import searches
+from assistants.state.citations import citations
 from assistants.state.runs import FUNCTION, RunRecord, ToolCall, Turn
 from assistants.storage.ids import derived
 
@@ -37,11 +39,12 @@ def step_id(run_id: str, turn: int, kind: StepType) -> str:
 def message(run: RunRecord, number: int) -> Message | None:
     """The message of a recorded turn (contract, 3); None where the model said nothing."""
     turn = run.turns[number]
-    if turn.text is None and turn.refusal is None:
+    if turn.silent:
         return None
     content: list[object] = []
     if turn.text is not None:
-        content.append({"type": "text", "text": {"value": turn.text, "annotations": []}})
+        annotations = citations(run.turns[:number], turn.text)
+        content.append({"type": "text", "text": {"value": turn.text, "annotations": annotations}})
     if turn.refusal is not None:
         content.append({"type": "refusal", "refusal": turn.refusal})
     reason = _INCOMPLETE.get(turn.finish)
@@ -86,23 +89,24 @@ def begun_message(run: RunRecord, number: int, started: float) -> Message:
     )
 
 
-def steps(run: RunRecord) -> list[RunStep]:
-    """The steps of a run, oldest first (contract, 5)."""
-    return [step for number in range(len(run.turns)) for step in steps_of_turn(run, number)]
+def steps(run: RunRecord, content: bool = False) -> list[RunStep]:
+    """The steps of a run, oldest first; with the texts that searches found, if these are asked for (contract, 5)."""
+    return [step for number in range(len(run.turns)) for step in steps_of_turn(run, number, content)]
 
 
-def steps_of_turn(run: RunRecord, number: int) -> list[RunStep]:
+def steps_of_turn(run: RunRecord, number: int, content: bool = False) -> list[RunStep]:
     """The step of what a recorded turn said, if it said anything, then that of its tool calls, if it made any."""
     turn = run.turns[number]
     found: list[RunStep] = []
-    if message(run, number):
+    if not turn.silent:
         status = turn.finish if turn.finish in ("cancelled", "expired", "failed") else "completed"
         used = Usage(prompt_tokens=0, completion_tokens=0, total_tokens=0) if turn.calls else turn.usage
         begun = begun_step(run, number, "message_creation", turn.started_at)
         found.append(_ended(run, turn, begun, status, turn.ended_at, used))
     if turn.calls:
         status, ended = _tool_step_state(run, turn)
-        begun = begun_step(run, number, "tool_calls", turn.started_at, [_shown(call) for call in turn.calls])
+        calls = [_shown(run, call, content) for call in turn.calls]
+        begun = begun_step(run, number, "tool_calls", turn.started_at, calls)
         used = None if status == "in_progress" else turn.usage
         found.append(_ended(run, turn, begun, status, ended, used))
     return found
@@ -150,7 +154,9 @@ def _ended(run: RunRecord, turn: Turn, begun: RunStep, status: StepStatus, ended
     return begun.model_copy(update=changes)
 
 
-def _shown(call: ToolCall) -> dict[str, object]:
+def _shown(run: RunRecord, call: ToolCall, content: bool) -> dict[str, object]:
+    if call.type == "file_search":
+        return {"id": call.id, "type": call.type, call.type: searches.shown(run, call, content)}
     if call.type != FUNCTION:
         return {"id": call.id, "type": call.type, call.type: {}}
     function = {"name": call.name, "arguments": call.arguments, "output": call.output}

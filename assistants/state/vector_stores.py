@@ -194,6 +194,12 @@ def attached(
     )
 
 
+def missing(record: VectorStoreRecord, files: Iterable[NewMember]) -> list[NewMember]:
+    """Those of the files that are not in the store, or cannot be searched there."""
+    there = {file_id for file_id, each in record.members.items() if each.status in ("in_progress", "completed")}
+    return [each for each in files if each.file_id not in there]
+
+
 def detached(record: VectorStoreRecord, file_ids: Iterable[str]) -> VectorStoreRecord | None:
     """The store without these files; None where none of them is in it."""
     gone = {file_id: record.members[file_id].ordinal for file_id in file_ids if file_id in record.members}

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+from assistants.tools.file_search import FILE_SEARCH
 from assistants.tools.retrieval import RETRIEVAL
 from assistants.tools.servertool import ServerTool
 
-SERVER_TOOLS: Mapping[str, ServerTool] = {tool.type: tool for tool in (RETRIEVAL,)}
+SERVER_TOOLS: Mapping[str, ServerTool] = {tool.type: tool for tool in (RETRIEVAL, FILE_SEARCH)}
 
 QUEUES = sorted({tool.queue for tool in SERVER_TOOLS.values()})
 """The queues that server tools are called through."""

@@ -1,14 +1,41 @@
-"""The fake retrieval tool: whatever is asked, the answer is Oslo."""
+"""Retrieval, as v1 called it: a search in files, or the fake, which answers Oslo whatever is asked."""
 
 import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
 
-from assistants.tools.servertool import Question, ServerTool
+from assistants.storage.ids import blob_name
+from assistants.tools.searching import search
+from assistants.tools.servertool import Answer, Question, ServerTool
 
 
-async def answer(question: Question) -> str:
-    """Oslo, after the delay that the settings ask for."""
+async def answer(question: Question) -> Answer:
+    """Of what the model sends as `q`, or of all that it sends."""
+    return await look_up(question, [_query(question.call.arguments)])
+
+
+async def look_up(question: Question, queries: Sequence[str]) -> Answer:
+    """What the setting says; without one, the fake's answer while there are no files to search."""
+    handler = question.store.settings.retrieval_handler
+    if handler == "search" or (handler is None and await _has_files(question)):
+        return await search(question, queries)
     await asyncio.sleep(question.store.settings.retrieval_delay)
-    return "Oslo"
+    return Answer("Oslo")
+
+
+async def _has_files(question: Question) -> bool:
+    names = (blob_name(question.project, store_id) for store_id in question.run.stores)
+    documents = await asyncio.gather(*(question.store.vector_stores.read(name) for name in names))
+    return any(document.value.members for document in documents if document is not None)
+
+
+def _query(arguments: str) -> str:
+    try:
+        given: Any = json.loads(arguments)["q"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        given = None
+    return given if isinstance(given, str) else arguments
 
 
 RETRIEVAL = ServerTool(

@@ -2,10 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from assistants.search.searcher import Searcher
-from assistants.state.runs import RunRecord, ToolCall
+from assistants.state.runs import Found, RunRecord, ToolCall
 from assistants.state.store import Store
 
 
@@ -24,6 +24,13 @@ class Question:
     call: ToolCall
 
 
+class Answer(NamedTuple):
+    """What the model is given, and where in that the results of a search are."""
+
+    output: str
+    found: list[Found] | None = None
+
+
 @dataclass(frozen=True)
 class ServerTool:
     """A tool that this service answers itself.
@@ -37,7 +44,7 @@ class ServerTool:
     description: str
     parameters: dict[str, Any]
     """JSON Schema of the arguments."""
-    answer: Callable[[Question], Awaitable[str]]
+    answer: Callable[[Question], Awaitable[Answer]]
 
     def offer(self) -> dict[str, Any]:
         """The function as a chat-completions endpoint is told of it."""

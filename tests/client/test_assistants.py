@@ -8,25 +8,33 @@ from openai import OpenAI
 from openai.types.beta import Assistant
 
 from tests.sdk import refused
-from tests.talk import function
+from tests.talk import function, upload
 
-EVERYTHING: dict[str, Any] = {
-    "model": "gpt-4o",
-    "name": "Guide",
-    "description": "Knows the way",
-    "instructions": "Lead on.",
-    "tools": [
-        {"type": "code_interpreter"},
-        {"type": "file_search", "file_search": {"max_num_results": 5, "ranking_options": {"score_threshold": 0.5}}},
-        function("get_way", "to"),
-    ],
-    "tool_resources": {"file_search": {"vector_store_ids": ["vs_1"]}},
-    "metadata": {"team": "mountain"},
-    "temperature": 0.5,
-    "top_p": 0.25,
-    "reasoning_effort": "low",
-    "response_format": {"type": "json_schema", "json_schema": {"name": "way", "schema": {"type": "object"}}},
-}
+
+@pytest.fixture(scope="module")
+def everything(client: OpenAI) -> dict[str, Any]:
+    """A request that leaves nothing out."""
+    resources = {
+        "code_interpreter": {"file_ids": [upload(client)]},
+        "file_search": {"vector_store_ids": [client.vector_stores.create().id]},
+    }
+    return {
+        "model": "gpt-4o",
+        "name": "Guide",
+        "description": "Knows the way",
+        "instructions": "Lead on.",
+        "tools": [
+            {"type": "code_interpreter"},
+            {"type": "file_search", "file_search": {"max_num_results": 5, "ranking_options": {"score_threshold": 0.5}}},
+            function("get_way", "to"),
+        ],
+        "tool_resources": resources,
+        "metadata": {"team": "mountain"},
+        "temperature": 0.5,
+        "top_p": 0.25,
+        "reasoning_effort": "low",
+        "response_format": {"type": "json_schema", "json_schema": {"name": "way", "schema": {"type": "object"}}},
+    }
 
 
 def test_an_assistant_with_only_a_model_shows_the_defaults(client: OpenAI):
@@ -51,11 +59,11 @@ def test_an_assistant_with_only_a_model_shows_the_defaults(client: OpenAI):
     }
 
 
-def test_an_assistant_is_kept_as_it_was_created(client: OpenAI):
-    created = client.beta.assistants.create(**EVERYTHING)
+def test_an_assistant_is_kept_as_it_was_created(client: OpenAI, everything: dict[str, Any]):
+    created = client.beta.assistants.create(**everything)
     retrieved = json.loads(client.beta.assistants.with_raw_response.retrieve(created.id).text)
     assert retrieved == created.to_dict()
-    assert {name: retrieved[name] for name in EVERYTHING} == EVERYTHING
+    assert {name: retrieved[name] for name in everything} == everything
 
 
 def test_the_services_own_tool_is_kept_too(client: OpenAI):
@@ -66,8 +74,8 @@ def test_the_services_own_tool_is_kept_too(client: OpenAI):
     )
 
 
-def test_modifying_changes_only_what_is_sent(client: OpenAI):
-    created = client.beta.assistants.create(**EVERYTHING)
+def test_modifying_changes_only_what_is_sent(client: OpenAI, everything: dict[str, Any]):
+    created = client.beta.assistants.create(**everything)
     modified = client.beta.assistants.update(created.id, name="Scout", tools=[], model="gpt-4o-mini")
     assert modified.to_dict() == created.to_dict() | {"name": "Scout", "tools": [], "model": "gpt-4o-mini"}
     assert client.beta.assistants.retrieve(created.id) == modified
@@ -84,7 +92,7 @@ def test_modifying_replaces_the_whole_metadata(client: OpenAI):
         ("name", None),
         ("description", None),
         ("instructions", None),
-        ("tool_resources", {}),
+        ("tool_resources", {"code_interpreter": {"file_ids": []}}),
         ("metadata", {}),
         ("temperature", 1.0),
         ("top_p", 1.0),
@@ -92,8 +100,8 @@ def test_modifying_replaces_the_whole_metadata(client: OpenAI):
         ("response_format", "auto"),
     ],
 )
-def test_a_null_takes_back_what_was_set(client: OpenAI, field: str, default: Any):
-    created = client.beta.assistants.create(**EVERYTHING)
+def test_a_null_takes_back_what_was_set(client: OpenAI, everything: dict[str, Any], field: str, default: Any):
+    created = client.beta.assistants.create(**everything)
     modified = client.beta.assistants.update(created.id, extra_body={field: None})
     assert modified.to_dict() == created.to_dict() | {field: default}
 

@@ -13,7 +13,7 @@ from openai import AsyncAzureOpenAI, AzureOpenAI, OpenAI
 from tests.client.conftest import ALICE, BOB
 from tests.processes import Service
 from tests.sdk import connect, refused, strict_object
-from tests.talk import POLL, ask, calls_of, function, submit, text_of, texts
+from tests.talk import POLL, ask, calls_of, function, submit, text_of, texts, upload
 
 V1_ERA, V2_ERA = "2024-02-15-preview", "2024-05-01-preview"
 DENIED = (
@@ -107,9 +107,10 @@ def test_the_newer_surface_needs_no_version(endpoint: str, query: dict[str, str]
 
 def test_the_version_of_early_2024_shows_v1(endpoint: str, alice: OpenAI):
     with AzureOpenAI(azure_endpoint=endpoint, api_key=ALICE, api_version=V1_ERA, max_retries=0) as client:
-        body: Any = {"model": "gpt-4o", "tools": [{"type": "retrieval"}], "file_ids": ["file-1"]}
+        file_id = upload(alice)
+        body: Any = {"model": "gpt-4o", "tools": [{"type": "retrieval"}], "file_ids": [file_id]}
         made: Any = client.post("/assistants", cast_to=object, body=body)
-        assert (made["tools"], made["file_ids"]) == ([{"type": "retrieval"}], ["file-1"])
+        assert (made["tools"], made["file_ids"]) == ([{"type": "retrieval"}], [file_id])
         assert alice.beta.assistants.retrieve(made["id"]).to_dict()["tools"] == [{"type": "file_search"}]
         with refused(400, "Unknown parameter: 'tool_resources'.", "tool_resources", "unknown_parameter"):
             client.beta.assistants.create(model="gpt-4o", tool_resources={})

@@ -8,7 +8,7 @@ from openai import OpenAI
 from openai.types.beta import Assistant, Thread
 
 from tests.sdk import refused
-from tests.talk import ask, text_of, texts
+from tests.talk import ask, text_of, texts, upload
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,8 @@ def test_a_users_message_is_completed_at_once(client: OpenAI, thread: Thread):
 
 
 def test_a_message_is_kept_as_it_was_created(client: OpenAI, thread: Thread):
+    file_id, both = upload(client), [{"type": "code_interpreter"}, {"type": "file_search"}]
+    attachments: Any = [{"file_id": file_id, "tools": both}]
     created = client.beta.threads.messages.create(
         thread.id,
         role="assistant",
@@ -48,7 +50,7 @@ def test_a_message_is_kept_as_it_was_created(client: OpenAI, thread: Thread):
             {"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "low"}},
             {"type": "image_file", "image_file": {"file_id": "file-1"}},
         ],
-        attachments=[{"file_id": "file-2", "tools": [{"type": "code_interpreter"}, {"type": "file_search"}]}],
+        attachments=attachments,
         metadata={"of": "mine"},
     )
     assert client.beta.threads.messages.retrieve(created.id, thread_id=thread.id) == created
@@ -58,9 +60,7 @@ def test_a_message_is_kept_as_it_was_created(client: OpenAI, thread: Thread):
         {"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "low"}},
         {"type": "image_file", "image_file": {"file_id": "file-1", "detail": "auto"}},
     ]
-    assert created.to_dict()["attachments"] == [
-        {"file_id": "file-2", "tools": [{"type": "code_interpreter"}, {"type": "file_search"}]}
-    ]
+    assert created.to_dict()["attachments"] == attachments
     assert created.metadata == {"of": "mine"}
 
 

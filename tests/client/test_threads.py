@@ -8,7 +8,7 @@ from openai.pagination import AsyncCursorPage, SyncCursorPage
 from openai.types.beta import Thread
 
 from tests.sdk import refused
-from tests.talk import texts
+from tests.talk import texts, upload
 
 
 def list_threads(client: OpenAI, **query: object) -> SyncCursorPage[Thread]:
@@ -30,12 +30,11 @@ def test_an_empty_thread_shows_the_defaults(client: OpenAI):
 
 
 def test_a_thread_is_kept_as_it_was_created(client: OpenAI):
-    created = client.beta.threads.create(
-        metadata={"of": "mine"}, tool_resources={"code_interpreter": {"file_ids": ["file-1"]}}
-    )
+    resources: Any = {"code_interpreter": {"file_ids": [upload(client)]}}
+    created = client.beta.threads.create(metadata={"of": "mine"}, tool_resources=resources)
     assert client.beta.threads.retrieve(created.id) == created
     assert created.metadata == {"of": "mine"}
-    assert created.to_dict()["tool_resources"] == {"code_interpreter": {"file_ids": ["file-1"]}}
+    assert created.to_dict()["tool_resources"] == resources
 
 
 def test_a_thread_begins_with_the_messages_it_was_created_with(client: OpenAI):
@@ -46,7 +45,7 @@ def test_a_thread_begins_with_the_messages_it_was_created_with(client: OpenAI):
 
 
 def test_modifying_changes_only_what_is_sent(client: OpenAI):
-    resources = {"file_search": {"vector_store_ids": ["vs_1"]}}
+    resources = {"file_search": {"vector_store_ids": [client.vector_stores.create().id]}}
     thread = client.beta.threads.create(metadata={"a": "1", "b": "2"})
     modified = client.beta.threads.update(thread.id, extra_body={"tool_resources": resources})
     assert modified.to_dict() == thread.to_dict() | {"tool_resources": resources}

@@ -4,21 +4,13 @@ from typing import Any
 
 import pytest
 from openai import OpenAI
-from openai.types import FileObject
 
 from tests.processes import eventually
 from tests.sdk import refused
+from tests.talk import upload
 
 STATIC: Any = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 20}}
 COUNTS = {"in_progress": 0, "completed": 0, "failed": 0, "cancelled": 0, "total": 0}
-
-
-def upload(
-    client: OpenAI, text: bytes | str = "The spire of Strasbourg is 142 metres high.", name: str = "a.txt"
-) -> str:
-    content = text.encode() if isinstance(text, str) else text
-    file: FileObject = client.files.create(file=(name, content), purpose="assistants")
-    return file.id
 
 
 def content_of(client: OpenAI, store_id: str, file_id: str) -> list[str | None]:

@@ -7,20 +7,21 @@ import pytest
 
 from assistants.engine.attendance import Attendance
 from assistants.schema.runs import RunStatus
+from assistants.state.runs import Found
 from assistants.state.store import Store
 from assistants.tools.registry import SERVER_TOOLS
-from assistants.tools.servertool import Question, ToolFailed
+from assistants.tools.servertool import Answer, Question, ToolFailed
 from tests.attending import ScriptedModel, answer, attend, new_run_on, run_of, said
 from tests.conversation import RETRIEVAL, call
 
-Behave = Callable[[Callable[[Question], Awaitable[str]]], None]
+Behave = Callable[[Callable[[Question], Awaitable[Answer]]], None]
 
 
 @pytest.fixture
 def behave(monkeypatch: pytest.MonkeyPatch) -> Behave:
     """Makes retrieval answer in another way."""
 
-    def replace_answer(other: Callable[[Question], Awaitable[str]]) -> None:
+    def replace_answer(other: Callable[[Question], Awaitable[Answer]]) -> None:
         monkeypatch.setitem(SERVER_TOOLS, "retrieval", replace(SERVER_TOOLS["retrieval"], answer=other))  # type: ignore[arg-type]
 
     return replace_answer
@@ -32,7 +33,7 @@ def asking(*call_ids: str) -> ScriptedModel:
 
 
 async def test_a_tool_that_fails_for_good_tells_the_model_so_and_the_run_goes_on(store: Store, behave: Behave):
-    async def refuse(_: Question) -> str:
+    async def refuse(_: Question) -> Answer:
         raise ToolFailed("The index is gone.")
 
     behave(refuse)
@@ -52,11 +53,11 @@ async def test_a_tool_that_fails_for_good_tells_the_model_so_and_the_run_goes_on
 
 
 async def test_a_tool_in_passing_trouble_leaves_its_item_to_be_delivered_again(store: Store, behave: Behave):
-    async def break_down(_: Question) -> str:
+    async def break_down(_: Question) -> Answer:
         raise OSError("no route to the index")
 
-    async def recover(_: Question) -> str:
-        return "Oslo"
+    async def recover(_: Question) -> Answer:
+        return Answer("Oslo")
 
     key, attendance = await new_run_on(store, RETRIEVAL), Attendance(store, asking("call_r"))
     await attend(attendance, store, key)
@@ -74,16 +75,16 @@ async def test_the_first_of_two_answers_to_a_call_wins(store: Store, behave: Beh
     attendance = Attendance(store, model)
     await attend(attendance, store, key)
 
-    async def overtaken(question: Question) -> str:
+    async def overtaken(question: Question) -> Answer:
         behave(SERVER_TOOL.answer)
         await answer(attendance, key, "call_r")
-        return "too late"
+        return Answer("too late", [Found(file_id="file-1", file_name="late.txt", score=1, start=0, end=3)])
 
     behave(overtaken)
     await answer(attendance, key, "call_r")
     turn = (await run_of(store, key)).turn
     assert turn is not None
-    assert [each.output for each in turn.calls] == ["Oslo"]
+    assert [(each.output, each.found) for each in turn.calls] == [("Oslo", None)]
 
 
 async def test_a_run_goes_on_only_when_every_tool_has_answered(store: Store):

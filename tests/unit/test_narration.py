@@ -2,13 +2,19 @@
 
 from typing import Any
 
+import pytest
+from openai.lib.streaming._assistants import accumulate_event
+from openai.types.beta import assistant_stream_event as events
+from openai.types.beta.threads import Message
+
 from assistants.engine import machine
 from assistants.engine.completion import Completion, PartialCall
 from assistants.engine.machine import Event
 from assistants.engine.narration import Narrator
 from assistants.schema.base import Object
 from assistants.schema.runs import LastError
-from assistants.state.runs import Finish, RunRecord, ToolCall, Turn
+from assistants.state.runs import Finish, Found, RunRecord, ToolCall, Turn
+from assistants.state.turns import message
 from tests.events import CALLS_BEGIN, MESSAGE_BEGINS, MESSAGE_ENDS
 
 NOW = 1000.0
@@ -21,9 +27,9 @@ LOOK_UP = ToolCall(id="call_r", type="retrieval", name="retrieval", arguments="{
 class Ear:
     """A narrator that tells of a run, and what it told since one last asked."""
 
-    def __init__(self, run: RunRecord) -> None:
+    def __init__(self, run: RunRecord, content: bool = False) -> None:
         self._told: list[tuple[str, Any]] = []
-        self.narrator = Narrator(self._emit)
+        self.narrator = Narrator(self._emit, content)
         self.narrator.begin(run)
         self.narrator.see(run)
         self.names()
@@ -37,6 +43,16 @@ class Ear:
         self.narrator.see(run)
         return self.names()
 
+    def hearing(self, run: RunRecord, *texts: str) -> list[tuple[str, Any]]:
+        """The events when the model has said so much."""
+        self.hears(run, *texts)
+        return self._last
+
+    def seeing(self, run: RunRecord) -> list[tuple[str, Any]]:
+        """The events when the run is seen."""
+        self.sees(run)
+        return self._last
+
     def names(self) -> list[str]:
         self._last, self._told = self._told, []
         return [name for name, _ in self._last]
@@ -48,10 +64,14 @@ class Ear:
         return [call for calls in told for call in calls]
 
     @property
+    def content(self) -> list[dict[str, Any]]:
+        """The content parts in the deltas last asked for."""
+        return [data["delta"]["content"][0] for name, data in self._last if name == "thread.message.delta"]
+
+    @property
     def text(self) -> str:
         """The text in the deltas last asked for."""
-        told = [data["delta"]["content"][0] for name, data in self._last if name == "thread.message.delta"]
-        return "".join(part["text"]["value"] for part in told)
+        return "".join(part["text"]["value"] for part in self.content)
 
     def _emit(self, name: str, data: Object | dict[str, Any]) -> None:
         self._told.append((name, data))
@@ -180,6 +200,128 @@ class TestCalls:
         cut = recorded(run, WEATHER, finish="failed")
         ear.sees(cut)
         assert ear.sees(ended(cut, Event.FAIL)) == ["thread.run.step.failed", "thread.run.failed"]
+
+
+def searched(content: bool = False) -> "tuple[Ear, RunRecord]":
+    """A run that has found something in two files, and what it told."""
+    run = begun()
+    ear = Ear(run, content)
+    call = ToolCall(id="call_s", type="file_search", name="file_search", arguments="{}", number=2)
+    waiting = parked(recorded(run, call, finish="tool_calls"), stay=True)
+    ear.sees(waiting)
+    found = [
+        Found(file_id=f"file-{place}", file_name="a.txt", score=0.5, start=place * 10, end=place * 10 + 9)
+        for place in range(2)
+    ]
+    answered = machine.answer(waiting, "call_s", "In Paris. In Rome. ", NOW, found)
+    assert answered is not None
+    return ear, answered
+
+
+class TestCitations:
+    """What the SDK makes of the deltas is the message, wherever the model's text is torn."""
+
+    TEXT = "😀 In Paris【2:0†a.txt】【9:9†b】, and 【2:1†source】 in Rome【2:0†a"
+
+    @pytest.mark.parametrize("at", range(len(TEXT) + 1))
+    @pytest.mark.parametrize("finish", ["stop", "cancelled"])
+    def test_the_deltas_make_the_message(self, at: int, finish: Finish):
+        ear, run = searched()
+        ear.sees(run)
+        told = [*ear.hearing(run, self.TEXT[:at]), *ear.hearing(run, self.TEXT[:at], self.TEXT[at:])]
+        said = recorded(run, text=self.TEXT, finish=finish)
+        told += ear.seeing(said)
+        assert accumulated(told) == content_of(said)
+
+    def test_letter_by_letter(self):
+        ear, run = searched()
+        ear.sees(run)
+        told = [event for end in range(len(self.TEXT) + 1) for event in ear.hearing(run, *self.TEXT[:end])]
+        said = recorded(run, text=self.TEXT)
+        assert accumulated([*told, *ear.seeing(said)]) == content_of(said)
+
+    def test_a_mark_is_a_delta_of_its_own_with_its_annotation(self):
+        ear, run = searched()
+        ear.sees(run)
+        ear.hears(run, "In Paris", "【2:0†a.t", "xt】.")
+        assert ear.content == [
+            {"index": 0, "type": "text", "text": {"value": "In Paris", "annotations": []}},
+            {
+                "index": 0, "type": "text",
+                "text": {
+                    "value": "【2:0†a.txt】",
+                    "annotations": [
+                        {
+                            "index": 0, "type": "file_citation", "text": "【2:0†a.txt】",
+                            "start_index": 8, "end_index": 19,
+                            "file_citation": {"file_id": "file-0", "quote": "In Paris."},
+                        }
+                    ],
+                },
+            },
+            {"index": 0, "type": "text", "text": {"value": "."}},
+        ]  # fmt: skip
+
+    def test_a_mark_that_is_begun_waits_and_with_it_the_calls_after_the_message(self):
+        ear, run = searched()
+        ear.sees(run)
+        assert ear.hears(run, "【2") == MESSAGE_BEGINS
+        assert ear.hears(run, "【2", calls=(part(0, "{"),)) == []
+        said = recorded(run, WEATHER, text="【2", finish="tool_calls")
+        assert ear.sees(said)[:3] == ["thread.message.delta", *MESSAGE_ENDS]
+
+    def test_a_mark_that_is_begun_is_told_before_a_refusal(self):
+        ear, run = searched()
+        ear.sees(run)
+        ear.narrator.hear(run, Completion(texts=["【2"], refusals=["No."]), NOW)
+        ear.names()
+        assert [part["index"] for part in ear.content] == [0, 1]
+
+    @pytest.mark.parametrize("content", [False, True])
+    def test_the_step_of_a_search_shows_what_it_found_and_the_texts_if_they_are_asked_for(self, content: bool):
+        ear, run = searched(content)
+        (event,) = [data for name, data in ear.seeing(run) if name == "thread.run.step.completed"]
+        (call,) = event.model_dump()["step_details"]["tool_calls"]
+        texts = [{"content": [{"type": "text", "text": text}]} for text in ("In Paris.", "In Rome. ")]
+        assert call == {
+            "id": "call_s",
+            "type": "file_search",
+            "file_search": {
+                "ranking_options": {"ranker": "default_2024_08_21", "score_threshold": 0.0},
+                "results": [
+                    {"file_id": f"file-{place}", "file_name": "a.txt", "score": 0.5} | (texts[place] if content else {})
+                    for place in range(2)
+                ],
+            },
+        }
+
+
+def accumulated(told: list[tuple[str, Any]]) -> list[Any]:
+    """The content that the SDK makes of a message's deltas."""
+    snapshot: Message | None = None
+    for name, data in told:
+        if name == "thread.message.created":
+            event: Any = events.ThreadMessageCreated(event=name, data=Message.model_validate(data.model_dump()))
+        elif name == "thread.message.delta":
+            event = events.ThreadMessageDelta.model_validate({"event": name, "data": data})
+        else:
+            continue
+        snapshot, _ = accumulate_event(event=event, current_message_snapshot=snapshot)
+    assert snapshot is not None
+    return without_index(snapshot.model_dump(mode="json", exclude_unset=True)["content"])
+
+
+def content_of(run: RunRecord) -> list[Any]:
+    """The content of the message that a run said last."""
+    said = message(run, len(run.turns) - 1)
+    assert said is not None
+    return said.model_dump(mode="json")["content"]
+
+
+def without_index(node: Any) -> Any:
+    if isinstance(node, list):
+        return [without_index(each) for each in node]
+    return {k: without_index(v) for k, v in node.items() if k != "index"} if isinstance(node, dict) else node
 
 
 class TestFromOutside:

@@ -5,6 +5,7 @@ import pytest
 from assistants.engine import prompt
 from assistants.schema.messages import Message
 from assistants.state.runs import RunRecord, ToolCall, Turn
+from assistants.tools.file_search import FILE_SEARCH
 from assistants.tools.retrieval import RETRIEVAL
 
 FUNCTION = {"type": "function", "function": {"name": "get_time"}}
@@ -60,8 +61,13 @@ def test_of_a_run_that_sets_nothing_only_the_model_and_the_messages_are_sent():
         ({"metadata": {"a": "b"}}, {}),
         ({"tool_choice": "auto", "parallel_tool_calls": False}, {}),
         ({"tools": [FUNCTION]}, {"tools": [FUNCTION]}),
-        ({"tools": [{"type": "code_interpreter"}, {"type": "file_search"}], "tool_choice": "none"}, {}),
+        ({"tools": [{"type": "code_interpreter"}], "tool_choice": "none"}, {}),
         ({"tools": [FUNCTION, {"type": "retrieval"}]}, {"tools": [FUNCTION, RETRIEVAL.offer()]}),
+        ({"tools": [{"type": "file_search"}]}, {"tools": [FILE_SEARCH.offer()]}),
+        (
+            {"tools": [{"type": "file_search"}], "tool_choice": {"type": "file_search"}},
+            {"tools": [FILE_SEARCH.offer()], "tool_choice": {"type": "function", "function": {"name": "file_search"}}},
+        ),
         ({"tools": [FUNCTION], "tool_choice": "required"}, {"tools": [FUNCTION], "tool_choice": "required"}),
         ({"tools": [FUNCTION], "parallel_tool_calls": True}, {"tools": [FUNCTION], "parallel_tool_calls": True}),
         ({"tools": [FUNCTION], "parallel_tool_calls": False}, {"tools": [FUNCTION], "parallel_tool_calls": False}),
@@ -96,7 +102,7 @@ def test_no_two_functions_of_one_name_are_offered_and_the_clients_goes_first():
 
 
 def test_a_tool_that_nobody_answers_cannot_be_forced_on_the_model():
-    asked = run(tools=[FUNCTION, {"type": "file_search"}], tool_choice={"type": "file_search"})
+    asked = run(tools=[FUNCTION, {"type": "code_interpreter"}], tool_choice={"type": "code_interpreter"})
     assert "tool_choice" not in prompt.request(asked, [], "m")
 
 
@@ -116,7 +122,8 @@ def test_what_a_function_leaves_open_is_not_sent():
         ([{"type": "retrieval"}], "retrieval", "retrieval"),
         ([], "retrieval", "function"),
         ([FUNCTION, {"type": "retrieval"}], "unheard_of", "function"),
-        ([{"type": "file_search"}], "file_search", "function"),
+        ([{"type": "file_search"}], "file_search", "file_search"),
+        ([{"type": "code_interpreter"}], "code_interpreter", "function"),
         ([{"type": "retrieval"}, {"type": "function", "function": {"name": "retrieval"}}], "retrieval", "function"),
     ],
 )

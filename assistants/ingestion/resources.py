@@ -1,0 +1,179 @@
+"""The files and vector stores that assistants and threads name: they must be there, or are made (contract, 1.2, 3)."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+
+from azure.core.exceptions import AzureError
+
+from assistants.ingestion.attachment import create_store, each, find_store, put
+from assistants.ingestion.removal import delete_store
+from assistants.schema.errors import ApiError, not_found
+from assistants.schema.tools import NewToolResources, ToolResources
+from assistants.schema.vector_stores import CreateVectorStore, ExpiresAfter
+from assistants.state.files import used_by
+from assistants.state.resources import NOTHING, Attached, E, code_files, equipped, named, store_ids
+from assistants.state.store import Store
+from assistants.state.vector_stores import NewMember, new_member, new_vector_store
+from assistants.storage.documents import Document, Documents
+from assistants.storage.ids import blob_name
+
+log = logging.getLogger("assistants.ingestion")
+
+
+async def provide(
+    store: Store,
+    project: str,
+    owner: E,
+    requested: NewToolResources | None,
+    attachments: Attached = NOTHING,
+    expires_after: ExpiresAfter | None = None,
+) -> E:
+    """An assistant or a thread, about to be written, with the resources that it is to have.
+
+    Nothing is made before all that is named has been found. A store that nobody names, as the process died before its
+    owner was written, is like any other: it is listed, and expires if it was made for a thread.
+
+    Parameters
+    ----------
+    attachments
+        Files of the messages that a thread begins with, which go into its store; one is made if there is none.
+    expires_after
+        Of a store that is made.
+
+    Raises
+    ------
+    ApiError
+        There is no such file or store (404), the store that files go into has expired, or the code interpreter would
+        have too many files (400).
+    """
+    owner = owner.model_copy(update={"tool_resources": named(requested)})
+    owner = equipped(owner, attachments.code) or owner
+    stores = store_ids(owner.tool_resources)
+    await check(store, project, owner.tool_resources, owner.id)
+    await _check_files(store, project, attachments.rest)
+    (helper,) = (requested or {}).get("file_search", {}).get("vector_stores") or [{}]
+    files = [new_member(file_id) for file_id in attachments.search]
+    files += [new_member(each, strategy=helper.get("chunking_strategy")) for each in helper.get("file_ids", ())]
+    if not files:
+        return owner
+    for named_store in stores:
+        if await put(store, project, named_store, files, anew=False) is None:
+            raise not_found("vector store", named_store)
+        return owner
+    return equipped(owner, [], await _make(store, project, files, expires_after, helper.get("metadata"))) or owner
+
+
+async def equip(
+    store: Store,
+    project: str,
+    documents: Documents[E],
+    known: Document[E],
+    attachments: Attached,
+    expires_after: ExpiresAfter | None = None,
+) -> Document[E] | None:
+    """Let the tools of an assistant or a thread use more files: its document commits that. None: it is gone.
+
+    Files to be searched go into its vector store. One is made where it has none, or none any more; of two that are made
+    at the same time one is named, and the other's files move there.
+
+    Raises
+    ------
+    ApiError
+        There is no such file (404), the store has expired, or the code interpreter would have too many files (400).
+    """
+    equipped(known.value, attachments.code)  # refused here before anything is done
+    await _announce(store, project, known.value.id, attachments.code)
+    await _check_files(store, project, attachments.rest)
+    files = [new_member(file_id) for file_id in attachments.search]
+    document, made = known, None
+    while True:
+        before = store_ids(document.value.tool_resources)
+        using = await _filled(store, project, before, files) if files else None
+        if files and using is None:
+            using = made = made or await _make(store, project, files, expires_after)
+
+        def more(record: E, before: Sequence[str] = before, using: str | None = using) -> E | None:
+            if using is not None and store_ids(record.tool_resources) != before:
+                return None  # it has another one by now, where the files are to go
+            return equipped(record, attachments.code, using)
+
+        try:
+            changed = await documents.change(document.name, more, document)
+        except ApiError:
+            await _take_back(store, project, made)
+            raise
+        if changed is None:
+            await _take_back(store, project, made)
+            return None
+        document = changed
+        if using is None or store_ids(document.value.tool_resources) == [using]:
+            await _take_back(store, project, made if made != using else None)
+            return document
+
+
+async def check(store: Store, project: str, resources: ToolResources | None, user: str | None = None) -> None:
+    """See that all that is named is there. Files are told of an assistant or a thread that is about to name them.
+
+    Raises
+    ------
+    ApiError
+        There is no such file or vector store (404).
+    """
+    files = code_files(resources)
+    await asyncio.gather(
+        each(lambda store_id: find_store(store, project, store_id), store_ids(resources)),
+        _announce(store, project, user, files) if user else _check_files(store, project, files),
+    )
+
+
+async def _check_files(store: Store, project: str, ids: Iterable[str]) -> None:
+    async def check(file_id: str) -> None:
+        document = await store.files.read(blob_name(project, file_id))
+        if document is None or document.value.gone(store.clock.now()):
+            raise not_found("file", file_id)
+
+    await each(check, ids)
+
+
+async def _announce(store: Store, project: str, user: str, ids: Iterable[str]) -> None:
+    """Before the user's document names the files: they are taken out of it when they are deleted."""
+    now = store.clock.now()
+
+    async def announce(file_id: str) -> None:
+        name = blob_name(project, file_id)
+        document = await store.files.change(name, lambda record: used_by(record, user, now))
+        if document is None or document.value.gone(now):
+            raise not_found("file", file_id)
+
+    await each(announce, ids)
+
+
+async def _filled(store: Store, project: str, ids: Sequence[str], files: Sequence[NewMember]) -> str | None:
+    """The store, with the files in it; None where there is none."""
+    for store_id in ids:
+        if await put(store, project, store_id, files, anew=False) is not None:
+            return store_id
+    return None
+
+
+async def _make(
+    store: Store,
+    project: str,
+    files: Sequence[NewMember],
+    expires_after: ExpiresAfter | None,
+    metadata: dict[str, str] | None = None,
+) -> str:
+    record = new_vector_store(store.ids.new("vs_"), CreateVectorStore(metadata=metadata), store.clock.now())
+    record = record.model_copy(update={"expires_after": expires_after})
+    return (await create_store(store, project, record, files)).id
+
+
+async def _take_back(store: Store, project: str, made: str | None) -> None:
+    """Delete a store that was made in vain. If that fails it is left to its owner's eyes, and to its expiry."""
+    if made is None:
+        return
+    try:
+        await delete_store(store, project, made)
+    except (ApiError, AzureError) as error:
+        log.warning("vector store %s: made in vain, and left: %s", made, error)

@@ -1,0 +1,147 @@
+"""Citations: the marks of what searches found, and what becomes of them in the model's text (contract, 12).
+
+A mark is `【number:place†source】`: the number of the call that found something, and its place among the results. Which
+source the model writes does not matter. All positions are code points.
+"""
+
+import itertools
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from assistants.schema.messages import FileCitation
+from assistants.state.runs import FUNCTION, Found, ToolCall, Turn
+
+MAX_CITATIONS = 200
+"""Annotations of one message; further marks stay without one. So many fit a record of the log, beside the text."""
+
+MAX_QUOTE = 300
+"""Code points of a quote."""
+
+_MAX_NAME = 100
+_MAX_CLAIM = 500
+_LAST_NUMBER = 999_999
+
+_ENDS = ".!?\u3002\uff01\uff1f"
+_MARK = re.compile(r"【([0-9]{1,9}):([0-9]{1,4})†[^【】\x00-\x1f]{0,200}】")
+_BEGUN = re.compile(r"【(?:[0-9]{0,9}|[0-9]{1,9}:[0-9]{0,4}|[0-9]{1,9}:[0-9]{1,4}†[^【】\x00-\x1f]{0,200})")
+_SENTENCE_END = re.compile(rf"(?<=[{_ENDS[:3]}])\s+|(?<=[{_ENDS[3:]}])|\s*\n\s*")
+_PASSAGE = re.compile(rf"\S.{{0,{MAX_QUOTE - 1}}}(?!\S)|\S{{1,{MAX_QUOTE}}}")
+
+
+class Piece(NamedTuple):
+    """A piece of a text: a mark with its citation, or anything else."""
+
+    text: str
+    citation: FileCitation | None = None
+
+
+def mark(number: int, place: int, file_name: str) -> str:
+    """The mark of a result."""
+    source = re.sub(r"[【】†\x00-\x1f]+", " ", file_name)[:_MAX_NAME].strip()
+    return f"【{number}:{place}†{source}】"
+
+
+def settled(text: str) -> int:
+    """How much of a text that goes on is no part of a mark that may still become whole."""
+    last = text.rfind("【")
+    return last if last >= 0 and _BEGUN.fullmatch(text, last) else len(text)
+
+
+def pieces(turns: Sequence[Turn], text: str, before: Sequence[str] = (), cited: int = 0) -> Iterator[Piece]:
+    """A text, cut where it cites what was found.
+
+    Parameters
+    ----------
+    turns
+        The turns of the run before the one that says it.
+    before
+        The parts of the message's text that come before it. They end in no mark that is begun.
+    cited
+        The citations in them.
+    """
+    whole, offset, at = "", 0, 0
+    for found in _MARK.finditer(text):
+        result = _result(turns, int(found[1]), int(found[2])) if cited < MAX_CITATIONS else None
+        if result is None:
+            continue
+        if found.start() > at:
+            yield Piece(text[at : found.start()])
+        if not whole:
+            whole = "".join([*before, text])
+            offset = len(whole) - len(text)
+        yield Piece(found[0], _citation(whole, offset + found.start(), found[0], *result))
+        at, cited = found.end(), cited + 1
+    if at < len(text):
+        yield Piece(text[at:])
+
+
+def citations(turns: Sequence[Turn], text: str) -> list[FileCitation]:
+    """The annotations of a whole text."""
+    return [piece.citation for piece in pieces(turns, text) if piece.citation]
+
+
+def numbered(turns: Sequence[Turn], said: Iterable[str], calls: Sequence[ToolCall]) -> list[ToolCall]:
+    """The calls of the next turn; those of server tools with numbers that no mark in the thread or of the run has yet.
+
+    `said` are the texts of the thread: what they cite is not cited anew when the model repeats it.
+    """
+    if all(call.type == FUNCTION for call in calls):
+        return list(calls)
+    marked = (int(found[1]) for text in said for found in _MARK.finditer(text))
+    used = [number for number in marked if number <= _LAST_NUMBER]
+    numbers = itertools.count(max([*used, *(call.number for turn in turns for call in turn.calls)], default=0) + 1)
+    return [call if call.type == FUNCTION else call.model_copy(update={"number": next(numbers)}) for call in calls]
+
+
+def quote(text: str, claim: str) -> str:
+    """The passage of a text that has the most in common with what is said of it, word for word.
+
+    Letters are compared by threes, which holds for any script; of passages that are equally good the first is taken.
+    """
+    said = _threes(claim)
+
+    def likeness(passage: str) -> float:
+        threes = _threes(passage)
+        return len(threes & said) / math.sqrt(len(threes) + 20)
+
+    return max(_passages(text), key=likeness, default="")
+
+
+def _citation(whole: str, start: int, text: str, call: ToolCall, found: Found) -> FileCitation:
+    output = call.output or ""
+    return FileCitation(
+        type="file_citation",
+        text=text,
+        start_index=start,
+        end_index=start + len(text),
+        file_citation={
+            "file_id": found.file_id,
+            "quote": quote(output[found.start : found.end], _claim(whole[max(start - _MAX_CLAIM, 0) : start])),
+        },
+    )
+
+
+def _result(turns: Sequence[Turn], number: int, place: int) -> tuple[ToolCall, Found] | None:
+    for turn in turns:
+        for call in turn.calls:
+            if call.number == number and call.found is not None and place < len(call.found):
+                return call, call.found[place]
+    return None
+
+
+def _claim(before: str) -> str:
+    """The sentence that a mark stands in, or behind."""
+    said = _MARK.sub("", before).rstrip(f"{_ENDS} \n")
+    return _SENTENCE_END.split(said)[-1]
+
+
+def _passages(text: str) -> Iterator[str]:
+    for sentence in _SENTENCE_END.split(text):
+        yield from (found[0] for found in _PASSAGE.finditer(sentence))
+
+
+def _threes(text: str) -> set[str]:
+    folded = " ".join(text.casefold().split())
+    return {folded[at : at + 3] for at in range(len(folded) - 2)}

@@ -1,0 +1,117 @@
+"""What an assistant, a thread or a run lets its tools use: pure functions of tool resources (contract, 1.2)."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypeVar
+
+from pydantic import BaseModel
+
+from assistants.schema.errors import too_many_code_files
+from assistants.schema.messages import CreateMessage
+from assistants.schema.tools import MAX_CODE_FILES, AssistantTool, NewToolResources, ToolResources
+from assistants.schema.vector_stores import ExpiresAfter
+
+THREAD_STORE: ExpiresAfter = {"anchor": "last_active_at", "days": 7}
+"""When a store expires that was made for a thread (contract, 6.3)."""
+
+
+class Equipped(BaseModel):
+    """What has tool resources: an assistant, or a thread."""
+
+    id: str
+    tool_resources: ToolResources | None = None
+
+
+E = TypeVar("E", bound=Equipped)
+
+
+class Attached(NamedTuple):
+    """Files of messages, each once, by what they are for."""
+
+    code: list[str]
+    search: list[str]
+    rest: list[str]
+    """Those that no tool may use."""
+
+    def __bool__(self) -> bool:
+        return any(self)
+
+
+NOTHING = Attached([], [], [])
+
+
+def attached(messages: Iterable[CreateMessage] | None) -> Attached:
+    """The files of some messages."""
+    found = [each for message in messages or () for each in message.attachments or ()]
+
+    def of(kind: str) -> list[str]:
+        return _once(each["file_id"] for each in found if any(tool["type"] == kind for tool in each["tools"]))
+
+    return Attached(of("code_interpreter"), of("file_search"), _once(e["file_id"] for e in found if not e["tools"]))
+
+
+def named(requested: NewToolResources | None) -> ToolResources | None:
+    """The ids among the resources that are asked for; a store that is to be made has none yet."""
+    if requested is None:
+        return None
+    resources: ToolResources = {}
+    if "code_interpreter" in requested:
+        resources["code_interpreter"] = requested["code_interpreter"]
+    if "file_search" in requested:
+        resources["file_search"] = {"vector_store_ids": requested["file_search"].get("vector_store_ids", [])}
+    return resources
+
+
+def code_files(resources: ToolResources | None) -> list[str]:
+    """The code interpreter's files."""
+    return (resources or {}).get("code_interpreter", {}).get("file_ids", [])
+
+
+def store_ids(resources: ToolResources | None) -> list[str]:
+    """The vector stores, of which there is one at most."""
+    return (resources or {}).get("file_search", {}).get("vector_store_ids", [])
+
+
+def equipped(record: E, files: Sequence[str], store_id: str | None = None) -> E | None:
+    """The record with more files for the code interpreter, and with this store; None where it has all that already.
+
+    Raises
+    ------
+    ApiError
+        There would be more files than the code interpreter may have (400).
+    """
+    had = record.tool_resources or {}
+    resources: ToolResources = {**had}
+    if files:
+        together = _once([*code_files(had), *files])
+        if len(together) > MAX_CODE_FILES:
+            raise too_many_code_files(MAX_CODE_FILES, len(together))
+        resources["code_interpreter"] = {"file_ids": together}
+    if store_id is not None:
+        resources["file_search"] = {"vector_store_ids": [store_id]}
+    return record.model_copy(update={"tool_resources": resources}) if resources != had else None
+
+
+def without_files(record: E, files: Iterable[str]) -> E | None:
+    """The record without these files of the code interpreter; None where it has none of them."""
+    had = code_files(record.tool_resources)
+    left = [each for each in had if each not in set(files)]
+    if record.tool_resources is None or left == had:
+        return None
+    resources: ToolResources = {**record.tool_resources, "code_interpreter": {"file_ids": left}}
+    return record.model_copy(update={"tool_resources": resources})
+
+
+def searches(tools: Iterable[AssistantTool]) -> bool:
+    """Whether one of the tools searches files."""
+    return any(tool["type"] in ("file_search", "retrieval") for tool in tools)
+
+
+def shown(resources: ToolResources | None, tools: Iterable[AssistantTool]) -> ToolResources:
+    """The resources as the wire shows them: the code interpreter, where there is one, has files or none."""
+    if any(tool["type"] == "code_interpreter" for tool in tools):
+        return {"code_interpreter": {"file_ids": []}, **(resources or {})}
+    return resources or {}
+
+
+def _once(ids: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(ids))

@@ -1,0 +1,217 @@
+"""Marks in the model's text, and the citations that come of them (contract, 12)."""
+
+import itertools
+
+import pytest
+
+from assistants.schema.messages import FileCitation
+from assistants.state.citations import (
+    MAX_CITATIONS,
+    MAX_QUOTE,
+    Piece,
+    citations,
+    mark,
+    numbered,
+    pieces,
+    quote,
+    settled,
+)
+from assistants.state.runs import Found, ToolCall, Turn
+
+SPIRE = "The nave was begun in 1015. The spire of Strasbourg is 142 metres high."
+FONT = "The font was made by Jodoque Dotzinger in 1453."
+
+
+def searched(number: int, *texts: str) -> ToolCall:
+    """A call of file search that found these texts, each in a file of its own."""
+    output, found = "", list[Found]()
+    for place, text in enumerate(texts):
+        at = len(output)
+        found.append(Found(file_id=f"file-{place}", file_name="a.txt", score=0.5, start=at, end=at + len(text)))
+        output += text
+    return ToolCall(
+        id=f"call_{number}", type="file_search", name="file_search", arguments="", output=output, found=found,
+        number=number,
+    )  # fmt: skip
+
+
+def turn(*calls: ToolCall) -> Turn:
+    return Turn(started_at=0, ended_at=0, finish="tool_calls", calls=list(calls))
+
+
+TURNS = [turn(searched(2, SPIRE, FONT)), turn(searched(3, FONT))]
+
+
+def cited(text: str) -> list[tuple[str, str]]:
+    """What is cited, and in which file."""
+    return [(each["text"], each["file_citation"]["file_id"]) for each in citations(TURNS, text)]
+
+
+class TestMarks:
+    def test_a_mark_names_the_call_the_result_and_the_file(self):
+        assert mark(4, 0, "guide.pdf") == "【4:0†guide.pdf】"
+
+    @pytest.mark.parametrize("name", ["【】", "a†b\n【c】", "x" * 500, "", "\x00", "名" * 500])
+    def test_whatever_a_file_is_called_its_mark_is_one(self, name: str):
+        said = mark(2, 0, name)
+        assert cited(f"So{said}.") == [(said, "file-0")]
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("Nothing.", []),
+            ("High【2:0†a.txt】.", [("【2:0†a.txt】", "file-0")]),
+            ("High【2:0†source】.", [("【2:0†source】", "file-0")]),
+            ("High【2:0†】.", [("【2:0†】", "file-0")]),
+            (
+                "【2:1†a】【2:0†a】【3:0†b】",
+                [("【2:1†a】", "file-1"), ("【2:0†a】", "file-0"), ("【3:0†b】", "file-0")],
+            ),
+            ("【2:0†a】 and 【2:0†a】", [("【2:0†a】", "file-0")] * 2),
+            ("【【2:0†a】】", [("【2:0†a】", "file-0")]),
+            ("【2:0†【2:1†a】", [("【2:1†a】", "file-1")]),
+        ],
+    )
+    def test_each_mark_of_a_result_is_cited(self, text: str, expected: list[tuple[str, str]]):
+        assert cited(text) == expected
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "【2:2†a】", "【1:0†a】", "【9:9†a】", "【2†a】", "【2:0】", "[2:0†a]", "【2:0†a", "【 2:0†a】",
+            "【2:0†a\nb】", "【-2:0†a】", "【٢:0†a】", f"【2:0†{'x' * 201}】", f"【{'9' * 5000}:0†a】",
+        ],
+    )  # fmt: skip
+    def test_what_marks_no_result_stays_as_it_is(self, text: str):
+        assert cited(text) == []
+        assert "".join(piece.text for piece in pieces(TURNS, text)) == text
+
+    def test_indices_count_code_points_the_end_exclusive(self):
+        text = "Hoch: 👨‍👩‍👧 142 m é【2:0†a.txt】, so."
+        (found,) = citations(TURNS, text)
+        assert text[found["start_index"] : found["end_index"]] == found["text"] == "【2:0†a.txt】"
+
+    def test_only_results_of_earlier_turns_are_cited(self):
+        assert citations(TURNS[:1], "【3:0†a】") == []
+
+    def test_a_call_that_found_nothing_is_never_cited(self):
+        assert citations([turn(searched(2))], "【2:0†a】") == []
+        failed = searched(2).model_copy(update={"found": None, "output": "It failed."})
+        assert citations([turn(failed)], "【2:0†a】") == []
+
+    def test_there_are_so_many_citations_at_most(self):
+        assert len(citations(TURNS, "【2:0†a】" * (MAX_CITATIONS + 1))) == MAX_CITATIONS
+
+
+class TestPieces:
+    """However a text comes, what is told of it makes the same message."""
+
+    TEXT = "So: 【2:0†a.txt】【2:7†b】 and 【3:0†source】, 【2:x【2:1†ü】."
+
+    def test_a_text_is_cut_where_it_cites(self):
+        assert [piece.text for piece in pieces(TURNS, self.TEXT)] == [
+            "So: ", "【2:0†a.txt】", "【2:7†b】 and ", "【3:0†source】", ", 【2:x", "【2:1†ü】", ".",
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_wherever_it_is_split(self, count: int):
+        for places in itertools.combinations(range(len(self.TEXT) + 1), count):
+            ends = [0, *places, len(self.TEXT)]
+            assert told([self.TEXT[start:end] for start, end in itertools.pairwise(ends)]) == (
+                self.TEXT,
+                citations(TURNS, self.TEXT),
+            )
+
+    def test_letter_by_letter(self):
+        assert told(list(self.TEXT)) == (self.TEXT, citations(TURNS, self.TEXT))
+
+    @pytest.mark.parametrize(
+        ("text", "kept"),
+        [
+            ("", ""),
+            ("Plain.", ""),
+            ("So 【", "【"),
+            ("So 【2", "【2"),
+            ("So 【2:", "【2:"),
+            ("So 【2:0", "【2:0"),
+            ("So 【2:0†", "【2:0†"),
+            ("So 【2:0†a b.txt", "【2:0†a b.txt"),
+            ("So 【2:0†a】", ""),
+            ("So 【注", ""),
+            ("So 【2:0†a\n", ""),
+            ("【2:0†a【2", "【2"),
+            (f"【2:0†{'x' * 200}", f"【2:0†{'x' * 200}"),
+            (f"【2:0†{'x' * 201}", ""),
+            (f"【{'2' * 10}", ""),
+        ],
+    )
+    def test_only_what_may_still_become_a_mark_is_kept(self, text: str, kept: str):
+        assert text[settled(text) :] == kept
+
+
+def told(parts: list[str]) -> tuple[str, list[FileCitation]]:
+    """The text and the annotations that the pieces make when a text comes in parts, as a stream tells them."""
+    said, kept, found = list[str](), "", list[FileCitation]()
+
+    def tell(text: str) -> None:
+        for piece in list(pieces(TURNS, text, said, len(found))):
+            assert isinstance(piece, Piece)
+            said.append(piece.text)
+            found.extend([piece.citation] if piece.citation else [])
+
+    for part in parts:
+        text = kept + part
+        kept = text[settled(text) :]
+        tell(text.removesuffix(kept))
+    tell(kept)
+    return "".join(said), found
+
+
+class TestQuotes:
+    @pytest.mark.parametrize(
+        ("claim", "expected"),
+        [
+            ("The spire is 142 metres high", "The spire of Strasbourg is 142 metres high."),
+            ("They began the nave in 1015", "The nave was begun in 1015."),
+            ("", "The nave was begun in 1015."),
+            ("zzz", "The nave was begun in 1015."),
+        ],
+    )
+    def test_the_passage_that_is_most_like_the_claim_is_quoted(self, claim: str, expected: str):
+        assert quote(SPIRE, claim) == expected
+
+    def test_it_is_of_the_sentence_before_the_mark(self):
+        text = (
+            "They began in 1015【2:0†a】. The spire is 142 metres high. 【2:0†a】 The nave was early【2:0†a】【2:1†a】"
+        )
+        nave, spire = "The nave was begun in 1015.", "The spire of Strasbourg is 142 metres high."
+        quotes = [each["file_citation"].get("quote") for each in citations(TURNS, text)]
+        assert quotes == [nave, spire, nave, FONT]
+
+    def test_scripts_without_spaces_are_quoted_too(self):
+        text = "大聖堂は1015年に着工した。尖塔の高さは142メートルである。"
+        assert quote(text, "尖塔は142メートル") == "尖塔の高さは142メートルである。"
+
+    @pytest.mark.parametrize("text", ["word " * 500, "x" * 2000, "a\n" * 500, "語" * 2000, " \n ", ""])
+    def test_a_quote_is_bounded_and_word_for_word(self, text: str):
+        found = quote(text, "word")
+        assert found in text
+        assert len(found) <= MAX_QUOTE
+        assert found == found.strip()
+        assert bool(found) == bool(text.strip())
+
+
+class TestNumbers:
+    def test_each_call_of_a_server_tool_gets_a_number_of_its_own(self):
+        calls = [searched(0), ToolCall(id="call_f", name="f", arguments=""), searched(0)]
+        assert [each.number for each in numbered([], [], calls)] == [1, 0, 2]
+
+    def test_numbers_go_on_where_the_run_left_off(self):
+        assert [each.number for each in numbered(TURNS, [], [searched(0)])] == [4]
+
+    def test_what_the_thread_cites_is_never_numbered_again(self):
+        assert [each.number for each in numbered([], ["High【7:3†a】.", "【2:0†b】"], [searched(0)])] == [8]
+
+    def test_an_absurd_number_in_the_thread_does_no_harm(self):
+        (call,) = numbered([], ["【999999999:0†a】"], [searched(0)])
+        assert call.number == 1
