@@ -204,8 +204,8 @@ def _settings(storage: str, model: str, others: Mapping[str, str]) -> dict[str, 
     return {"AzureWebJobsStorage": storage, "OPENAI_BASE_URL": model, "OPENAI_API_KEY": "test", **others}
 
 
-def eventually(condition: Any, seconds: float = 30) -> Any:
-    """What `condition` returns as soon as it is true.
+def eventually(condition: Any, seconds: float = 30, pause: float = 0.05) -> Any:
+    """What `condition` returns as soon as it is true; it is asked again after `pause` seconds.
 
     Raises
     ------
@@ -215,5 +215,5 @@ def eventually(condition: Any, seconds: float = 30) -> Any:
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.05)
+        time.sleep(pause)
     return found

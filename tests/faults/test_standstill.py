@@ -1,9 +1,9 @@
 """A process stands still for longer than its claim on a run lasts. Another one finishes the run; the first goes on."""
 
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -15,14 +15,27 @@ from tests.processes import Model, Service, eventually
 from tests.sdk import connect
 from tests.storage import queue_of, stored_run
 
-SETTINGS = {"LOOK_AGAIN": "1", "CLAIM": "2", "RETRIEVAL_DELAY": "2"}
+SETTINGS = {"LOOK_AGAIN": "1", "CLAIM": "2", "RETRIEVAL_DELAY": "1.5"}
 
 
 @pytest.fixture(scope="module")
 def first(idle: Storage, model: Model) -> Iterator[Service]:
-    """The process that stands still. It is alone until then, so that every run is in its hands."""
+    """The process that stands still in the middle of a run."""
     with Service(idle.connection_string, model.url, **SETTINGS) as service:
         yield service
+
+
+@pytest.fixture(scope="module")
+def another(idle: Storage, model: Model) -> Iterator[Service]:
+    with Service(idle.connection_string, model.url, **SETTINGS) as service:
+        yield service
+
+
+@pytest.fixture
+def second(another: Service) -> Iterator[Service]:
+    """The process that finishes the run. It stands still until then, so that every run is in the hands of the first."""
+    with another.standing_still():
+        yield another
 
 
 def takes_its_time(model: Model, question: str) -> None:
@@ -33,25 +46,26 @@ def takes_its_time(model: Model, question: str) -> None:
     )
 
 
-def finished_by_another(first: Service, idle: Storage, model: Model, conversation: Conversation, question: str) -> None:
+def finished_by_another(
+    first: Service, second: Service, idle: Storage, model: Model, conversation: Conversation, question: str
+) -> None:
     """Stop the first process until a second one has completed the run; what the first one then does changes nothing."""
 
     def shown() -> Any:
         return stored_run(idle, conversation), conversation.messages(), conversation.steps()
 
-    with ExitStack() as until_the_end:
-        with first.standing_still():
-            second = until_the_end.enter_context(Service(idle.connection_string, model.url, **SETTINGS))
-            conversation.client = connect(second.url)
-            conversation.reaches("completed")
-            ended = shown()
-        time.sleep(2.5)
-        assert shown() == ended
-        assert len(model.requests(question)) == 2
-        run_id, conversation.client = conversation.run_id, connect(first.url)
-        conversation.ask(unique("Is anybody there?"))
+    with first.standing_still():
+        second.signal(signal.SIGCONT)
+        conversation.client = connect(second.url)
         conversation.reaches("completed")
-        conversation.run_id = run_id
+        ended = shown()
+    time.sleep(2)
+    assert shown() == ended
+    assert len(model.requests(question)) == 2
+    run_id = conversation.run_id
+    conversation.ask(unique("Is anybody there?"))
+    conversation.reaches("completed")
+    conversation.run_id = run_id
 
 
 class Streamed(Conversation):
@@ -79,24 +93,24 @@ class Streamed(Conversation):
                 self.told.append(event)
 
 
-def test_a_run_whose_driver_stands_still_is_finished_once(first: Service, idle: Storage, model: Model):
+def test_a_run_whose_driver_stands_still_is_finished_once(first: Service, second: Service, idle: Storage, model: Model):
     question = unique()
     takes_its_time(model, question)
     conversation = Conversation(connect(first.url), question)
     eventually(lambda: model.requests(question))
-    finished_by_another(first, idle, model, conversation, question)
+    finished_by_another(first, second, idle, model, conversation, question)
     assert conversation.said()[0] == "In time."
     assert conversation.progress() == [("message_creation", "completed")]
 
 
 def test_a_stream_whose_driver_stands_still_tells_how_another_one_finished_the_run(
-    first: Service, idle: Storage, model: Model
+    first: Service, second: Service, idle: Storage, model: Model
 ):
     question = unique()
     takes_its_time(model, question)
     conversation = Streamed(first, question)
     eventually(lambda: said(conversation.told))
-    finished_by_another(first, idle, model, conversation, question)
+    finished_by_another(first, second, idle, model, conversation, question)
     assert conversation.said()[1] == "In time."
     told = conversation.all_told()
     assert names(told)[-4:] == [
@@ -112,7 +126,9 @@ def test_a_stream_whose_driver_stands_still_tells_how_another_one_finished_the_r
 
 
 @pytest.mark.parametrize("kind", [Conversation, Streamed])
-def test_a_tool_that_stands_still_is_answered_by_another(first: Service, idle: Storage, model: Model, kind: Any):
+def test_a_tool_that_stands_still_is_answered_by_another(
+    first: Service, second: Service, idle: Storage, model: Model, kind: Any
+):
     question = unique()
     model.script(
         {"match": question, "tool_calls": [call("retrieval", "call_r", q="?")]},
@@ -121,7 +137,7 @@ def test_a_tool_that_stands_still_is_answered_by_another(first: Service, idle: S
     conversation = kind(first if kind is Streamed else connect(first.url), question, RETRIEVAL)
     eventually(lambda: stored_run(idle, conversation).unanswered)
     eventually(lambda: not queue_of(idle, "retrieval").peek_messages(), seconds=1.5)
-    finished_by_another(first, idle, model, conversation, question)
+    finished_by_another(first, second, idle, model, conversation, question)
     assert conversation.said()[-2] == "In Oslo."
     assert conversation.progress() == [("tool_calls", "completed"), ("message_creation", "completed")]
     if isinstance(conversation, Streamed):

@@ -14,7 +14,7 @@ from tests.processes import Instance, Model, eventually
 from tests.trouble import TroubledStorage
 from tests.users import Clients, Told, User, all_at_once
 
-USERS = 6
+USERS = 12
 PART = 0.9
 """Of all requests to storage, while the trouble lasts."""
 
@@ -55,7 +55,7 @@ def test_trouble_under_load_is_answered_or_outlasted(
     begun = time.monotonic()
 
     def trouble() -> None:
-        time.sleep(1)
+        time.sleep(2)
         with troubled.trouble(PART):
             time.sleep(seconds)
 
