@@ -13,9 +13,10 @@ import random
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +32,9 @@ SETTINGS = {
 
 SETTLED = 60.0
 """Seconds after which the nets have ended every run and used up every item: RUN_LIFETIME, and some of the others."""
+
+BETWEEN_KILLS = (1.5, 5)
+"""Seconds that a process lives at least, and at most."""
 
 FAILURES: list[dict[str, Any]] = [
     {"chance": 0.05, "status": 500},
@@ -69,11 +73,11 @@ def soak(users: int, seconds: float, seed: int) -> Report:
         living = [User(clients, random.Random(f"{seed} user {number}")) for number in range(users)]
 
         model.script(*({"times": -1, **failure} for failure in FAILURES))
-        kills = _lived(living, instances, seconds, random.Random(f"{seed} kills"))
+        kills = _lived(living, instances, seconds, seed)
         model.forget()
 
         eventually(lambda: not asyncio.run(kept(storage)).active, SETTLED)
-        ends = all_at_once([lambda user=user: _goes_on(user) for user in living])
+        ends = all_at_once([partial(_goes_on, user) for user in living])
         eventually(lambda: not items(storage), SETTLED)
         told, left = Told(), asyncio.run(kept(storage))
         for user in living:
@@ -83,30 +87,32 @@ def soak(users: int, seconds: float, seed: int) -> Report:
             **_counted(told, instances),
             "logs of threads that never were": len(left.unborn),
         }
+        assert told.counts["streams with an error"] == 0
         return Report(counts, [*(flaw for each in ends for flaw in each), *flaws(left, told)])
 
 
-def _lived(users: Sequence[User], instances: Sequence[Instance], seconds: float, chance: random.Random) -> int:
+def _lived(users: Sequence[User], instances: Sequence[Instance], seconds: float, seed: int) -> int:
     """Let users live while processes are killed and started again; how often that happened."""
-    end, kills = time.monotonic() + seconds, 0
+    end, kills = time.monotonic() + seconds, Counter[Instance]()
 
     def over() -> bool:
         return time.monotonic() > end
 
-    with ThreadPoolExecutor(len(users)) as pool:
-        lives = [pool.submit(user.live, over) for user in users]
-        while not over():
-            time.sleep(chance.uniform(1, 3))
-            victims = chance.sample(instances, chance.choice([1, 1, 1, 2]))
-            for victim in victims:
-                victim.kill()
-            time.sleep(chance.uniform(0, 1))
-            for victim in victims:
-                victim.start()
-            kills += len(victims)
-        for life in lives:
-            life.result()
-    return kills
+    def kill_again_and_again(instance: Instance, chance: random.Random) -> None:
+        while True:
+            time.sleep(chance.uniform(*BETWEEN_KILLS))
+            if over():
+                return
+            instance.kill()
+            kills[instance] += 1
+            instance.start()
+
+    killers = [
+        partial(kill_again_and_again, instance, random.Random(f"{seed} kills {number}"))
+        for number, instance in enumerate(instances)
+    ]
+    all_at_once([*killers, *(partial(user.live, over) for user in users)])
+    return kills.total()
 
 
 def _goes_on(user: User) -> list[str]:

@@ -178,7 +178,7 @@ class User:
                 for event in stream:
                     if isinstance(event.data, Run):
                         run = event.data
-        except httpx2.TransportError:
+        except (httpx2.TransportError, openai.APIConnectionError):
             self.told.counts["streams broken off"] += 1
         except openai.APIError:
             self.told.counts["streams with an error"] += 1

@@ -304,7 +304,7 @@ def test_tools_of_both_sides_that_finish_together_set_the_run_going_once(
         conversation, output = waiting(sides, question, RETRIEVAL), f"the answer to {question}"
         parked = stored_run(idle, conversation).touched_at
         time.sleep(max(parked + RETRIEVAL_TAKES - time.time(), 0))
-        (submitted,) = at_once(submission(sides.other, conversation, output), spread=0.3)
+        (submitted,) = at_once(submission(sides.other, conversation, output), spread=3)
         assert isinstance(submitted, Run)
         last = "a tool" if stored_run(idle, conversation).unanswered else "the client"
         conversation.reaches("completed")

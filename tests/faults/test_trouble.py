@@ -51,7 +51,9 @@ def test_trouble_under_load_is_answered_or_outlasted(
     troubled: TroubledStorage, instances: list[Instance], storage: Storage, request: pytest.FixtureRequest
 ):
     seconds = float(str(request.config.getoption("trouble")))
-    users = [User(Clients(instances, random.Random(number)), random.Random(number)) for number in range(USERS)]
+    users = [
+        User(Clients(instances, random.Random(number)), random.Random(f"trouble {number}")) for number in range(USERS)
+    ]
     begun = time.monotonic()
 
     def trouble() -> None:
