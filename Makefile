@@ -27,6 +27,7 @@ node: $(VENV)/.node
 bench: setup
 	$(BIN)/python -m benchmarks.streaming $(ARGS)
 	$(BIN)/python -m benchmarks.proxy
+	$(BIN)/python -m benchmarks.search
 
 run: setup
 	$(BIN)/python -m assistants.local $(ARGS)

@@ -172,6 +172,22 @@ class Settings(BaseSettings):
         description="`true`: files of the purpose `assistants` cannot be downloaded, as OpenAI had it",
     )
 
+    # Search.
+    embedding_model: str = Field(
+        "text-embedding-3-large",
+        validation_alias="EMBEDDING_MODEL",
+        description="model of the embeddings, as `MODEL_MAP` knows it by its own name; `none`: keywords alone",
+    )
+    embedding_dimensions: Annotated[int, Field(ge=1, le=4096)] = Field(
+        256,
+        validation_alias="EMBEDDING_DIMENSIONS",
+        description="length of the vectors that are searched; longer ones are cut off",
+    )
+    search_cache_bytes: Annotated[int, Field(ge=0)] = Field(
+        512 * 1024 * 1024,
+        validation_alias="SEARCH_CACHE_BYTES",
+        description="bytes of vector stores that a process keeps in memory between two searches",
+    )
     retrieval_handler: Literal["fake", "search"] | None = Field(
         None,
         validation_alias="RETRIEVAL_HANDLER",
@@ -215,6 +231,11 @@ class Settings(BaseSettings):
     def models(self) -> dict[str, str]:
         """What the endpoint calls each model; `*` stands for every other."""
         return ({"*": self.model} if self.model else {}) | self.model_map
+
+    @property
+    def endpoint_embedding_model(self) -> str:
+        """What the endpoint calls the model of the embeddings; `*` stands for models that write."""
+        return self.model_map.get(self.embedding_model, self.embedding_model)
 
     def endpoint_model(self, model: str) -> str:
         """What the endpoint calls the model that an assistant names."""

@@ -72,6 +72,8 @@ class Cases:
     def __init__(self, document: Schema, operation: Operation) -> None:
         self._document = document
         self._operation = operation
+        self._within: list[int] = []
+        """The schemas around the one that is looked at: one of them may be a part of itself."""
         names = re.findall(r"{(\w+)}", operation.path)
         schemas = {parameter["name"]: parameter["schema"] for parameter in operation.parameters}
         self._ids = {name: self._example(schemas[name]) for name in names}
@@ -99,6 +101,13 @@ class Cases:
 
     def _constraints(self, schema: Schema, param: str) -> Iterator[Constraint]:
         schema = resolve(self._document, schema)
+        if id(schema) in self._within:
+            return
+        self._within.append(id(schema))
+        yield from self._stated(schema, param)
+        self._within.pop()
+
+    def _stated(self, schema: Schema, param: str) -> Iterator[Constraint]:
         for keyword, value in schema.items():
             if keyword == "properties":
                 for name, child in value.items():
@@ -166,7 +175,10 @@ class Cases:
         for member in members:
             answer = _wrong_type(expected, wrong_type)
             yield self._case(place, member, "type", self._example(member), wrong_type, answer)
-            yield from getattr(self, f"_{member['type']}", self._scalar)(member, place, members)
+            if id(member) not in self._within:
+                self._within.append(id(member))
+                yield from getattr(self, f"_{member['type']}", self._scalar)(member, place, members)
+                self._within.pop()
 
     def _unions(self, schema: Schema) -> Iterator[Schema]:
         """Unions that state the type of their members."""
@@ -189,7 +201,7 @@ class Cases:
             word = _NAMES.get(member["type"], "an object")
             if member["type"] == "array":
                 items = {each["type"] for each in self._alternatives(member["items"])}
-                word = f"an array of {items.pop()}s"
+                word = f"an array of {items.pop()}s" if len(items) == 1 else "an array"
             if word not in words:
                 words.append(word)
         if len(words) == 1:
@@ -213,7 +225,7 @@ class Cases:
         objects = [each for each in members if each["type"] == "object"]
         for name, child in properties.items():
             if len(objects) > 1 and name == "type":
-                tag, tags = child["enum"][0], [each["properties"]["type"]["enum"][0] for each in objects]
+                tag, tags = child["enum"][0], [tag for each in objects for tag in each["properties"]["type"]["enum"]]
                 field = place.key("type", example)
                 yield self._case(field, child, "null", tag, None, _not_among(tags, None))
                 yield self._case(field, child, "type", tag, 5, _not_among(tags, 5))

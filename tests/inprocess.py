@@ -14,11 +14,11 @@ from assistants.api import service as services
 from assistants.api.app import create_api
 from assistants.engine.attendance import Attendance
 from assistants.engine.items import WORK
-from assistants.ingestion.cutting import cut
+from assistants.ingestion.cutting import Cutter
 from assistants.ingestion.ingestion import Ingestion
 from assistants.ingestion.items import INGEST
 from assistants.local.azurite import Storage
-from assistants.search.embedder import NoEmbedder
+from assistants.search.embedder import Embedder, NoEmbedder
 from assistants.search.searcher import Searcher
 from assistants.state.store import Store
 from tests.attending import ScriptedModel, open_store
@@ -27,10 +27,12 @@ from tests.attending import ScriptedModel, open_store
 class InProcess:
     """The service and the SDK that talks to it, both in the running event loop."""
 
-    def __init__(self, store: Store, model: ScriptedModel, api: FastAPI, client: AsyncOpenAI) -> None:
+    def __init__(
+        self, store: Store, model: ScriptedModel, api: FastAPI, client: AsyncOpenAI, embedder: Embedder
+    ) -> None:
         self.store, self.model, self.api, self.client = store, model, api, client
-        self.searcher = Searcher(store, NoEmbedder())
-        self.attendance, self.ingestion = Attendance(store, model, self.searcher), Ingestion(store, cut)
+        self.searcher, self.ingestion = Searcher(store, embedder), Ingestion(store, Cutter(embedder).cut)
+        self.attendance = Attendance(store, model, self.searcher)
 
     async def attend(self, queue: str = WORK) -> None:
         """Receive the queue's next item, attend to it, and delete it, as the Functions host does."""
@@ -43,13 +45,15 @@ class InProcess:
 
 
 @asynccontextmanager
-async def in_process(storage: Storage, model: ScriptedModel, **settings: str) -> AsyncIterator[InProcess]:
+async def in_process(
+    storage: Storage, model: ScriptedModel, embedder: Embedder | None = None, **settings: str
+) -> AsyncIterator[InProcess]:
     """The service with these settings, and no others."""
     store, api = open_store(storage, **settings), create_api()
     api.state.loopback = True
     http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=api))
     client = AsyncOpenAI(base_url="http://localhost/v1", api_key="unused", max_retries=0, http_client=http)
-    running = InProcess(store, model, api, client)
+    running = InProcess(store, model, api, client, embedder or NoEmbedder())
     opened = services.Service(
         store,
         _NoEndpoint(),  # type: ignore[reportArgumentType]

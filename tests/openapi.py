@@ -7,6 +7,8 @@ from typing import Any
 
 Json = Mapping[str, Any]
 
+_DEEPEST = 12
+
 METHODS = ("get", "post", "put", "patch", "delete")
 _LIMITS = (
     "minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems", "maxProperties", "pattern",
@@ -40,6 +42,7 @@ class Document:
 
     def __init__(self, document: Json, prefix: str = "") -> None:
         self._document = document
+        self._depth = 0
         self.operations = {
             f"{method.upper()} {path.removeprefix(prefix)}": operation
             for path, methods in document["paths"].items()
@@ -48,6 +51,14 @@ class Document:
         }
 
     def shape(self, schema: Json) -> Shape:
+        """What it allows, down to a depth that only a schema reaches which is a part of itself."""
+        self._depth += 1
+        try:
+            return self._shape(schema) if self._depth <= _DEEPEST else Shape()
+        finally:
+            self._depth -= 1
+
+    def _shape(self, schema: Json) -> Shape:
         found = Shape()
         alternatives = list(self._alternatives(schema))
         strings = [each for each in alternatives if each.get("type") == "string"]

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assistants.engine.attendance import Attendance
+from assistants.engine.embedding import EndpointEmbedder
 from assistants.engine.endpoint import Endpoint
-from assistants.ingestion.cutting import cut
+from assistants.ingestion.cutting import Cutter
 from assistants.ingestion.ingestion import Ingestion
-from assistants.search.embedder import NoEmbedder
 from assistants.search.searcher import Searcher
 from assistants.settings import settings
 from assistants.state.store import Store
@@ -39,10 +39,11 @@ class Service:
             A setting is out of its range.
         """
         store, model = Store.open(settings()), endpoint()
-        searcher = Searcher(store, NoEmbedder())
+        embedder = EndpointEmbedder(settings(), model)
+        searcher = Searcher(store, embedder)
         # All that is there by now stays. A garbage collection that looked at it would stop every stream meanwhile.
         gc.freeze()
-        return cls(store, model, Attendance(store, model, searcher), Ingestion(store, cut), searcher)
+        return cls(store, model, Attendance(store, model, searcher), Ingestion(store, Cutter(embedder).cut), searcher)
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something that outlives the request which began it."""

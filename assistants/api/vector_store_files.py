@@ -20,7 +20,7 @@ from assistants.schema.vector_stores import (
     VectorStoreFile,
     VectorStoreFileContent,
 )
-from assistants.search.chunks import decode
+from assistants.search.chunks import texts
 from assistants.state.paging import Cursors, page_of_items
 from assistants.state.vector_stores import VectorStoreRecord, listed, member_of, new_member, show_file, with_attributes
 from assistants.storage.ids import blob_name
@@ -88,7 +88,7 @@ async def vector_stores_files_content(
     store = service().store
     member = member_of((await find_store(store, project, vector_store_id)).value, file_id)
     content = await store.chunks.read(chunks_name(project, vector_store_id, file_id, member.version))
-    return VectorStoreFileContent(data=[TextContent(text=each) for each in decode(content)] if content else [])
+    return VectorStoreFileContent(data=[TextContent(text=each) for each in texts(content)] if content else [])
 
 
 async def page_of_files(

@@ -13,8 +13,13 @@ from assistants.schema.lists import Page as ListPage
 from assistants.schema.vector_stores import (
     CreateVectorStore,
     ModifyVectorStore,
+    SearchResult,
+    SearchResults,
+    SearchVectorStore,
+    TextContent,
     VectorStore,
 )
+from assistants.search.hits import Hit
 from assistants.state.paging import page_of_documents
 from assistants.state.vector_stores import modified, new_member, new_vector_store, show_store
 from assistants.storage.ids import blob_name
@@ -66,3 +71,32 @@ async def vector_stores_delete(project: Project, vector_store_id: VectorStoreId)
     """Deletes a vector store; its files stay."""
     await delete_store(service().store, project, vector_store_id)
     return Deleted(id=vector_store_id, object="vector_store.deleted")
+
+
+@router.post("/{vector_store_id}/search")
+async def vector_stores_search(
+    project: Project, vector_store_id: VectorStoreId, body: SearchVectorStore
+) -> SearchResults:
+    """Searches a vector store: finds the chunks of its files that answer the query best."""
+    queries = [body.query] if isinstance(body.query, str) else body.query
+    ranking = body.ranking_options or {}
+    hits = await service().searcher.search(
+        project,
+        [vector_store_id],
+        queries,
+        body.max_num_results,
+        filters=body.filters,
+        score_threshold=ranking.get("score_threshold", 0),
+        ranker=ranking.get("ranker", "auto"),
+    )
+    return SearchResults(search_query=queries, data=[_result(hit) for hit in hits])
+
+
+def _result(hit: Hit) -> SearchResult:
+    return SearchResult(
+        file_id=hit.file_id,
+        filename=hit.filename,
+        score=hit.score,
+        attributes=dict(hit.attributes),
+        content=[TextContent(text=hit.text)],
+    )

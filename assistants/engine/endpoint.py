@@ -1,12 +1,13 @@
 """The model's endpoint: OpenAI, Azure OpenAI, or anything that speaks chat completions."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 import httpx2
 from azure.identity.aio import get_bearer_token_provider
 from openai import APIConnectionError, APIStatusError, AsyncAzureOpenAI, AsyncOpenAI, AsyncStream
 from openai.resources.chat.completions import AsyncCompletions
+from openai.types import CreateEmbeddingResponse
 from openai.types.chat import ChatCompletionChunk
 
 from assistants.settings import Settings
@@ -14,7 +15,9 @@ from assistants.storage.connection import identity
 
 _SCOPE = "https://cognitiveservices.azure.com/.default"
 
-_ALTERNATIVES = {"stream_options": None, "max_completion_tokens": "max_tokens"}
+_ALTERNATIVES = {
+    "stream_options": None, "max_completion_tokens": "max_tokens", "dimensions": None, "encoding_format": None,
+}  # fmt: skip
 """What some endpoints refuse, and what they are sent instead."""
 
 
@@ -36,10 +39,20 @@ class Endpoint:
         self._refused: set[tuple[str, str]] = set()
 
     async def stream(self, body: dict[str, Any]) -> AsyncIterator[ChatCompletionChunk]:
-        chunks = await self._open({**body, "stream": True, "stream_options": {"include_usage": True}})
+        whole = {**body, "stream": True, "stream_options": {"include_usage": True}}
+        chunks: AsyncStream[ChatCompletionChunk] = await self._ask(self._completions.create, whole)
         async with chunks:
             async for chunk in chunks:
                 yield chunk
+
+    async def embed(self, body: dict[str, Any]) -> CreateEmbeddingResponse:
+        """
+        Raises
+        ------
+        openai.APIError
+            The endpoint refuses, does not answer, or has no embeddings.
+        """
+        return await self._ask(self._client.embeddings.create, body)
 
     async def send(self, method: str, path: str, query: Mapping[str, object], body: object | None) -> httpx2.Response:
         """Any request of the endpoint's API, such as GET /models: its answer, an error or not, the body unread.
@@ -66,9 +79,8 @@ class Endpoint:
     async def close(self) -> None:
         await self._client.close()
 
-    async def _open(self, body: dict[str, Any]) -> AsyncStream[ChatCompletionChunk]:
+    async def _ask(self, create: Callable[..., Awaitable[Any]], body: dict[str, Any]) -> Any:
         """A parameter that the endpoint refuses is left out or renamed, then and from then on."""
-        create: Any = self._completions.create
         while True:
             sent = self._acceptable(body)
             try:

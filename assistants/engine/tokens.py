@@ -1,4 +1,4 @@
-"""Tokens, estimated offline: no vocabulary is downloaded, and what the upstream reports corrects the estimate."""
+"""Tokens of requests and runs, estimated; what the upstream reports corrects the estimate."""
 
 import json
 from collections.abc import Sequence
@@ -6,16 +6,11 @@ from typing import Any
 
 from assistants.schema.runs import Usage
 from assistants.state.runs import RunRecord, usage
+from assistants.tokens import of_text
 
 _PER_MESSAGE = 4
 _PER_IMAGE = {"low": 85, "high": 765, "auto": 765}
 _CORRECTION = (0.25, 4.0)
-
-
-def of_text(text: str) -> int:
-    """About four characters of English a token, and one of any other script."""
-    ascii_characters = sum(map(str.isascii, text)) if not text.isascii() else len(text)
-    return -(-ascii_characters // 4) + len(text) - ascii_characters
 
 
 def of_request(body: dict[str, Any]) -> int:

@@ -1,10 +1,8 @@
 """Files put into vector stores and taken out of them."""
 
-import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Sequence
 
 from azure.core.exceptions import AzureError
 
@@ -13,15 +11,11 @@ from assistants.schema.errors import not_found
 from assistants.state.files import in_store
 from assistants.state.store import Store
 from assistants.state.vector_stores import Member, NewMember, VectorStoreRecord, attached, detached, missing, usable
+from assistants.storage.atonce import each
 from assistants.storage.documents import Document
 from assistants.storage.ids import blob_name
 
 log = logging.getLogger("assistants.ingestion")
-
-_AT_ONCE = 16
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 async def find_store(store: Store, project: str, store_id: str) -> Document[VectorStoreRecord]:
@@ -180,14 +174,3 @@ async def _delete_chunks(store: Store, project: str, store_id: str, members: dic
         await each(store.chunks.delete, names)
     except AzureError as error:
         log.warning("vector store %s: chunks stay until it is deleted: %s", store_id, error)
-
-
-async def each(act: Callable[[T], Awaitable[R]], things: Iterable[T]) -> list[R]:
-    """Do it with each of them, sixteen at once."""
-    turns = asyncio.Semaphore(_AT_ONCE)
-
-    async def in_turn(thing: T) -> R:
-        async with turns:
-            return await act(thing)
-
-    return await asyncio.gather(*(in_turn(thing) for thing in things))

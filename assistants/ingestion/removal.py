@@ -1,11 +1,12 @@
 """Vector stores and files that are deleted, and what is left of them."""
 
-from assistants.ingestion.attachment import detach, each, find_store
+from assistants.ingestion.attachment import detach, find_store
 from assistants.ingestion.items import INGEST, LookAfterFile, PurgeFile, PurgeStore
 from assistants.schema.errors import not_found
 from assistants.state.files import deleted, out_of_store
 from assistants.state.resources import without_files
 from assistants.state.store import Store
+from assistants.storage.atonce import each
 from assistants.storage.ids import blob_name
 
 PURGE_DELAY = 30

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from azure.core.exceptions import AzureError
 
-from assistants.ingestion.attachment import create_store, each, find_store, put
+from assistants.ingestion.attachment import create_store, find_store, put
 from assistants.ingestion.removal import delete_store
 from assistants.schema.errors import ApiError, not_found
 from assistants.schema.tools import NewToolResources, ToolResources
@@ -15,6 +15,7 @@ from assistants.state.files import used_by
 from assistants.state.resources import NOTHING, Attached, E, code_files, equipped, named, store_ids
 from assistants.state.store import Store
 from assistants.state.vector_stores import NewMember, new_member, new_vector_store
+from assistants.storage.atonce import each
 from assistants.storage.documents import Document, Documents
 from assistants.storage.ids import blob_name
 

@@ -1,9 +1,10 @@
-"""A demo model: an OpenAI-compatible chat-completions endpoint without a brain, which tests can script.
+"""A demo model: an OpenAI-compatible endpoint without a brain, which tests can script.
 
 Left alone it calls the offered functions that the user's text names, quotes the tool results it is given, else echoes.
 
-    POST /v1/chat/completions, GET /v1/models    as OpenAI
-    POST   /script      a JSON list of `Reply` objects, used in order by the requests that they match
+    POST /v1/chat/completions, POST /v1/embeddings, GET /v1/models    as OpenAI
+    POST   /script      a JSON list of `Reply` objects, used in order by the requests that they match; embeddings are
+                        answered by one with a `match` and a `status` of an error
     DELETE /script      forgets replies and requests
     GET    /requests    what was asked: [{"path", "headers", "body", "disconnected"}]; `?match=` filters by messages
 """
@@ -14,7 +15,7 @@ import itertools
 import json
 import random
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import uvicorn
@@ -26,6 +27,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from assistants.local.demo import respond
+from assistants.local.embedding import embeddings
 from assistants.local.reply import Completion, Json, Reply, messages_json
 from assistants.local.server import base_url, bind
 
@@ -42,13 +44,26 @@ class _State:
 
     def reply_to(self, body: Json) -> Reply:
         text = messages_json(body)
-        for reply in self.replies:
-            if (reply.match is None or reply.match in text) and random.random() < reply.chance:
-                reply.times -= 1
-                if reply.times == 0:
-                    self.replies.remove(reply)
-                return reply
-        return respond(body)
+        return self._scripted(lambda reply: reply.match is None or reply.match in text) or respond(body)
+
+    def refusal_of(self, body: Json) -> Reply | None:
+        """What embeddings are refused with."""
+        text = json.dumps(body)
+        return self._scripted(lambda reply: reply.status != 200 and reply.match is not None and reply.match in text)
+
+    def record(self, request: Request, body: Json) -> Json:
+        headers = {name: value for name, value in request.headers.items() if name not in _SECRET_HEADERS}
+        record: Json = {"path": request.url.path, "headers": headers, "body": body, "disconnected": False}
+        self.requests.append(record)
+        return record
+
+    def _scripted(self, matches: Callable[[Reply], bool]) -> Reply | None:
+        reply = next((reply for reply in self.replies if matches(reply) and random.random() < reply.chance), None)
+        if reply is not None:
+            reply.times -= 1
+            if reply.times == 0:
+                self.replies.remove(reply)
+        return reply
 
 
 def demo_model() -> Starlette:
@@ -57,10 +72,14 @@ def demo_model() -> Starlette:
 
     async def complete(request: Request) -> Response:
         body = await request.json()
-        headers = {name: value for name, value in request.headers.items() if name not in _SECRET_HEADERS}
-        record: Json = {"path": request.url.path, "headers": headers, "body": body, "disconnected": False}
-        state.requests.append(record)
-        return _Answer(state.reply_to(body), body, record)
+        return _Answer(state.reply_to(body), body, state.record(request, body))
+
+    async def embed(request: Request) -> Response:
+        body = await request.json()
+        record = state.record(request, body)
+        if refusal := state.refusal_of(body):
+            return _Answer(refusal, body, record)
+        return JSONResponse(await asyncio.to_thread(embeddings, body))
 
     async def models(_: Request) -> Response:
         return JSONResponse(
@@ -91,6 +110,9 @@ def demo_model() -> Starlette:
             Route("/v1/chat/completions", complete, methods=["POST"]),
             Route("/openai/v1/chat/completions", complete, methods=["POST"]),
             Route("/openai/deployments/{deployment}/chat/completions", complete, methods=["POST"]),
+            Route("/v1/embeddings", embed, methods=["POST"]),
+            Route("/openai/v1/embeddings", embed, methods=["POST"]),
+            Route("/openai/deployments/{deployment}/embeddings", embed, methods=["POST"]),
             Route("/v1/models", models),
             Route("/script", script, methods=["POST"]),
             Route("/script", forget, methods=["DELETE"]),

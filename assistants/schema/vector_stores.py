@@ -231,7 +231,7 @@ class SearchVectorStore(Request):
     """A search: one query, or several whose results are merged."""
 
     query: Annotated[
-        Annotated[str, Tag("<string>")] | Annotated[list[str], Tag("<array>")],
+        Annotated[str, Tag("<string>")] | Annotated[list[str], Field(min_length=1), Tag("<array>")],
         by_json_type("a string or array of strings"),
     ]
     rewrite_query: NotNull[bool] = None

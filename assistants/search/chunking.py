@@ -1,29 +1,77 @@
 """Texts cut into chunks that overlap."""
 
 import re
+from bisect import bisect_right
+from collections.abc import Callable
+from typing import NamedTuple
 
-_WORD = re.compile(r"\s*\S{1,64}")
+from assistants.tokens import of_text
+
 _PER_TOKEN = 4
-"""Characters of a token, about (as everywhere in this service, no vocabulary is needed)."""
+"""Characters that a token has at most, as tokens are estimated."""
+
+_BREAKS = ("\n\n", "\n", "\u3002", ". ", " ", "\t")
+"""After what a text is cut, the best first: a paragraph, a line, a sentence, a word."""
+
+_SLACK = 8
+"""A chunk may be this part shorter, and an overlap that part smaller, for a better place to cut."""
+
+_VISIBLE = re.compile(r"\S")
 
 
-def chunk(text: str, size: int, overlap: int) -> list[str]:
-    """Chunks of about `size` tokens, each of which begins about `overlap` tokens before the one before it ends.
+class Span(NamedTuple):
+    """A piece of a text: where it begins and where it ends."""
 
-    They begin and end between words, and together they hold the whole text.
+    start: int
+    end: int
+
+
+def chunk(text: str, size: int, overlap: int) -> list[Span]:
+    """Chunks of at most `size` tokens, each of which begins about `overlap` tokens before the one before it ends.
+
+    They begin and end between words where there are any, and together they hold all of the text but white space.
     """
-    ends = [match.end() for match in _WORD.finditer(text)]
-    chunks: list[str] = []
-    start, first = 0, 0
-    while first < len(ends):
-        last = first
-        while last + 1 < len(ends) and ends[last + 1] - start <= size * _PER_TOKEN:
-            last += 1
-        chunks.append(text[start : ends[last]].strip())
-        if last + 1 == len(ends):
+    spans: list[Span] = []
+    start = _visible(text, 0)
+    while start < len(text):
+        end = _end(text, start, size)
+        spans.append(Span(start, start + len(text[start:end].rstrip())))
+        if _visible(text, end) == len(text):
             break
-        again = last + 1
-        while again > first + 1 and ends[last] - ends[again - 2] <= overlap * _PER_TOKEN:
-            again -= 1
-        start, first = ends[again - 1], again
-    return chunks
+        start = _visible(text, max(_again(text, end, overlap), start + 1))
+    return spans
+
+
+def _end(text: str, start: int, size: int) -> int:
+    """Where a chunk ends that begins at `start`."""
+    piece = text[start : start + size * _PER_TOKEN]
+    length = _most(len(piece), size, lambda length: piece[:length]) if not piece.isascii() else len(piece)
+    end = start + length
+    return end if end == len(text) else _cut(text.rfind, end - length // _SLACK, end) or end
+
+
+def _again(text: str, end: int, overlap: int) -> int:
+    """Where the next chunk begins, after one that ends at `end`."""
+    piece = text[max(end - overlap * _PER_TOKEN, 0) : end]
+    length = _most(len(piece), overlap, lambda length: piece[-length:]) if not piece.isascii() else len(piece)
+    start = end - length
+    return _cut(text.find, start, start + length // _SLACK) or start
+
+
+def _cut(find: Callable[[str, int, int], int], low: int, high: int) -> int | None:
+    for mark in _BREAKS:
+        at = find(mark, low, high)
+        if at >= 0:
+            return at + len(mark)
+    return None
+
+
+def _most(length: int, tokens: int, piece: Callable[[int], str]) -> int:
+    """The greatest length with which a piece has so many tokens at most."""
+    return bisect_right(range(1, length + 1), tokens, key=lambda length: of_text(piece(length)))
+
+
+def _visible(text: str, start: int) -> int:
+    """Where the next character is that is no white space; the end of the text if there is none."""
+    found = _VISIBLE.search(text, start)
+    return found.start() if found else len(text)

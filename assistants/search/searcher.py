@@ -1,21 +1,24 @@
 """Search in vector stores."""
 
+from __future__ import annotations
+
 import asyncio
-import math
-import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Sequence
 
 from assistants.schema.errors import not_found
-from assistants.schema.vector_stores import AttributeValue, Filter
-from assistants.search.chunks import decode
-from assistants.search.embedder import Embedder
+from assistants.schema.vector_stores import Filter
+from assistants.search.cache import Cache, Opened
+from assistants.search.embedder import Embedder, Vectors
 from assistants.search.filters import matches
 from assistants.search.hits import Hit
 from assistants.state.store import Store
 from assistants.state.vector_stores import VectorStoreRecord, usable, used
 from assistants.storage.documents import Document
 from assistants.storage.ids import blob_name
+from assistants.tokens import of_text
+
+log = logging.getLogger("assistants.search")
 
 
 class Searcher:
@@ -24,6 +27,7 @@ class Searcher:
     def __init__(self, store: Store, embedder: Embedder) -> None:
         self._store = store
         self._embedder = embedder
+        self._cache = Cache(store)
 
     async def search(
         self,
@@ -34,7 +38,7 @@ class Searcher:
         *,
         filters: Filter | None = None,
         score_threshold: float = 0.0,
-        ranker: str = "auto",  # noqa: ARG002
+        ranker: str = "auto",
         budget: int | None = None,
         skip_missing: bool = False,
     ) -> list[Hit]:
@@ -62,56 +66,79 @@ class Searcher:
         ApiError
             There is no such store (404), or one has expired (400).
         """
-        documents = await asyncio.gather(*(self._used(project, store_id) for store_id in dict.fromkeys(store_ids)))
-        found: list[Hit] = []
-        for store_id, document in zip(dict.fromkeys(store_ids), documents, strict=True):
-            if document is not None:
-                found += await self._chunks(project, document.value, filters)
-            elif not skip_missing:
+        queries = [query for query in dict.fromkeys(queries) if query.strip()]
+        names = list(dict.fromkeys(store_ids))
+        found = await asyncio.gather(*(self._used(project, store_id) for store_id in names))
+        for store_id, document in zip(names, found, strict=True):
+            if document is None and not skip_missing:
                 raise not_found("vector store", store_id)
-        words = [set(_words(hit.text)) for hit in found]
-        df = Counter(word for each in words for word in each)
-        wanted = {word for query in queries for word in _words(query)}
-        total = sum(math.log(1 + len(found) / (df[word] + 0.5)) for word in wanted) or 1
-        scored = [
-            hit._replace(score=sum(math.log(1 + len(found) / (df[word] + 0.5)) for word in wanted & each) / total)
-            for hit, each in zip(found, words, strict=True)
-        ]
-        best = sorted((hit for hit in scored if hit.score and hit.score >= score_threshold), key=lambda hit: -hit.score)
-        return _within(best[:limit], budget)
-
-    async def _used(self, project: str, store_id: str) -> Document[VectorStoreRecord] | None:
-        now = self._store.clock.now()
-        return await self._store.vector_stores.change(
-            blob_name(project, store_id), lambda record: used(usable(record, now), now)
+        documents = [document for document in found if document is not None]
+        if not documents or not queries:
+            return []
+        vectors, opened = await asyncio.gather(
+            self._embedded(queries),
+            asyncio.gather(*(self._cache.open(project, document) for document in documents)),
+        )
+        return await asyncio.to_thread(
+            _best, opened, queries, vectors, limit, filters, score_threshold, ranker != "none", budget
         )
 
-    async def _chunks(self, project: str, record: VectorStoreRecord, filters: Filter | None) -> list[Hit]:
-        hits: list[Hit] = []
-        for file_id, member in record.members.items():
-            if member.status == "completed" and matches(filters, member.attributes):
-                content = await self._store.chunks.read(blob_name(project, record.id, file_id, member.version))
-                file = await self._store.files.read(blob_name(project, file_id))
-                if content and file:
-                    hits += _hits(record.id, file_id, file.value.filename, member.attributes, decode(content))
-        return hits
+    async def _used(self, project: str, store_id: str) -> Document[VectorStoreRecord] | None:
+        name, now = blob_name(project, store_id), self._store.clock.now()
+        document = await self._cache.read(name)
+        if document is None or used(usable(document.value, now), now) is None:
+            return document
+        return await self._store.vector_stores.change(name, lambda record: used(usable(record, now), now), document)
+
+    async def _embedded(self, queries: Sequence[str]) -> Vectors | None:
+        """The queries' vectors; while there are none, keywords find more than an error does."""
+        try:
+            return await self._embedder.embed(queries)
+        except Exception as error:
+            log.warning("searched by keywords alone: %s: %s", type(error).__name__, error)
+            return None
 
 
-def _hits(
-    store_id: str, file_id: str, filename: str, attributes: Mapping[str, AttributeValue], chunks: Sequence[str]
+def _best(
+    opened: Sequence[Opened],
+    queries: Sequence[str],
+    vectors: Vectors | None,
+    limit: int,
+    filters: Filter | None,
+    threshold: float,
+    fused: bool,
+    budget: int | None,
 ) -> list[Hit]:
-    return [Hit(store_id, file_id, filename, 0.0, attributes, number, text) for number, text in enumerate(chunks)]
+    from assistants.search.ranking import rank
+
+    records = [each.document.value for each in opened for _ in each.index.segments]
+    segments = [segment for each in opened for segment in each.index.segments]
+    searched = [flags for each in opened for flags in each.index.searched(_chosen(each.document.value, filters))]
+    ranked = rank(segments, searched, queries, vectors, threshold, fused)
+
+    def hits() -> Iterable[Hit]:
+        for each in ranked:
+            record, segment = records[each.segment], segments[each.segment]
+            at, number = segment.place(each.chunk)
+            text, member = segment.texts[at], record.members[segment.texts[at].file_id]
+            yield Hit(record.id, text.file_id, text.filename, each.score, member.attributes, number, text.chunk(number))
+
+    return _within(hits(), limit, budget)
 
 
-def _within(hits: Sequence[Hit], budget: int | None) -> list[Hit]:
+def _chosen(record: VectorStoreRecord, filters: Filter | None) -> Callable[[str], bool] | None:
+    """Which files the filters choose."""
+    return (lambda file_id: matches(filters, record.members[file_id].attributes)) if filters else None
+
+
+def _within(hits: Iterable[Hit], limit: int, budget: int | None) -> list[Hit]:
+    """The first hits that fit; one that does not leaves room for those after it."""
     kept: list[Hit] = []
     for hit in hits:
-        size = -(-len(hit.text) // 4)
+        size = of_text(hit.text) if budget is not None else 0
         if budget is None or size <= budget:
             kept.append(hit)
             budget = None if budget is None else budget - size
+        if len(kept) == limit:
+            break
     return kept
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.lower())

@@ -58,7 +58,7 @@ async def test_the_handler_answers(idle: Storage, handler: str | None, tool: Any
         if tool is RETRIEVAL
         else {"id": "call_r", "name": "file_search", "arguments": {"queries": ["spire"]}}
     )
-    settings = {"RETRIEVAL_HANDLER": handler} if handler else {}
+    settings: dict[str, Any] = {"RETRIEVAL_HANDLER": handler} if handler else {}
     async with in_process(idle, ScriptedModel({"tool_calls": [asked]}), **settings) as running:
         for queue in ("work", "ingest", *QUEUES):
             queue_of(idle, queue).clear_messages()

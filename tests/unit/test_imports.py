@@ -1,4 +1,6 @@
+import os
 import re
+import subprocess
 import sys
 
 import pytest
@@ -57,3 +59,13 @@ def test_every_import_is_a_requirement_or_comes_with_one():
         for needed in found[name].requires or ()
     }
     assert set(found) - set(requirements()) <= comes_along
+
+
+def test_a_plain_request_waits_for_no_library_of_files_and_searches():
+    heavy = ("numpy", "pypdf", "docx", "pptx", "bs4", "lxml")
+    program = f"import sys, function_app; print([name for name in {heavy} if name in sys.modules])"
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=kept, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

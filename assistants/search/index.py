@@ -1,0 +1,63 @@
+"""All that is searched in a vector store: segments, which grow as files come and shrink as they go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from assistants.search.segment import Flags, Segment, merged
+
+_TIMES = 2
+"""A segment that is not so many times larger than the next is merged with that: few are left, at little cost."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """Segments, the large ones first. Texts of which `versions` has another version, or none, are not searched."""
+
+    segments: tuple[Segment, ...] = ()
+    versions: Mapping[str, str] | None = None
+
+    @cached_property
+    def nbytes(self) -> int:
+        """Bytes of memory, about."""
+        return sum(each.nbytes for each in self.segments)
+
+    @cached_property
+    def current(self) -> tuple[Flags, ...]:
+        """Of each segment, which of its texts are searched."""
+        return tuple(self._flags(each) for each in self.segments)
+
+    def missing(self, versions: Mapping[str, str]) -> dict[str, str]:
+        """Those of the versions that are not in any segment."""
+        there = {(text.file_id, text.version) for each in self.segments for text in each.texts}
+        return {file_id: version for file_id, version in versions.items() if (file_id, version) not in there}
+
+    def grown(self, new: Sequence[Segment], versions: Mapping[str, str]) -> Index:
+        """The index with more segments, in which these versions of files are searched."""
+        segments = list(self.segments)
+        if new:
+            segments.append(merged(new))
+        kept: list[Segment] = []
+        for each in segments:
+            kept.append(each)
+            flags = Index((), versions)._flags(each)
+            if int(each.of_texts(flags).sum()) * _TIMES <= len(each):
+                kept[-1] = merged([each], [flags])
+            while len(kept) > 1 and len(kept[-2]) < len(kept[-1]) * _TIMES:
+                last = kept.pop()
+                kept[-1] = merged([kept[-1], last])
+        return Index(tuple(each for each in kept if len(each)), versions)
+
+    def searched(self, chosen: Callable[[str], bool] | None) -> list[Flags | None]:
+        """Of each segment, which of its chunks are searched, in the chosen files only; None: all."""
+        flags = self.current if chosen is None else [self._flags(each, chosen) for each in self.segments]
+        return [None if own.all() else each.of_texts(own) for each, own in zip(self.segments, flags, strict=True)]
+
+    def _flags(self, segment: Segment, chosen: Callable[[str], bool] = lambda _: True) -> Flags:
+        versions = self.versions or {}
+        found = (versions.get(text.file_id) == text.version and chosen(text.file_id) for text in segment.texts)
+        return np.fromiter(found, np.bool_, len(segment.texts))

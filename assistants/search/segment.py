@@ -1,0 +1,207 @@
+"""Chunks of some files, as they are searched: their texts, their vectors, and where each word is.
+
+A segment never changes. The chunks of one file are the smallest; more files are merged into a larger one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assistants.search.chunking import Span
+from assistants.search.embedder import Vectors
+from assistants.search.words import Words
+
+Numbers = NDArray[np.uint32]
+Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+_MOST = 255
+"""How often a word counts in a chunk at most: more makes no difference to its rank."""
+
+
+class Text(NamedTuple):
+    """The text of a file, in UTF-8, and where its chunks begin and end in it, in bytes: two columns."""
+
+    filename: str
+    content: bytes
+    spans: Numbers
+    file_id: str = ""
+    version: str = ""
+
+    def chunk(self, number: int) -> str:
+        start, end = self.spans[number]
+        return self.content[start:end].decode()
+
+
+class Group(NamedTuple):
+    """Vectors that can be compared: those of one model and one length, and which chunks they are of."""
+
+    model: str
+    matrix: Floats
+    chunks: Numbers
+
+
+@dataclass(frozen=True)
+class Postings:
+    """For each word, in ascending order, the chunks that it is in, also ascending, and how often.
+
+    The chunks of the word `words[i]` are `chunks[starts[i]:starts[i + 1]]`.
+    """
+
+    words: Numbers
+    starts: NDArray[np.int64]
+    chunks: Numbers
+    counts: NDArray[np.uint8]
+
+    def of(self, word: int) -> tuple[Numbers, NDArray[np.uint8]]:
+        """The chunks with that word, and how often it is in each."""
+        at = int(np.searchsorted(self.words, word))
+        if at == len(self.words) or self.words[at] != word:
+            return self.chunks[:0], self.counts[:0]
+        found = slice(int(self.starts[at]), int(self.starts[at + 1]))
+        return self.chunks[found], self.counts[found]
+
+    @property
+    def nbytes(self) -> int:
+        return self.words.nbytes + self.starts.nbytes + self.chunks.nbytes + self.counts.nbytes
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Some files' chunks, numbered through."""
+
+    texts: tuple[Text, ...]
+    groups: tuple[Group, ...]
+    postings: Postings
+    lengths: Numbers
+    """How many words each chunk has."""
+
+    @cached_property
+    def starts(self) -> NDArray[np.int64]:
+        """The number of each text's first chunk, and at the end how many chunks there are."""
+        return _starts([len(text.spans) for text in self.texts])
+
+    @cached_property
+    def nbytes(self) -> int:
+        """Bytes of memory, about."""
+        texts = sum(len(text.content) + text.spans.nbytes for text in self.texts)
+        groups = sum(group.matrix.nbytes + group.chunks.nbytes for group in self.groups)
+        return texts + groups + self.postings.nbytes + self.lengths.nbytes
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def place(self, number: int) -> tuple[int, int]:
+        """Which text a chunk is of, and its number in that."""
+        at = int(np.searchsorted(self.starts, number, side="right")) - 1
+        return at, number - int(self.starts[at])
+
+    def of_texts(self, flags: Flags) -> Flags:
+        """What is said of texts, said of their chunks."""
+        return np.repeat(flags, np.diff(self.starts))
+
+
+def segment(filename: str, text: str, spans: Sequence[Span], vectors: Vectors | None) -> Segment:
+    """The chunks of one file; of the vectors, one for each."""
+    cuts = sorted({0, *(at for span in spans for at in span)})
+    pieces = [text[start:end] for start, end in zip(cuts, [*cuts[1:], len(text)], strict=True)]
+    places = {at: number for number, at in enumerate(cuts)}
+    bounds = np.zeros((len(spans), 2), np.int64)
+    for number, (start, end) in enumerate(spans):
+        bounds[number] = places[start], places[end]
+
+    numbers = Words()
+    found = [numbers.of(piece) for piece in pieces]
+    counted = _starts([len(each) for each in found])[bounds]
+    words = np.fromiter(chain.from_iterable(found), np.uint32, sum(map(len, found)))
+    lengths = np.diff(counted)[:, 0]
+    content = [piece.encode() for piece in pieces]
+    every = np.arange(len(spans), dtype=np.uint32)
+    return Segment(
+        texts=(Text(filename, b"".join(content), _starts([len(each) for each in content])[bounds].astype(np.uint32)),),
+        groups=(Group(vectors.model, vectors.matrix, every),) if vectors and len(spans) else (),
+        postings=_counted(words[_ranges(counted[:, 0], lengths)], np.repeat(every, lengths)),
+        lengths=lengths.astype(np.uint32),
+    )
+
+
+def merged(segments: Sequence[Segment], kept: Sequence[Flags] | None = None) -> Segment:
+    """The segments' files together; `kept` says of each text whether it is among them."""
+    flags = kept or [np.ones(len(each.texts), np.bool_) for each in segments]
+    chunks = [each.of_texts(kept) for each, kept in zip(segments, flags, strict=True)]
+    first = _starts([int(kept.sum()) for kept in chunks])
+    renumbered = [
+        np.cumsum(kept, dtype=np.uint32) + np.uint32(start) - np.uint32(1)
+        for kept, start in zip(chunks, first[:-1], strict=True)
+    ]
+    return Segment(
+        texts=tuple(text for each, kept in zip(segments, flags, strict=True) for text in _chosen(each.texts, kept)),
+        groups=_grouped(segments, chunks, renumbered),
+        postings=_joined([each.postings for each in segments], chunks, renumbered),
+        lengths=np.concatenate([each.lengths[kept] for each, kept in zip(segments, chunks, strict=True)]),
+    )
+
+
+def _chosen(texts: Sequence[Text], kept: Flags) -> list[Text]:
+    return [text for text, keep in zip(texts, kept, strict=True) if keep]
+
+
+def _grouped(segments: Sequence[Segment], kept: Sequence[Flags], renumbered: Sequence[Numbers]) -> tuple[Group, ...]:
+    found: dict[tuple[str, int], tuple[list[Floats], list[Numbers]]] = {}
+    for each, keep, numbers in zip(segments, kept, renumbered, strict=True):
+        for group in each.groups:
+            matrices, chunks = found.setdefault((group.model, group.matrix.shape[1]), ([], []))
+            rows = keep[group.chunks]
+            matrices.append(group.matrix if rows.all() else group.matrix[rows])
+            chunks.append(numbers[group.chunks[rows]])
+    return tuple(
+        Group(model, np.concatenate(matrices, dtype=np.float32), np.concatenate(chunks))
+        for (model, _), (matrices, chunks) in found.items()
+    )
+
+
+def _joined(postings: Sequence[Postings], kept: Sequence[Flags], renumbered: Sequence[Numbers]) -> Postings:
+    words, chunks, counts = list[Numbers](), list[Numbers](), list[NDArray[np.uint8]]()
+    for each, keep, numbers in zip(postings, kept, renumbered, strict=True):
+        here = keep[each.chunks]
+        words.append(np.repeat(each.words, np.diff(each.starts))[here])
+        chunks.append(numbers[each.chunks[here]])
+        counts.append(each.counts[here])
+    of_words = np.concatenate(words)
+    # Stable: the chunks of each word stay in their order, as those of a later segment have higher numbers.
+    order = np.argsort(of_words, kind="stable")
+    return _indexed(of_words[order], np.concatenate(chunks)[order], np.concatenate(counts)[order])
+
+
+def _counted(words: Numbers, chunks: Numbers) -> Postings:
+    """The postings of words in chunks, of which the same may come several times."""
+    both, counts = np.unique(words.astype(np.uint64) << np.uint64(32) | chunks, return_counts=True)
+    return _indexed(
+        (both >> np.uint64(32)).astype(np.uint32), both.astype(np.uint32), np.minimum(counts, _MOST).astype(np.uint8)
+    )
+
+
+def _indexed(words: Numbers, chunks: Numbers, counts: NDArray[np.uint8]) -> Postings:
+    """Postings of words that are in order."""
+    firsts = np.flatnonzero(np.diff(words, prepend=words[:1] + np.uint32(1))) if len(words) else np.zeros(0, np.int64)
+    return Postings(words[firsts], np.append(firsts, len(words)).astype(np.int64), chunks, counts)
+
+
+def _ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The numbers of all the ranges that begin there and are so long, one after the other."""
+    before = _starts(lengths)
+    return np.arange(int(before[-1]), dtype=np.int64) + np.repeat(starts - before[:-1], lengths)
+
+
+def _starts(lengths: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each begins of things that are so long and lie one after the other, and where the last one ends."""
+    starts = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=starts[1:])
+    return starts

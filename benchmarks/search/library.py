@@ -1,0 +1,67 @@
+"""Documents as a vector store searches them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
+
+from assistants.ingestion.cutting import Cutter
+from assistants.schema.tools import StaticChunks
+from assistants.search.chunks import decode, texts
+from assistants.search.embedder import NoEmbedder
+from assistants.search.ranking import rank
+from assistants.search.segment import Segment, merged
+from benchmarks.search.lsa import LsaEmbedder
+from benchmarks.search.questions import Question
+
+
+class Ranking(Enum):
+    """What chunks are put in order by."""
+
+    KEYWORDS = "keywords"
+    EMBEDDINGS = "embeddings"
+    FUSION = "fusion"
+
+
+class Library:
+    """Documents in chunks, each with its embedding."""
+
+    def __init__(self, segment: Segment, embedder: LsaEmbedder) -> None:
+        self._segment = segment
+        self._embedder = embedder
+
+    @classmethod
+    async def of(cls, documents: Mapping[str, str], chunking: StaticChunks) -> Library:
+        """The documents, cut and stored as a vector store's files are, with embeddings fitted on their chunks."""
+
+        async def cut(cutter: Cutter) -> dict[str, bytes]:
+            return {name: await cutter.cut(name, text.encode(), chunking) for name, text in documents.items()}
+
+        plain = await cut(Cutter(NoEmbedder()))
+        embedder = LsaEmbedder([text for blob in plain.values() for text in texts(blob)])
+        embedded = await cut(Cutter(embedder))
+        return cls(merged([decode(blob, name, "") for name, blob in embedded.items()]), embedder)
+
+    def __len__(self) -> int:
+        """How many chunks there are."""
+        return len(self._segment)
+
+    def answerable(self, questions: Sequence[Question]) -> list[Question]:
+        """The questions of which a chunk has the answer."""
+        chunks = [self._chunk(number) for number in range(len(self))]
+        return [each for each in questions if any(each.answered(*chunk) for chunk in chunks)]
+
+    async def ranked(self, questions: Sequence[str], ranking: Ranking) -> list[Iterator[tuple[str, str]]]:
+        """For each question the chunks that are found, the best first: each with the name of its document."""
+        vectors = await self._embedder.embed(questions)
+        found: list[Iterator[tuple[str, str]]] = []
+        for number, question in enumerate(questions):
+            own = None if ranking is Ranking.KEYWORDS else vectors._replace(matrix=vectors.matrix[number : number + 1])
+            best = rank([self._segment], [None], [question], own, fused=ranking is not Ranking.EMBEDDINGS)
+            found.append(self._chunk(each.chunk) for each in best)
+        return found
+
+    def _chunk(self, number: int) -> tuple[str, str]:
+        at, own = self._segment.place(number)
+        text = self._segment.texts[at]
+        return text.file_id, text.chunk(own)

@@ -1,0 +1,30 @@
+"""The questions, and where in the documentation their answers are."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Question(NamedTuple):
+    """What a user asks who does not know the documentation's words."""
+
+    question: str
+    document: str
+    """The path of the document with the answer (see `corpus`)."""
+    anchor: str
+    """A piece of the answer, each run of white space as one space. It is in this document once, and in no other."""
+
+    def answered(self, document: str, chunk: str) -> bool:
+        """Whether a chunk of a document has the answer."""
+        return document == self.document and self.anchor in flat(chunk)
+
+
+def questions() -> list[Question]:
+    """All questions, in the order of their answers."""
+    lines = Path(__file__).with_name("questions.jsonl").read_text(encoding="utf-8").splitlines()
+    return [Question(**json.loads(line)) for line in lines]
+
+
+def flat(text: str) -> str:
+    """A text with each run of white space as one space."""
+    return " ".join(text.split())

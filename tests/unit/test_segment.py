@@ -1,0 +1,117 @@
+"""Chunks as they are stored and as they are searched."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from assistants.search.chunking import chunk
+from assistants.search.chunks import decode, encode, texts
+from assistants.search.segment import Segment, merged, segment
+from assistants.search.words import Words
+from tests.segments import file_of, found_in, vectors
+
+TEXT = " ".join(f"Größe {number % 7} of 東京 and 🦀 number{number}" for number in range(200))
+
+
+def postings(of: Segment) -> dict[int, dict[str, int]]:
+    """For each word, how often it is in which text."""
+    found: dict[int, dict[str, int]] = {}
+    for word in of.postings.words:
+        chunks, counts = of.postings.of(int(word))
+        found[int(word)] = {found_in(of, int(c)): int(n) for c, n in zip(chunks, counts, strict=True)}
+    return found
+
+
+def word(text: str) -> int:
+    (number,) = Words().of(text)
+    return number
+
+
+def test_what_is_stored_is_read_again():
+    spans = chunk(TEXT, 100, 50)
+    rows = np.random.default_rng(1).normal(size=(len(spans), 8))
+    stored = encode(segment("größe.md", TEXT, spans, vectors(rows.tolist())))
+    assert texts(stored) == [TEXT[start:end] for start, end in spans]
+
+    read = decode(stored, "file-1", "v-1")
+    (text,), (group,) = read.texts, read.groups
+    assert (text.file_id, text.version, text.filename) == ("file-1", "v-1", "größe.md")
+    assert [found_in(read, number) for number in range(len(read))] == texts(stored)
+    assert group.model == "m"
+    np.testing.assert_allclose(group.matrix, vectors(rows.tolist()).matrix, atol=1e-3)
+    assert group.matrix.dtype == np.float32
+    assert list(read.lengths) == [len(Words().of(each)) for each in texts(stored)]
+
+
+def test_every_word_knows_the_chunks_it_is_in_and_how_often():
+    spans = chunk(TEXT, 100, 50)
+    expected: dict[int, dict[str, int]] = {}
+    for start, end in spans:
+        for each in Words().of(TEXT[start:end]):
+            counts = expected.setdefault(each, {})
+            counts[TEXT[start:end]] = counts.get(TEXT[start:end], 0) + 1
+    assert postings(segment("a.txt", TEXT, spans, None)) == expected
+
+
+def test_a_word_that_is_nowhere_has_no_chunks():
+    chunks, counts = file_of("file-1", "Hello").postings.of(word("world"))
+    assert (len(chunks), len(counts)) == (0, 0)
+
+
+def test_files_without_vectors_are_stored_too():
+    assert file_of("file-1", "Hello").groups == ()
+
+
+def test_what_is_no_chunks_is_not_read():
+    with pytest.raises(ValueError, match="no chunks"):
+        texts(b'{"chunks": ["Hello"]}')
+
+
+def test_merged_segments_hold_what_each_of_them_held():
+    one, two = file_of("file-1", "red apples", "green apples", rows=[[1, 0], [0, 1]]), file_of("file-2", "red wine")
+    three = file_of("file-3", "apples, apples", rows=[[1, 1]])
+    both = merged([merged([one, two]), three])
+    assert [text.file_id for text in both.texts] == ["file-1", "file-2", "file-3"]
+    assert [found_in(both, number) for number in range(4)] == [
+        "red apples",
+        "green apples",
+        "red wine",
+        "apples, apples",
+    ]
+    assert postings(both)[word("apple")] == {"red apples": 1, "green apples": 1, "apples, apples": 2}
+    assert postings(both)[word("red")] == {"red apples": 1, "red wine": 1}
+    (group,) = both.groups
+    assert list(group.chunks) == [0, 1, 3]
+    np.testing.assert_allclose(group.matrix[2], vectors([[1, 1]]).matrix[0], atol=1e-3)
+    assert list(both.lengths) == [2, 2, 2, 2]
+
+
+def test_files_that_are_left_out_leave_nothing_behind():
+    segments = [file_of(f"file-{number}", f"red {number}", rows=[[number, 1]]) for number in range(3)]
+    left = merged([merged(segments)], [np.array([True, False, True])])
+    assert [text.file_id for text in left.texts] == ["file-0", "file-2"]
+    assert postings(left)[word("red")] == {"red 0": 1, "red 2": 1}
+    assert word("1") not in left.postings.words
+    assert list(left.groups[0].chunks) == [0, 1]
+
+
+def test_vectors_of_different_models_and_lengths_are_kept_apart():
+    rows: list[Any] = [[[1, 0]], [[1, 0, 0]], [[0, 1]]]
+    segments = [
+        file_of("file-1", "a", rows=rows[0]), file_of("file-2", "b", rows=rows[1]),
+        file_of("file-3", "c", rows=rows[2], model="other"), file_of("file-4", "d", rows=rows[0]),
+    ]  # fmt: skip
+    groups = merged(segments).groups
+    assert [(group.model, group.matrix.shape, list(group.chunks)) for group in groups] == [
+        ("m", (2, 2), [0, 3]),
+        ("m", (1, 3), [1]),
+        ("other", (1, 2), [2]),
+    ]
+
+
+def test_its_bytes_are_counted():
+    small, large = file_of("file-1", "a b c"), file_of("file-2", "a b c " * 1000, rows=[[1.0] * 256])
+    assert 0 < small.nbytes < 1000
+    assert large.nbytes > 6000 + 1024
+    assert abs(merged([small, large]).nbytes - small.nbytes - large.nbytes) < 100
