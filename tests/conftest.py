@@ -13,6 +13,8 @@ from tests.sdk import CLIENTS, connect
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--sdk", default=CLIENTS[0], help=f"kinds of clients of tests/client: {','.join(CLIENTS)}, or all")
+    parser.addoption("--rounds", type=int, default=12, help="rounds of each race in tests/faults/test_races.py")
+    parser.addoption("--trouble", type=float, default=8, help="seconds of it in tests/faults/test_trouble.py")
     parser.addoption("--through-proxy", action="store_true", help="a proxy before each service, which may find nothing")
     parser.addoption("--fuzz-seed", type=int, default=1, help="what bad input is made from")
     parser.addoption("--fuzz-cases", type=int, default=1, help="so many times as much bad input")
