@@ -6,6 +6,7 @@ import pytest
 from openai import OpenAI
 
 from assistants.local.azurite import Azurite, Storage
+from tests.fuzz import Fuzz
 from tests.processes import Fronted, Model, Service
 from tests.sdk import CLIENTS, connect
 
@@ -13,6 +14,8 @@ from tests.sdk import CLIENTS, connect
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--sdk", default=CLIENTS[0], help=f"kinds of clients of tests/client: {','.join(CLIENTS)}, or all")
     parser.addoption("--through-proxy", action="store_true", help="a proxy before each service, which may find nothing")
+    parser.addoption("--fuzz-seed", type=int, default=1, help="what bad input is made from")
+    parser.addoption("--fuzz-cases", type=int, default=1, help="so many times as much bad input")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,6 +28,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if found := item.get_closest_marker("direct"):
                 item.add_marker(pytest.mark.skip(reason=found.args[0]))
+
+
+@pytest.fixture(scope="session")
+def fuzz(pytestconfig: pytest.Config) -> Fuzz:
+    return Fuzz(pytestconfig.option.fuzz_seed, pytestconfig.option.fuzz_cases)
 
 
 @pytest.fixture(scope="session")
