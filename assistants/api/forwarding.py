@@ -5,7 +5,7 @@ import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from functools import partial, wraps
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import httpx2
 from fastapi import APIRouter, Request, Response
@@ -23,7 +23,7 @@ from assistants.api.service import close_service
 from assistants.api.uploads import part_form
 from assistants.api.v1 import VersionedRoute, run_is_modifiable
 from assistants.api.validation import translate
-from assistants.proxy.deviations import Deviation, deviations, shown
+from assistants.proxy.deviations import Deviation, deviations, loaded, shown
 from assistants.proxy.order import Begin
 from assistants.proxy.report import Report
 from assistants.proxy.upstream import NAME, Upstream
@@ -116,6 +116,8 @@ class Forwarding:
             answer = await self._send(request, content)
             if answer.is_success:
                 await _check_request(call, request, form, tell)
+                if call.name in _BEGINS:
+                    _check_kind(await request.body(), answer, tell)
             if media_type(answer) == "application/json" and (call.model is not None or not answer.is_success):
                 return await read(answer, NAME, self._verification(call, request, answer, tell))
         except ApiError as error:
@@ -211,6 +213,14 @@ async def _check_request(call: Call, request: Request, form: Form[Any] | None, t
     except HTTPException:
         refusal = malformed_json()
     tell(Deviation("request", refusal.code or "refused here", refusal.param or "", shown(refusal.message)))
+
+
+def _check_kind(content: bytes, answer: httpx2.Response, tell: Tell) -> None:
+    """Whether a stream comes where, and only where, one was asked for."""
+    body = loaded(content)
+    asked = isinstance(body, dict) and cast("dict[str, Any]", body).get("stream") is True
+    if media_type(answer) in ("application/json", EVENTS) and asked != (media_type(answer) == EVENTS):
+        tell(Deviation("response", "wrong value", "content-type", shown(answer.headers["content-type"])))
 
 
 async def _seen(chunks: AsyncIterator[bytes], form: Form[Any]) -> AsyncIterator[bytes]:

@@ -14,7 +14,7 @@ from openai import OpenAI
 from assistants.settings import settings
 from tests.processes import Proxy, eventually
 from tests.upstream import EVENTS, Answer, Asked, Upstream
-from tests.wire import ASSISTANT, RUN, THREAD, changed, framed, hello, page, run, said
+from tests.wire import ASSISTANT, RUN, THREAD, Event, changed, framed, hello, page, run, said, searched
 from tests.worker import load_function_app, worker
 
 TIMEOUT = 1
@@ -111,7 +111,7 @@ def streamed(*events: Any, **others: Any) -> Answer:
         ),
         pytest.param(
             "/assistants/asst_1", answered(changed(ASSISTANT, tools=[{"type": "function", "function": {}}])),
-            {("response", "missing field", "tools[].function.function.name")}, id="a missing field inside",
+            {("response", "missing field", "tools[].function.name")}, id="a missing field inside",
         ),
         pytest.param(
             "/assistants/asst_1", answered(changed(ASSISTANT, tools=[{"type": "web_search"}])),
@@ -162,8 +162,30 @@ def test_what_deviates_is_passed_on_unchanged_and_reported(
 
 
 class TestStreams:
-    def test_a_faithful_stream_is_not_reported(self, proxy: Proxy, upstream: Upstream):
-        assert self.reported(proxy, upstream, streamed(*hello())) == set()
+    @pytest.mark.parametrize("events", [hello(), searched()], ids=["a text", "a search of files"])
+    def test_a_faithful_stream_is_not_reported(self, proxy: Proxy, upstream: Upstream, events: list[Event]):
+        assert self.reported(proxy, upstream, streamed(*events)) == set()
+
+    def test_what_deviates_in_a_search_of_files_is_reported(self, proxy: Proxy, upstream: Upstream):
+        events = json.loads(json.dumps(searched()))
+        (call,) = events[6][1]["step_details"]["tool_calls"]
+        call["file_search"]["results"][0] |= {"score": 2, "rank": 1}
+        (part,) = events[-6][1]["delta"]["content"]
+        part["text"]["annotations"][0]["page"] = 3
+        place = "thread.run.step.completed.step_details.tool_calls[].file_search.results[]"
+        assert self.reported(proxy, upstream, streamed(*events)) == {
+            ("stream", "wrong value", f"{place}.score"),
+            ("stream", "unknown field", f"{place}.rank"),
+            ("stream", "unknown field", "thread.message.delta.delta.content[].text.annotations[].page"),
+        }
+
+    def test_a_stream_that_was_not_asked_for_is_reported_as_is_one_that_does_not_come(
+        self, proxy: Proxy, upstream: Upstream
+    ):
+        upstream.answer = streamed(*hello())
+        _, reported = found(proxy, lambda: ask(proxy, "/threads/thread_1/runs", {"assistant_id": "asst_1"}))
+        assert reported == {("response", "wrong value", "content-type")}
+        assert self.reported(proxy, upstream, answered(RUN)) == {("response", "wrong value", "content-type")}
 
     def test_comments_and_other_line_ends_are_no_deviation(self, proxy: Proxy, upstream: Upstream):
         chunks = [b": \n\n", *(chunk.replace(b"\n", b"\r\n") for chunk in framed(*hello()))]
