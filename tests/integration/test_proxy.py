@@ -258,6 +258,17 @@ class TestStreams:
             ]
         assert names == [*(name for name, _ in hello()[:8]), "error"]
 
+    def test_a_stream_that_falls_silent_ends_with_an_error_too(self, proxy: Proxy, upstream: Upstream):
+        more = threading.Event()
+        upstream.answer = streamed(*hello(), before_each=more)
+        got, reported = found(proxy, lambda: self.stream(proxy))
+        more.set()
+        first, error, done = got.content.split(b"\n\n", 2)
+        assert first + b"\n\n" == framed(*hello())[0]
+        assert b"did not answer in time" in error
+        assert done == b"event: done\ndata: [DONE]\n\n"
+        assert reported == {("stream", "cut", "the stream broke off")}
+
     def test_each_event_is_passed_on_before_the_next_one_comes(self, proxy: Proxy, upstream: Upstream):
         more = threading.Event()
         upstream.answer = streamed(*hello(), before_each=more)
@@ -565,11 +576,18 @@ async def test_it_is_the_same_behind_microsofts_worker(upstream: Upstream, monke
         client.headers["api-key"] = KEY
         upstream.answer = streamed(*hello()[1:])
         got = await client.post("/v1/threads/thread_1/runs", json=BODY)
+        upstream.answer = answered(FILE)
+        headers = {"content-type": FORM}
+        uploaded = await client.post(
+            "/v1/files", content=framed_form(PURPOSE, FILE_PART, ("new", b"")), headers=headers
+        )
         report = (await client.get("/proxy/report")).json()
     await function_app.api.state.backend.close()
     settings.cache_clear()
     assert got.content == b"".join(framed(*hello()[1:]))
-    assert "thread.run.queued comes before thread.run.created" in [each["place"] for each in report["deviations"]]
+    assert uploaded.json() == FILE
+    places = {each["place"] for each in report["deviations"]}
+    assert {"thread.run.queued comes before thread.run.created", "new"} <= places
 
 
 def test_without_a_models_endpoint_the_upstream_is_asked(proxy: Proxy, upstream: Upstream):
