@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import itertools
 import json
+import random
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -58,7 +59,7 @@ class _State:
         return record
 
     def _scripted(self, matches: Callable[[Reply], bool]) -> Reply | None:
-        reply = next((reply for reply in self.replies if matches(reply)), None)
+        reply = next((reply for reply in self.replies if matches(reply) and random.random() < reply.chance), None)
         if reply is not None:
             reply.times -= 1
             if reply.times == 0:

@@ -183,3 +183,10 @@ async def test_requests_are_kept_without_keys(client: httpx2.AsyncClient):
 
 async def test_a_misspelt_script_is_refused(client: httpx2.AsyncClient):
     assert (await client.post("/script", json=[{"txt": "hi"}])).status_code == 400
+
+
+async def test_a_reply_that_is_left_to_chance_answers_a_part_of_the_requests(client: httpx2.AsyncClient):
+    await client.post("/script", json=[{"chance": 0.5, "times": -1, "text": "tails"}])
+    said = [(await complete(client, ask("heads")))["choices"][0]["message"]["content"] for _ in range(100)]
+    assert set(said) == {"tails", "You said: heads"}
+    assert 20 < said.count("tails") < 80
