@@ -93,6 +93,9 @@ async def tell(channel: Channel, work: Awaitable[None], request_id: str) -> None
     await channel.first_sent()
     try:
         await work
+    except asyncio.CancelledError:  # the process is stopping, and the run goes on without this stream
+        channel.emit("error", server_error(request_id).body()["error"])
+        raise
     except Exception as error:
         log.error("%s: a stream broke off", request_id, exc_info=error)
         shown = error if isinstance(error, ApiError) else server_error(request_id)

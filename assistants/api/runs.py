@@ -12,8 +12,8 @@ from assistants.api.service import service
 from assistants.api.threads import find_thread, with_attachments
 from assistants.api.v1 import VersionedRoute, run_is_modifiable
 from assistants.engine import lifecycle, streaming
+from assistants.engine.lifecycle import together
 from assistants.engine.narration import Narrator
-from assistants.engine.streaming import together
 from assistants.schema.base import RunId, ThreadId
 from assistants.schema.lists import Page as ListPage
 from assistants.schema.runs import CreateRun, ModifyRun, Run, SubmitToolOutputs

@@ -127,7 +127,7 @@ class Attendance:
         again = await change_run(
             self._store, key, lambda run: machine.sent_again(run, late, self._now()), "tools called again", document
         )
-        if again is not None:
+        if again is not None and again.value.active:
             await call_server_tools(self._store, key, [call for call in again.value.unanswered if call.id in late])
 
     async def _drive(

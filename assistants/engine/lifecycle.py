@@ -6,9 +6,9 @@ Every request is a net as well: a run that is met past its time is ended, and on
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from azure.core.exceptions import AzureError
 
@@ -32,6 +32,7 @@ from assistants.schema.messages import Message
 from assistants.schema.runs import RunStatus
 from assistants.state import turns
 from assistants.state.messages import Fold, put_record
+from assistants.state.purging import purge
 from assistants.state.resources import store_ids
 from assistants.state.runs import Look, RunRecord
 from assistants.state.store import RunKey, Store
@@ -40,6 +41,9 @@ from assistants.storage.documents import Conflict, Document
 from assistants.storage.ids import blob_name
 
 log = logging.getLogger("assistants.engine")
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 async def find_run(store: Store, key: RunKey) -> Document[RunRecord]:
@@ -194,11 +198,15 @@ async def start_thread_and_run(
     deadline, parts = _Deadline(store), [b"".join(messages)]
     run = run.model_copy(update={"thread_stores": store_ids(thread.tool_resources)})
     look, _ = await asyncio.gather(_announce(store, key, run), store.messages.create_log(key.project, key.thread))
-    _, created = await asyncio.gather(
-        store.messages.fill_log(key.project, key.thread, messages),
-        _create(store, key, _claimed(store, run, token, parts)),
-    )
-    deadline.check()
+    try:
+        _, created = await together(
+            store.messages.fill_log(key.project, key.thread, messages),
+            _create(store, key, _claimed(store, run, token, parts)),
+        )
+        deadline.check()
+    except ApiError:
+        await _clear_away(store, key)
+        raise
     await store.threads.create(key.thread_name, thread.model_copy(update={"last_run_id": key.run}))
     await _follow_up(store, key, created.value, look)
     return Started(created, look, parts)
@@ -327,7 +335,10 @@ async def _commit(
         await check_idle(store, key.project, thread.value)
         if thread.value.segments != run.value.segments:
             segments = thread.value.segments
-            run = await store.runs.replace(run, run.value.model_copy(update={"segments": segments}))
+            try:
+                run = await store.runs.replace(run, run.value.model_copy(update={"segments": segments}))
+            except Conflict:  # given up as never committed, meanwhile
+                raise unavailable() from None
 
 
 async def _follow_up(store: Store, key: RunKey, run: RunRecord, look: Look) -> None:
@@ -353,6 +364,24 @@ async def _take_back(store: Store, key: RunKey) -> None:
         await store.runs.delete(key.name)
     except AzureError as error:
         log.warning("run %s: not taken back: %s", key.run, error)
+
+
+async def _clear_away(store: Store, key: RunKey) -> None:
+    """Clear away a run and a thread that were not committed: the look-again item may have looked for them already."""
+    try:
+        await purge(store, key.project, key.thread)
+    except AzureError as error:
+        log.warning("thread %s: not cleared away: %s", key.thread, error)
+
+
+async def together(first: Awaitable[A], second: Awaitable[B]) -> tuple[A, B]:
+    """Two results found at the same time, when both are there; of two errors the first one's is raised."""
+    ones, others = await asyncio.gather(first, second, return_exceptions=True)
+    if isinstance(ones, BaseException):
+        raise ones
+    if isinstance(others, BaseException):
+        raise others
+    return ones, others
 
 
 def _first_look(store: Store) -> float:

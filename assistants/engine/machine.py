@@ -190,9 +190,9 @@ def unheard(run: RunRecord, now: float, patience: float) -> list[ToolCall]:
 
 
 def sent_again(run: RunRecord, call_ids: set[str], now: float) -> RunRecord | None:
-    """Note that the items of these calls are sent again."""
+    """Note that the items of these calls are sent again. None: there is nobody to answer to any more."""
     turn = run.turn
-    if turn is None or not call_ids:
+    if turn is None or not call_ids or not run.active:
         return None
     calls = [call.model_copy(update={"sent_at": now}) if call.id in call_ids else call for call in turn.calls]
     return _write(run, now, turns=[*run.turns[:-1], turn.model_copy(update={"calls": calls})])

@@ -6,15 +6,15 @@ The run outlives its stream. Whatever becomes of its driver, the telling follows
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from azure.core.exceptions import AzureError
 
 from assistants.engine import machine
 from assistants.engine.attendance import Attendance
 from assistants.engine.hold import Hold
-from assistants.engine.lifecycle import Started, attended, find_run, nudge, submit_outputs
+from assistants.engine.lifecycle import Started, attended, find_run, nudge, submit_outputs, together
 from assistants.engine.narration import Narrator
 from assistants.engine.transitions import change_run
 from assistants.schema.runs import RunStatus
@@ -23,9 +23,6 @@ from assistants.state.store import RunKey, Store
 from assistants.storage.documents import Document
 
 log = logging.getLogger("assistants.engine")
-
-A = TypeVar("A")
-B = TypeVar("B")
 
 FOLLOW = 0.5
 """Seconds between two looks at a run that another process drives."""
@@ -92,10 +89,12 @@ async def drive(attendance: Attendance, store: Store, key: RunKey, taken: Taken,
             await attendance.carry_on(taken.hold, taken.parts, taken.look, narrator, stay=True)
         except AzureError as error:
             log.warning("run %s: its stream no longer drives it: %s", key.run, error)
+            await nudge(store, key, taken.hold.run)  # no item is there to be delivered again, but the look-again item
         except asyncio.CancelledError:
             await nudge(store, key, taken.hold.run)  # this process is stopping; another one goes on
             raise
         document = taken.hold.document
+        narrator.see(document.value)  # whatever went wrong may have gone wrong between the write and its telling
     while _goes_on(document.value):
         await asyncio.sleep(FOLLOW)
         newer = await store.runs.read_newer(document)
@@ -103,16 +102,6 @@ async def drive(attendance: Attendance, store: Store, key: RunKey, taken: Taken,
             return
         document = await attended(store, key, newer)
         narrator.see(document.value)
-
-
-async def together(first: Awaitable[A], second: Awaitable[B]) -> tuple[A, B]:
-    """Two results found at the same time; of two errors the first one's is raised."""
-    ones, others = await asyncio.gather(first, second, return_exceptions=True)
-    if isinstance(ones, BaseException):
-        raise ones
-    if isinstance(others, BaseException):
-        raise others
-    return ones, others
 
 
 def _goes_on(run: RunRecord) -> bool:

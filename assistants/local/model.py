@@ -1,6 +1,7 @@
 """A demo model: an OpenAI-compatible endpoint without a brain, which tests can script.
 
-Left alone it calls the offered functions that the user's text names, quotes the tool results it is given, else echoes.
+Left alone it calls the offered functions that the user's text names, quotes the tool results it is given (of what a
+search found, the best passage), else echoes.
 
     POST /v1/chat/completions, POST /v1/embeddings, GET /v1/models    as OpenAI
     POST   /script      a JSON list of `Reply` objects, used in order by the requests that they match; embeddings are

@@ -138,7 +138,7 @@ async def test_the_sdk_reads_such_an_event_as_an_error_event():
     assert event.data.message == "No thread found with id 'thread_x'."
 
 
-async def test_a_stream_that_is_cut_short_still_says_done():
+async def test_a_stream_that_is_cut_short_says_so():
     channel = Channel()
     working = asyncio.create_task(tell(channel, asyncio.sleep(60), "req_1"))
     reading = channel.read()
@@ -147,4 +147,6 @@ async def test_a_stream_that_is_cut_short_still_says_done():
     rest = asyncio.create_task(taken(reading))
     await asyncio.sleep(0.01)
     working.cancel()
-    assert await rest == DONE
+    error, done = (await rest).split(b"\n\n", 1)
+    assert error.startswith(b"event: error\n")
+    assert done == DONE

@@ -1,0 +1,459 @@
+"""What must hold whatever happens: of every write as it happens, and of what is left in the end."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from azure.core.exceptions import AzureError
+from pydantic_core import from_json
+
+from assistants.engine.machine import MAX_TAKEOVERS, TABLE
+from assistants.schema.errors import ApiError
+from assistants.schema.runs import RunStatus
+from assistants.settings import Settings
+from assistants.state.runs import ACTIVE, FUNCTION
+from assistants.state.turns import message_id, step_id
+from tests.simulation.loop import Lane
+from tests.simulation.model import Model
+from tests.simulation.network import EPOCH, Network
+from tests.simulation.processes import Gone
+from tests.simulation.users import Deed, Users
+
+Json = dict[str, Any]
+
+CLOCKS = 2.0
+"""Seconds by which the clocks of two processes differ once they have seen an answer of storage."""
+
+UNSURE_CLOCKS = 21.0
+"""Seconds by which they may differ where answers were late."""
+
+PROMPT = 6.0
+"""Seconds within which everything is attended to when nothing goes wrong."""
+
+NOT_CREATED = "The run was not created in time."
+
+_ACTIVE = {status.value for status in ACTIVE}
+_FOLLOWING = {
+    before.value: {before.value, *(after.value for after in TABLE.get(before, {}).values())} for before in RunStatus
+}
+_KEPT_AFTER_THE_END = ("metadata", "committed")
+
+
+@dataclass
+class Track:
+    """What is known of a run beside its document."""
+
+    run: Json
+    maker: Lane | None = None
+    """The process that created it."""
+    token: str | None = None
+    holder: object = None
+    claims: int = 0
+    """Since the last progress."""
+    waits_since: float | None = None
+    """Since when it needs nothing but somebody to attend to it."""
+    cancelling_since: float | None = None
+    ended_at: float | None = None
+    sent: dict[str, float] = field(default_factory=dict)
+    """When the item of each server tool's call was sent first."""
+
+
+class Watch:
+    """Sees every change of a blob, and says what is wrong with it."""
+
+    def __init__(self, network: Network, settings: Settings, calm: bool) -> None:
+        self._network = network
+        self._settings = settings
+        self._calm = calm
+        self.tracks: dict[str, Track] = {}
+        self.commits: dict[str, float] = {}
+        """When each run was committed, by its id."""
+        self.held_up: set[str] = set()
+        """Those of them whose commit was on its way for some time."""
+        self.told: dict[str, dict[str, bytes]] = defaultdict(dict)
+        """The first record of each message, by thread."""
+        self.gone: set[str] = set()
+        """Threads that were deleted."""
+        self.problems: list[str] = []
+        self.quiet_since: float | None = None
+        self.polled = False
+        self.lost: set[str] = set()
+        self.runs: dict[str, Json] = {}
+        """The documents as they are, by id."""
+
+    def written(self, container: str, name: str, before: bytes | None, after: bytes | None) -> None:
+        if container == "runs":
+            self._run(name, before, after)
+        elif container == "threads":
+            self._thread(name, before, after)
+        elif container == "messages" and after is not None:
+            if before is None:
+                self._log_made(name)
+            self._log(name, after[len(before or b"") :])
+
+    def _problem(self, text: str) -> None:
+        self.problems.append(text)
+        if self._network.trace:
+            self._network.trace(f"PROBLEM {text}")
+
+    # Threads and their logs.
+
+    def _thread(self, name: str, before: bytes | None, after: bytes | None) -> None:
+        if after is None:
+            self.gone.add(name.split("/")[1])
+            return
+        old: Json = from_json(before)["value"] if before else {}
+        new: Json = from_json(after)["value"]
+        last, run = old.get("last_run_id"), new["last_run_id"]
+        if run == last:
+            return
+        if last in self.runs and self.runs[last]["status"] in _ACTIVE:
+            self._problem(f"{run} was committed while {last} was active on the same thread")
+        if run is not None:
+            self.commits.setdefault(run, self._network.now)
+            if self._network.disturbed:
+                self.held_up.add(run)
+            if run not in self.runs:
+                self._problem(f"{run} was committed before it was written")
+            else:
+                self._see_waiting(self.tracks[run], None)
+
+    def _log_made(self, name: str) -> None:
+        _, thread, segment = name.split("/")
+        if thread in self.gone and segment == "00000" and not self._network.disturbed:
+            self._problem(f"the log of {thread} was made anew after its end")
+
+    def _log(self, name: str, records: bytes) -> None:
+        thread = name.split("/")[1]
+        known = self.told[thread]
+        for line in records.splitlines():
+            put = from_json(line).get("put")
+            if not put:
+                continue
+            first = known.setdefault(put["id"], line)
+            if first != line:
+                self._problem(f"the message {put['id']} was appended with two contents")
+            if put["status"] == "in_progress":
+                self._problem(f"the message {put['id']} was appended in progress")
+            run = self.runs.get(put["run_id"]) if put["run_id"] else None
+            if run and run["id"] not in self.commits:
+                self._problem(f"{run['id']} said something, though it was never committed")
+            if run and not any(message_id(run["id"], number) == put["id"] for number in range(len(run["turns"]))):
+                self._problem(f"{run['id']}: a message was appended of a turn that is not recorded")
+
+    # Runs.
+
+    def _run(self, name: str, before: bytes | None, after: bytes | None) -> None:
+        identifier = name.split("/")[2]
+        if after is None:
+            self.runs.pop(identifier, None)
+            return
+        new: Json = from_json(after)["value"]
+        track = self.tracks.get(identifier)
+        if track is None or before is None:
+            track = self.tracks[identifier] = Track(new, self._network.caller)
+            if new["claim"]:
+                track.token, track.holder = new["claim"]["token"], self._network.caller
+        else:
+            for problem in self._changed(track, track.run, new):
+                self._problem(f"{identifier}: {problem}")
+        track.run = self.runs[identifier] = new
+        if identifier in self.commits or new["committed"]:
+            self._see_waiting(track, new)
+
+    def _changed(self, track: Track, old: Json, new: Json) -> Iterable[str]:
+        now = self._network.now
+        was, is_ = old["status"], new["status"]
+        if is_ not in _FOLLOWING[was]:
+            yield f"{was} became {is_}"
+        if was not in _ACTIVE:
+            changed = [name for name in new if name not in _KEPT_AFTER_THE_END and new[name] != old[name]]
+            if changed:
+                yield f"{', '.join(changed)} changed after the run was {was}"
+            return
+        yield from self._turns(new["id"], old["turns"], new["turns"])
+        if old["prompt"] is not None and new["prompt"] != old["prompt"]:
+            yield "its prompt changed"
+        yield from self._claims(track, old, new)
+        for call in new["turns"][-1]["calls"] if new["turns"] else ():
+            if call["sent_at"] is not None:
+                track.sent.setdefault(call["id"], call["sent_at"])
+        if is_ not in _ACTIVE:
+            track.ended_at = now
+            yield from self._ended(track, new)
+
+    def _turns(self, run: str, old: list[Json], new: list[Json]) -> Iterable[str]:
+        if len(new) > len(old) + 1 or len(new) < len(old):
+            yield f"{len(old)} turns became {len(new)}"
+        for number, (before, after) in enumerate(zip(old, new, strict=False)):
+            if any(before[name] != after[name] for name in ("started_at", "text", "refusal", "finish", "usage")):
+                yield f"turn {number} was recorded twice"
+            for call, later in zip(before["calls"], after["calls"], strict=True):
+                if call["output"] is not None and later["output"] != call["output"]:
+                    yield f"the output of {call['id']} was replaced"
+                if call["output"] is None and later["output"] is not None and call["type"] != FUNCTION:
+                    yield from self._heard(run, call)
+        for number, turn in enumerate(new[:-1]):
+            if any(call["output"] is None for call in turn["calls"]):
+                yield f"it went on after turn {number} without all outputs"
+
+    def _heard(self, run: str, call: Json) -> Iterable[str]:
+        """The output of a server tool has arrived, after a while."""
+        waited = self._since(self.tracks[run].sent[call["id"]]) - self._settings.retrieval_delay
+        if waited > self._patience(run) + (0 if self._calm else self._settings.look_again):
+            yield f"{call['id']} was answered after {waited:.0f} s"
+
+    def _claims(self, track: Track, old: Json, new: Json) -> Iterable[str]:
+        now, claim = self._network.now, new["claim"]
+        unsure = CLOCKS if self._calm else UNSURE_CLOCKS
+        known: Json = old["claim"] or {"until": 0, "token": None}
+        live = known["until"] > now + unsure
+        if claim and claim["token"] != track.token:
+            if live and known["token"] != claim["token"]:
+                yield "a live claim was taken away"
+            track.token, track.holder = claim["token"], self._network.caller
+            track.claims += 1
+            if self._calm and track.claims > 1:
+                yield "it was taken up again though nothing went wrong"
+            if track.claims > MAX_TAKEOVERS:
+                yield f"it was taken up {track.claims} times without progress"
+        elif not claim and live and self._network.caller is not track.holder:
+            yield f"another process ended a live claim ({new['status']})"
+        if len(new["turns"]) > len(old["turns"]) or _outputs(new) > _outputs(old) or new["takeovers"] == 0:
+            track.claims = 0
+
+    def _ended(self, track: Track, run: Json) -> Iterable[str]:
+        identifier, thread = run["id"], run["thread_id"]
+        if run["status"] == "failed" and not run["last_error"]:
+            yield "it failed without a word"
+        if identifier not in self.commits:
+            return  # nobody was told of it
+        if run["status"] == "completed" and _outputs(run) < sum(len(turn["calls"]) for turn in run["turns"]):
+            yield "it completed without all outputs"
+        if thread not in self.gone:
+            for number, turn in enumerate(run["turns"]):
+                said = turn["text"] is not None or turn["refusal"] is not None
+                if said and message_id(identifier, number) not in self.told[thread]:
+                    yield f"it ended before the message of turn {number} was in the thread"
+        if track.cancelling_since is not None:
+            waited = self._since(track.cancelling_since)
+            if waited > self._patience(identifier):
+                yield f"cancelling took {waited:.0f} s"
+        if run["status"] == "expired" and run["turns"]:
+            unheard = [
+                call["id"] for call in run["turns"][-1]["calls"]
+                if call["output"] is None and call["sent_at"] is not None
+                and self._since(track.sent[call["id"]]) > self._patience(identifier) + self._settings.look_again
+            ]  # fmt: skip
+            if unheard:
+                yield f"it expired while {unheard} were not called again"
+        late = self._since(run["expires_at"])
+        if late > self._patience(identifier):
+            yield f"it ended {late:.0f} s after its time was over"
+
+    def _see_waiting(self, track: Track, new: Json | None) -> None:
+        """Note since when a run waits for nothing but attendance, and whether it waited for too long."""
+        run = new or track.run
+        if track.waits_since is not None and new is not None:
+            waited = self._since(track.waits_since)
+            if waited > self._patience(run["id"]):
+                self._problem(f"{run['id']} ({run['status']}): nobody attended to it for {waited:.0f} s")
+        answered = not any(
+            call["output"] is None for turn in run["turns"][-1:] if turn["parked"] for call in turn["calls"]
+        )
+        ready = run["status"] in ("queued", "in_progress") and answered
+        waits = (ready or run["status"] == "cancelling") and run["claim"] is None
+        track.waits_since = self._network.now if waits else None
+        if run["status"] != "cancelling":
+            track.cancelling_since = None
+        elif track.cancelling_since is None:
+            track.cancelling_since = self._network.now
+
+    def _since(self, time: float) -> float:
+        """Seconds since a time, as far as nothing went wrong in them."""
+        if self._calm:
+            return self._network.now - time
+        if self.quiet_since is None:
+            return 0.0
+        return self._network.now - max(time, EPOCH + self.quiet_since, EPOCH + self._network.trouble_until)
+
+    def _patience(self, run: str) -> float:
+        """Seconds within which a run is attended to once nothing goes wrong any more (the honest bound)."""
+        if self._calm:
+            return PROMPT
+        bound = self._settings.look_again + self._settings.claim + 10
+        if run not in self.lost:
+            return bound
+        return bound + 40 if self.polled else bound + 600
+
+
+def _outputs(run: Json) -> int:
+    return sum(call["output"] is not None for turn in run["turns"] for call in turn["calls"])
+
+
+def verdict(watch: Watch, users: Users, model: Model, contents: Mapping[str, Mapping[str, bytes]]) -> Iterable[str]:
+    """What is wrong with what is left, and with what clients were told."""
+    yield from watch.problems
+    marked = _by_mark(watch)
+    for identifier in watch.commits:
+        track = watch.tracks.get(identifier)
+        if track is None or track.run["thread_id"] in watch.gone:
+            continue
+        if track.run["status"] in _ACTIVE:
+            yield f"{identifier} is {track.run['status']} for ever"
+    for run in watch.runs.values():
+        if run["id"] in watch.commits and run["thread_id"] not in watch.gone and run["status"] not in _ACTIVE:
+            told = watch.told[run["thread_id"]]
+            for message in run["additional_messages"]:
+                if message["id"] not in told:
+                    yield f"{run['id']}: a message that came with it is not in the thread"
+        elif run["id"] not in watch.commits and run["status"] in _ACTIVE and not _orphaned(watch.tracks[run["id"]]):
+            yield f"{run['id']} was not committed, and is still {run['status']}"
+    for thread in watch.gone:
+        left = [name for names in contents.values() for name in names if name.split("/")[1] == thread]
+        if left:
+            yield f"{left} are left of a deleted thread"
+    for deed in users.deeds:
+        yield from (f"{deed}: {problem}" for problem in _kept(deed, watch, marked, users))
+    for stream in users.streams:
+        if stream.deed.thread in watch.gone:
+            continue  # it just ends
+        problems = stream.problems()
+        if problems and not _is_torn(stream, watch):
+            yield from (f"stream of {stream.deed}: {problem}" for problem in problems)
+        yield from (f"stream of {stream.deed}: {problem}" for problem in _truthful(stream, watch))
+    yield from _prompts(model, users)
+
+
+def _orphaned(track: Track) -> bool:
+    """Whether whoever was held up while creating it died before it could take it back."""
+    return track.maker is None or track.maker.dead
+
+
+def _by_mark(watch: Watch) -> dict[str, list[Json]]:
+    found: dict[str, list[Json]] = defaultdict(list)
+    for track in watch.tracks.values():
+        found[track.run["model"]].append(track.run)
+    return found
+
+
+def _kept(deed: Deed, watch: Watch, marked: Mapping[str, list[Json]], users: Users) -> Iterable[str]:
+    """Whether what a client was told has happened has, and what it was told has not has not."""
+    if isinstance(deed.answer, Exception) and not _allowed(deed, users):
+        yield f"raised {deed.answer!r}"
+    if deed.thread in watch.gone:
+        return
+    match deed.what:
+        case "create run" | "create thread and run":
+            runs = marked.get(deed.mark, [])
+            committed = [run for run in runs if run["id"] in watch.commits]
+            if deed.refused and committed:
+                yield "was refused, but the run was committed"
+            if deed.done and not committed:
+                yield "was accepted, but no run was committed"
+            given_up = (run for run in committed if (run["last_error"] or {}).get("message") == NOT_CREATED)
+            if deed.done and any(run["id"] not in watch.held_up for run in given_up):
+                yield "was accepted, and given up as never created"
+            extra = _count(watch, f"{deed.mark}+")
+            if deed.refused and extra:
+                yield "was refused, but its messages are there"
+        case "submit":
+            outputs = {
+                call["output"]
+                for track in watch.tracks.values()
+                if track.run["id"] == deed.run
+                for turn in track.run["turns"]
+                for call in turn["calls"]
+            }
+            stored = [output for output in deed.sent.values() if output in outputs]
+            if deed.done and len(stored) < len(deed.sent):
+                yield "was accepted, but its outputs are lost"
+            if deed.refused and stored:
+                yield "was refused, but its outputs were taken"
+        case "cancel":
+            if deed.done and watch.tracks[str(deed.run)].run["status"] not in ("cancelled", *_ACTIVE):
+                yield f"was accepted, but the run is {watch.tracks[str(deed.run)].run['status']}"
+        case "add message" | "create thread":
+            count = _count(watch, deed.mark, exact=True)
+            if deed.done and count != 1:
+                yield f"was accepted, and the message is there {count} times"
+            if deed.refused and count:
+                yield "was refused, but the message is there"
+        case "retrieve run":
+            shown: Any = deed.answer
+            over = EPOCH + deed.began - shown.expires_at if deed.done and shown.expires_at else 0
+            if over > UNSURE_CLOCKS and shown.status != "expired":
+                yield f"was shown as {shown.status} {over:.0f} s after its time was over"
+        case _:
+            pass
+
+
+def _allowed(deed: Deed, users: Users) -> bool:
+    """Whether such an error may be answered."""
+    error = deed.answer
+    if isinstance(error, ApiError):
+        return error.status < 500 or not users.calm
+    return not users.calm and isinstance(error, (AzureError, Gone))
+
+
+def _count(watch: Watch, text: str, exact: bool = False) -> int:
+    found = f'"value":"{text}"' if exact else f'"value":"{text}'
+    encoded = found.encode()
+    return sum(encoded in line for lines in watch.told.values() for line in lines.values())
+
+
+def _truthful(stream: Any, watch: Watch) -> Iterable[str]:
+    """Whether a stream that was heard to its end told what is in the run's document."""
+    if not stream.whole or stream.deed.run not in watch.runs:
+        return
+    run = watch.runs[stream.deed.run]
+    texts = [turn["text"] for turn in run["turns"] if turn["text"] is not None]
+    told: dict[str, str] = {}
+    last = ""
+    for name, data in stream.events():
+        if name == "thread.message.delta":
+            parts = (part["text"]["value"] for part in data["delta"]["content"] if part["type"] == "text")
+            told[data["id"]] = told.get(data["id"], "") + "".join(parts)
+        elif name.startswith("thread.message.") and name.rpartition(".")[2] in ("completed", "incomplete"):
+            whole = "".join(part["text"]["value"] for part in data["content"] if part["type"] == "text")
+            if whole not in texts:
+                yield f"{name} says {whole!r}, which was never recorded"
+            if stream.begin != "outputs":
+                yield from _differs(told.get(data["id"], ""), whole)
+        elif name.startswith("thread.run.") and not name.startswith("thread.run.step."):
+            last = data["status"]
+        elif name == "error":
+            last = "error"
+    if last not in (run["status"], "requires_action", "error"):
+        yield f"it ends with {last}, and the run is {run['status']}"
+
+
+def _is_torn(stream: Any, watch: Watch) -> bool:
+    """Whether its driver was lost in the middle of a turn that nobody recorded before the run ended from outside."""
+    run = watch.runs.get(stream.deed.run)
+    begun = {
+        data["id"] for name, data in stream.events() if name in ("thread.message.created", "thread.run.step.created")
+    }
+    return run is not None and bool(begun & _of_turn(run["id"], len(run["turns"])))
+
+
+def _of_turn(run: str, number: int) -> set[str]:
+    return {message_id(run, number), step_id(run, number, "tool_calls"), step_id(run, number, "message_creation")}
+
+
+def _differs(told: str, whole: str) -> Iterable[str]:
+    """A driver that lost its claim may have told what another one then heard differently, in other words."""
+    if told.split("|")[:3] == whole.split("|")[:3] and told != whole:
+        yield f"its deltas make {told!r}, and the message is {whole!r}"
+
+
+def _prompts(model: Model, users: Users) -> Iterable[str]:
+    """Whether the model was always asked with the same messages, and with all outputs."""
+    for name, prompts in model.prompts.items():
+        before = [message["content"] for message in prompts[0] if message["role"] == "user"]
+        for messages in prompts:
+            if [message["content"] for message in messages if message["role"] == "user"] != before:
+                yield f"{name}: its prompt changed between turns"
+            if any(message["role"] == "tool" and not message["content"] for message in messages):
+                yield f"{name}: the model was asked without an output"

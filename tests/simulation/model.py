@@ -1,0 +1,160 @@
+"""A model that follows scripts of its own making: a run's `model` names one."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import httpx2
+import openai
+from openai.types.chat import ChatCompletionChunk
+
+from tests.simulation.loop import LANE
+
+FUNCTION, RETRIEVAL = "lookup", "retrieval"
+
+HANGS = 1_500.0
+"""Seconds for which a model that says nothing says nothing."""
+
+
+class Turn(NamedTuple):
+    """What the model says in one turn of a run."""
+
+    calls: tuple[str, ...] = ()
+    says: bool = True
+    pieces: int = 2
+    think: float = 0.0
+    """Seconds before the first word."""
+    pause: float = 0.0
+    """Seconds between words."""
+    finish: str = "stop"
+    trouble: str | None = None
+    """`busy`: refuses the first two attempts; `refuses`; `breaks`: in the middle; `odd`: an error of no kind; `hangs`;
+    `kills` its caller."""
+
+
+@dataclass
+class Script:
+    """The turns of a run, and how often each was asked for."""
+
+    turns: list[Turn]
+    asked: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def takes(self) -> float:
+        """Seconds for all that it says, if nothing holds it up."""
+        return sum(turn.think + turn.pause * (turn.pieces + len(turn.calls)) for turn in self.turns)
+
+    @property
+    def fails(self) -> bool:
+        return any(turn.trouble not in (None, "busy") for turn in self.turns)
+
+
+def script(chance: random.Random) -> Script:
+    """A script of up to three turns, of which any may go wrong."""
+    rounds = chance.choices((0, 1, 2), (45, 42, 13))[0]
+    turns = [
+        Turn(
+            calls=chance.choice(
+                (
+                    (FUNCTION,),
+                    (FUNCTION, FUNCTION),
+                    (RETRIEVAL,),
+                    (RETRIEVAL, RETRIEVAL),
+                    (FUNCTION, RETRIEVAL),
+                    (RETRIEVAL, FUNCTION, RETRIEVAL),
+                )
+            ),
+            says=chance.random() < 0.35,
+            pieces=1,
+            think=_think(chance),
+            pause=chance.choice((0, 0, 0.1, 1)),
+            finish="tool_calls",
+            trouble="busy" if chance.random() < 0.05 else None,
+        )
+        for _ in range(rounds)
+    ]
+    trouble = chance.choices((None, "busy", "refuses", "breaks", "odd", "hangs", "kills"), (80, 3, 4, 4, 2, 4, 3))[0]
+    finish = chance.choices(("stop", "length", "content_filter"), (90, 5, 5))[0]
+    return Script(
+        [
+            *turns,
+            Turn(
+                pieces=chance.choice((0, 1, 2, 4)),
+                think=_think(chance),
+                pause=chance.choice((0, 0, 0.1, 1, 6)),
+                finish=finish,
+                trouble=trouble,
+            ),
+        ]
+    )
+
+
+def _think(chance: random.Random) -> float:
+    return chance.choices((0, 0.2, 2, 40), (40, 40, 15, 5))[0]
+
+
+class Model:
+    """A chat-completions endpoint."""
+
+    def __init__(self, killed: Callable[[Any], bool]) -> None:
+        self.scripts: dict[str, Script] = {}
+        self.prompts: dict[str, list[list[dict[str, Any]]]] = {}
+        self._killed = killed
+
+    async def stream(self, body: dict[str, Any]) -> AsyncIterator[ChatCompletionChunk]:
+        name, messages = body["model"], body["messages"]
+        script = self.scripts[name]
+        self.prompts.setdefault(name, []).append(messages)
+        number = sum("tool_calls" in message for message in messages)
+        attempt = script.asked.get(number, 0)
+        script.asked[number] = attempt + 1
+        turn = script.turns[number]
+        await asyncio.sleep(turn.think)
+        match turn.trouble:
+            case "kills":
+                if self._killed(LANE.get()):
+                    await asyncio.sleep(HANGS)
+            case "busy" if attempt < 2:
+                raise openai.RateLimitError("busy", response=_answer(429), body=None)
+            case "refuses":
+                raise openai.BadRequestError("no", response=_answer(400), body=None)
+            case "hangs":
+                await asyncio.sleep(HANGS)
+            case _:
+                pass
+        if turn.says:
+            yield _chunk(content=f"{name}|{number}|{attempt}|")
+        for piece in range(turn.pieces):
+            await asyncio.sleep(turn.pause)
+            if turn.trouble == "breaks" and piece:
+                raise openai.APIConnectionError(request=_REQUEST)
+            if turn.trouble == "odd":
+                raise LookupError("no such word")
+            yield _chunk(content=f" word{piece}")
+        for index, called in enumerate(turn.calls):
+            await asyncio.sleep(turn.pause)
+            identifier = f"call-{name}-{number}-{index}"
+            yield _call(index, identifier, called, "")
+            yield _call(index, None, None, f'{{"attempt": {attempt}}}')
+        yield _chunk(finish=turn.finish)
+
+
+_REQUEST = httpx2.Request("POST", "https://model.example/v1/chat/completions")
+
+
+def _answer(status: int) -> httpx2.Response:
+    return httpx2.Response(status, request=_REQUEST)
+
+
+def _chunk(content: str | None = None, finish: Any = None, calls: Any = None) -> Any:
+    """A chunk as far as it is looked at; the SDK's own classes take their time."""
+    delta = SimpleNamespace(content=content, refusal=None, tool_calls=calls)
+    return SimpleNamespace(usage=None, choices=[SimpleNamespace(delta=delta, finish_reason=finish)])
+
+
+def _call(index: int, identifier: str | None, name: str | None, arguments: str) -> Any:
+    function = SimpleNamespace(name=name, arguments=arguments)
+    return _chunk(calls=[SimpleNamespace(index=index, id=identifier, function=function)])

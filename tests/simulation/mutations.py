@@ -1,0 +1,318 @@
+"""The rules of a run's life (docs of the engine), each of them taken away: what the simulation has to find."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+
+from assistants.engine import driver, ending, lifecycle, machine, publication, streaming
+from assistants.engine.attendance import Attendance
+from assistants.engine.completion import Completion
+from assistants.engine.driver import Driver, call_server_tools
+from assistants.engine.hold import Hold
+from assistants.engine.items import WORK, LookAgain, run_key
+from assistants.engine.publication import publish
+from assistants.schema.runs import RunStatus
+from assistants.state.runs import Look, RunRecord
+from assistants.state.threads import ThreadRecord
+from assistants.storage.documents import Conflict, Document, Documents
+from assistants.storage.ids import derived
+from assistants.storage.logs import Logs, NoLog
+from assistants.storage.queues import Queues, Receipt
+
+Patch = Callable[[], AbstractContextManager[object]]
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A rule of the design that does not hold any more."""
+
+    rule: int
+    without: str
+    patch: Patch
+
+
+def _replaced(owner: Any, name: str, new: Any) -> Patch:
+    return lambda: mock.patch.object(owner, name, new)
+
+
+def _all(*patches: Patch) -> Patch:
+    @contextmanager
+    def together() -> Iterator[None]:
+        with ExitStack() as stack:
+            for patch in patches:
+                stack.enter_context(patch())
+            yield
+
+    return together
+
+
+async def _nothing(*_: object, **__: object) -> None:
+    """Done in place of what is left out."""
+
+
+def _none(*_: object, **__: object) -> None:
+    """In place of what is left out."""
+
+
+# 1. One conditional write commits a run's creation.
+
+_write, _replace, _was_created = Documents._write, Documents.replace, Attendance._was_created
+
+
+async def _unsettled(self: Any, name: str, value: Any, writes: tuple[str, ...], condition: dict[str, Any]) -> Any:
+    content = self._envelope(writes=writes, value=value).model_dump_json().encode()
+    blob = self._container.get_blob_client(name)
+    try:
+        answer = await blob.upload_blob(content, **condition)
+    except (ResourceExistsError, ResourceModifiedError, ResourceNotFoundError):
+        raise Conflict(name) from None
+    return Document(name, value, str(answer["etag"]), writes)
+
+
+def _blind(model: type) -> Patch:
+    async def replace(self: Any, known: Any, value: Any) -> Any:
+        if isinstance(value, model):
+            return await self._write(known.name, value, known.writes, {"overwrite": True})
+        return await _replace(self, known, value)
+
+    return _replaced(Documents, "replace", replace)
+
+
+async def _taken_for_created(self: Attendance, key: Any, document: Any) -> bool:
+    return True
+
+
+async def _only_if_written(self: Attendance, key: Any, document: Any) -> bool:
+    return document.value.committed
+
+
+async def _unwritten(store: Any, key: Any, run: RunRecord) -> Document[RunRecord]:
+    return Document(key.name, run, '"none"')
+
+
+_follow_up = lifecycle._follow_up
+
+
+async def _written_late(store: Any, key: Any, run: RunRecord, look: Look) -> None:
+    await store.runs.create(key.name, run)
+    await _follow_up(store, key, run, look)
+
+
+# 2. Announce before commit.
+
+
+async def _unannounced(store: Any, key: Any, run: RunRecord) -> Look:
+    return Look(id="none", pop_receipt="none")
+
+
+def _look_again(when: str) -> Patch:
+    async def look(self: Any, item: LookAgain) -> None:
+        key = run_key(item)
+        document = await self._store.runs.read(key.name)
+        if document is None:
+            await self._thread_is_there(key)
+            return
+        run = document.value
+        if not run.active or (when == "not when parked" and run.status is RunStatus.REQUIRES_ACTION):
+            return
+
+        async def successor() -> Receipt:
+            return await self._store.queues.send(WORK, item.model_dump(), self._store.settings.look_again)
+
+        first = when in ("not when parked", "not sooner")
+        look = Look(id=sent.id, pop_receipt=sent.pop_receipt) if first and (sent := await successor()) else None
+        if await self._was_created(key, document):
+            await self._attend(key, document, look, await self._log(key, item.segments))
+        if when == "afterwards":
+            await successor()
+
+    return _replaced(Attendance, "_look_again", look)
+
+
+async def _unattended(store: Any, key: Any, document: Any) -> Any:
+    return document
+
+
+# 3. One driver at a time.
+
+_end, _ended = machine.end, Driver._ended
+
+
+def _never_expired(self: Any, run: RunRecord) -> Any:
+    found = _ended(self, run)
+    return None if found and found[0] is machine.Event.EXPIRE else found
+
+
+# 4. Record, then publish.
+
+_hold_write, _publish, _driver_end, _message = Hold.write, Driver._publish, Driver._end, publication.message
+
+
+async def _published_first(self: Any, decide: Any, why: str) -> Any:
+    if why == "tools called":
+        preview = decide(self.run)
+        if preview is not None and len(preview.turns) > len(self.run.turns):
+            await publish(self._store, self.key, preview)
+    return await _hold_write(self, decide, why)
+
+
+async def _published_unless_last(self: Any, hold: Hold) -> None:
+    assert hold.run.unpublished is not None
+    if machine.conclusion(hold.run.unpublished) is None:
+        await _publish(self, hold)
+
+
+async def _published_last(self: Any, hold: Hold, *arguments: Any) -> None:
+    await _driver_end(self, hold, *arguments)
+    await publish(self._store, hold.key, hold.run)
+
+
+async def _unpublished(store: Any, key: Any, run: RunRecord) -> int:
+    return run.segments
+
+
+_times = iter(range(10**9))
+
+
+def _under_a_new_id(run: RunRecord, number: int) -> Any:
+    message = _message(run, number)
+    return message and message.model_copy(update={"id": derived("msg_", run.id, number, next(_times))})
+
+
+# 5. Parallel tools meet at the rendezvous.
+
+_park, _ready = machine.park, machine.ready
+
+
+def _last_answer(run: RunRecord, call_id: str, output: str, now: float, found: object = None) -> RunRecord | None:
+    if not run.active or run.turn is None:
+        return None
+    calls = [call.model_copy(update={"output": None}) if call.id == call_id else call for call in run.turn.calls]
+    turn = run.turn.model_copy(update={"calls": calls})
+    forgetful = run.model_copy(update={"turns": [*run.turns[:-1], turn]})
+    return machine._write(machine._answered(forgetful, {call_id: {"output": output}}, now), now)
+
+
+def _ready_before_all_answered(run: RunRecord, now: float) -> bool:
+    return run.status in (RunStatus.QUEUED, RunStatus.IN_PROGRESS) and not machine.held(run, now)
+
+
+def _parked_under_claim(run: RunRecord, now: float, look: Look | None, stay: bool = False) -> RunRecord | None:
+    parked = _park(run, now, look, stay)
+    return parked and parked.model_copy(update={"claim": run.claim})
+
+
+async def _called_first(self: Any, decide: Any, why: str) -> Any:
+    if why == "tools called" and (preview := decide(self.run)) is not None:
+        await call_server_tools(self._store, self.key, preview.unanswered)
+        await asyncio.sleep(1)
+    return await _hold_write(self, decide, why)
+
+
+# 6. The prompt is fixed at the first claim.
+
+_claim = machine.claim
+
+
+def _claim_with_a_new_prompt(run: RunRecord, *arguments: Any) -> RunRecord | None:
+    return _claim(run.model_copy(update={"prompt": None}), *arguments)
+
+
+# 7. No silence.
+
+
+def _end_without_a_word(run: RunRecord, event: Any, now: float, error: Any = None, reason: Any = None) -> Any:
+    return _end(run, event, now, None, reason)
+
+
+# 8. Cancel.
+
+
+async def _watched_for_expiry(self: Any, hold: Hold) -> str:
+    while self._now() < hold.run.expires_at:
+        await self._look_after(hold, driver.WATCH)
+    return "expired"
+
+
+# 9. Deleting a thread.
+
+_send, _append = Queues.send, Logs.append
+
+
+async def _send_no_purge(self: Any, queue: str, item: Any, delay: float = 0) -> Receipt:
+    if item.get("kind") == "purge":
+        return Receipt("none", "none")
+    return await _send(self, queue, item, delay)
+
+
+async def _append_anew(self: Any, name: str, records: bytes) -> int:
+    try:
+        return await _append(self, name, records)
+    except NoLog:
+        await self.create(name)
+        return await _append(self, name, records)
+
+
+MUTATIONS: Sequence[Mutation] = (
+    Mutation(1, "a look at the run that locks the thread", _replaced(lifecycle, "active_run", _nothing)),
+    Mutation(1, "the condition of the commit", _blind(ThreadRecord)),
+    Mutation(1, "settling a lost answer by reading again", _replaced(Documents, "_write", _unsettled)),
+    Mutation(
+        1,
+        "the run's document before the commit",
+        _all(_replaced(lifecycle, "_create", _unwritten), _replaced(lifecycle, "_follow_up", _written_late)),
+    ),
+    Mutation(1, "reading the thread of a run not committed", _replaced(Attendance, "_was_created", _taken_for_created)),
+    Mutation(1, "attending to a run found committed", _replaced(Attendance, "_was_created", _only_if_written)),
+    Mutation(1, "giving up a creation never committed", _replaced(machine, "discard", _none)),
+    Mutation(1, "refusing to commit late", _replaced(lifecycle._Deadline, "check", _none)),
+    Mutation(2, "a look-again item before the commit", _replaced(lifecycle, "_announce", _unannounced)),
+    Mutation(2, "a successor of the look-again item", _look_again("never")),
+    Mutation(2, "the successor being sent first", _look_again("afterwards")),
+    Mutation(2, "the successor while outputs are awaited", _look_again("not when parked")),
+    Mutation(
+        2,
+        "requests being a net",
+        _all(_replaced(lifecycle, "attended", _unattended), _replaced(streaming, "attended", _unattended)),
+    ),
+    Mutation(3, "heeding a live claim", _replaced(machine, "held", lambda run, now: False)),
+    Mutation(3, "the condition of a write to a run", _blind(RunRecord)),
+    Mutation(3, "checking the token when a write is repeated", _replaced(machine, "holds", lambda run, token: True)),
+    Mutation(3, "renewing the claim", _replaced(Hold, "renew", Hold.refresh)),
+    Mutation(3, "the limit of takeovers", _replaced(machine, "MAX_TAKEOVERS", 10**9)),
+    Mutation(3, "the driver's own expiry", _replaced(Driver, "_ended", _never_expired)),
+    Mutation(4, "recording a turn before its message is appended", _replaced(Hold, "write", _published_first)),
+    Mutation(
+        4,
+        "the last message before the end",
+        _all(_replaced(Driver, "_publish", _published_unless_last), _replaced(Driver, "_end", _published_last)),
+    ),
+    Mutation(4, "publishing before ending an unheld run", _replaced(ending, "publish", _unpublished)),
+    Mutation(4, "ids that follow from run and turn", _replaced(publication, "message", _under_a_new_id)),
+    Mutation(5, "calling a server tool again", _replaced(machine, "unheard", lambda run, now, patience: [])),
+    Mutation(5, "the first output winning", _replaced(machine, "answer", _last_answer)),
+    Mutation(5, "waiting for all outputs", _replaced(machine, "ready", _ready_before_all_answered)),
+    Mutation(5, "letting go of a parked run", _replaced(machine, "park", _parked_under_claim)),
+    Mutation(5, "the last output setting the run going", _replaced(Attendance, "_nudge", _nothing)),
+    Mutation(
+        5,
+        "recording calls before their items are sent",
+        _all(_replaced(Hold, "write", _called_first), _replaced(driver, "call_server_tools", _nothing)),
+    ),
+    Mutation(6, "the prompt of the first claim", _replaced(machine, "claim", _claim_with_a_new_prompt)),
+    Mutation(6, "the driver appending what came with the run", _replaced(Attendance, "_add_missing", _nothing)),
+    Mutation(7, "the poison handler", _replaced(Attendance, "_give_up", _nothing)),
+    Mutation(7, "the words with which a run fails", _replaced(machine, "end", _end_without_a_word)),
+    Mutation(7, "the model's error", _replaced(Completion, "error", None)),
+    Mutation(7, "failing a run that goes wrong again and again", _replaced(Attendance, "_fail", _nothing)),
+    Mutation(8, "an item for a run cancelled or answered", _replaced(lifecycle, "nudge", _nothing)),
+    Mutation(8, "the driver noticing a cancellation", _replaced(Driver, "_watch", _watched_for_expiry)),
+    Mutation(9, "the purge item", _replaced(Queues, "send", _send_no_purge)),
+    Mutation(9, "a log never being made anew", _replaced(Logs, "append", _append_anew)),
+)
+"""Each of them breaks one sentence of the rules, by the smallest thing that makes it hold."""

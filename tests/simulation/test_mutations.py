@@ -1,0 +1,31 @@
+"""The simulation finds what the rules of a run's life keep away: each of them is taken away, and it notices."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from tests.simulation.mutations import MUTATIONS, Mutation
+from tests.simulation.world import simulate
+
+WITHIN = 1_000
+"""Schedules."""
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: f"{mutation.rule}-{mutation.without}")
+def test_it_is_noticed_when_a_rule_does_not_hold(mutation: Mutation):
+    with mutation.patch():
+        noticed = next((seed for seed in range(WITHIN) if simulate(seed).problems), None)
+    assert noticed is not None
+    assert not simulate(noticed).problems
+
+
+def test_every_rule_is_tried():
+    assert {mutation.rule for mutation in MUTATIONS} == set(range(1, 10))
