@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 MATRIX := $(patsubst tests/matrix/%.txt,$(VENV)/matrix/%/.requirements,$(wildcard tests/matrix/*.txt))
 
-.PHONY: setup run test simulate matrix node bench lint format clean
+.PHONY: setup run test simulate races soak matrix node bench lint format clean
 
 setup: $(VENV)/.requirements $(VENV)/.azurite
 
@@ -28,6 +28,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.streaming $(ARGS)
 	$(BIN)/python -m benchmarks.proxy
 	$(BIN)/python -m benchmarks.search
+	$(BIN)/python -m benchmarks.searching
 
 run: setup
 	$(BIN)/python -m assistants.local $(ARGS)
@@ -36,8 +37,15 @@ test: lint node
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 	$(if $(findstring tests/,$(ARGS)),,$(BIN)/python -m pytest tests/client -n 2 --dist loadfile --through-proxy)
 
+# As many schedules as ARGS says; then for longer than the tests do it: requests that meet, storage in trouble, and a soak.
 simulate: setup
 	$(BIN)/python -m tests.simulation $(ARGS)
+
+races: setup
+	$(BIN)/python -m pytest -s --timeout 1800 --rounds 300 --trouble 20 tests/faults/test_races.py tests/faults/test_trouble.py $(ARGS)
+
+soak: setup
+	$(BIN)/python -m tests.soak $(ARGS)
 
 # The versions of the SDK that tests/matrix tries.
 matrix: $(MATRIX)

@@ -8,7 +8,9 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from typing_extensions import Self
 
-_PROJECT = re.compile(r"[A-Za-z0-9_-]{1,63}")
+PROJECT = "[A-Za-z0-9_-]{1,63}"
+"""The pattern of a project's name."""
+
 _HASHED_KEY = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -210,7 +212,7 @@ class Settings(BaseSettings):
             return value
         keys = dict(_pairs(value, "API_KEYS"))
         for key, project in keys.items():
-            if not _PROJECT.fullmatch(project):
+            if not re.fullmatch(PROJECT, project):
                 raise ValueError("API_KEYS: a project is 1 to 63 letters, digits, dashes or underscores")
             if key.startswith("sha256:") and not _HASHED_KEY.fullmatch(key):
                 raise ValueError("API_KEYS: a hashed key is sha256: and 64 lower-case hexadecimal digits")

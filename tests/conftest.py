@@ -6,13 +6,18 @@ import pytest
 from openai import OpenAI
 
 from assistants.local.azurite import Azurite, Storage
+from tests.fuzz import Fuzz
 from tests.processes import Fronted, Model, Service
 from tests.sdk import CLIENTS, connect
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--sdk", default=CLIENTS[0], help=f"kinds of clients of tests/client: {','.join(CLIENTS)}, or all")
+    parser.addoption("--rounds", type=int, default=12, help="rounds of each race in tests/faults/test_races.py")
+    parser.addoption("--trouble", type=float, default=8, help="seconds of it in tests/faults/test_trouble.py")
     parser.addoption("--through-proxy", action="store_true", help="a proxy before each service, which may find nothing")
+    parser.addoption("--fuzz-seed", type=int, default=1, help="what bad input is made from")
+    parser.addoption("--fuzz-cases", type=int, default=1, help="so many times as much bad input")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,6 +30,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if found := item.get_closest_marker("direct"):
                 item.add_marker(pytest.mark.skip(reason=found.args[0]))
+
+
+@pytest.fixture(scope="session")
+def fuzz(pytestconfig: pytest.Config) -> Fuzz:
+    return Fuzz(pytestconfig.option.fuzz_seed, pytestconfig.option.fuzz_cases)
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,9 @@ def call(name: str, call_id: str, **arguments: str) -> dict[str, Any]:
 class Conversation:
     """Starts its first run at once; `client` may be replaced when the service has moved."""
 
+    pause = 0.05
+    """Seconds between two looks at a run that is waited for."""
+
     def __init__(self, client: OpenAI, question: str, *tools: Any) -> None:
         self.client = client
         self.question = question
@@ -67,7 +70,7 @@ class Conversation:
             assert run.status == status or run.status in ACTIVE, f"{run.status}: {run.last_error}"
             return run if run.status == status else None
 
-        return eventually(arrived, seconds)
+        return eventually(arrived, seconds, self.pause)
 
     def submit(self, outputs: Mapping[str, str]) -> Run:
         return self.client.beta.threads.runs.submit_tool_outputs(

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import httpx2
 from azure.storage.queue import BinaryBase64DecodePolicy
@@ -13,6 +13,7 @@ from openai import AsyncOpenAI
 from assistants.api import service as services
 from assistants.api.app import create_api
 from assistants.engine.attendance import Attendance
+from assistants.engine.endpoint import Model
 from assistants.engine.items import WORK
 from assistants.ingestion.cutting import Cutter
 from assistants.ingestion.ingestion import Ingestion
@@ -21,15 +22,15 @@ from assistants.local.azurite import Storage
 from assistants.search.embedder import Embedder, NoEmbedder
 from assistants.search.searcher import Searcher
 from assistants.state.store import Store
-from tests.attending import ScriptedModel, open_store
+from tests.attending import open_store
+
+M = TypeVar("M", bound=Model)
 
 
-class InProcess:
+class InProcess(Generic[M]):
     """The service and the SDK that talks to it, both in the running event loop."""
 
-    def __init__(
-        self, store: Store, model: ScriptedModel, api: FastAPI, client: AsyncOpenAI, embedder: Embedder
-    ) -> None:
+    def __init__(self, store: Store, model: M, api: FastAPI, client: AsyncOpenAI, embedder: Embedder) -> None:
         self.store, self.model, self.api, self.client = store, model, api, client
         self.searcher, self.ingestion = Searcher(store, embedder), Ingestion(store, Cutter(embedder).cut)
         self.attendance = Attendance(store, model, self.searcher)
@@ -46,8 +47,8 @@ class InProcess:
 
 @asynccontextmanager
 async def in_process(
-    storage: Storage, model: ScriptedModel, embedder: Embedder | None = None, **settings: str
-) -> AsyncIterator[InProcess]:
+    storage: Storage, model: M, embedder: Embedder | None = None, **settings: str
+) -> AsyncIterator[InProcess[M]]:
     """The service with these settings, and no others."""
     store, api = open_store(storage, **settings), create_api()
     api.state.loopback = True

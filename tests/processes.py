@@ -7,7 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,15 @@ class Process:
         assert self._process is not None
         self._process.send_signal(number)
 
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Meanwhile it does nothing at all, as a machine that is suspended."""
+        self.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
+
     def peak_memory(self) -> int:
         """The most bytes of memory that it has ever had, as Linux counts them."""
         assert self._process is not None
@@ -105,6 +115,10 @@ class Model(Process):
     def script(self, *replies: Mapping[str, Any]) -> None:
         """Each reply is used for the next request that contains its `match`; see `assistants.local.reply`."""
         httpx2.post(f"{self._root}/script", json=list(replies)).raise_for_status()
+
+    def forget(self) -> None:
+        """Forget all replies that are left, and all requests."""
+        httpx2.delete(f"{self._root}/script").raise_for_status()
 
     def requests(self, match: str) -> list[dict[str, Any]]:
         """The bodies of the requests whose messages contain the text."""
@@ -172,6 +186,13 @@ class Service(Fronted):
         super().__init__(["assistants.local", "--port", "0", *arguments], _settings(storage, model, settings))
 
 
+class Instance(Fronted):
+    """The service as `Service` runs it, on a machine that can be bent: see `tests.instance` for its other settings."""
+
+    def __init__(self, storage: str, model: str, **settings: str) -> None:
+        super().__init__(["tests.instance", "--port", "0"], _settings(storage, model, settings))
+
+
 class HttpSide(Fronted):
     """The service's HTTP side alone, as on an instance that attends to no queue."""
 
@@ -183,8 +204,8 @@ def _settings(storage: str, model: str, others: Mapping[str, str]) -> dict[str, 
     return {"AzureWebJobsStorage": storage, "OPENAI_BASE_URL": model, "OPENAI_API_KEY": "test", **others}
 
 
-def eventually(condition: Any, seconds: float = 30) -> Any:
-    """What `condition` returns as soon as it is true.
+def eventually(condition: Any, seconds: float = 30, pause: float = 0.05) -> Any:
+    """What `condition` returns as soon as it is true; it is asked again after `pause` seconds.
 
     Raises
     ------
@@ -194,5 +215,5 @@ def eventually(condition: Any, seconds: float = 30) -> Any:
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.05)
+        time.sleep(pause)
     return found

@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +30,7 @@ class Answer:
         Seconds before anything is said.
     """
 
-    chunks: Sequence[bytes]
+    chunks: Iterable[bytes]
     status: int = 200
     media_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -51,10 +52,11 @@ class Asked:
 
 
 class Upstream:
-    """Answers every request with `answer`. A context manager that serves from a thread."""
+    """Answers every request with `answer`, the next ones with those of `first`. A context manager that serves."""
 
     def __init__(self) -> None:
         self.answer = Answer([b"{}"])
+        self.first: deque[Answer] = deque()
         self.asked: list[Asked] = []
         self._listener = bind("127.0.0.1", 0)
         config = uvicorn.Config(self._serve, interface="asgi3", access_log=False, log_config=None, lifespan="off")
@@ -71,9 +73,9 @@ class Upstream:
         self._thread.join()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = self.answer
-        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-        asked = Asked(scope["method"], scope["path"], scope["query_string"].decode(), headers)
+        answer = self.first.popleft() if self.first else self.answer
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        asked = Asked(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), headers)
         self.asked.append(asked)
         message: Any = {"more_body": True}
         while message.get("more_body"):
@@ -88,6 +90,9 @@ class Upstream:
             if number and answer.before_each:
                 await asyncio.to_thread(answer.before_each.wait, 30)
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await asyncio.sleep(0)
+            if asked.abandoned:
+                break
         if not answer.cut:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         watch.cancel()

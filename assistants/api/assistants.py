@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 
 from assistants.api import assistantfiles
 from assistants.api.parameters import Page, Project
-from assistants.api.service import service
+from assistants.api.service import service, store_on_time
 from assistants.api.v1 import VersionedRoute
 from assistants.ingestion.resources import check, provide
 from assistants.schema.assistants import Assistant, CreateAssistant, ModifyAssistant
@@ -29,7 +29,7 @@ async def assistants_list(project: Project, page: Page) -> ListPage[Assistant]:
 @router.post("")
 async def assistants_create(project: Project, body: CreateAssistant) -> Assistant:
     """Creates an assistant."""
-    store = service().store
+    store = await store_on_time()
     record = await provide(store, project, new_assistant(store, body), body.tool_resources)
     await store.assistants.create(blob_name(project, record.id), record)
     return view(record)

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from assistants.api.multipart import Form
 from assistants.api.parameters import Project
-from assistants.api.service import service
+from assistants.api.service import service, store_on_time
 from assistants.ingestion.intake import create_file
 from assistants.ingestion.removal import delete_file
 from assistants.schema import files
@@ -50,7 +50,7 @@ async def files_list(
 @router.post("", openapi_extra=files.form(files.CreateFile))
 async def files_create(request: Request, project: Project) -> files.File:
     """Uploads a file."""
-    store = service().store
+    store = await store_on_time()
     file_id, blocks = store.ids.new("file-"), list[str]()
 
     async def keep(piece: bytes) -> None:

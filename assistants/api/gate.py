@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from azure.core.exceptions import AzureError
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -59,6 +60,8 @@ class Gate:
             if not is_page(scope["path"]):
                 scope = _admitted(scope)
             await self._app(scope, receive, send_with_headers)
+        except ClientDisconnect:
+            log.info("%s: the client went away before it had said all", request_id)
         except Exception as error:
             if answering:
                 raise

@@ -49,13 +49,16 @@ async def ask_endpoint(request: Request) -> httpx2.Response:
     Raises
     ------
     ApiError
-        The body is no JSON (400), or there is no answer (502) or none in time (504).
+        The body is no JSON that can be sent on (400), or there is no answer (502) or none in time (504).
     """
     path = request.scope["path"].removeprefix("/v1")
     if model := request.path_params.get("model"):
         path = path.removesuffix(model) + settings().endpoint_model(model)
     sent = endpoint().send(request.method, target(request.method, path), _query(request), await _body(request))
-    return await answered(sent, NAME)
+    try:
+        return await answered(sent, NAME)
+    except (ValueError, RecursionError):  # half a character, an infinite number: Python reads more than JSON has
+        raise malformed_json() from None
 
 
 async def _body(request: Request) -> object | None:
@@ -64,7 +67,7 @@ async def _body(request: Request) -> object | None:
         return None
     try:
         body: object = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise malformed_json() from None
     if not isinstance(body, dict):
         return body

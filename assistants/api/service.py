@@ -71,6 +71,16 @@ def service() -> Service:
     return _services[loop]
 
 
+async def store_on_time() -> Store:
+    """The store, for a route that makes something before it has read anything.
+
+    The first thing that a process makes would otherwise have the time of the machine's own clock, and an id by it.
+    """
+    store = service().store
+    await store.hear_time()
+    return store
+
+
 def endpoint() -> Endpoint:
     """The model's endpoint, for the running event loop; it needs no storage."""
     loop = asyncio.get_running_loop()

@@ -1,12 +1,11 @@
 """Threads."""
 
-import asyncio
 from collections.abc import Sequence
 
 from fastapi import APIRouter, Request
 
 from assistants.api.parameters import Page, Project
-from assistants.api.service import service
+from assistants.api.service import service, store_on_time
 from assistants.api.v1 import VersionedRoute
 from assistants.engine.items import WORK, Purge
 from assistants.ingestion.resources import check, equip, provide
@@ -43,14 +42,13 @@ async def threads_create(project: Project, request: Request, body: CreateThread 
     """Creates a thread, with messages if there are any."""
     if body is None and await request.body():
         raise malformed_json()  # it was null, which FastAPI does not tell from no body
-    store, body = service().store, body or CreateThread()
+    store, body = await store_on_time(), body or CreateThread()
     thread = new_thread(store, body)
     records = [put_record(new_message(store, thread.id, message)) for message in body.messages or []]
     thread = await provide(store, project, thread, body.tool_resources, attached(body.messages), THREAD_STORE)
-    await asyncio.gather(
-        store.messages.create_log(project, thread.id, records),
-        store.threads.create(blob_name(project, thread.id), thread),
-    )
+    # First the log: there is never a thread that takes no message.
+    await store.messages.create_log(project, thread.id, records)
+    await store.threads.create(blob_name(project, thread.id), thread)
     return view(thread)
 
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 
 from assistants.api.multipart import Form
 from assistants.api.parameters import Project
-from assistants.api.service import service
+from assistants.api.service import service, store_on_time
 from assistants.ingestion.intake import complete_upload
 from assistants.schema.base import UploadId
 from assistants.schema.errors import invalid, not_found
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/uploads", tags=["Uploads"])
 @router.post("")
 async def uploads_create(project: Project, body: CreateUpload) -> Upload:
     """Begins an upload, which has to be completed within an hour."""
-    store = service().store
+    store = await store_on_time()
     now = int(store.clock.now())
     record = UploadRecord(
         id=store.ids.new("upload_"),

@@ -71,18 +71,18 @@ def shown_in_v1(response: Response) -> Response:
 
 
 def _translated(model: type[v1.V1Request], content: bytes) -> bytes:
-    """The body of the request in v2; what is no JSON object is left to v2 to refuse."""
+    """The body of the request in v2; what is no JSON object, or too deep to be read, is left to v2 to refuse."""
     try:
         body: object = json.loads(content)
-    except ValueError:
+        if not isinstance(body, dict):
+            return content
+        try:
+            return json.dumps(model.model_validate(body).v2()).encode()
+        except ValidationError as error:
+            found = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
+            raise RequestValidationError(found, body=cast("dict[str, Any]", body)) from None
+    except (ValueError, RecursionError):
         return content
-    if not isinstance(body, dict):
-        return content
-    try:
-        return json.dumps(model.model_validate(body).v2()).encode()
-    except ValidationError as error:
-        found = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
-        raise RequestValidationError(found, body=cast("dict[str, Any]", body)) from None
 
 
 def _with_body(request: Request, content: bytes) -> Request:

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from assistants.api.parameters import Page, Project
-from assistants.api.service import service
+from assistants.api.service import service, store_on_time
 from assistants.ingestion.attachment import create_store, find_store
 from assistants.ingestion.removal import delete_store
 from assistants.schema.base import VectorStoreId
@@ -39,7 +39,7 @@ async def vector_stores_list(project: Project, page: Page) -> ListPage[VectorSto
 @router.post("")
 async def vector_stores_create(project: Project, body: CreateVectorStore) -> VectorStore:
     """Creates a vector store; files that are given are put into it."""
-    store = service().store
+    store = await store_on_time()
     record = new_vector_store(store.ids.new("vs_"), body, store.clock.now())
     files = [new_member(file_id, strategy=body.chunking_strategy) for file_id in body.file_ids or ()]
     return show_store(await create_store(store, project, record, files), store.clock.now())

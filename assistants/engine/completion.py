@@ -7,6 +7,7 @@ from typing import Any, cast
 import openai
 from openai.types.chat import ChatCompletionChunk
 
+from assistants.engine.machine import MAX_TOOL_CALLS
 from assistants.schema.runs import LastError, Usage
 from assistants.state.runs import Finish
 
@@ -48,12 +49,15 @@ class Completion:
     async def take(
         self, chunks: AsyncIterator[ChatCompletionChunk], heard: "Callable[[Completion], None]" = lambda _: None
     ) -> None:
-        """Take in a whole stream, with a call of `heard` after each chunk. What goes wrong becomes its trouble."""
+        """Take in a stream, with a call of `heard` after each chunk. What goes wrong becomes its trouble.
+
+        A model that says too much, or calls more tools than a run may, is not heard to the end.
+        """
         try:
             async for chunk in chunks:
                 self.add(chunk)
                 heard(self)
-                if self.length > MAX_TEXT:
+                if self.length > MAX_TEXT or len(self.calls) > MAX_TOOL_CALLS:
                     self.finish = "length"
                     return
         except Exception as error:

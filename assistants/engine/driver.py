@@ -6,18 +6,20 @@ and the loop can be entered again at any point by another process: it goes on fr
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from azure.core.exceptions import AzureError
 
 from assistants.engine import machine, outcome, tokens
 from assistants.engine.endpoint import Model
 from assistants.engine.hold import Hold
+from assistants.engine.images import load
 from assistants.engine.items import WORK, Call
 from assistants.engine.machine import Event
 from assistants.engine.modelcall import ModelCall
 from assistants.engine.narration import Listener
 from assistants.engine.preparation import Preparation, patient
+from assistants.engine.prompt import recent
 from assistants.engine.publication import publish
 from assistants.schema.messages import Message
 from assistants.schema.runs import LastError, RunStatus
@@ -69,6 +71,7 @@ class Driver:
         ThreadGone
             The thread has been deleted.
         """
+        images: Mapping[str, str] | None = None
         while True:
             run = hold.run
             if run.unpublished is None:
@@ -76,7 +79,9 @@ class Driver:
                 if expired is not None:
                     return await self._end(hold, Event.FAIL, None, look, listener, expired)
                 run = hold.run
-                call = ModelCall(self._store, self._model, run, thread)
+                if images is None:
+                    images = await load(self._store, hold.key.project, recent(run, thread))
+                call = ModelCall(self._store, self._model, run, thread, images)
                 ended = self._ended(run) or self._out_of_tokens(run, call)
                 if ended is not None:
                     return await self._end(hold, *ended, look, listener)

@@ -70,7 +70,7 @@ class EndpointEmbedder:
         try:
             found = await asyncio.gather(*calls)
         except openai.APIStatusError as error:
-            if not lacking(error):
+            if not _lacking(error):
                 raise
             self._none_until = time.monotonic() + _ASK_AGAIN
             if not self._told:
@@ -96,7 +96,7 @@ class EndpointEmbedder:
                     answer = await self._endpoint.embed(body)
                 break
             except openai.APIError as trouble:
-                wait = retry_after(trouble, attempt)
+                wait = None if _lacking(trouble) else retry_after(trouble, attempt)
                 if wait is None or attempt >= self._settings.model_retries:
                     raise
                 log.warning("embeddings are asked for again in %.1f s: %s", wait, trouble)
@@ -119,16 +119,13 @@ def batches(texts: Sequence[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def lacking(error: openai.APIStatusError) -> bool:
+def _lacking(error: openai.APIError) -> bool:
     """Whether it says that there are no embeddings, or none by this model."""
-    if error.status_code in (404, 405, 501):
-        return True
-    if error.status_code not in (400, 403, 422, 500):
+    if not isinstance(error, openai.APIStatusError) or error.status_code not in (400, 403, 404, 405, 422, 501):
         return False
-    about = error.message
-    return error.code in ("model_not_found", "OperationNotSupported", "DeploymentNotFound") or bool(
-        _NO_EMBEDDINGS.search(about) or (error.status_code != 500 and _NO_MODEL.search(about))
-    )
+    if error.status_code in (404, 405, 501) or error.code in ("model_not_found", "OperationNotSupported"):
+        return True
+    return bool(_NO_EMBEDDINGS.search(error.message) or _NO_MODEL.search(error.message))
 
 
 def vectors(answer: Any, count: int) -> list[bytes | list[float]]:

@@ -6,19 +6,23 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from assistants.state.runs import Look, RunRecord
 from assistants.state.store import RunKey
+from assistants.storage.ids import Project
 
 WORK = "work"
 """The queue of everything but the server tools, which have one each."""
+
+Segments = Annotated[int, Field(ge=1, le=100_000)]
+"""The segments of a thread's log, of which each holds tens of thousands of appends."""
 
 
 class Attend(BaseModel):
     """Attend to a run now."""
 
     kind: Literal["attend"] = "attend"
-    project: str
+    project: Project
     thread: str
     run: str
-    segments: int = 1
+    segments: Segments = 1
     look: Look | None = None
     """The run's look-again item, to be deleted by whoever finishes the run."""
 
@@ -27,24 +31,24 @@ class LookAgain(BaseModel):
     """See how a run is getting on, and go on doing so until it has ended."""
 
     kind: Literal["look"] = "look"
-    project: str
+    project: Project
     thread: str
     run: str
-    segments: int = 1
+    segments: Segments = 1
 
 
 class Purge(BaseModel):
     """Delete what is left of a deleted thread."""
 
     kind: Literal["purge"] = "purge"
-    project: str
+    project: Project
     thread: str
 
 
 class Call(BaseModel):
     """Answer one call of a server tool."""
 
-    project: str
+    project: Project
     thread: str
     run: str
     call: str

@@ -29,6 +29,7 @@ from assistants.schema.errors import (
     unavailable,
 )
 from assistants.schema.messages import Message
+from assistants.schema.runs import RunStatus
 from assistants.state import turns
 from assistants.state.messages import Fold, put_record
 from assistants.state.purging import purge
@@ -246,8 +247,10 @@ async def submit_outputs(
 
     def decide(run: RunRecord) -> RunRecord | None:
         expected, got = [call.id for call in run.awaited], [call_id for call_id, _ in outputs]
+        if machine.overdue(run, store.clock.now()):
+            raise outputs_not_accepted(RunStatus.EXPIRED.value)  # which whoever meets it next will make it
         submitted = machine.submit(run, dict(outputs), store.clock.now())
-        if submitted is None or machine.overdue(run, store.clock.now()):
+        if submitted is None:
             raise outputs_not_accepted(run.status.value)
         if sorted(expected) != sorted(got):
             raise outputs_mismatch(expected, got)

@@ -5,7 +5,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -29,11 +29,14 @@ _TOO_LONG = re.compile(
 class ModelCall:
     """One turn's worth of asking. `completion` and `prompt` are those of the latest attempt, whole or not."""
 
-    def __init__(self, store: Store, model: Model, run: RunRecord, thread: Sequence[Message]) -> None:
+    def __init__(
+        self, store: Store, model: Model, run: RunRecord, thread: Sequence[Message], images: Mapping[str, str]
+    ) -> None:
         self._store = store
         self._model = model
         self._run = run
         self.thread = thread
+        self._images = images
         self._messages = recent(run, thread)
         self.completion = Completion()
         self.prompt = self._prompt(run.turn.dropped if run.turn else 0)
@@ -65,7 +68,8 @@ class ModelCall:
             await asyncio.sleep(wait)
 
     def _prompt(self, dropped: int) -> Prompt:
-        return prompt(self._run, self.thread, self._store.settings.endpoint_model(self._run.model), dropped)
+        model = self._store.settings.endpoint_model(self._run.model)
+        return prompt(self._run, self.thread, model, dropped, self._images)
 
 
 def too_long(trouble: Exception) -> bool:

@@ -1,6 +1,6 @@
 """What the model is asked: pure functions from a run and its messages to a chat-completions request (contract, 11)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from assistants.engine import tokens
@@ -10,6 +10,7 @@ from assistants.state.runs import FUNCTION, RunRecord, Turn, usage
 from assistants.tools.registry import SERVER_TOOLS
 
 _PASSED_ON = ("temperature", "top_p", "reasoning_effort")
+_NONE: Mapping[str, str] = {}
 
 
 class Prompt(NamedTuple):
@@ -25,15 +26,18 @@ class Prompt(NamedTuple):
     """Tokens that the prompt may have."""
 
 
-def prompt(run: RunRecord, thread: Sequence[Message], model: str, dropped: int) -> Prompt:
+def prompt(
+    run: RunRecord, thread: Sequence[Message], model: str, dropped: int, images: Mapping[str, str] = _NONE
+) -> Prompt:
     """The request for the next turn, without the oldest `dropped` messages.
 
     With a prompt budget and truncation left to the service, as many more are left out as the budget demands.
+    `images` are the URLs of uploaded images, by the ids of their files.
     """
     messages = recent(run, thread)
     budget = tokens.left(run.max_prompt_tokens, usage(run).prompt_tokens)
     while True:
-        body = request(run, messages[dropped:], model)
+        body = request(run, messages[dropped:], model, images)
         estimate = tokens.of_request(body)
         found = Prompt(body, round(estimate * tokens.correction(run)), estimate, dropped, budget)
         if budget is None or found.tokens <= budget or not droppable(run, messages, dropped):
@@ -56,9 +60,11 @@ def recent(run: RunRecord, thread: Sequence[Message]) -> list[Message]:
     return messages[-kept:] if kept else messages
 
 
-def request(run: RunRecord, messages: Sequence[Message], model: str) -> dict[str, Any]:
+def request(
+    run: RunRecord, messages: Sequence[Message], model: str, images: Mapping[str, str] = _NONE
+) -> dict[str, Any]:
     """The body of the request. A parameter that the client never set is not in it."""
-    body: dict[str, Any] = {"model": model, "messages": conversation(run, messages)}
+    body: dict[str, Any] = {"model": model, "messages": conversation(run, messages, images)}
     body |= {name: value for name in _PASSED_ON if (value := getattr(run, name)) is not None}
     if run.response_format is not None and run.response_format != "auto":
         body["response_format"] = run.response_format
@@ -76,16 +82,19 @@ def request(run: RunRecord, messages: Sequence[Message], model: str) -> dict[str
     return body
 
 
-def conversation(run: RunRecord, messages: Sequence[Message]) -> list[dict[str, Any]]:
+def conversation(
+    run: RunRecord, messages: Sequence[Message], images: Mapping[str, str] = _NONE
+) -> list[dict[str, Any]]:
     """Instructions, the messages, then the run's turns with their tool outputs."""
     system = [{"role": "system", "content": run.instructions}] if run.instructions else []
-    said = [{"role": message.role, "content": content(message)} for message in messages]
+    said = [{"role": message.role, "content": content(message, images)} for message in messages]
     return [*system, *said, *(part for turn in run.turns for part in _replayed(turn))]
 
 
-def content(message: Message) -> str | list[dict[str, Any]]:
-    """Texts joined; a list of parts only where there are images."""
-    parts = [_part(part) for part in message.content]
+def content(message: Message, images: Mapping[str, str] = _NONE) -> str | list[dict[str, Any]]:
+    """Texts joined; a list of parts only where there are images. An uploaded one without a URL is only named."""
+    shown = images if message.role == "user" else _NONE  # models see no images in what they said themselves
+    parts = [_part(part, shown) for part in message.content]
     if all(part["type"] == "text" for part in parts):
         return "\n".join(part["text"] for part in parts)
     return parts
@@ -133,11 +142,14 @@ def _replayed(turn: Turn) -> list[dict[str, Any]]:
     return [said, *({"role": "tool", "tool_call_id": call.id, "content": call.output or ""} for call in turn.calls)]
 
 
-def _part(part: ContentPart) -> dict[str, Any]:
+def _part(part: ContentPart, images: Mapping[str, str]) -> dict[str, Any]:
     if part["type"] == "text":
         return {"type": "text", "text": part["text"]["value"]}
     if part["type"] == "refusal":
         return {"type": "text", "text": part["refusal"]}
     if part["type"] == "image_url":
         return {"type": "image_url", "image_url": part["image_url"]}
-    return {"type": "text", "text": f"[image {part['image_file']['file_id']}]"}
+    image = part["image_file"]
+    if url := images.get(image["file_id"]):
+        return {"type": "image_url", "image_url": {"url": url, "detail": image.get("detail", "auto")}}
+    return {"type": "text", "text": f"[image {image['file_id']}]"}

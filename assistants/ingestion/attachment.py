@@ -151,7 +151,8 @@ async def _announced(store: Store, project: str, store_id: str, files: Sequence[
         )
         if document is None or document.value.gone(now):
             raise not_found("file", file.file_id)
-        return file._replace(version=f"{token}-{number}", size=document.value.bytes)
+        known = document.value
+        return file._replace(version=f"{token}-{number}", filename=known.filename, size=known.bytes)
 
     announced = await each(announce, enumerate(once.values()))
     delay = store.settings.look_again

@@ -13,6 +13,7 @@ from assistants.ingestion.attachment import chunks_name, send_items
 from assistants.ingestion.commits import Commits
 from assistants.ingestion.items import (
     INGEST,
+    LONGEST_DELAY,
     Ingest,
     Item,
     LookAfterFile,
@@ -35,7 +36,6 @@ SMALL = 4 * 1024 * 1024
 """Bytes up to which several files are ingested at once; larger ones take turns, as each is held in memory."""
 
 _AT_ONCE = 8
-_LONGEST_DELAY = 600.0
 _GIVEN_UP = FileError(code="server_error", message="The file could not be processed after several attempts.")
 
 
@@ -124,12 +124,11 @@ class Ingestion:
     async def _processed(self, key: _Version, member: Member) -> Outcome:
         """The chunks of a file are written under the name of their version: nobody sees them until the store does."""
         async with self._small if member.size <= SMALL else self._large:
-            file = await self._store.files.read(blob_name(key.project, key.file))
-            content = await self._store.contents.read(blob_name(key.project, key.file)) if file else None
-            if file is None or content is None:
+            content = await self._store.contents.read(blob_name(key.project, key.file))
+            if content is None:
                 return Outcome(key.file, key.version, None)
             try:
-                chunks = await self._cut(file.value.filename, content, member.chunking)
+                chunks = await self._cut(member.filename, content, member.chunking)
             except Unreadable as unreadable:
                 log.info("%s in %s: %s", key.file, key.store, unreadable)
                 return Outcome(key.file, key.version, "failed", last_error=unreadable.error)
@@ -152,7 +151,7 @@ class Ingestion:
             return
         stuck = len(waiting) == item.waiting
         # A large file may just take its time: each time that nothing has moved, more is given.
-        delay = min(item.delay * 2, _LONGEST_DELAY) if stuck else self._store.settings.look_again
+        delay = min(item.delay * 2, LONGEST_DELAY) if stuck else self._store.settings.look_again
         await self._send(item.model_copy(update={"waiting": len(waiting), "delay": delay}), delay)
         if stuck:
             files = ((file_id, each.version, each.size) for file_id, each in waiting.items())

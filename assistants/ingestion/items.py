@@ -5,8 +5,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter
 
+from assistants.storage.ids import Project
+
 INGEST = "ingest"
 """The queue that moves files into vector stores."""
+
+LONGEST_DELAY = 600.0
+"""Seconds between two looks at files that have not got on."""
 
 _FILES = 16
 _BYTES = 4 * 1024 * 1024
@@ -16,7 +21,7 @@ class Ingest(BaseModel):
     """Ingest these files, if the store still waits for these versions of them."""
 
     kind: Literal["ingest"] = "ingest"
-    project: str
+    project: Project
     store: str
     files: dict[str, str]
     """Versions, by the files' ids."""
@@ -26,13 +31,13 @@ class LookAgain(BaseModel):
     """See how the files that came together are getting on, and go on doing so until all have been ingested."""
 
     kind: Literal["look"] = "look"
-    project: str
+    project: Project
     store: str
     token: str
     """What their versions begin with."""
     waiting: int
     """How many were still to be ingested when the item was sent."""
-    delay: float
+    delay: Annotated[float, Field(gt=0, le=LONGEST_DELAY)]
     """Seconds for which it was hidden."""
 
 
@@ -40,7 +45,7 @@ class PurgeStore(BaseModel):
     """Delete what is left of a deleted vector store."""
 
     kind: Literal["purge_store"] = "purge_store"
-    project: str
+    project: Project
     store: str
 
 
@@ -48,7 +53,7 @@ class PurgeFile(BaseModel):
     """Delete what is left of a deleted file."""
 
     kind: Literal["purge_file"] = "purge_file"
-    project: str
+    project: Project
     file: str
 
 
@@ -56,7 +61,7 @@ class LookAfterFile(BaseModel):
     """Delete a content that no file was made of, or a file that has expired, which nobody may ever meet."""
 
     kind: Literal["look_after_file"] = "look_after_file"
-    project: str
+    project: Project
     file: str
 
 

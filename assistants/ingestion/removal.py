@@ -17,30 +17,32 @@ LONGEST_DELAY = 6 * 86_400
 
 
 async def delete_store(store: Store, project: str, store_id: str) -> None:
-    """
+    """Delete a store. Its chunks, which nobody finds any more, are left to the queue, as there may be many.
+
     Raises
     ------
     ApiError
         There is no such vector store (404).
     """
-    document = await find_store(store, project, store_id)
+    name = blob_name(project, store_id)
+    await find_store(store, project, store_id)
     # Sent first: should this process die, the item finds what is left.
     await store.queues.send(INGEST, PurgeStore(project=project, store=store_id).model_dump(), PURGE_DELAY)
-    if not await store.vector_stores.delete(document.name):
+    if not await store.vector_stores.delete(name):
         raise not_found("vector store", store_id)
-    await purge_store(store, project, store_id)
-
-    async def forget(file_id: str) -> None:
-        await store.files.change(blob_name(project, file_id), lambda record: out_of_store(record, store_id))
-
-    await each(forget, document.value.members)
 
 
 async def purge_store(store: Store, project: str, store_id: str) -> bool:
-    """Delete a store with its chunks; whether there were any of these."""
+    """Delete a store with its chunks, whose files need not know of it any more; whether there were any of these."""
+    prefix = blob_name(project, store_id)
     # First, and again: who began the deletion may have died before it got so far.
-    await store.vector_stores.delete(blob_name(project, store_id))
-    names = [name async for name in store.chunks.names(blob_name(project, store_id) + "/")]
+    await store.vector_stores.delete(prefix)
+    names = [name async for name in store.chunks.names(f"{prefix}/")]
+
+    async def forget(file: str) -> None:
+        await store.files.change(f"{project}/{file}", lambda record: out_of_store(record, store_id))
+
+    await each(forget, {name.removeprefix(f"{prefix}/").partition("/")[0] for name in names})
     await each(store.chunks.delete, names)
     return bool(names)
 

@@ -123,8 +123,14 @@ def _results(messages: list[Json]) -> list[str]:
         for call in calls:
             names[call["id"]] = call["function"]["name"]
         if message.get("role") == "tool":
-            results.append(f"{names.get(message['tool_call_id'], 'tool')}: {_text(message)}")
+            results.append(f"{names.get(message['tool_call_id'], 'tool')}: {_gist(_text(message))}")
     return results
+
+
+def _gist(result: str) -> str:
+    """The result; of what a search found, the beginning of the best passage, with the mark to cite it by."""
+    found = re.search(r"^(【[^】]*】)\n(.{1,500})", result, re.MULTILINE)
+    return f"{found[2]}{found[1]}" if found else result
 
 
 def _joined(results: list[str]) -> str:

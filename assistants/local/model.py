@@ -1,6 +1,7 @@
 """A demo model: an OpenAI-compatible endpoint without a brain, which tests can script.
 
-Left alone it calls the offered functions that the user's text names, quotes the tool results it is given, else echoes.
+Left alone it calls the offered functions that the user's text names, quotes the tool results it is given (of what a
+search found, the best passage), else echoes.
 
     POST /v1/chat/completions, POST /v1/embeddings, GET /v1/models    as OpenAI
     POST   /script      a JSON list of `Reply` objects, used in order by the requests that they match; embeddings are
@@ -13,6 +14,7 @@ import argparse
 import asyncio
 import itertools
 import json
+import random
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -57,7 +59,7 @@ class _State:
         return record
 
     def _scripted(self, matches: Callable[[Reply], bool]) -> Reply | None:
-        reply = next((reply for reply in self.replies if matches(reply)), None)
+        reply = next((reply for reply in self.replies if matches(reply) and random.random() < reply.chance), None)
         if reply is not None:
             reply.times -= 1
             if reply.times == 0:

@@ -33,6 +33,8 @@ class Reply(BaseModel):
     """Must occur in the JSON of the request's messages."""
     times: int = 1
     """How many requests it answers; -1: every one."""
+    chance: float = 1
+    """Of the requests that it could answer, the part that it does, at random."""
     text: str | None = None
     chunks: list[str] | None = None
     """The text in these pieces; by default one per word."""

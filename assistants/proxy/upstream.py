@@ -63,7 +63,7 @@ class Upstream:
         """Close its connections."""
         await self._client.aclose()
 
-    def _headers(self, headers: Headers) -> dict[str, str]:
+    def _headers(self, headers: Headers) -> dict[bytes, bytes]:
         found = {
             name: ",".join(headers.getlist(name))
             for name in headers
@@ -73,4 +73,5 @@ class Upstream:
             credentials = {"api-key": self._key} if self.is_azure else {"authorization": f"Bearer {self._key}"}
         else:
             credentials = {name: headers[name] for name in ("authorization", "api-key") if name in headers}
-        return {**found, **credentials, "accept-encoding": "identity"}
+        sent = {**found, **credentials, "accept-encoding": "identity"}
+        return {name.encode("latin-1"): value.encode("latin-1") for name, value in sent.items()}

@@ -14,9 +14,10 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError
 
 MAX_TEXT = 256_000
 """The longest string of a request, in characters (contract, 1 and 3)."""
@@ -27,6 +28,11 @@ MAX_DEPTH = 100
 T = TypeVar("T")
 
 
+def _mapping(value: object) -> dict[str, object]:
+    """The object that a JSON value is; what is none has no keys."""
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
 class Request(BaseModel):
     """A request body: unknown fields and loose types are refused (contract, 0).
 
@@ -35,6 +41,17 @@ class Request(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, str_max_length=MAX_TEXT)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_unknown_field(cls, value: object) -> object:
+        """Only the first unknown field is told of: to complain of a million would hold up the whole process."""
+        fields = _mapping(value)
+        if len(fields) <= len(cls.model_fields):
+            return value
+        known = {name: each for name, each in fields.items() if name in cls.model_fields}
+        unknown = next(name for name in fields if name not in known)
+        return {**known, unknown: fields[unknown]}
 
 
 class Object(BaseModel):
@@ -105,9 +122,24 @@ PartId = Annotated[str, _Id("part")]
 Timestamp = int
 """Unix seconds."""
 
-Metadata = Annotated[
-    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16)
-]
+Items = Annotated[list[T], Field(fail_fast=True)]
+"""A list of a request. What is wrong with its first wrong item is told; a million items could be as wrong."""
+
+_MAX_PAIRS = 16
+
+
+def _few(value: object) -> object:
+    length = len(_mapping(value))
+    if length > _MAX_PAIRS:
+        context = {"field_type": "Dictionary", "max_length": _MAX_PAIRS, "actual_length": length}
+        raise PydanticKnownError("too_long", context)
+    return value
+
+
+Pairs = Annotated[dict[Annotated[str, Field(max_length=64)], T], Field(max_length=_MAX_PAIRS), BeforeValidator(_few)]
+"""Up to 16 pairs, counted before any of them is looked at."""
+
+Metadata = Pairs[Annotated[str, Field(max_length=512)]]
 
 
 def _no_none(value: Any) -> Any:
@@ -122,9 +154,7 @@ Name = Annotated[str, Field(min_length=1, max_length=64, pattern="^[a-zA-Z0-9_-]
 
 
 def _children(node: object) -> Iterable[object]:
-    if isinstance(node, dict):
-        return cast("dict[str, object]", node).values()
-    return cast("list[object]", node) if isinstance(node, list) else ()
+    return cast("list[object]", node) if isinstance(node, list) else _mapping(node).values()
 
 
 def _storable(value: dict[str, Any]) -> dict[str, Any]:

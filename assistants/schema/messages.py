@@ -10,6 +10,7 @@ from typing_extensions import NotRequired, TypedDict
 from assistants.schema.base import (
     MAX_TEXT,
     FileId,
+    Items,
     Metadata,
     Object,
     ObjectMetadata,
@@ -71,7 +72,7 @@ class TextInput(TypedDict):
 InputPart = Annotated[TextInput | ImageFileContent | ImageUrlContent, Field(discriminator="type")]
 InputContent = Annotated[
     Annotated[MessageText, Tag("<string>")]
-    | Annotated[list[InputPart], Field(min_length=1, max_length=500), Tag("<array>")],
+    | Annotated[Items[InputPart], Field(min_length=1, max_length=500), Tag("<array>")],
     by_json_type("a string or array of objects"),
 ]
 
@@ -139,7 +140,7 @@ class Attachment(TypedDict):
     """A file of a message, and the tools that may use it."""
 
     file_id: FileId
-    tools: list[AttachmentTool]
+    tools: Items[AttachmentTool]
 
 
 class CreateMessage(Request):
@@ -147,7 +148,7 @@ class CreateMessage(Request):
 
     role: Role
     content: InputContent
-    attachments: list[Attachment] | None = None
+    attachments: Items[Attachment] | None = None
     metadata: Metadata | None = None
 
 

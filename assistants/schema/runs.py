@@ -5,7 +5,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from assistants.schema.base import AssistantId, Metadata, NotNull, Object, ObjectMetadata, Request, Resource, Timestamp
+from assistants.schema.base import (
+    AssistantId,
+    Items,
+    Metadata,
+    NotNull,
+    Object,
+    ObjectMetadata,
+    Request,
+    Resource,
+    Timestamp,
+)
 from assistants.schema.messages import CreateMessage
 from assistants.schema.threads import CreateThread
 from assistants.schema.tools import (
@@ -77,7 +87,7 @@ class CreateRun(_RunFields):
 
     reasoning_effort: ReasoningEffort | None = None
     additional_instructions: Instructions | None = None
-    additional_messages: list[CreateMessage] | None = None
+    additional_messages: Items[CreateMessage] | None = None
 
 
 class CreateThreadAndRun(_RunFields):
@@ -103,7 +113,7 @@ class ToolOutput(Request):
 class SubmitToolOutputs(Request):
     """The outputs of all calls that a run waits for."""
 
-    tool_outputs: list[ToolOutput]
+    tool_outputs: Items[ToolOutput]
     stream: bool | None = None
 
 

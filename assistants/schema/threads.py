@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from assistants.schema.base import Metadata, NotNull, ObjectMetadata, Request, Resource, Timestamp
+from assistants.schema.base import Items, Metadata, NotNull, ObjectMetadata, Request, Resource, Timestamp
 from assistants.schema.messages import CreateMessage
 from assistants.schema.tools import NewToolResources, ToolResources
 
@@ -12,7 +12,7 @@ from assistants.schema.tools import NewToolResources, ToolResources
 class CreateThread(Request):
     """A thread to be made, perhaps with its first messages."""
 
-    messages: NotNull[list[CreateMessage]] = None
+    messages: NotNull[Items[CreateMessage]] = None
     tool_resources: NewToolResources | None = None
     metadata: Metadata | None = None
 

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, Tag
 from pydantic_core import PydanticCustomError
 from typing_extensions import NotRequired, TypedDict
 
-from assistants.schema.base import FileId, JsonObject, Metadata, Name, VectorStoreId, by_json_type
+from assistants.schema.base import FileId, Items, JsonObject, Metadata, Name, VectorStoreId, by_json_type
 
 
 class CodeInterpreterTool(TypedDict):
@@ -104,7 +104,7 @@ ChunkingStrategy = Annotated[AutoChunking | StaticChunking, Field(discriminator=
 class NewVectorStore(TypedDict):
     """The helper that makes a vector store and attaches it."""
 
-    file_ids: NotRequired[Annotated[list[FileId], Field(max_length=100_000_000)]]
+    file_ids: NotRequired[Annotated[Items[FileId], Field(max_length=100_000_000)]]
     chunking_strategy: NotRequired[ChunkingStrategy]
     metadata: NotRequired[Metadata | None]
 
@@ -122,20 +122,20 @@ MAX_CODE_FILES = 20
 class CodeInterpreterResources(TypedDict):
     """Files for the code interpreter."""
 
-    file_ids: NotRequired[Annotated[list[FileId], Field(max_length=MAX_CODE_FILES)]]
+    file_ids: NotRequired[Annotated[Items[FileId], Field(max_length=MAX_CODE_FILES)]]
 
 
 class FileSearchResources(TypedDict):
     """The vector store for file search."""
 
-    vector_store_ids: NotRequired[Annotated[list[VectorStoreId], Field(max_length=1)]]
+    vector_store_ids: NotRequired[Annotated[Items[VectorStoreId], Field(max_length=1)]]
 
 
 class NewFileSearchResources(FileSearchResources):
     """Exactly one of the two."""
 
     vector_stores: NotRequired[
-        Annotated[list[Annotated[NewVectorStore, AfterValidator(_with_files)]], Field(max_length=1)]
+        Annotated[Items[Annotated[NewVectorStore, AfterValidator(_with_files)]], Field(max_length=1)]
     ]
 
 
@@ -242,5 +242,5 @@ Temperature = Annotated[float, Field(ge=0, le=2)]
 TopP = Annotated[float, Field(ge=0, le=1)]
 Model = Annotated[str, Field(min_length=1)]
 Instructions = Annotated[str, Field(max_length=256_000)]
-AssistantTools = Annotated[list[AssistantTool], Field(max_length=128)]
-RunTools = Annotated[list[AssistantTool], Field(max_length=20)]
+AssistantTools = Annotated[Items[AssistantTool], Field(max_length=128)]
+RunTools = Annotated[Items[AssistantTool], Field(max_length=20)]

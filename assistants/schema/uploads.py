@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from assistants.schema.base import NotNull, PartId, Request, Resource, Timestamp
+from assistants.schema.base import Items, NotNull, PartId, Request, Resource, Timestamp
 from assistants.schema.files import File, FileExpiration, FilePurpose
 
 Purpose = Literal["assistants", "batch", "fine-tune", "vision"]
@@ -35,7 +35,7 @@ class AddUploadPart(Request):
 class CompleteUpload(Request):
     """The parts of the file, in their order."""
 
-    part_ids: list[PartId]
+    part_ids: Items[PartId]
     md5: NotNull[str] = None
 
 

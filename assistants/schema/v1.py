@@ -19,6 +19,7 @@ from assistants.schema.assistants import AssistantName, Description
 from assistants.schema.base import (
     AssistantId,
     FileId,
+    Items,
     Metadata,
     NotNull,
     Object,
@@ -51,10 +52,10 @@ ToolChoice = Annotated[
     ],
     by_json_type("a string or object"),
 ]
-AssistantTools = Annotated[list[Tool], Field(max_length=128)]
-AssistantFiles = Annotated[list[FileId], Field(max_length=20)]
-RunTools = Annotated[list[Tool], Field(max_length=20)]
-MessageFiles = Annotated[list[FileId], Field(max_length=10)]
+AssistantTools = Annotated[Items[Tool], Field(max_length=128)]
+AssistantFiles = Annotated[Items[FileId], Field(max_length=20)]
+RunTools = Annotated[Items[Tool], Field(max_length=20)]
+MessageFiles = Annotated[Items[FileId], Field(max_length=10)]
 
 
 class V1Request(Request):
@@ -104,7 +105,7 @@ class CreateMessage(V1Request):
 class CreateThread(V1Request):
     """A thread to be made, perhaps with its first messages."""
 
-    messages: NotNull[list[CreateMessage]] = None
+    messages: NotNull[Items[CreateMessage]] = None
     metadata: Metadata | None = None
 
 
@@ -133,7 +134,7 @@ class CreateRun(_RunFields):
     """A run to be made on a thread."""
 
     additional_instructions: Instructions | None = None
-    additional_messages: list[CreateMessage] | None = None
+    additional_messages: Items[CreateMessage] | None = None
 
 
 class CreateThreadAndRun(_RunFields):

@@ -9,10 +9,12 @@ from typing_extensions import NotRequired, Self, TypedDict
 
 from assistants.schema.base import (
     FileId,
+    Items,
     Metadata,
     NotNull,
     Object,
     ObjectMetadata,
+    Pairs,
     Request,
     Resource,
     Timestamp,
@@ -45,7 +47,7 @@ Attribute = Annotated[
     | Annotated[bool, Tag("<boolean>")],
     by_json_type("a string, decimal, or boolean"),
 ]
-Attributes = Annotated[dict[Annotated[str, Field(max_length=64)], Attribute], Field(max_length=16)]
+Attributes = Pairs[Attribute]
 AttributeValue = str | int | float | bool
 ObjectAttributes = Annotated[dict[str, AttributeValue], BeforeValidator(lambda value: {} if value is None else value)]
 """Attributes as they are shown: `{}` where there are none."""
@@ -61,7 +63,7 @@ class ExpiresAfter(TypedDict):
 class CreateVectorStore(Request):
     """A vector store to be made, perhaps with its first files."""
 
-    file_ids: NotNull[Annotated[list[FileId], Field(max_length=500)]] = None
+    file_ids: NotNull[Annotated[Items[FileId], Field(max_length=500)]] = None
     name: NotNull[str] = None
     description: NotNull[str] = None
     expires_after: NotNull[ExpiresAfter] = None
@@ -94,8 +96,8 @@ class ModifyVectorStoreFile(Request):
 class CreateVectorStoreFileBatch(Request):
     """Files to be put into a vector store: all alike, or each with attributes and chunks of its own."""
 
-    file_ids: NotNull[Annotated[list[FileId], Field(min_length=1, max_length=2000)]] = None
-    files: NotNull[Annotated[list[CreateVectorStoreFile], Field(min_length=1, max_length=2000)]] = None
+    file_ids: NotNull[Annotated[Items[FileId], Field(min_length=1, max_length=2000)]] = None
+    files: NotNull[Annotated[Items[CreateVectorStoreFile], Field(min_length=1, max_length=2000)]] = None
     attributes: Attributes | None = None
     chunking_strategy: NotNull[ChunkingStrategy] = None
 
@@ -187,7 +189,7 @@ class VectorStoreFileContent(Object):
 
 
 _Values = Annotated[
-    list[
+    Items[
         Annotated[
             Annotated[str, Tag("<string>")] | Annotated[Number, Tag("<number>")], by_json_type("a string or decimal")
         ]
@@ -214,7 +216,7 @@ class CompoundFilter(TypedDict):
     """Several filters, of which all or any must hold."""
 
     type: Literal["and", "or"]
-    filters: "list[Filter]"
+    filters: "Items[Filter]"
 
 
 Filter = Annotated[ComparisonFilter | CompoundFilter, Field(discriminator="type")]
@@ -231,7 +233,7 @@ class SearchVectorStore(Request):
     """A search: one query, or several whose results are merged."""
 
     query: Annotated[
-        Annotated[str, Tag("<string>")] | Annotated[list[str], Field(min_length=1), Tag("<array>")],
+        Annotated[str, Tag("<string>")] | Annotated[Items[str], Field(min_length=1), Tag("<array>")],
         by_json_type("a string or array of strings"),
     ]
     rewrite_query: NotNull[bool] = None

@@ -171,7 +171,7 @@ def _fresh(segments: Sequence[Segment], chunks: Sequence[tuple[int, int]]) -> Pl
     for number, (segment, chunk) in enumerate(chunks):
         at, own = segments[segment].place(chunk)
         text = segments[segment].texts[at]
-        start, end = (int(bound) for bound in text.spans[own])
+        start, end = text.spans[own].tolist()
         content = text.content[start:end]
         if (text.file_id, own, content) in same:
             kept[number] = 0

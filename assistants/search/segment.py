@@ -5,6 +5,7 @@ A segment never changes. The chunks of one file are the smallest; more files are
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -100,8 +101,12 @@ class Segment:
 
     def place(self, number: int) -> tuple[int, int]:
         """Which text a chunk is of, and its number in that."""
-        at = int(np.searchsorted(self.starts, number, side="right")) - 1
-        return at, number - int(self.starts[at])
+        at = bisect_right(self._firsts, number) - 1
+        return at, number - self._firsts[at]
+
+    @cached_property
+    def _firsts(self) -> list[int]:
+        return self.starts.tolist()
 
     def of_texts(self, flags: Flags) -> Flags:
         """What is said of texts, said of their chunks."""

@@ -8,6 +8,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from assistants.schema.messages import FileCitation
@@ -102,11 +103,10 @@ def quote(text: str, claim: str) -> str:
     """
     said = _threes(claim)
 
-    def likeness(passage: str) -> float:
-        threes = _threes(passage)
-        return len(threes & said) / math.sqrt(len(threes) + 20)
+    def likeness(passage: tuple[str, frozenset[str]]) -> float:
+        return len(passage[1] & said) / math.sqrt(len(passage[1]) + 20)
 
-    return max(_passages(text), key=likeness, default="")
+    return max(_passages(text), key=likeness, default=("", said))[0]
 
 
 def _citation(whole: str, start: int, text: str, call: ToolCall, found: Found) -> FileCitation:
@@ -137,11 +137,13 @@ def _claim(before: str) -> str:
     return _SENTENCE_END.split(said)[-1]
 
 
-def _passages(text: str) -> Iterator[str]:
-    for sentence in _SENTENCE_END.split(text):
-        yield from (found[0] for found in _PASSAGE.finditer(sentence))
+@lru_cache(maxsize=16)
+def _passages(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
+    """The passages with their letters by threes; kept, as what is cited once is mostly cited again."""
+    found = (part[0] for sentence in _SENTENCE_END.split(text) for part in _PASSAGE.finditer(sentence))
+    return tuple((passage, _threes(passage)) for passage in found)
 
 
-def _threes(text: str) -> set[str]:
+def _threes(text: str) -> frozenset[str]:
     folded = " ".join(text.casefold().split())
-    return {folded[at : at + 3] for at in range(len(folded) - 2)}
+    return frozenset(folded[at : at + 3] for at in range(len(folded) - 2))

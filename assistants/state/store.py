@@ -93,5 +93,16 @@ class Store:
             services=(blobs, queues),
         )
 
+    async def hear_time(self) -> None:
+        """Have storage correct the clock, unless it has: an answer of any kind tells the time.
+
+        Raises
+        ------
+        AzureError
+            Storage does not answer.
+        """
+        if not self.clock.corrected:
+            await self.assistants.read("time")
+
     async def close(self) -> None:
         await asyncio.gather(*(service.close() for service in self.services))

@@ -41,6 +41,7 @@ class Member(BaseModel):
     created_at: int
     ordinal: int
     version: str
+    filename: str = ""
     size: int = 0
     """Bytes of the file."""
     status: FileStatus = "in_progress"
@@ -88,12 +89,13 @@ class VectorStoreRecord(BaseModel):
 
 
 class NewMember(NamedTuple):
-    """A file that is to be put into a store; its version and its size become known on the way."""
+    """A file that is to be put into a store; its version, name and size become known on the way."""
 
     file_id: str
     attributes: Mapping[str, AttributeValue]
     chunking: StaticChunks
     version: str = ""
+    filename: str = ""
     size: int = 0
 
 
@@ -171,6 +173,7 @@ def attached(
             created_at=int(now),
             ordinal=ordinal,
             version=each.version,
+            filename=each.filename,
             size=each.size,
             attributes=dict(each.attributes),
             chunking=each.chunking,

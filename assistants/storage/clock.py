@@ -14,6 +14,8 @@ class Clock:
     def __init__(self, local: Callable[[], float] = time.time) -> None:
         self._local = local
         self._offset = 0.0
+        self.corrected = False
+        """Whether the service was heard at all; until then the time is the local clock's."""
 
     def now(self) -> float:
         return self._local() + self._offset
@@ -25,3 +27,4 @@ class Clock:
         """Take in a `Date` header (whole seconds) of an answer; `sent` and `received` are local times."""
         earliest, latest = date - received, date + 1 - sent
         self._offset = min(max(self._offset, earliest), latest)
+        self.corrected = True

@@ -4,7 +4,11 @@ import hashlib
 import re
 import secrets
 import threading
+from typing import Annotated
 
+from pydantic import Field
+
+from assistants.settings import PROJECT
 from assistants.storage.clock import Clock
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -12,6 +16,9 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 _LENGTH = 24
 _LONGEST = 64
 _TIME_LENGTH = 9  # base62 digits of a time in microseconds; enough until the year 2398
+
+Project = Annotated[str, Field(pattern=f"^{PROJECT}$")]
+"""A project, as an item names it: blobs' names begin with it as it is."""
 
 
 class IdSource:

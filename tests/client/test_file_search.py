@@ -37,13 +37,14 @@ RANKING = {"ranker": "default_2024_08_21", "score_threshold": 0.0}
 def stored(client: OpenAI, **texts: str) -> tuple[str, dict[str, str]]:
     """A vector store with a file for each text, and the ids of the files by their names."""
     store = client.vector_stores.create()
-    ids: dict[str, str] = {}
-    for name, text in texts.items():
-        file = client.files.create(file=(f"{name}.txt", text.encode()), purpose="assistants")
-        ids[name] = file.id
+    ids = {name: upload(client, name, text) for name, text in texts.items()}
     if ids:
         client.vector_stores.file_batches.create_and_poll(store.id, file_ids=list(ids.values()), poll_interval_ms=POLL)
     return store.id, ids
+
+
+def upload(client: OpenAI, name: str, text: str) -> str:
+    return client.files.create(file=(f"{name}.txt", text.encode()), purpose="assistants").id
 
 
 def searcher(client: OpenAI, *store_ids: str, tools: Any = (), **options: Any) -> str:
@@ -333,28 +334,44 @@ class TestV1:
         assert answer.is_success, answer.text
         return answer.json()
 
-    def run(self, client: OpenAI, assistant_id: str, question: str) -> dict[str, Any]:
+    def run(self, client: OpenAI, assistant_id: str, question: str, *file_ids: str) -> dict[str, Any]:
         """A run of v1 from its question to its end."""
-        body = {"assistant_id": assistant_id, "thread": {"messages": [{"role": "user", "content": question}]}}
-        run = self.v1(client, "POST", "threads/runs", body)
+        asked = {"role": "user", "content": question, "file_ids": file_ids}
+        run = self.v1(client, "POST", "threads/runs", {"assistant_id": assistant_id, "thread": {"messages": [asked]}})
         path = f"threads/{run['thread_id']}/runs/{run['id']}"
         return eventually(lambda: (found := self.v1(client, "GET", path))["status"] == "completed" and found)
 
-    def test_retrieval_searches_where_there_are_files(self, client: OpenAI, model: Model):
-        store, files = stored(client, guide=SPIRE)
-        question = unique()
+    def said(self, client: OpenAI, run: dict[str, Any]) -> dict[str, Any]:
+        """The text of the assistant's answer."""
+        return self.v1(client, "GET", f"threads/{run['thread_id']}/messages")["data"][0]["content"][0]["text"]
+
+    def assistant(self, client: OpenAI, **fields: Any) -> str:
+        return self.v1(client, "POST", "assistants", {"model": "gpt-4o", "tools": [{"type": "retrieval"}], **fields})[
+            "id"
+        ]
+
+    def test_retrieval_searches_the_assistants_files_and_quotes_them(self, client: OpenAI, model: Model):
+        file_id, question = upload(client, "guide", SPIRE), unique()
         model.script(looks_up(question, "spire"), {"match": question, "text": "High【1:0†a】."})
-        run = self.run(client, searcher(client, store), question)
+        assistant = self.assistant(client, file_ids=[file_id])
+        resources = client.beta.assistants.retrieve(assistant).tool_resources
+        assert resources is not None
+        assert resources.file_search is not None
+        (store,) = resources.file_search.vector_store_ids or [""]
+        client.vector_stores.files.poll(file_id, vector_store_id=store, poll_interval_ms=POLL)
+        run = self.run(client, assistant, question)
         steps = self.v1(client, "GET", f"threads/{run['thread_id']}/runs/{run['id']}/steps?order=asc")["data"]
         assert steps[0]["step_details"]["tool_calls"] == [{"id": "call_s", "type": "retrieval", "retrieval": {}}]
-        message = self.v1(client, "GET", f"threads/{run['thread_id']}/messages")["data"][0]
-        (annotation,) = message["content"][0]["text"]["annotations"]
-        assert annotation["file_citation"] == {"file_id": files["guide"], "quote": SPIRE}
+        (annotation,) = self.said(client, run)["annotations"]
+        assert annotation["file_citation"] == {"file_id": file_id, "quote": SPIRE}
+
+    def test_it_searches_the_files_of_a_message(self, client: OpenAI, model: Model):
+        file_id, question = upload(client, "guide", SPIRE), unique()
+        model.script(looks_up(question, "spire"), {"match": question, "text": "High【1:0†a】."})
+        (annotation,) = self.said(client, self.run(client, self.assistant(client), question, file_id))["annotations"]
+        assert annotation["file_citation"] == {"file_id": file_id, "quote": SPIRE}
 
     def test_without_files_it_is_the_fake(self, client: OpenAI, model: Model):
         question = unique()
         model.script(looks_up(question, "spire"))
-        assistant = self.v1(client, "POST", "assistants", {"model": "gpt-4o", "tools": [{"type": "retrieval"}]})
-        run = self.run(client, assistant["id"], question)
-        message = self.v1(client, "GET", f"threads/{run['thread_id']}/messages")["data"][0]
-        assert message["content"][0]["text"]["value"] == "file_search: Oslo"
+        assert self.said(client, self.run(client, self.assistant(client), question))["value"] == "file_search: Oslo"

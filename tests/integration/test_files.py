@@ -7,11 +7,16 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+from openai import NotFoundError
 from openai.types import FileObject
 
-from assistants.ingestion.items import LookAfterFile
+from assistants.ingestion.cutting import Cutter
+from assistants.ingestion.ingestion import Ingestion
+from assistants.ingestion.items import LookAfterFile, PurgeFile
 from assistants.ingestion.removal import look_after_file
 from assistants.local.azurite import Storage
+from assistants.schema.tools import ToolResources
+from assistants.search.embedder import NoEmbedder
 from assistants.state.files import FileRecord
 from assistants.state.store import Store
 from assistants.storage.ids import blob_name
@@ -98,8 +103,33 @@ async def test_an_expired_file_is_not_found_and_cleared_away(idle: Storage):
     await look_after(store, "default", file_id)
     assert await store.contents.read(name) == b"x"
     await look_after(later(store, 3601), "default", file_id)
-    assert (await store.files.read(name), await store.contents.read(name)) == (None, None)
+    assert await store.contents.read(name) is None
+    left = await store.files.read(name)
+    assert left is not None
+    assert left.value.deleted
+    item = PurgeFile(project="default", file=file_id).model_dump_json().encode()
+    for _ in range(2):
+        await Ingestion(store, Cutter(NoEmbedder()).cut).ingest(item)
+        assert await store.files.read(name) is None
     await store.close()
+
+
+async def test_a_file_that_is_being_deleted_is_put_nowhere_and_what_was_about_to_use_it_is_told(idle: Storage):
+    async with in_process(idle, ScriptedModel()) as running:
+        client, store = running.client, running.store
+        file = await client.files.create(file=("a.txt", b"x"), purpose="assistants")
+        await client.files.delete(file.id)
+        with pytest.raises(NotFoundError, match=f"No such File object: {file.id}"):
+            await client.vector_stores.create(file_ids=[file.id])
+        # What had passed that check before, and was written after it.
+        late = await client.beta.assistants.create(model="demo", tools=[{"type": "code_interpreter"}])
+        names = blob_name("default", file.id), blob_name("default", late.id)
+        await store.files.change(names[0], lambda record: record.model_copy(update={"users": [late.id]}))
+        named: ToolResources = {"code_interpreter": {"file_ids": [file.id]}}
+        await store.assistants.change(names[1], lambda record: record.model_copy(update={"tool_resources": named}))
+        await running.ingestion.ingest(PurgeFile(project="default", file=file.id).model_dump_json().encode())
+        shown = (await client.beta.assistants.retrieve(late.id)).to_dict()
+        assert shown["tool_resources"] == {"code_interpreter": {"file_ids": []}}
 
 
 async def test_files_may_be_completed_twice_at_once(idle: Storage):

@@ -202,6 +202,7 @@ async def used_two_days_ago(service: InProcess, store_id: str, days: int = 2) ->
 
 async def test_of_two_stores_that_are_made_for_a_thread_at_once_one_stays(service: InProcess):
     thread = await service.client.beta.threads.create()
+    before = {each.id async for each in service.client.vector_stores.list(limit=100)}
     messages = [(await attaching(service))["messages"][0] for _ in range(4)]
     create = service.client.beta.threads.messages.create
     await asyncio.gather(*(create(thread.id, **message) for message in messages))
@@ -210,5 +211,4 @@ async def test_of_two_stores_that_are_made_for_a_thread_at_once_one_stays(servic
     files = [each.id async for each in service.client.vector_stores.files.list(store_id)]
     assert sorted(files) == sorted(message["attachments"][0]["file_id"] for message in messages)
     assert len([each async for each in service.client.beta.threads.messages.list(thread.id)]) == 4
-    made = [each async for each in service.client.vector_stores.list(limit=100)]
-    assert [each.id for each in made if each.created_at >= thread.created_at] == [store_id]
+    assert {each.id async for each in service.client.vector_stores.list(limit=100)} - before == {store_id}

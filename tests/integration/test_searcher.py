@@ -1,5 +1,6 @@
 """The searcher over real storage."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,7 +9,9 @@ import pytest
 from assistants.ingestion.items import INGEST
 from assistants.local.azurite import Storage
 from assistants.schema.errors import ApiError
-from tests.attending import ScriptedModel, later
+from assistants.search.embedder import NoEmbedder
+from assistants.search.searcher import Searcher
+from tests.attending import ScriptedModel, later, open_store
 from tests.inprocess import InProcess, in_process
 
 SPIRES = "The spire of Strasbourg is 142 metres high."
@@ -64,3 +67,58 @@ async def test_a_store_that_is_gone_or_has_expired_is_not_searched(running: InPr
     running.searcher._store = later(running.store, DAY + 1)
     with pytest.raises(ApiError, match=f"Vector store '{store}' has expired"):
         await running.searcher.search("default", [store], ["spire"], 10)
+
+
+async def test_what_was_loaded_is_not_loaded_again(running: InProcess, monkeypatch: pytest.MonkeyPatch):
+    store = await ingested(running, SPIRES, BREAD)
+    read, names = running.store.chunks.read, list[str]()
+
+    async def counted(name: str) -> bytes | None:
+        names.append(name)
+        return await read(name)
+
+    monkeypatch.setattr(running.store.chunks, "read", counted)
+    search = running.searcher.search
+    await asyncio.gather(*(search("default", [store], ["spire"], 10) for _ in range(5)))
+    await search("default", [store], ["bread"], 10)
+    assert len(names) == 2
+
+    file = await running.client.files.create(file=("2.md", b"Something new"), purpose="assistants")
+    await running.client.vector_stores.files.create(store, file_id=file.id)
+    while (await running.client.vector_stores.retrieve(store)).file_counts.in_progress:
+        await running.attend(INGEST)
+    assert [hit.filename for hit in await search("default", [store], ["something"], 10)] == ["2.md"]
+    assert len(names) == 3
+    await running.client.vector_stores.update(store, name="renamed")
+    await search("default", [store], ["something"], 10)
+    assert len(names) == 3
+
+
+async def test_memory_is_bounded_and_a_store_beyond_the_bound_is_searched_all_the_same(
+    running: InProcess, idle: Storage
+):
+    texts = [f"{SPIRES} {'filler ' * 200}{number}" for number in range(3)]
+    stores = [await ingested(running, text) for text in texts]
+    searcher = Searcher(open_store(idle, SEARCH_CACHE_BYTES="5000"), NoEmbedder())
+    for _ in range(2):
+        for store in stores:
+            assert await searcher.search("default", [store], ["spire"], 10)
+    kept = searcher._cache._opened
+    assert list(kept) == [f"default/{store}" for store in stores[-len(kept) :]]
+    assert 0 < sum(opened.index.nbytes for opened in kept.values()) <= 5000
+    tiny = Searcher(open_store(idle, SEARCH_CACHE_BYTES="0"), NoEmbedder())
+    assert len(await tiny.search("default", stores, ["spire"], 10)) == 3
+    assert not tiny._cache._opened
+    for each in (searcher, tiny):
+        await each._store.close()
+
+
+async def test_a_search_is_a_use_of_the_store(running: InProcess):
+    store = await ingested(running, SPIRES)
+    before = (await running.client.vector_stores.retrieve(store)).last_active_at
+    running.searcher._store = later(running.store, 2 * 3600)
+    await running.searcher.search("default", [store], ["spire"], 10)
+    after = (await running.client.vector_stores.retrieve(store)).last_active_at
+    assert before is not None
+    assert after is not None
+    assert after >= before + 2 * 3600

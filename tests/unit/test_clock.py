@@ -44,6 +44,13 @@ def test_no_answer_moves_the_offset_away_from_the_truth(truth: float):
     assert distances[-1] < 0.3
 
 
+def test_a_clock_knows_whether_it_was_ever_corrected():
+    clock = Clock(lambda: 100.0)
+    assert not clock.corrected
+    clock.observe(100, 100.0, 100.0)
+    assert clock.corrected
+
+
 def test_local_time_is_not_corrected():
     clock = Clock(lambda: 100.0)
     clock.observe(200, 100.0, 100.0)

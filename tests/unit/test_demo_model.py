@@ -107,6 +107,14 @@ def test_tool_results_are_quoted_and_no_function_is_called_again():
     assert respond(body).text == "a: 22 and b: 0.06"
 
 
+def test_of_what_a_search_found_the_best_passage_is_quoted_and_cited():
+    call = {"id": "1", "type": "function", "function": {"name": "file_search", "arguments": "{}"}}
+    found = "Cite.\n\n【1:0†a.md】\nIt is high.\nSo they say.\n\n【1:1†b.md】\nIt is low."
+    result = {"role": "tool", "tool_call_id": "1", "content": found}
+    body = ask("file search", {"role": "assistant", "content": None, "tool_calls": [call]}, result)
+    assert respond(body).text == "file_search: It is high.【1:0†a.md】"
+
+
 def test_text_parts_are_read():
     body = {"messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}, {"type": "image_url"}]}]}
     assert respond(body).text == "You said: hi"
@@ -175,3 +183,10 @@ async def test_requests_are_kept_without_keys(client: httpx2.AsyncClient):
 
 async def test_a_misspelt_script_is_refused(client: httpx2.AsyncClient):
     assert (await client.post("/script", json=[{"txt": "hi"}])).status_code == 400
+
+
+async def test_a_reply_that_is_left_to_chance_answers_a_part_of_the_requests(client: httpx2.AsyncClient):
+    await client.post("/script", json=[{"chance": 0.5, "times": -1, "text": "tails"}])
+    said = [(await complete(client, ask("heads")))["choices"][0]["message"]["content"] for _ in range(100)]
+    assert set(said) == {"tails", "You said: heads"}
+    assert 20 < said.count("tails") < 80

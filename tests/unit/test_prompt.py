@@ -1,8 +1,10 @@
+from base64 import b64decode
 from typing import Any
 
 import pytest
 
 from assistants.engine import prompt
+from assistants.engine.images import data_url
 from assistants.schema.messages import Message
 from assistants.state.runs import RunRecord, ToolCall, Turn
 from assistants.tools.file_search import FILE_SEARCH
@@ -181,3 +183,31 @@ def test_an_own_message_that_is_in_the_thread_already_is_sent_once_and_last():
 )
 def test_the_content_of_a_message(parts: list[Any], sent: Any):
     assert prompt.content(message("msg_1", *parts)) == sent
+
+
+def test_an_uploaded_image_is_sent_where_its_bytes_are_known():
+    parts: list[Any] = ["Look", {"type": "image_file", "image_file": {"file_id": "file-1", "detail": "low"}}]
+    images = {"file-1": "data:image/png;base64,AA=="}
+    assert prompt.content(message("msg_1", *parts), images) == [
+        {"type": "text", "text": "Look"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA==", "detail": "low"}},
+    ]
+    assert prompt.content(message("msg_1", *parts, role="assistant"), images) == "Look\n[image file-1]"
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"\x89PNG\r\n\x1a\n...", "image/png"),
+        (b"\xff\xd8\xff\xe0...", "image/jpeg"),
+        (b"GIF89a...", "image/gif"),
+        (b"RIFF\x00\x00\x00\x00WEBPVP8 ", "image/webp"),
+        (b"RIFF\x00\x00\x00\x00WAVE", None),
+        (b"%PDF-1.7", None),
+        (b"", None),
+    ],
+)
+def test_what_an_image_is_its_bytes_say(content: bytes, kind: str | None):
+    url = data_url(content)
+    assert (url and url.partition(";")[0]) == (kind and f"data:{kind}")
+    assert url is None or b64decode(url.partition(",")[2]) == content

@@ -625,3 +625,18 @@ def test_the_documents_of_requests_tell_optional_from_nullable() -> None:
     properties = ModifyAssistant.model_json_schema()["properties"]
     assert {"type": "null"} not in properties["model"].get("anyOf", [])
     assert {"type": "null"} in properties["name"]["anyOf"]
+
+
+@pytest.mark.parametrize(
+    ("model", "body"),
+    [
+        (SubmitToolOutputs, {"tool_outputs": [0] * 1_000}),
+        (CreateThread, {"metadata": {str(number): 0 for number in range(1_000)}}),
+        (CreateThread, {str(number): 0 for number in range(1_000)}),
+        (CreateMessage, {"role": "user", "content": [0] * 400}),
+    ],
+)
+def test_of_many_mistakes_one_is_told(model: type[BaseModel], body: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate(body)
+    assert caught.value.error_count() == 1

@@ -11,7 +11,7 @@ from assistants.search.hits import Hit
 from assistants.state.citations import MAX_CITATIONS, citations
 from assistants.state.messages import put_record
 from assistants.state.runs import Found, RunRecord, ToolCall, Turn
-from assistants.state.searches import limits, ranking
+from assistants.state.searches import limits, ranking, shown
 from assistants.state.turns import message
 from assistants.tools.file_search import queries
 from assistants.tools.searching import NOTHING, told
@@ -122,3 +122,10 @@ def test_the_longest_text_with_the_most_citations_fits_a_record_of_the_log():
         assert said is not None
         assert len(citations(turns[:1], whole)) == MAX_CITATIONS
         assert json.loads(put_record(said))["put"]["content"][0]["text"]["value"] == whole
+
+
+def test_a_search_that_is_not_answered_shows_nothing_yet():
+    call = ToolCall(id="call_s", type="file_search", name="file_search", arguments="{}")
+    assert shown(run(**searching()), call, content=True) == {}
+    failed = call.model_copy(update={"output": "The store has expired."})
+    assert shown(run(**searching()), failed, content=True).get("results") == []

@@ -1,0 +1,52 @@
+"""Images that were uploaded, as the model is sent them: data URLs of their bytes (contract, 11.2)."""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+
+from assistants.schema.messages import Message
+from assistants.state.store import Store
+from assistants.storage.ids import blob_name
+
+MAX_BYTES = 20 * 1024 * 1024
+"""Bytes of all images of a prompt together. Older ones that there is no room for are only named."""
+
+_TYPES = {
+    "image/png": (b"\x89PNG\r\n\x1a\n", 0),
+    "image/jpeg": (b"\xff\xd8\xff", 0),
+    "image/gif": (b"GIF8", 0),
+    "image/webp": (b"WEBP", 8),
+}
+"""What the bytes of each type begin with, and where."""
+
+
+async def load(store: Store, project: str, messages: Sequence[Message]) -> Mapping[str, str]:
+    """The data URLs of the uploaded images in these messages, by the ids of the files.
+
+    A file that is gone, is no image or is too large is not among them. Without images nothing is read.
+    """
+    found: dict[str, str] = {}
+    room = MAX_BYTES
+    for file_id in _newest_first(messages):
+        name = blob_name(project, file_id)
+        file = await store.files.read(name)
+        if file is None or file.value.gone(store.clock.now()) or file.value.bytes > room:
+            continue
+        content = await store.contents.read(name)
+        if content is not None and (url := data_url(content)):
+            found[file_id] = url
+            room -= len(content)
+    return found
+
+
+def data_url(content: bytes) -> str | None:
+    """An image as a URL; None for what is none."""
+    for media_type, (mark, at) in _TYPES.items():
+        if content.startswith(mark, at):
+            return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+    return None
+
+
+def _newest_first(messages: Sequence[Message]) -> Iterable[str]:
+    """The files, each once."""
+    parts = (part for message in reversed(messages) if message.role == "user" for part in message.content)
+    return dict.fromkeys(part["image_file"]["file_id"] for part in parts if part["type"] == "image_file")

@@ -1,0 +1,131 @@
+"""Queue items that nobody of ours has sent: each is done with, or ends as poison that is dropped, and harms nothing."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import pytest
+from azure.storage.queue import QueueClient
+from openai import OpenAI
+from pydantic import ValidationError
+
+from assistants.engine.items import WORK
+from assistants.ingestion.items import INGEST
+from assistants.local.azurite import Storage
+from assistants.state.store import RunKey
+from assistants.storage import patience
+from assistants.tools.registry import QUEUES
+from tests.attending import ScriptedModel, attend, new_run_on, run_of
+from tests.badinput import TEXTS, VALUES, bent, spoiled
+from tests.conversation import RETRIEVAL, WEATHER, Conversation, call, unique
+from tests.fuzz import Case, Fuzz
+from tests.inprocess import in_process
+from tests.processes import Service, eventually
+from tests.storage import queue_of
+
+CASES = 200
+"""Of each queue; `--fuzz-cases` multiplies it."""
+
+PATIENCE = 30
+"""Seconds within which any handler has ended."""
+
+LONGEST = 48 * 1024
+"""Bytes of an item that storage takes: 64 KB in base64."""
+
+ODD: Sequence[bytes] = (
+    *(b'"' + text + b'"' for text in TEXTS), b"-1", b"0", b"2", b"100", b"%d" % 10**9, b"%d" % 2**63, b"0.5", b"1e308",
+    b"-1e308", b"1e400", b"NaN", b'"\\u0000"', b'"\\ud83d"', b'"../default"', b'"default/x"', b'"a?b#c"', b'"\\\\"',
+    b'"\\r\\nx: y"', b'["../x"]', b'["vs_1","\\ud83d"]', b'{"\\ud83d":"v"}', b'{"":""}', b'{"id":"","pop_receipt":""}',
+    b'{"id":"../x?y","pop_receipt":"\\u0000"}',
+)  # fmt: skip
+"""What stands where an id, a number or something of both should."""
+
+Handler = Callable[[bytes], Awaitable[None]]
+
+
+def items(ended: RunKey, waiting: RunKey, store_id: str, file_id: str) -> dict[str, list[dict[str, Any]]]:
+    """What each queue may hold: about a run that has ended, what is gone, and what another project has."""
+    run = {"project": "default", "thread": ended.thread, "run": ended.run}
+    others = {"project": "other", "thread": waiting.thread, "run": waiting.run}
+    gone = {"project": "default", "thread": "thread_gone", "run": "run_gone"}
+    look = {"id": "6b2c4ad0-0000-4000-8000-000000000000", "pop_receipt": "AgAAAAMAAAAAAAAA"}
+    store, file = {"project": "default", "store": store_id}, {"project": "default", "file": file_id}
+    attends = [{"kind": "attend", **each, "segments": 1, "look": look} for each in (run, others, gone)]
+    looks = [{"kind": "look", **each, "segments": 1} for each in (run, others, gone)]
+    return {
+        WORK: [*attends, *looks, {"kind": "purge", "project": "default", "thread": "thread_gone"}],
+        **{queue: [{**each, "call": "call_r"} for each in (run, others, gone)] for queue in QUEUES},
+        INGEST: [
+            {"kind": "ingest", **store, "files": {file_id: "v"}},
+            {"kind": "ingest", **store, "project": "other", "files": {file_id: "v"}},
+            {"kind": "look", **store, "token": "t", "waiting": 1, "delay": 1.0},
+            {"kind": "purge_store", **store, "project": "other"},
+            {"kind": "purge_file", **file, "project": "other"},
+            {"kind": "look_after_file", **file},
+        ],
+    }
+
+
+def bad(found: Sequence[dict[str, Any]], case: Case) -> bytes:
+    item = case.rng.choice(found)
+    if case.rng.random() < 0.2:
+        return spoiled(json.dumps(item).encode(), case.rng)[:LONGEST]
+    return bent(item, case.rng, ODD if case.rng.random() < 0.7 else VALUES)[:LONGEST]
+
+
+async def test_no_item_is_stuck_or_does_any_harm(
+    idle: Storage, fuzz: Fuzz, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(patience, "_PAUSES", ())
+    calls = [call("get_weather", "call_w"), call("retrieval", "call_r")]
+    async with in_process(idle, ScriptedModel({"tool_calls": calls}, {"text": "Done."})) as running:
+        store, attendance, ingestion = running.store, running.attendance, running.ingestion
+        waiting, ended = await new_run_on(store, RETRIEVAL, WEATHER), await new_run_on(store)
+        await attend(attendance, store, waiting)
+        await attend(attendance, store, ended)
+        found = await running.client.vector_stores.create()
+        file = await running.client.files.create(file=("a.txt", b"Hello"), purpose="assistants")
+        handlers: dict[str, tuple[Handler, Handler]] = {
+            WORK: (attendance.work, attendance.give_up_work),
+            **dict.fromkeys(QUEUES, (attendance.tool, attendance.give_up_tool)),
+            INGEST: (ingestion.ingest, ingestion.give_up),
+        }
+        before, ends = [await run_of(store, key) for key in (waiting, ended)], Counter[str]()
+        for queue in (WORK, INGEST, *QUEUES):
+            queue_of(idle, queue).clear_messages()
+        for queue, possible in items(ended, waiting, found.id, file.id).items():
+            for case in fuzz.cases(queue, CASES):
+                content = bad(possible, case)
+                with case.shown(content[:400]):
+                    ends[await delivered(*handlers[queue], content)] += 1
+
+        assert [await run_of(store, key) for key in (waiting, ended)] == before
+        assert await running.client.vector_stores.retrieve(found.id) == found
+        assert (await running.client.files.content(file.id)).content == b"Hello"
+    dropped = [record for record in caplog.records if "that nobody can read" in record.message]
+    assert len(dropped) == ends["dropped"]
+    left = [queue_of(idle, queue).get_queue_properties().approximate_message_count for queue in (WORK, INGEST, *QUEUES)]
+    assert left == [0] * len(left)
+    print(f"{ends.total()} items, {dict(ends)}")
+
+
+async def delivered(handle: Handler, give_up: Handler, content: bytes) -> str:
+    """Delivered as the host does it: what is no item of ours ends in the poison queue, whose handler drops it."""
+    try:
+        await asyncio.wait_for(handle(content), PATIENCE)
+        return "done"
+    except ValidationError:
+        await asyncio.wait_for(give_up(content), PATIENCE)
+        return "dropped"
+
+
+@pytest.mark.parametrize("queue", [WORK, INGEST, *QUEUES])
+def test_an_item_that_cannot_even_be_decoded_goes_to_the_poison_queue_at_once(
+    client: OpenAI, azurite: Storage, service: Service, queue: str
+):
+    queue_of(azurite, queue)
+    QueueClient.from_connection_string(azurite.connection_string, queue).send_message("not base64 !")
+    eventually(lambda: any(f"moves to {queue}-poison" in line for line in service.lines))
+    Conversation(client, unique("use retrieval"), RETRIEVAL).reaches("completed")

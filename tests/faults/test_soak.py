@@ -1,0 +1,15 @@
+"""A short soak; `make soak` takes longer."""
+
+import pytest
+
+from tests.soak import soak
+
+USERS, SECONDS = 6, 12
+
+
+@pytest.mark.timeout(300)
+def test_processes_and_models_that_fail_at_random_leave_nothing_behind():
+    report = soak(USERS, SECONDS, seed=1)
+    print(f"\n{report}")
+    assert report.flaws == []
+    assert report.counts["processes killed"] >= 2

@@ -1,0 +1,145 @@
+"""A process stands still for longer than its claim on a run lasts. Another one finishes the run; the first goes on."""
+
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from assistants.local.azurite import Storage
+from tests.conversation import RETRIEVAL, Conversation, call, unique
+from tests.events import DONE, Event, names, only, said, streamed
+from tests.processes import Model, Service, eventually
+from tests.sdk import connect
+from tests.storage import queue_of, stored_run
+
+SETTINGS = {"LOOK_AGAIN": "1", "CLAIM": "2", "RETRIEVAL_DELAY": "1.5"}
+
+
+@pytest.fixture(scope="module")
+def first(idle: Storage, model: Model) -> Iterator[Service]:
+    """The process that stands still in the middle of a run."""
+    with Service(idle.connection_string, model.url, **SETTINGS) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def another(idle: Storage, model: Model) -> Iterator[Service]:
+    with Service(idle.connection_string, model.url, **SETTINGS) as service:
+        yield service
+
+
+@pytest.fixture
+def second(another: Service) -> Iterator[Service]:
+    """The process that finishes the run. It stands still until then, so that every run is in the hands of the first."""
+    with another.standing_still():
+        yield another
+
+
+def takes_its_time(model: Model, question: str) -> None:
+    """The model speaks slowly; asked again, it says something else at once."""
+    model.script(
+        {"match": question, "text": "Too late, far too late, I know.", "chunk_delay": 0.2},
+        {"match": question, "text": "In time."},
+    )
+
+
+def finished_by_another(
+    first: Service, second: Service, idle: Storage, model: Model, conversation: Conversation, question: str
+) -> None:
+    """Stop the first process until a second one has completed the run; what the first one then does changes nothing."""
+
+    def shown() -> Any:
+        return stored_run(idle, conversation), conversation.messages(), conversation.steps()
+
+    with first.standing_still():
+        second.signal(signal.SIGCONT)
+        conversation.client = connect(second.url)
+        conversation.reaches("completed")
+        ended = shown()
+    time.sleep(2)
+    assert shown() == ended
+    assert len(model.requests(question)) == 2
+    run_id = conversation.run_id
+    conversation.ask(unique("Is anybody there?"))
+    conversation.reaches("completed")
+    conversation.run_id = run_id
+
+
+class Streamed(Conversation):
+    """Its second run is streamed, and read in the background."""
+
+    def __init__(self, service: Service, question: str, *tools: Any) -> None:
+        super().__init__(connect(service.url), unique(), *tools)
+        self.reaches("completed")
+        self.client.beta.threads.messages.create(self.thread_id, role="user", content=question)
+        self.told: list[Event] = []
+        pool = ThreadPoolExecutor(1)
+        self._follow = pool.submit(self._read, question)
+        pool.shutdown(wait=False)
+        self.run_id = eventually(lambda: self.told)[0].data["id"]
+
+    def all_told(self) -> list[Event]:
+        """The events, when the stream has ended."""
+        self._follow.result(timeout=30)
+        return self.told
+
+    def _read(self, question: str) -> None:
+        path = f"threads/{self.thread_id}/runs"
+        with streamed(connect(str(self.client.base_url)), path, assistant_id=self.assistant_id) as coming:
+            for event in coming:
+                self.told.append(event)
+
+
+def test_a_run_whose_driver_stands_still_is_finished_once(first: Service, second: Service, idle: Storage, model: Model):
+    question = unique()
+    takes_its_time(model, question)
+    conversation = Conversation(connect(first.url), question)
+    eventually(lambda: model.requests(question))
+    finished_by_another(first, second, idle, model, conversation, question)
+    assert conversation.said()[0] == "In time."
+    assert conversation.progress() == [("message_creation", "completed")]
+
+
+def test_a_stream_whose_driver_stands_still_tells_how_another_one_finished_the_run(
+    first: Service, second: Service, idle: Storage, model: Model
+):
+    question = unique()
+    takes_its_time(model, question)
+    conversation = Streamed(first, question)
+    eventually(lambda: said(conversation.told))
+    finished_by_another(first, second, idle, model, conversation, question)
+    assert conversation.said()[1] == "In time."
+    told = conversation.all_told()
+    assert names(told)[-4:] == [
+        "thread.message.completed",
+        "thread.run.step.completed",
+        "thread.run.completed",
+        "done",
+    ]
+    assert len(set(names(told))) == len(names(told))
+    (shown,) = only(told, "thread.message.completed")["content"]
+    assert shown["text"]["value"] == "In time."
+    assert "Too late, far too late, I know.".startswith(said(told))
+
+
+@pytest.mark.parametrize("kind", [Conversation, Streamed])
+def test_a_tool_that_stands_still_is_answered_by_another(
+    first: Service, second: Service, idle: Storage, model: Model, kind: Any
+):
+    question = unique()
+    model.script(
+        {"match": question, "tool_calls": [call("retrieval", "call_r", q="?")]},
+        {"match": question, "text": "In Oslo.", "times": -1},
+    )
+    conversation = kind(first if kind is Streamed else connect(first.url), question, RETRIEVAL)
+    eventually(lambda: stored_run(idle, conversation).unanswered)
+    eventually(lambda: not queue_of(idle, "retrieval").peek_messages(), seconds=1.5)
+    finished_by_another(first, second, idle, model, conversation, question)
+    assert conversation.said()[-2] == "In Oslo."
+    assert conversation.progress() == [("tool_calls", "completed"), ("message_creation", "completed")]
+    if isinstance(conversation, Streamed):
+        assert names(conversation.all_told())[-2:] == ["thread.run.completed", "done"]
+        assert conversation.told[-1] is DONE

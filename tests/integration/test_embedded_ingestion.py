@@ -1,0 +1,156 @@
+"""Ingestion with embeddings over real storage: cut short, repeated, and without embeddings for a while."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+
+import pytest
+from azure.storage.queue import BinaryBase64DecodePolicy
+
+from assistants.ingestion.items import INGEST
+from assistants.local.azurite import Storage
+from assistants.local.embedding import embedding
+from assistants.search.chunks import decode
+from assistants.search.embedder import Vectors
+from assistants.state.vector_stores import Member
+from assistants.storage.ids import blob_name
+from tests.attending import ScriptedModel
+from tests.inprocess import InProcess, in_process
+from tests.segments import vectors
+from tests.storage import queue_of
+
+SPIRES = "The spire of Strasbourg is 142 metres high."
+
+
+class Moody:
+    """The demo model's embeddings, when it is in the mood."""
+
+    def __init__(self) -> None:
+        self.trouble: Exception | None = None
+        self.none = False
+        self.asked, self.answer = asyncio.Event(), asyncio.Event()
+        self.answer.set()
+        self.calls = 0
+
+    async def embed(self, texts: Sequence[str]) -> Vectors | None:
+        self.calls += 1
+        self.asked.set()
+        await self.answer.wait()
+        if self.trouble:
+            raise self.trouble
+        return None if self.none else vectors([embedding(text, 32) for text in texts], "demo")
+
+
+@pytest.fixture
+def moody() -> Moody:
+    return Moody()
+
+
+@pytest.fixture
+async def running(idle: Storage, moody: Moody) -> AsyncIterator[InProcess]:
+    queue_of(idle, INGEST).clear_messages()
+    async with in_process(idle, ScriptedModel(), moody) as running:
+        yield running
+
+
+async def store_of(running: InProcess, *files: tuple[str, bytes]) -> str:
+    """A store with these files, which nobody has ingested yet."""
+    ids = [(await running.client.files.create(file=file, purpose="assistants")).id for file in files]
+    return (await running.client.vector_stores.create(file_ids=ids)).id
+
+
+async def members(running: InProcess, store: str) -> dict[str, Member]:
+    document = await running.store.vector_stores.read(blob_name("default", store))
+    assert document is not None
+    return document.value.members
+
+
+async def dimensions(running: InProcess, store: str) -> list[list[int]]:
+    """Of each file of the store that is completed, the lengths of its vectors."""
+    found: list[list[int]] = []
+    for file_id, member in (await members(running, store)).items():
+        if member.status == "completed":
+            blob = await running.store.chunks.read(blob_name("default", store, file_id, member.version))
+            assert blob is not None
+            found.append([group.matrix.shape[1] for group in decode(blob, file_id, member.version).groups])
+    return found
+
+
+async def item(running: InProcess) -> bytes:
+    """The content of the queue's next item, which is delivered as often as a test likes."""
+    client = running.store.services[1].get_queue_client(INGEST, message_decode_policy=BinaryBase64DecodePolicy())
+    received = await client.receive_message(visibility_timeout=600)
+    assert received is not None
+    return received.content  # type: ignore[return-value]
+
+
+async def test_a_file_waits_for_embeddings_that_are_missing_just_now(running: InProcess, moody: Moody):
+    store = await store_of(running, ("a.md", SPIRES.encode()))
+    moody.trouble, content = TimeoutError("busy"), await item(running)
+    with pytest.raises(TimeoutError):
+        await running.ingestion.ingest(content)
+    assert [each.status for each in (await members(running, store)).values()] == ["in_progress"]
+    moody.trouble = None
+    await running.ingestion.ingest(content)
+    assert await dimensions(running, store) == [[32]]
+    assert [hit.text for hit in await running.searcher.search("default", [store], ["spire"], 5)] == [SPIRES]
+
+
+async def test_an_ingestion_that_dies_half_way_is_made_up_for(running: InProcess, moody: Moody):
+    store = await store_of(running, ("a.md", SPIRES.encode()))
+    content = await item(running)
+    moody.answer.clear()
+    dying = asyncio.create_task(running.ingestion.ingest(content))
+    await asyncio.wait_for(moody.asked.wait(), 30)
+    dying.cancel()
+    with suppress(asyncio.CancelledError):
+        await dying
+    moody.answer.set()
+    await running.ingestion.ingest(content)
+    assert await dimensions(running, store) == [[32]]
+
+
+async def test_a_second_delivery_embeds_nothing_anew(running: InProcess, moody: Moody):
+    store = await store_of(running, ("a.md", SPIRES.encode()))
+    content = await item(running)
+    await asyncio.gather(*(running.ingestion.ingest(content) for _ in range(3)))
+    before = await members(running, store)
+    await running.ingestion.ingest(content)
+    assert moody.calls == 1
+    assert await members(running, store) == before
+
+
+async def test_a_broken_file_among_good_ones_fails_alone(running: InProcess, moody: Moody):
+    files = [("good.md", SPIRES.encode()), ("broken.pdf", b"%PDF-"), ("old.doc", b"\xd0\xcf"), ("fine.txt", b"Fine.")]
+    store = await store_of(running, *files)
+    await running.ingestion.ingest(await item(running))
+    found = [
+        (each.status, each.last_error and each.last_error.code) for each in (await members(running, store)).values()
+    ]
+    assert found == [
+        ("completed", None), ("failed", "invalid_file"), ("failed", "unsupported_file"), ("completed", None),
+    ]  # fmt: skip
+    assert await dimensions(running, store) == [[32], [32]]
+
+
+async def test_files_without_embeddings_are_found_beside_those_that_have_them(running: InProcess, moody: Moody):
+    moody.none = True
+    store = await store_of(running, ("words.md", b"Sourdough bread needs flour."))
+    await running.ingestion.ingest(await item(running))
+    moody.none = False
+    file = await running.client.files.create(file=("both.md", SPIRES.encode()), purpose="assistants")
+    await running.client.vector_stores.files.create(store, file_id=file.id)
+    while (await running.client.vector_stores.retrieve(store)).file_counts.in_progress:
+        await running.attend(INGEST)
+    assert await dimensions(running, store) == [[], [32]]
+    hits = await running.searcher.search("default", [store], ["spire", "flour"], 5)
+    assert {hit.filename for hit in hits} == {"words.md", "both.md"}
+
+
+async def test_a_text_beyond_all_measure_fails(running: InProcess, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("assistants.ingestion.cutting.MAX_TOKENS", 10)
+    store = await store_of(running, ("a.md", SPIRES.encode()))
+    await running.ingestion.ingest(await item(running))
+    (member,) = (await members(running, store)).values()
+    assert member.last_error is not None
+    assert (member.last_error.code, member.last_error.message) == ("invalid_file", "The file has more than 10 tokens.")
