@@ -103,9 +103,7 @@ async def attended(store: Store, key: RunKey, document: Document[RunRecord]) -> 
     patience = store.settings.look_again
     waiting = machine.ready(run, now) or machine.abandoned(run, now) or machine.unheard(run, now, patience)
     if waiting and now - run.touched_at > patience:
-        touched = await change_run(
-            store, key, lambda run: run.model_copy(update={"touched_at": now}) if run.touched_at < now else None, ""
-        )
+        touched = await change_run(store, key, lambda run: machine.touched(run, now), "")
         await store.queues.send(WORK, attend_item(key, run).model_dump())
         return touched or document
     return document
