@@ -101,19 +101,12 @@ async def attended(store: Store, key: RunKey, document: Document[RunRecord]) -> 
     if machine.overdue(run, now):
         return await end_unheld(store, key, document, Event.EXPIRE, "expires_at has passed", run.look) or document
     patience = store.settings.look_again
-
-    def unattended(run: RunRecord) -> bool:
-        waiting = machine.ready(run, now) or machine.abandoned(run, now) or machine.unheard(run, now, patience)
-        return bool(waiting) and now - run.touched_at > patience
-
-    if not unattended(run):
-        return document
-    # Decided anew on what is read then: the run may have ended since, and nothing is written after that.
-    touched = await change_run(
-        store, key, lambda run: run.model_copy(update={"touched_at": now}) if unattended(run) else None, ""
-    )
-    await store.queues.send(WORK, attend_item(key, run).model_dump())
-    return touched or document
+    waiting = machine.ready(run, now) or machine.abandoned(run, now) or machine.unheard(run, now, patience)
+    if waiting and now - run.touched_at > patience:
+        touched = await change_run(store, key, lambda run: machine.touched(run, now), "")
+        await store.queues.send(WORK, attend_item(key, run).model_dump())
+        return touched or document
+    return document
 
 
 class Started(NamedTuple):

@@ -114,10 +114,10 @@ class Watch:
             self.commits.setdefault(run, self._network.now)
             if self._network.disturbed:
                 self.held_up.add(run)
-            if run not in self.runs:
-                self._problem(f"{run} was committed before it was written")
-            else:
+            if run in self.runs:
                 self._see_waiting(self.tracks[run], None)
+            elif run not in self.held_up:
+                self._problem(f"{run} was committed before it was written")
 
     def _log_made(self, name: str) -> None:
         _, thread, segment = name.split("/")
@@ -298,7 +298,7 @@ def verdict(watch: Watch, users: Users, model: Model, contents: Mapping[str, Map
     marked = _by_mark(watch)
     for identifier in watch.commits:
         track = watch.tracks.get(identifier)
-        if track is None or track.run["thread_id"] in watch.gone:
+        if track is None or track.run["thread_id"] in watch.gone or _came_too_late(watch, identifier):
             continue
         if track.run["status"] in _ACTIVE:
             yield f"{identifier} is {track.run['status']} for ever"
@@ -317,13 +317,18 @@ def verdict(watch: Watch, users: Users, model: Model, contents: Mapping[str, Map
     for deed in users.deeds:
         yield from (f"{deed}: {problem}" for problem in _kept(deed, watch, marked, users))
     for stream in users.streams:
-        if stream.deed.thread in watch.gone:
+        if stream.deed.thread in watch.gone or _came_too_late(watch, str(stream.deed.run)):
             continue  # it just ends
         problems = stream.problems()
         if problems and not _is_torn(stream, watch):
             yield from (f"stream of {stream.deed}: {problem}" for problem in problems)
         yield from (f"stream of {stream.deed}: {problem}" for problem in _truthful(stream, watch))
     yield from _prompts(model, users)
+
+
+def _came_too_late(watch: Watch, run: str) -> bool:
+    """Whether its commit was held up on its way for so long that the run had been given up: it is gone."""
+    return run in watch.held_up and run not in watch.runs
 
 
 def _orphaned(track: Track) -> bool:
