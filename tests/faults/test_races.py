@@ -239,10 +239,10 @@ def test_outputs_that_meet_a_cancellation_are_kept_or_refused(race: Callable[...
 def test_a_run_that_is_cancelled_as_it_ends_is_the_one_or_the_other(race: Callable[..., None], model: Model):
     def play(sides: Sides) -> str:
         question = unique()
-        model.script({"match": question, "text": "It is sunny in Oslo today.", "chunk_delay": 0.01})
+        model.script({"match": question, "text": "It is sunny in Oslo today.", "chunk_delay": 0.05})
         conversation = Unhurried(sides.one, question)
         eventually(lambda: model.requests(question))
-        (cancelled,) = at_once(cancellation(sides.other, conversation), spread=0.15)
+        (cancelled,) = at_once(cancellation(sides.other, conversation), spread=1)
         run = ended(conversation)
         said = conversation.messages()[1:]
         assert len(said) <= 1
@@ -274,12 +274,12 @@ def test_outputs_that_come_as_the_run_expires_are_kept_or_refused(
             return "expired unasked"
         conversation.client = sides.other
         expires_at = stored_run(idle, conversation).expires_at
-        time.sleep(max(expires_at - time.time() - 0.1, 0))
+        time.sleep(max(expires_at - time.time() - 0.3, 0))
 
         def watch() -> Run:
             return eventually(lambda: run if (run := conversation.run()).status != "requires_action" else None)
 
-        submitted, _ = at_once(submission(sides.one, conversation, output), watch, spread=0.2)
+        submitted, _ = at_once(submission(sides.one, conversation, output), watch, spread=1)
         run = ended(conversation)
         assert run.expires_at == int(expires_at) or run.status == "completed"
         if isinstance(submitted, Run):
@@ -330,6 +330,7 @@ def test_a_message_that_meets_a_runs_creation_is_kept_or_refused(race: Callable[
         added, run = at_once(
             lambda: sides.one.beta.threads.messages.create(thread.id, role="user", content=more),
             lambda: sides.other.beta.threads.runs.create(thread.id, assistant_id=assistant.id),
+            spread=0.5,
         )
         assert isinstance(run, Run)
         sides.one.beta.threads.runs.poll(run.id, thread.id, poll_interval_ms=200)
