@@ -17,7 +17,7 @@ from assistants.state.turns import message_id, step_id
 from tests.simulation.loop import Lane
 from tests.simulation.model import Model
 from tests.simulation.network import EPOCH, Network
-from tests.simulation.processes import Gone
+from tests.simulation.processes import MAX_DEQUEUE_COUNT, VISIBILITY_TIMEOUT, Gone
 from tests.simulation.users import Deed, Users
 
 Json = dict[str, Any]
@@ -201,7 +201,7 @@ class Watch:
     def _heard(self, run: str, call: Json) -> Iterable[str]:
         """The output of a server tool has arrived, after a while."""
         waited = self._since(self.tracks[run].sent[call["id"]]) - self._settings.retrieval_delay
-        if waited > self._patience(run) + (0 if self._calm else self._settings.look_again):
+        if waited > self._patience_with_tools(run):
             yield f"{call['id']} was answered after {waited:.0f} s"
 
     def _claims(self, track: Track, old: Json, new: Json) -> Iterable[str]:
@@ -244,7 +244,7 @@ class Watch:
             unheard = [
                 call["id"] for call in run["turns"][-1]["calls"]
                 if call["output"] is None and call["sent_at"] is not None
-                and self._since(track.sent[call["id"]]) > self._patience(identifier) + self._settings.look_again
+                and self._since(track.sent[call["id"]]) > self._patience_with_tools(identifier)
             ]  # fmt: skip
             if unheard:
                 yield f"it expired while {unheard} were not called again"
@@ -277,6 +277,11 @@ class Watch:
         if self.quiet_since is None:
             return 0.0
         return self._network.now - max(time, EPOCH + self.quiet_since, EPOCH + self._network.trouble_until)
+
+    def _patience_with_tools(self, run: str) -> float:
+        """Seconds within which a call of a server tool is answered: its item may be lost, and the next become poison."""
+        again = self._settings.look_again + MAX_DEQUEUE_COUNT * VISIBILITY_TIMEOUT
+        return self._patience(run) + (0 if self._calm else again)
 
     def _patience(self, run: str) -> float:
         """Seconds within which a run is attended to once nothing goes wrong any more (the honest bound)."""
