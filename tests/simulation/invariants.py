@@ -200,7 +200,7 @@ class Watch:
 
     def _heard(self, run: str, call: Json) -> Iterable[str]:
         """The output of a server tool has arrived, after a while."""
-        waited = self._since(self.tracks[run].sent[call["id"]]) - self._settings.retrieval_delay
+        waited = self._since(self.tracks[run].sent[call["id"]])
         if waited > self._tools_patience():
             yield f"{call['id']} was answered after {waited:.0f} s"
 
@@ -281,7 +281,7 @@ class Watch:
     def _tools_patience(self) -> float:
         """Seconds within which a call of a server tool is answered: items may be lost, and others become poison."""
         again = self._settings.look_again + MAX_DEQUEUE_COUNT * VISIBILITY_TIMEOUT
-        return PROMPT if self._calm else 3 * again + 100
+        return self._settings.retrieval_delay + (PROMPT if self._calm else 3 * again + 100)
 
     def _patience(self, run: str) -> float:
         """Seconds within which a run is attended to once nothing goes wrong any more (the honest bound).
