@@ -201,7 +201,7 @@ class Watch:
     def _heard(self, run: str, call: Json) -> Iterable[str]:
         """The output of a server tool has arrived, after a while."""
         waited = self._since(self.tracks[run].sent[call["id"]])
-        if waited > self._tools_patience():
+        if waited > self._tools_patience() + (0 if self._calm else LEASE):
             yield f"{call['id']} was answered after {waited:.0f} s"
 
     def _claims(self, track: Track, old: Json, new: Json) -> Iterable[str]:
