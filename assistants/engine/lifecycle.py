@@ -197,10 +197,11 @@ async def start_thread_and_run(
             _create(store, key, _claimed(store, run, token, parts)),
         )
         deadline.check()
+        await store.threads.create(key.thread_name, thread.model_copy(update={"last_run_id": key.run}))
+        deadline.check()  # nobody knows the thread yet: what was held up on its way is taken back
     except ApiError:
         await _clear_away(store, key)
         raise
-    await store.threads.create(key.thread_name, thread.model_copy(update={"last_run_id": key.run}))
     await _follow_up(store, key, created.value, look)
     return Started(created, look, parts)
 

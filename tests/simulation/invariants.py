@@ -17,7 +17,7 @@ from assistants.state.turns import message_id, step_id
 from tests.simulation.loop import Lane
 from tests.simulation.model import Model
 from tests.simulation.network import EPOCH, Network
-from tests.simulation.processes import Gone
+from tests.simulation.processes import LEASE, MAX_DEQUEUE_COUNT, VISIBILITY_TIMEOUT, Gone
 from tests.simulation.users import Deed, Users
 
 Json = dict[str, Any]
@@ -200,8 +200,8 @@ class Watch:
 
     def _heard(self, run: str, call: Json) -> Iterable[str]:
         """The output of a server tool has arrived, after a while."""
-        waited = self._since(self.tracks[run].sent[call["id"]]) - self._settings.retrieval_delay
-        if waited > self._patience(run) + (0 if self._calm else self._settings.look_again):
+        waited = self._since(self.tracks[run].sent[call["id"]])
+        if waited > self._tools_patience() + (0 if self._calm else LEASE):
             yield f"{call['id']} was answered after {waited:.0f} s"
 
     def _claims(self, track: Track, old: Json, new: Json) -> Iterable[str]:
@@ -244,7 +244,7 @@ class Watch:
             unheard = [
                 call["id"] for call in run["turns"][-1]["calls"]
                 if call["output"] is None and call["sent_at"] is not None
-                and self._since(track.sent[call["id"]]) > self._patience(identifier) + self._settings.look_again
+                and self._since(track.sent[call["id"]]) > self._tools_patience()
             ]  # fmt: skip
             if unheard:
                 yield f"it expired while {unheard} were not called again"
@@ -278,14 +278,19 @@ class Watch:
             return 0.0
         return self._network.now - max(time, EPOCH + self.quiet_since, EPOCH + self._network.trouble_until)
 
+    def _tools_patience(self) -> float:
+        """Seconds within which a call of a server tool is answered: items may be lost, and others become poison."""
+        again = self._settings.look_again + MAX_DEQUEUE_COUNT * VISIBILITY_TIMEOUT
+        return self._settings.retrieval_delay + (PROMPT if self._calm else 3 * again + 100)
+
     def _patience(self, run: str) -> float:
-        """Seconds within which a run is attended to once nothing goes wrong any more (the honest bound)."""
+        """Seconds within which a run is attended to once nothing goes wrong any more (the honest bound).
+
+        The holder of its look-again item, or of what that became as poison, may have been killed.
+        """
         if self._calm:
             return PROMPT
-        bound = self._settings.look_again + self._settings.claim + 10
-        if run not in self.lost:
-            return bound
-        return bound + 40 if self.polled else bound + 600
+        return self._settings.look_again + self._settings.claim + LEASE + 10
 
 
 def _outputs(run: Json) -> int:
