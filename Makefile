@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 MATRIX := $(patsubst tests/matrix/%.txt,$(VENV)/matrix/%/.requirements,$(wildcard tests/matrix/*.txt))
 
-.PHONY: setup run test simulate races soak matrix node bench lint format clean
+.PHONY: setup run test faults simulate races soak matrix node bench lint format clean
 
 setup: $(VENV)/.requirements $(VENV)/.azurite
 
@@ -36,6 +36,10 @@ run: setup
 test: lint node
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 	$(if $(findstring tests/,$(ARGS)),,$(BIN)/python -m pytest tests/client -n 2 --dist loadfile --through-proxy)
+
+# Every call of every flow with every fault, of which `make test` tries a part.
+faults: setup
+	$(BIN)/python -m pytest tests/faults/test_points.py --faults=all
 
 # As many schedules as ARGS says; then for longer than the tests do it: requests that meet, storage in trouble, and a soak.
 simulate: setup

@@ -59,6 +59,11 @@ class Settings(BaseSettings):
     storage_timeout: Annotated[float, Field(gt=0)] = Field(
         10, validation_alias="STORAGE_TIMEOUT", description="seconds one storage call may take before it is retried"
     )
+    storage_backoff: Annotated[float, Field(gt=0)] = Field(
+        0.5,
+        validation_alias="STORAGE_BACKOFF",
+        description="seconds after which a storage call that failed is retried; three times as long each time",
+    )
     log_segment_blocks: Annotated[int, Field(ge=1, le=50_000)] = Field(
         49_000,
         validation_alias="LOG_SEGMENT_BLOCKS",

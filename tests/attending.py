@@ -23,6 +23,8 @@ from assistants.state.runs import RunRecord
 from assistants.state.snapshots import new_assistant, new_message, new_run, new_thread
 from assistants.state.store import RunKey, Store
 from assistants.storage.clock import Clock
+from assistants.storage.connection import MakeTransport
+from assistants.storage.transport import Transport
 
 
 class ScriptedModel:
@@ -45,9 +47,10 @@ class ScriptedModel:
             yield ChatCompletionChunk.model_validate(json.loads(event.removeprefix("data: ")))
 
 
-def open_store(storage: Storage, **settings: str) -> Store:
-    """The store of an instance with these settings, and no others."""
-    return Store.open(Settings.model_validate({"AzureWebJobsStorage": storage.connection_string, **settings}))
+def open_store(storage: Storage, transport: MakeTransport = Transport, /, **settings: str) -> Store:
+    """The store of an instance with these settings, and no others; `transport` makes what sends its requests."""
+    read = Settings.model_validate({"AzureWebJobsStorage": storage.connection_string, **settings})
+    return Store.open(read, transport)
 
 
 def later(store: Store, seconds: float) -> Store:

@@ -1,6 +1,7 @@
 """Fixtures that several kinds of tests share."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from openai import OpenAI
@@ -16,6 +17,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rounds", type=int, default=12, help="rounds of each race in tests/faults/test_races.py")
     parser.addoption("--trouble", type=float, default=8, help="seconds of it in tests/faults/test_trouble.py")
     parser.addoption("--through-proxy", action="store_true", help="a proxy before each service, which may find nothing")
+    parser.addoption("--faults", choices=("some", "all"), default="some", help="which faults each call of a flow meets")
+    parser.addoption("--fault-seed", type=int, help="chooses the calls that hang or kill where not all do")
     parser.addoption("--fuzz-seed", type=int, default=1, help="what bad input is made from")
     parser.addoption("--fuzz-cases", type=int, default=1, help="so many times as much bad input")
 
@@ -30,6 +33,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if found := item.get_closest_marker("direct"):
                 item.add_marker(pytest.mark.skip(reason=found.args[0]))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """How many fault points were tried of each flow."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
+    tried = [value for report in reports for name, value in report.user_properties if name == "fault points"]
+    if tried:
+        terminalreporter.section("fault points")
+        for _, line, _ in tried:
+            terminalreporter.write_line(line)
+        total = sum(number for *_, number in tried)
+        terminalreporter.write_line(f"{total} faults; again with --fault-seed={tried[0][0]}")
 
 
 @pytest.fixture(scope="session")

@@ -12,16 +12,14 @@ from openai import AsyncOpenAI
 
 from assistants.api import service as services
 from assistants.api.app import create_api
-from assistants.engine.attendance import Attendance
+from assistants.api.service import Service
 from assistants.engine.endpoint import Model
 from assistants.engine.items import WORK
-from assistants.ingestion.cutting import Cutter
-from assistants.ingestion.ingestion import Ingestion
 from assistants.ingestion.items import INGEST
 from assistants.local.azurite import Storage
 from assistants.search.embedder import Embedder, NoEmbedder
-from assistants.search.searcher import Searcher
-from assistants.state.store import Store
+from assistants.storage.connection import MakeTransport
+from assistants.storage.transport import Transport
 from tests.attending import open_store
 
 M = TypeVar("M", bound=Model)
@@ -30,10 +28,9 @@ M = TypeVar("M", bound=Model)
 class InProcess(Generic[M]):
     """The service and the SDK that talks to it, both in the running event loop."""
 
-    def __init__(self, store: Store, model: M, api: FastAPI, client: AsyncOpenAI, embedder: Embedder) -> None:
-        self.store, self.model, self.api, self.client = store, model, api, client
-        self.searcher, self.ingestion = Searcher(store, embedder), Ingestion(store, Cutter(embedder).cut)
-        self.attendance = Attendance(store, model, self.searcher)
+    def __init__(self, service: Service, model: M, api: FastAPI, client: AsyncOpenAI) -> None:
+        self.store, self.model, self.api, self.client = service.store, model, api, client
+        self.attendance, self.ingestion, self.searcher = service.attendance, service.ingestion, service.searcher
 
     async def attend(self, queue: str = WORK) -> None:
         """Receive the queue's next item, attend to it, and delete it, as the Functions host does."""
@@ -47,29 +44,22 @@ class InProcess(Generic[M]):
 
 @asynccontextmanager
 async def in_process(
-    storage: Storage, model: M, embedder: Embedder | None = None, **settings: str
+    storage: Storage,
+    model: M,
+    embedder: Embedder | None = None,
+    transport: MakeTransport = Transport,
+    /,
+    **settings: str,
 ) -> AsyncIterator[InProcess[M]]:
-    """The service with these settings, and no others."""
-    store, api = open_store(storage, **settings), create_api()
+    """The service with these settings, and no others; `transport` makes what sends its requests to storage."""
+    store, api = open_store(storage, transport, **settings), create_api()
     api.state.loopback = True
     http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=api))
     client = AsyncOpenAI(base_url="http://localhost/v1", api_key="unused", max_retries=0, http_client=http)
-    running = InProcess(store, model, api, client, embedder or NoEmbedder())
-    opened = services.Service(
-        store,
-        _NoEndpoint(),  # type: ignore[reportArgumentType]
-        running.attendance,
-        running.ingestion,
-        running.searcher,
-    )
-    services._services[asyncio.get_running_loop()] = opened
+    service = Service.over(store, model, embedder or NoEmbedder())  # type: ignore[reportArgumentType]
+    services._services[asyncio.get_running_loop()] = service
     try:
-        yield running
+        yield InProcess(service, model, api, client)
     finally:
         await client.close()
         await services.close_service()
-
-
-class _NoEndpoint:
-    async def close(self) -> None:
-        """Nothing is open."""

@@ -19,7 +19,7 @@ HEARTBEAT = 15.0
 """Seconds without an event after which a comment line keeps the connection open."""
 
 MAX_UNSENT = 1_000_000
-"""Bytes that may wait for a slow client; past that its stream is closed, and the run goes on."""
+"""Bytes that may wait for a slow client, besides the largest event; past that its stream is closed, the run goes on."""
 
 
 class Channel:
@@ -28,7 +28,7 @@ class Channel:
     def __init__(self, heartbeat: float = HEARTBEAT) -> None:
         self._heartbeat = heartbeat
         self._unsent: deque[bytes] = deque()
-        self._size = 0
+        self._size = self._largest = 0
         self._ended = False
         self._news = asyncio.Event()
         self._first_sent = asyncio.Event()
@@ -75,7 +75,8 @@ class Channel:
         if self._ended:
             return
         self._size += len(content)
-        if self._size > MAX_UNSENT:
+        self._largest = max(self._largest, len(content))
+        if self._size - self._largest > MAX_UNSENT:
             self._close()
             return
         self._unsent.append(content)

@@ -12,6 +12,7 @@ from assistants.engine.embedding import EndpointEmbedder
 from assistants.engine.endpoint import Endpoint
 from assistants.ingestion.cutting import Cutter
 from assistants.ingestion.ingestion import Ingestion
+from assistants.search.embedder import Embedder
 from assistants.search.searcher import Searcher
 from assistants.settings import settings
 from assistants.state.store import Store
@@ -39,11 +40,16 @@ class Service:
             A setting is out of its range.
         """
         store, model = Store.open(settings()), endpoint()
-        embedder = EndpointEmbedder(settings(), model)
-        searcher = Searcher(store, embedder)
         # All that is there by now stays. A garbage collection that looked at it would stop every stream meanwhile.
         gc.freeze()
-        return cls(store, model, Attendance(store, model, searcher), Ingestion(store, Cutter(embedder).cut), searcher)
+        return cls.over(store, model, EndpointEmbedder(settings(), model))
+
+    @classmethod
+    def over(cls, store: Store, endpoint: Endpoint, embedder: Embedder) -> "Service":
+        """What serves from this store, with this model."""
+        searcher = Searcher(store, embedder)
+        ingestion = Ingestion(store, Cutter(embedder).cut)
+        return cls(store, endpoint, Attendance(store, endpoint, searcher), ingestion, searcher)
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something that outlives the request which began it."""

@@ -82,8 +82,6 @@ async def threads_delete(project: Project, thread_id: ThreadId) -> Deleted:
     await find_thread(project, thread_id)
     # Sent first: should this process die, the item finds what is left.
     await store.queues.send(WORK, Purge(project=project, thread=thread_id).model_dump(), PURGE_DELAY)
-    if not await store.threads.delete(blob_name(project, thread_id)):
-        raise not_found("thread", thread_id)
     await purge(store, project, thread_id)
     return Deleted(id=thread_id, object="thread.deleted")
 

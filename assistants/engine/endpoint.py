@@ -5,7 +5,14 @@ from typing import Any, Protocol
 
 import httpx2
 from azure.identity.aio import get_bearer_token_provider
-from openai import APIConnectionError, APIStatusError, AsyncAzureOpenAI, AsyncOpenAI, AsyncStream
+from openai import (
+    APIConnectionError,
+    APIStatusError,
+    AsyncAzureOpenAI,
+    AsyncOpenAI,
+    AsyncStream,
+    DefaultAsyncHttpxClient,
+)
 from openai.resources.chat.completions import AsyncCompletions
 from openai.types import CreateEmbeddingResponse
 from openai.types.chat import ChatCompletionChunk
@@ -30,10 +37,16 @@ class Model(Protocol):
 
 
 class Endpoint:
-    """The endpoint that the settings name. It does not retry: a run does, for as long as it lives."""
+    """The endpoint that the settings name. It does not retry: a run does, for as long as it lives.
 
-    def __init__(self, settings: Settings) -> None:
-        self._client = _client(settings)
+    Parameters
+    ----------
+    transport
+        What sends the requests, in place of connections to the endpoint.
+    """
+
+    def __init__(self, settings: Settings, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+        self._client = _client(settings, transport)
         # The SDK imports it on first use, for which the first run of the process would have to wait.
         self._completions: AsyncCompletions = self._client.chat.completions
         self._refused: set[tuple[str, str]] = set()
@@ -110,7 +123,8 @@ def refused_parameter(error: APIStatusError, sent: dict[str, Any]) -> str | None
     return next((name for name in _ALTERNATIVES if name in sent and name in about), None)
 
 
-def _client(settings: Settings) -> AsyncOpenAI:
+def _client(settings: Settings, transport: httpx2.AsyncBaseTransport | None) -> AsyncOpenAI:
+    http = DefaultAsyncHttpxClient(transport=transport) if transport else None
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
     if settings.azure_openai_endpoint:
         azure_key = settings.azure_openai_api_key.get_secret_value() if settings.azure_openai_api_key else key
@@ -124,7 +138,12 @@ def _client(settings: Settings) -> AsyncOpenAI:
             azure_ad_token_provider=provider,
             timeout=settings.model_timeout,
             max_retries=0,
+            http_client=http,
         )
     return AsyncOpenAI(
-        api_key=key or "none", base_url=settings.openai_base_url, timeout=settings.model_timeout, max_retries=0
+        api_key=key or "none",
+        base_url=settings.openai_base_url,
+        timeout=settings.model_timeout,
+        max_retries=0,
+        http_client=http,
     )

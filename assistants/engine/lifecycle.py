@@ -103,9 +103,7 @@ async def attended(store: Store, key: RunKey, document: Document[RunRecord]) -> 
     patience = store.settings.look_again
     waiting = machine.ready(run, now) or machine.abandoned(run, now) or machine.unheard(run, now, patience)
     if waiting and now - run.touched_at > patience:
-        touched = await change_run(
-            store, key, lambda run: run.model_copy(update={"touched_at": now}) if run.touched_at < now else None, ""
-        )
+        touched = await change_run(store, key, lambda run: machine.touched(run, now), "")
         await store.queues.send(WORK, attend_item(key, run).model_dump())
         return touched or document
     return document
@@ -199,10 +197,11 @@ async def start_thread_and_run(
             _create(store, key, _claimed(store, run, token, parts)),
         )
         deadline.check()
+        await store.threads.create(key.thread_name, thread.model_copy(update={"last_run_id": key.run}))
+        deadline.check()  # nobody knows the thread yet: what was held up on its way is taken back
     except ApiError:
         await _clear_away(store, key)
         raise
-    await store.threads.create(key.thread_name, thread.model_copy(update={"last_run_id": key.run}))
     await _follow_up(store, key, created.value, look)
     return Started(created, look, parts)
 

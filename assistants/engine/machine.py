@@ -198,6 +198,11 @@ def sent_again(run: RunRecord, call_ids: set[str], now: float) -> RunRecord | No
     return _write(run, now, turns=[*run.turns[:-1], turn.model_copy(update={"calls": calls})])
 
 
+def touched(run: RunRecord, now: float) -> RunRecord | None:
+    """Note that somebody has seen to an active run. None: somebody else has, since, or it has ended."""
+    return run.model_copy(update={"touched_at": now}) if run.active and run.touched_at < now else None
+
+
 def cancel(run: RunRecord, now: float) -> RunRecord | None:
     """Ask for the end of a run. None: it has ended, or was asked before."""
     status = following(run.status, Event.CANCEL)

@@ -1,5 +1,6 @@
 // Runs Azurite's blob and queue services for as long as anyone holds a lease: an open connection to the lease port.
-// Arguments: Azurite's package folder, the data folder, blob port, queue port (0: any free port).
+// Arguments: Azurite's package folder, the data folder, blob port, queue port (0: any free port), and the accounts as
+// AZURITE_ACCOUNTS has them.
 "use strict";
 const { randomUUID } = require("crypto");
 const { renameSync, rmSync, writeFileSync } = require("fs");
@@ -9,7 +10,7 @@ const { join } = require("path");
 const UNUSED = 10_000; // ms until the first lease
 const GRACE = 1_000; // ms between the end of the last lease and the shutdown
 
-const [home, data, blobPort, queuePort] = process.argv.slice(2);
+const [home, data, blobPort, queuePort, accounts] = process.argv.slice(2);
 const load = (module) => require(join(home, "dist", "src", module));
 const file = join(data, "azurite.json");
 const leases = new Set();
@@ -17,7 +18,7 @@ let services = [];
 let closing = false;
 let timer;
 
-delete process.env.AZURITE_ACCOUNTS;
+process.env.AZURITE_ACCOUNTS = accounts;
 delete process.env.AZURITE_DB;
 process.argv = [
   process.argv[0], "azurite", "--location", data, "--blobPort", blobPort, "--queuePort", queuePort,

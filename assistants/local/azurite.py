@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +23,13 @@ from typing import IO
 VERSION = "3.37.0"
 DEFAULT_PORTS = (10000, 10001)
 """The blob and the queue port that `UseDevelopmentStorage=true` stands for."""
+ACCOUNT = "devstoreaccount1"
+"""The account that Azurite serves by default."""
 
 _PREFIX = Path(sys.prefix) / "azurite"
 _HOME = _PREFIX / "node_modules" / "azurite"
 _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 15.0
-_ACCOUNT = "devstoreaccount1"
 # Azurite's documented key, no secret.
 _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
@@ -43,14 +44,15 @@ class Storage:
 
     blob_port: int
     queue_port: int
+    account: str = ACCOUNT
 
     @property
     def connection_string(self) -> str:
         """For `from_connection_string` and for `AzureWebJobsStorage`."""
         return (
-            f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};"
-            f"BlobEndpoint=http://127.0.0.1:{self.blob_port}/{_ACCOUNT};"
-            f"QueueEndpoint=http://127.0.0.1:{self.queue_port}/{_ACCOUNT};"
+            f"DefaultEndpointsProtocol=http;AccountName={self.account};AccountKey={_KEY};"
+            f"BlobEndpoint=http://127.0.0.1:{self.blob_port}/{self.account};"
+            f"QueueEndpoint=http://127.0.0.1:{self.queue_port}/{self.account};"
         )
 
 
@@ -63,6 +65,8 @@ class Azurite:
         Folder of its data, its log (`azurite.log`) and its whereabouts (`azurite.json`); made when missing.
     ports
         Blob and queue port; by default any free ones, or those on which it runs already.
+    accounts
+        What it serves if it is started; `Storage.account` picks one of them.
 
     Raises
     ------
@@ -70,9 +74,10 @@ class Azurite:
         On entering: not installed, no Node.js, a port is taken, or it runs already on other ports.
     """
 
-    def __init__(self, data: Path, ports: tuple[int, int] | None = None) -> None:
+    def __init__(self, data: Path, ports: tuple[int, int] | None = None, accounts: Sequence[str] = (ACCOUNT,)) -> None:
         self.data = data.resolve()
         self.ports = ports
+        self.accounts = accounts
         self._lease: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -133,11 +138,10 @@ class Azurite:
             raise AzuriteError(f"Azurite is not installed. Run: {sys.executable} -m assistants.local.azurite install")
         where = self.data / "azurite.json"
         where.unlink(missing_ok=True)
+        script, accounts = Path(__file__).with_name("azurite.js"), ";".join(f"{name}:{_KEY}" for name in self.accounts)
         ports = [str(port) for port in self.ports or (0, 0)]
         with (self.data / "azurite.log").open("ab") as log:
-            self._process = _detached(
-                [str(node()), str(Path(__file__).with_name("azurite.js")), str(_HOME), str(self.data), *ports], log
-            )
+            self._process = _detached([str(node()), str(script), str(_HOME), str(self.data), *ports, accounts], log)
         deadline = time.monotonic() + _START_TIMEOUT
         while time.monotonic() < deadline and self._process.poll() is None:
             if where.exists() and (storage := self._join()):

@@ -16,12 +16,13 @@ from assistants.state.threads import ThreadRecord
 from assistants.state.uploads import UploadRecord
 from assistants.state.vector_stores import VectorStoreRecord
 from assistants.storage.clock import Clock
-from assistants.storage.connection import blob_service, queue_service
+from assistants.storage.connection import MakeTransport, blob_service, queue_service
 from assistants.storage.contents import Contents
 from assistants.storage.documents import Documents
 from assistants.storage.ids import IdSource, blob_name
 from assistants.storage.logs import Logs
 from assistants.storage.queues import Queues
+from assistants.storage.transport import Transport
 
 
 class RunKey(NamedTuple):
@@ -62,15 +63,17 @@ class Store:
     services: tuple[BlobServiceClient, QueueServiceClient]
 
     @classmethod
-    def open(cls, settings: Settings) -> "Store":
-        """
+    def open(cls, settings: Settings, transport: MakeTransport = Transport) -> "Store":
+        """All that is stored in the account that the settings name.
+
         Raises
         ------
         NotConfigured
             The settings name no storage account.
         """
         clock = Clock()
-        return cls.over(settings, clock, blob_service(settings, clock), queue_service(settings, clock))
+        blobs, queues = blob_service(settings, clock, transport), queue_service(settings, clock, transport)
+        return cls.over(settings, clock, blobs, queues)
 
     @classmethod
     def over(cls, settings: Settings, clock: Clock, blobs: BlobServiceClient, queues: QueueServiceClient) -> "Store":

@@ -1,5 +1,6 @@
 """Clients of the storage account, by connection string or by identity."""
 
+import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -7,7 +8,7 @@ from typing import Any, TypeVar
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
-from azure.storage.blob.aio import BlobServiceClient
+from azure.storage.blob.aio import BlobServiceClient, ExponentialRetry
 from azure.storage.queue.aio import QueueServiceClient
 
 from assistants.settings import Settings
@@ -15,6 +16,9 @@ from assistants.storage.clock import Clock
 from assistants.storage.transport import Transport
 
 T = TypeVar("T")
+
+MakeTransport = Callable[[Clock, float], Transport]
+"""Makes what sends the requests, from the clock that it shows the time and the seconds that one may take."""
 
 MAX_READ = 64 * 1024 * 1024
 """Bytes that one read request may bring."""
@@ -37,7 +41,23 @@ def identity(client_id: str | None, only_managed: bool = False) -> AsyncTokenCre
     return DefaultAzureCredential(managed_identity_client_id=client_id)
 
 
-def blob_service(settings: Settings, clock: Clock | None = None) -> BlobServiceClient:
+class _Retry(ExponentialRetry):
+    """Three retries: after the back-off, after three times and after nine times that, each give or take a half.
+
+    The SDK's own way adds at least a second to the first wait, however short the back-off is.
+    """
+
+    def __init__(self, backoff: float) -> None:
+        super().__init__(retry_total=3)  # type: ignore[reportUnknownMemberType]
+        self._backoff = backoff
+
+    def get_backoff_time(self, settings: dict[str, Any]) -> float:
+        return self._backoff * 3 ** (settings["count"] - 1) * random.uniform(0.5, 1.5)
+
+
+def blob_service(
+    settings: Settings, clock: Clock | None = None, transport: MakeTransport = Transport
+) -> BlobServiceClient:
     """A client of the account's blobs; a read of up to `MAX_READ` or a write of up to `MAX_WRITE` is one request.
 
     Raises
@@ -45,7 +65,7 @@ def blob_service(settings: Settings, clock: Clock | None = None) -> BlobServiceC
     NotConfigured
         The settings name no account.
     """
-    options: dict[str, Any] = _options(settings, clock) | {
+    options: dict[str, Any] = _options(settings, clock, transport) | {
         "max_single_get_size": MAX_READ,
         "max_single_put_size": MAX_WRITE,
     }
@@ -55,7 +75,9 @@ def blob_service(settings: Settings, clock: Clock | None = None) -> BlobServiceC
     return BlobServiceClient(endpoint, credential=_credential(settings), **options)
 
 
-def queue_service(settings: Settings, clock: Clock | None = None) -> QueueServiceClient:
+def queue_service(
+    settings: Settings, clock: Clock | None = None, transport: MakeTransport = Transport
+) -> QueueServiceClient:
     """A client of the account's queues.
 
     Raises
@@ -63,7 +85,7 @@ def queue_service(settings: Settings, clock: Clock | None = None) -> QueueServic
     NotConfigured
         The settings name no account.
     """
-    options = _options(settings, clock)
+    options = _options(settings, clock, transport)
     if settings.storage:
         return QueueServiceClient.from_connection_string(settings.storage.get_secret_value(), **options)
     endpoint = _endpoint(settings, settings.storage_queue_uri, "queue")
@@ -82,13 +104,10 @@ async def made_on_first_use(act: Callable[[], Awaitable[T]], make: Callable[[], 
     return await act()
 
 
-def _options(settings: Settings, clock: Clock | None) -> dict[str, Any]:
+def _options(settings: Settings, clock: Clock | None, transport: MakeTransport) -> dict[str, Any]:
     return {
-        "transport": Transport(clock or Clock(), settings.storage_timeout),
-        "retry_total": 3,
-        "initial_backoff": 0.5,
-        "increment_base": 2,
-        "random_jitter_range": 0.5,
+        "transport": transport(clock or Clock(), settings.storage_timeout),
+        "retry_policy": _Retry(settings.storage_backoff),
     }
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.soak import soak
 
-USERS, SECONDS = 6, 12
+USERS, SECONDS = 8, 20
 
 
 @pytest.mark.timeout(300)

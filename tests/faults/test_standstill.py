@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from openai import OpenAI
 
 from assistants.local.azurite import Storage
 from tests.conversation import RETRIEVAL, Conversation, call, unique
@@ -15,7 +16,7 @@ from tests.processes import Model, Service, eventually
 from tests.sdk import connect
 from tests.storage import queue_of, stored_run
 
-SETTINGS = {"LOOK_AGAIN": "1", "CLAIM": "2", "RETRIEVAL_DELAY": "1.5"}
+SETTINGS = {"LOOK_AGAIN": "2", "CLAIM": "2", "RETRIEVAL_DELAY": "2"}
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,11 @@ def second(another: Service) -> Iterator[Service]:
         yield another
 
 
+def connected(url: str) -> OpenAI:
+    """A run that cannot be committed within half the look-again delay is refused with a 503, to be tried again."""
+    return connect(url).with_options(max_retries=3)
+
+
 def takes_its_time(model: Model, question: str) -> None:
     """The model speaks slowly; asked again, it says something else at once."""
     model.script(
@@ -56,10 +62,10 @@ def finished_by_another(
 
     with first.standing_still():
         second.signal(signal.SIGCONT)
-        conversation.client = connect(second.url)
+        conversation.client = connected(second.url)
         conversation.reaches("completed")
         ended = shown()
-    time.sleep(2)
+    time.sleep(2.5)
     assert shown() == ended
     assert len(model.requests(question)) == 2
     run_id = conversation.run_id
@@ -72,7 +78,7 @@ class Streamed(Conversation):
     """Its second run is streamed, and read in the background."""
 
     def __init__(self, service: Service, question: str, *tools: Any) -> None:
-        super().__init__(connect(service.url), unique(), *tools)
+        super().__init__(connected(service.url), unique(), *tools)
         self.reaches("completed")
         self.client.beta.threads.messages.create(self.thread_id, role="user", content=question)
         self.told: list[Event] = []
@@ -88,7 +94,7 @@ class Streamed(Conversation):
 
     def _read(self, question: str) -> None:
         path = f"threads/{self.thread_id}/runs"
-        with streamed(connect(str(self.client.base_url)), path, assistant_id=self.assistant_id) as coming:
+        with streamed(connected(str(self.client.base_url)), path, assistant_id=self.assistant_id) as coming:
             for event in coming:
                 self.told.append(event)
 
@@ -96,7 +102,7 @@ class Streamed(Conversation):
 def test_a_run_whose_driver_stands_still_is_finished_once(first: Service, second: Service, idle: Storage, model: Model):
     question = unique()
     takes_its_time(model, question)
-    conversation = Conversation(connect(first.url), question)
+    conversation = Conversation(connected(first.url), question)
     eventually(lambda: model.requests(question))
     finished_by_another(first, second, idle, model, conversation, question)
     assert conversation.said()[0] == "In time."
@@ -134,9 +140,9 @@ def test_a_tool_that_stands_still_is_answered_by_another(
         {"match": question, "tool_calls": [call("retrieval", "call_r", q="?")]},
         {"match": question, "text": "In Oslo.", "times": -1},
     )
-    conversation = kind(first if kind is Streamed else connect(first.url), question, RETRIEVAL)
+    conversation = kind(first if kind is Streamed else connected(first.url), question, RETRIEVAL)
     eventually(lambda: stored_run(idle, conversation).unanswered)
-    eventually(lambda: not queue_of(idle, "retrieval").peek_messages(), seconds=1.5)
+    eventually(lambda: not queue_of(idle, "retrieval").peek_messages(), seconds=2)
     finished_by_another(first, second, idle, model, conversation, question)
     assert conversation.said()[-2] == "In Oslo."
     assert conversation.progress() == [("tool_calls", "completed"), ("message_creation", "completed")]

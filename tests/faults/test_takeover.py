@@ -8,6 +8,7 @@ import pytest
 
 from assistants.engine import machine
 from assistants.engine.attendance import Attendance
+from assistants.engine.lifecycle import attended
 from assistants.engine.transitions import change_run
 from assistants.schema.runs import RunStatus
 from assistants.state.runs import Turn
@@ -36,6 +37,16 @@ async def test_items_that_arrive_together_have_one_driver(store: Store):
     await asyncio.gather(*(attend(Attendance(store, model), store, key) for _ in range(5)))
     assert len(model.requests) == 1
     assert await said(store, key) == ["In Oslo."]
+
+
+async def test_a_request_that_met_the_run_before_its_end_writes_nothing_after_it(store: Store):
+    key, model = await new_run_on(store), ScriptedModel(ANSWER)
+    met = await store.runs.read(key.name)
+    assert met is not None
+    await attend(Attendance(store, model), store, key)
+    ended = await store.runs.read(key.name)
+    assert await attended(later(store, 2 * LAPSED), key, met) == ended
+    assert await store.runs.read(key.name) == ended
 
 
 async def test_an_item_that_arrives_after_the_end_changes_nothing(store: Store):

@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from azure.core.pipeline.transport import AsyncHttpResponse, HttpRequest
@@ -19,9 +18,9 @@ from assistants.engine.items import WORK
 from assistants.local.azurite import Azurite, Storage
 from assistants.state.messages import put_record
 from assistants.storage.ids import blob_name
-from assistants.storage.transport import Transport
 from assistants.tools.registry import QUEUES
 from tests.attending import ScriptedModel
+from tests.calls import Send, kind, tapped
 from tests.conversation import RETRIEVAL, WEATHER, call
 from tests.inprocess import InProcess, in_process
 from tests.storage import queue_of
@@ -41,6 +40,13 @@ class Count:
     """The operations of a flow so far."""
 
     operations: list[Operation] = field(default_factory=list)
+
+    async def around(self, request: HttpRequest, send: Send) -> AsyncHttpResponse:
+        began = time.perf_counter()
+        try:
+            return await send()
+        finally:
+            self.operations.append(Operation(kind(request), began, time.perf_counter()))
 
     @property
     def total(self) -> int:
@@ -93,11 +99,16 @@ def replies() -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-async def service(storage: Storage, replies: list[dict[str, Any]]) -> AsyncIterator[InProcess]:
+def count() -> Count:
+    return Count()
+
+
+@pytest.fixture
+async def service(storage: Storage, replies: list[dict[str, Any]], count: Count) -> AsyncIterator[InProcess]:
     """The service, warm: its containers and queues are there, and its queues are empty."""
     for queue in (WORK, *QUEUES):
         queue_of(storage, queue).clear_messages()
-    async with in_process(storage, TimedModel(*replies)) as service:
+    async with in_process(storage, TimedModel(*replies), None, tapped(count.around)) as service:
         thread = await service.client.beta.threads.create(messages=[{"role": "user", "content": "Hello"}])
         assistant = await service.client.beta.assistants.create(model="demo")
         await service.client.beta.threads.runs.create(thread.id, assistant_id=assistant.id)
@@ -117,27 +128,10 @@ def model(service: InProcess) -> TimedModel:
 
 
 @pytest.fixture
-def counted(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> Count:
+def counted(service: InProcess, count: Count) -> Count:
     """Every operation from now on; to be cleared where the flow begins."""
-    count, send = Count(), Transport.send
-
-    async def counting(self: Transport, request: HttpRequest, **kwargs: Any) -> AsyncHttpResponse:
-        began = time.perf_counter()
-        try:
-            return await send(self, request, **kwargs)
-        finally:
-            count.operations.append(Operation(kind(request), began, time.perf_counter()))
-
-    monkeypatch.setattr(Transport, "send", counting)
+    count.operations.clear()
     return count
-
-
-def kind(request: HttpRequest) -> str:
-    """Such as `GET runs` or `POST work`."""
-    address = urlsplit(request.url)
-    comp = parse_qs(address.query).get("comp", [""])[0]
-    container = address.path.split("/")[2]
-    return f"{request.method} {container} {comp}".strip()
 
 
 async def new_thread(client: AsyncOpenAI) -> str:

@@ -17,7 +17,7 @@ from assistants.state.turns import message_id, step_id
 from tests.simulation.loop import Lane
 from tests.simulation.model import Model
 from tests.simulation.network import EPOCH, Network
-from tests.simulation.processes import Gone
+from tests.simulation.processes import LEASE, MAX_DEQUEUE_COUNT, VISIBILITY_TIMEOUT, Gone
 from tests.simulation.users import Deed, Users
 
 Json = dict[str, Any]
@@ -114,10 +114,10 @@ class Watch:
             self.commits.setdefault(run, self._network.now)
             if self._network.disturbed:
                 self.held_up.add(run)
-            if run not in self.runs:
-                self._problem(f"{run} was committed before it was written")
-            else:
+            if run in self.runs:
                 self._see_waiting(self.tracks[run], None)
+            elif run not in self.held_up:
+                self._problem(f"{run} was committed before it was written")
 
     def _log_made(self, name: str) -> None:
         _, thread, segment = name.split("/")
@@ -200,8 +200,8 @@ class Watch:
 
     def _heard(self, run: str, call: Json) -> Iterable[str]:
         """The output of a server tool has arrived, after a while."""
-        waited = self._since(self.tracks[run].sent[call["id"]]) - self._settings.retrieval_delay
-        if waited > self._patience(run) + (0 if self._calm else self._settings.look_again):
+        waited = self._since(self.tracks[run].sent[call["id"]])
+        if waited > self._tools_patience() + (0 if self._calm else LEASE):
             yield f"{call['id']} was answered after {waited:.0f} s"
 
     def _claims(self, track: Track, old: Json, new: Json) -> Iterable[str]:
@@ -244,7 +244,7 @@ class Watch:
             unheard = [
                 call["id"] for call in run["turns"][-1]["calls"]
                 if call["output"] is None and call["sent_at"] is not None
-                and self._since(track.sent[call["id"]]) > self._patience(identifier) + self._settings.look_again
+                and self._since(track.sent[call["id"]]) > self._tools_patience()
             ]  # fmt: skip
             if unheard:
                 yield f"it expired while {unheard} were not called again"
@@ -278,14 +278,19 @@ class Watch:
             return 0.0
         return self._network.now - max(time, EPOCH + self.quiet_since, EPOCH + self._network.trouble_until)
 
+    def _tools_patience(self) -> float:
+        """Seconds within which a call of a server tool is answered: items may be lost, and others become poison."""
+        again = self._settings.look_again + MAX_DEQUEUE_COUNT * VISIBILITY_TIMEOUT
+        return self._settings.retrieval_delay + (PROMPT if self._calm else 3 * again + 100)
+
     def _patience(self, run: str) -> float:
-        """Seconds within which a run is attended to once nothing goes wrong any more (the honest bound)."""
+        """Seconds within which a run is attended to once nothing goes wrong any more (the honest bound).
+
+        The holder of its look-again item, or of what that became as poison, may have been killed.
+        """
         if self._calm:
             return PROMPT
-        bound = self._settings.look_again + self._settings.claim + 10
-        if run not in self.lost:
-            return bound
-        return bound + 40 if self.polled else bound + 600
+        return self._settings.look_again + self._settings.claim + LEASE + 10
 
 
 def _outputs(run: Json) -> int:
@@ -298,7 +303,7 @@ def verdict(watch: Watch, users: Users, model: Model, contents: Mapping[str, Map
     marked = _by_mark(watch)
     for identifier in watch.commits:
         track = watch.tracks.get(identifier)
-        if track is None or track.run["thread_id"] in watch.gone:
+        if track is None or track.run["thread_id"] in watch.gone or _came_too_late(watch, identifier):
             continue
         if track.run["status"] in _ACTIVE:
             yield f"{identifier} is {track.run['status']} for ever"
@@ -317,13 +322,18 @@ def verdict(watch: Watch, users: Users, model: Model, contents: Mapping[str, Map
     for deed in users.deeds:
         yield from (f"{deed}: {problem}" for problem in _kept(deed, watch, marked, users))
     for stream in users.streams:
-        if stream.deed.thread in watch.gone:
+        if stream.deed.thread in watch.gone or _came_too_late(watch, str(stream.deed.run)):
             continue  # it just ends
         problems = stream.problems()
         if problems and not _is_torn(stream, watch):
             yield from (f"stream of {stream.deed}: {problem}" for problem in problems)
         yield from (f"stream of {stream.deed}: {problem}" for problem in _truthful(stream, watch))
     yield from _prompts(model, users)
+
+
+def _came_too_late(watch: Watch, run: str) -> bool:
+    """Whether its commit was held up on its way for so long that the run had been given up: it is gone."""
+    return run in watch.held_up and run not in watch.runs
 
 
 def _orphaned(track: Track) -> bool:

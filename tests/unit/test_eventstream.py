@@ -95,7 +95,18 @@ async def test_what_is_on_its_way_counts_as_unsent():
     channel.emit("first", {"text": "x" * (MAX_UNSENT * 6 // 10)})
     await taken(reading)
     channel.emit("second", {"text": "x" * (MAX_UNSENT * 6 // 10)})
+    channel.emit("third", {"text": "x" * (MAX_UNSENT * 6 // 10)})
     assert [content async for content in reading] == []
+
+
+async def test_an_event_of_any_size_is_sent():
+    channel = Channel()
+    reading = channel.read()
+    channel.emit("large", {"text": "x" * (3 * MAX_UNSENT)})
+    channel.emit("next", {})
+    assert (await taken(reading)).endswith(b"event: next\ndata: {}\n\n")
+    channel.end()
+    assert [content async for content in reading] == [DONE]
 
 
 async def test_a_client_that_reads_in_time_may_read_any_amount():

@@ -1,0 +1,130 @@
+"""What must hold when a flow is over, whatever its calls have met."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from assistants.local.reply import Reply
+from assistants.storage.ids import blob_name
+from tests.faults.play import Play, Run
+from tests.faults.served import NET
+
+Json = dict[str, Any]
+
+BELONGINGS = {
+    "threads": ("messages", "runs"),
+    "files": ("file-contents",),
+    "vector-stores": ("vector-store-chunks",),
+}
+"""Containers, and those in which a blob's name begins with that of the blob that it belongs to."""
+
+
+async def settled(play: Play) -> None:
+    """Everything has come to its end, what the client was told is so, and its threads go on.
+
+    Raises
+    ------
+    AssertionError
+        It has not, or it is not.
+    """
+    play.served.seam.armed = False
+    await _all_ends(play)
+    for path in play.deleted:
+        assert (await play.ask("GET", path)).status == 404, path
+    kept = [(store, files) for store, files in play.stores.items() if f"vector_stores/{store}" not in play.deleted]
+    for store, files in kept:
+        await _contains(play, store, files)
+        await play.delete(f"vector_stores/{store}")
+    if kept:
+        await _all_ends(play)
+    await play.served.pump.stop(0)
+    for thread in play.threads:
+        if f"threads/{thread}" not in play.deleted:
+            await _tells(play, thread)
+            await play.add(thread)
+            await play.create(thread)
+
+
+async def _all_ends(play: Play) -> None:
+    """No run is active, and nothing is left of what was deleted."""
+    end = time.monotonic() + NET
+    while left := [*await play.active(), *await _remains(play), *await _orphans(play)]:
+        assert time.monotonic() < end, left
+        await asyncio.sleep(0.2)
+
+
+async def _remains(play: Play) -> list[str]:
+    """The documents of what was deleted."""
+    deleted = [path.split("/") for path in play.deleted if path.count("/") == 1]
+    named = [(kind.replace("_", "-"), blob_name(play.project, each)) for kind, each in deleted]
+    return [name for container, name in named if name in await play.names(container)]
+
+
+async def _orphans(play: Play) -> list[str]:
+    """The names of what belongs to a thread, a file or a vector store that is not there."""
+    found: list[str] = []
+    used = {kind.split()[1] for kind in play.served.seam.kinds}
+    for owner, belongings in BELONGINGS.items():
+        if not used & {owner, *belongings}:
+            continue
+        owners = await play.names(owner)
+        for container in belongings:
+            names = await play.names(container)
+            found += [f"{container}: {name}" for name in names if "/".join(name.split("/")[:2]) not in owners]
+    return found
+
+
+async def _tells(play: Play, thread: str) -> None:
+    """The thread tells of each of its runs, and of each message once."""
+    messages = (await play.get_done("GET", f"threads/{thread}/messages?order=asc&limit=100"))["data"]
+    ids = Counter(message["id"] for message in messages)
+    assert set(ids.values()) <= {1}, messages
+    assert [each for where, each in play.said if where == thread and each not in ids] == []
+    runs = {run["id"]: run for run in (await play.get_done("GET", f"threads/{thread}/runs"))["data"]}
+    assert [run.id for run in play.runs.values() if run.thread == thread and run.id not in runs] == []
+    for run_id, run in runs.items():
+        known = play.runs.get(run_id) or Run(run_id, thread)
+        assert run["status"] in play.may_end(known), run
+        steps = (await play.get_done("GET", f"{known.path}/steps?order=asc&limit=100"))["data"]
+        said = [message for message in messages if message["run_id"] == run_id]
+        _fits(play.served.script.replies, run["status"], steps, said)
+        _answered(known, run["status"], steps)
+
+
+def _fits(replies: Sequence[Reply], status: str, steps: list[Json], said: list[Json]) -> None:
+    """The run is what its script says, as far as it went: each turn has left one message and one step of its calls."""
+    texts = [message["content"][0]["text"]["value"] for message in said]
+    kinds = [step["type"] for step in steps]
+    meant = [reply.text for reply in replies if reply.text is not None]
+    expected = [kind for reply in replies for kind in _steps(reply)]
+    if status == "completed":
+        assert (texts, kinds) == (meant, expected), steps
+    assert kinds == expected[: len(kinds)], steps
+    assert all(whole.startswith(text) for text, whole in zip(texts, meant, strict=False)), texts
+    created = [step["step_details"]["message_creation"] for step in steps if step["type"] == "message_creation"]
+    assert [each["message_id"] for each in created] == [message["id"] for message in said]
+
+
+def _steps(reply: Reply) -> list[str]:
+    return ["message_creation"] * (reply.text is not None) + ["tool_calls"] * bool(reply.tool_calls)
+
+
+def _answered(run: Run, status: str, steps: list[Json]) -> None:
+    """No output is lost."""
+    calls = {call["id"]: call for step in steps for call in step["step_details"].get("tool_calls", ())}
+    for call, output in run.outputs.items():
+        assert calls[call]["function"]["output"] == output, calls
+    if status == "completed":
+        assert all(call[call["type"]].get("output", "") is not None for call in calls.values()), calls
+
+
+async def _contains(play: Play, store: str, files: Sequence[str]) -> None:
+    """The store counts these files, and has the text of each."""
+    path = f"vector_stores/{store}"
+    counts = (await play.get_done("GET", path))["file_counts"]
+    assert (counts["completed"], counts["total"]) == (len(files), len(files)), counts
+    for file in files:
+        content = (await play.get_done("GET", f"{path}/files/{file}/content"))["data"]
+        assert "sunny in Oslo" in content[0]["text"], content

@@ -1,0 +1,266 @@
+"""The flows whose every call meets every fault. A flow is one function in this table: what a client does, step by step.
+
+It is played again from its beginning where the process died, so it does nothing but through its `Play`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
+
+from tests.conversation import RETRIEVAL, WEATHER, call
+from tests.faults.play import Play
+
+
+class Flow(NamedTuple):
+    """What a client does, and the settings of the service it does it with, besides those of all tries."""
+
+    play: Callable[[Play], Awaitable[None]]
+    settings: Mapping[str, str]
+
+
+FLOWS: dict[str, Flow] = {}
+
+Played = Callable[[Play], Awaitable[None]]
+
+
+def flow(**settings: str) -> Callable[[Played], Played]:
+    """Put a function into the table, under its name."""
+
+    def enter(play: Played) -> Played:
+        FLOWS[play.__name__] = Flow(play, settings)
+        return play
+
+    return enter
+
+
+ANSWER = {"text": "It is sunny in Oslo today."}
+ENDLESS = {"text": "Let me think about that. " * 200, "chunk_delay": 0.05}
+TWO_CALLS = {"tool_calls": [call("get_weather", "call_1", city="Oslo"), call("get_weather", "call_2", city="Bergen")]}
+TWO_OUTPUTS = {"call_1": "sunny", "call_2": "rain"}
+MIXED = {
+    "text": "Let me look that up.",
+    "tool_calls": [call("get_weather", "call_w", city="Oslo"), call("retrieval", "call_r", q="Where?")],
+}
+
+
+@flow()
+async def create_run(play: Play) -> None:
+    thread = await play.setting(ANSWER)
+    play.begin(asleep=True)
+    run = await play.create(thread, additional_messages=[{"role": "user", "content": "Be brief."}])
+    play.end()
+    await play.ends(run, "completed")
+
+
+@flow()
+async def text_run(play: Play) -> None:
+    thread = await play.setting(ANSWER)
+    play.begin()
+    await play.ends(await play.create(thread), "completed")
+
+
+@flow()
+async def thread_and_run(play: Play) -> None:
+    await play.setting(ANSWER)
+    play.begin(asleep=True)
+    run = await play.create_with_thread()
+    play.end()
+    await play.ends(run, "completed")
+
+
+@flow()
+async def functions_and_submit(play: Play) -> None:
+    run = await play.create(await play.setting(TWO_CALLS, ANSWER, tools=[WEATHER]))
+    play.begin()
+    await play.reaches(run, "requires_action")
+    await play.submit(run, TWO_OUTPUTS)
+    await play.ends(run, "completed")
+
+
+@flow()
+async def server_and_client_tools(play: Play) -> None:
+    run = await play.create(await play.setting(MIXED, ANSWER, tools=[WEATHER, RETRIEVAL]))
+    play.begin()
+    await play.reaches(run, "requires_action")
+    await play.submit(run, {"call_w": "sunny"})
+    await play.ends(run, "completed")
+
+
+@flow()
+async def streamed_run(play: Play) -> None:
+    thread = await play.setting(ANSWER)
+    play.begin()
+    await play.ends(await play.create(thread, stream=True), "completed")
+
+
+@flow()
+async def streamed_tools(play: Play) -> None:
+    thread = await play.setting(MIXED, ANSWER, tools=[WEATHER, RETRIEVAL])
+    play.begin()
+    run = await play.create(thread, stream=True)
+    await play.reaches(run, "requires_action")
+    await play.submit(run, {"call_w": "sunny"}, stream=True)
+    await play.ends(run, "completed")
+
+
+@flow()
+async def streamed_thread_and_run(play: Play) -> None:
+    await play.setting(ANSWER)
+    play.begin()
+    await play.ends(await play.create_with_thread(stream=True), "completed")
+
+
+@flow()
+async def cancel_queued(play: Play) -> None:
+    run = await play.create(await play.setting(ENDLESS))
+    play.begin()
+    await play.cancel(run)
+    await play.ends(run, "cancelled")
+
+
+@flow()
+async def cancel_in_progress(play: Play) -> None:
+    thread = await play.setting(ENDLESS)
+    play.wake()
+    run = await play.create(thread)
+    await play.reaches(run, "in_progress")
+    play.begin()
+    await play.cancel(run)
+    await play.ends(run, "cancelled")
+
+
+@flow()
+async def cancel_requires_action(play: Play) -> None:
+    thread = await play.setting(TWO_CALLS, ANSWER, tools=[WEATHER])
+    play.wake()
+    run = await play.create(thread)
+    await play.reaches(run, "requires_action")
+    play.begin()
+    await play.cancel(run)
+    await play.ends(run, "cancelled")
+
+
+@flow()
+async def cancel_streamed(play: Play) -> None:
+    thread = await play.setting(ENDLESS)
+    play.wake()
+    streamed = asyncio.create_task(play.create(thread, stream=True))
+    run = await play.appears(thread, "in_progress")
+    play.begin()
+    await play.cancel(run)
+    await play.ends(run, "cancelled")
+    await streamed
+
+
+@flow(RUN_LIFETIME="4")
+async def expiry_in_requires_action(play: Play) -> None:
+    thread = await play.setting(TWO_CALLS, ANSWER, tools=[WEATHER])
+    play.wake()
+    run = await play.create(thread)
+    await play.reaches(run, "requires_action", "expired")
+    play.begin()
+    await play.ends(run, "expired")
+
+
+@flow(RUN_LIFETIME="4")
+async def expiry_in_progress(play: Play) -> None:
+    thread = await play.setting(ENDLESS)
+    play.wake()
+    run = await play.create(thread)
+    await play.reaches(run, "in_progress", "expired")
+    play.begin()
+    await play.ends(run, "expired")
+
+
+@flow()
+async def thread_delete(play: Play) -> None:
+    thread = await play.setting(ENDLESS)
+    play.wake()
+    run = await play.create(thread)
+    await play.reaches(run, "in_progress")
+    play.begin()
+    await play.delete(f"threads/{thread}")
+    await play.vanishes("runs", thread)
+
+
+@flow()
+async def message_add(play: Play) -> None:
+    thread = await play.setting(ANSWER)
+    play.begin()
+    await play.add(thread)
+
+
+@flow()
+async def file_upload(play: Play) -> None:
+    play.begin()
+    await play.upload("one.txt")
+
+
+@flow()
+async def file_into_store(play: Play) -> None:
+    file = await play.upload("one.txt")
+    store = await play.vector_store()
+    play.begin()
+    await play.attach(store, file)
+    await play.ingested(store, file)
+
+
+@flow()
+async def files_as_batch(play: Play) -> None:
+    files = [await play.upload("one.txt"), await play.upload("two.txt")]
+    store = await play.vector_store()
+    play.begin()
+    await play.attach_all(store, *files)
+    await play.ingested(store, *files)
+
+
+@flow()
+async def store_with_files(play: Play) -> None:
+    file = await play.upload("one.txt")
+    play.begin(asleep=True)
+    store = await play.vector_store(file)
+    play.end()
+    await play.ingested(store, file)
+
+
+@flow()
+async def file_out_of_store(play: Play) -> None:
+    file = await play.upload("one.txt")
+    store = await play.vector_store(file)
+    play.wake()
+    await play.ingested(store, file)
+    play.begin()
+    await play.delete(f"vector_stores/{store}/files/{file}")
+    await play.ingested(store)
+
+
+@flow()
+async def file_delete(play: Play) -> None:
+    file, other = await play.upload("one.txt"), await play.upload("two.txt")
+    store = await play.vector_store(file, other)
+    play.wake()
+    await play.ingested(store, file, other)
+    play.begin()
+    await play.delete(f"files/{file}")
+    await play.vanishes("files", file)
+    await play.ingested(store, other)
+
+
+@flow()
+async def store_delete(play: Play) -> None:
+    file = await play.upload("one.txt")
+    store = await play.vector_store(file)
+    play.wake()
+    await play.ingested(store, file)
+    play.begin()
+    await play.delete(f"vector_stores/{store}")
+    await play.vanishes("vector-store-chunks", store)
+
+
+@flow()
+async def store_delete_while_ingesting(play: Play) -> None:
+    file = await play.upload("one.txt")
+    play.begin()
+    store = await play.vector_store(file)
+    await play.delete(f"vector_stores/{store}")
+    await play.vanishes("vector-store-chunks", store)

@@ -1,0 +1,63 @@
+"""What outlives a process that is killed: what its client asked, what it was told, and whether the fault has struck."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the client was told. Without a status the answer was lost with the process."""
+
+    status: int = 0
+    body: Any = None
+
+    @property
+    def lost(self) -> bool:
+        return self.status == 0
+
+    @property
+    def refused(self) -> bool:
+        """The service is in trouble, and the client is to try again."""
+        return self.status >= 500
+
+
+LOST = (0, None)
+
+
+class Journal:
+    """A file of one JSON object a line, which the next process reads and goes on with."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
+        self._counts: Counter[str] = Counter()
+        entries = entries_of(path)
+        self.is_new = not entries
+        self.struck = any(entry["what"] == "struck" for entry in entries)
+        self._begun = {entry["key"] for entry in entries if entry["what"] == "begun"}
+        self._ended = {entry["key"]: entry["value"] for entry in entries if entry["what"] == "ended"}
+
+    def write(self, what: str, **entry: Any) -> None:
+        os.write(self._file, json.dumps({"what": what, **entry}).encode() + b"\n")
+
+    async def once(self, name: str, act: Callable[[], Awaitable[Any]], lost: Any = None) -> Any:
+        """What `act` found, in this life or an earlier one; `lost`, if given, where that came to its end meanwhile."""
+        self._counts[name] += 1
+        key = f"{name} {self._counts[name]}"
+        if key in self._ended:
+            return self._ended[key]
+        if key in self._begun and lost is not None:
+            return lost
+        self.write("begun", key=key)
+        value = await act()
+        self.write("ended", key=key, value=value)
+        return value
+
+
+def entries_of(path: Path) -> list[dict[str, Any]]:
+    """All that a journal says."""
+    return [json.loads(line) for line in path.read_text().splitlines()]

@@ -1,0 +1,331 @@
+"""What flows are written with: a client that asks until it gets what it wants, and remembers what it was told.
+
+The process may be killed at the fault point. The next one plays the flow again from its beginning: what the client was
+told before, it is told again without asking, and the answer that was on its way is lost.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+from azure.core.exceptions import ResourceNotFoundError
+
+import function_app
+from assistants.local.reply import Reply
+from assistants.state.runs import ACTIVE, RunRecord
+from assistants.storage.ids import blob_name
+from tests.faults.journal import LOST, Answer, Journal
+from tests.faults.points import ANSWERING, Fault
+from tests.faults.served import NET, Job, Served
+
+ENDS = ("completed", "failed", "incomplete", "cancelled", "expired")
+
+
+class Refused(AssertionError):
+    """The client was told that it may not do what it should be able to do."""
+
+
+class Over(Exception):
+    """The run ended `failed`, as it may when its model breaks off in the middle of an answer."""
+
+
+@dataclass
+class Run:
+    """A run that the client knows of, and what it was told of it."""
+
+    id: str
+    thread: str
+    may_end: tuple[str, ...] = ("completed",)
+    outputs: dict[str, str] = field(default_factory=dict)
+    """Taken in by the service."""
+    ended: str | None = None
+    """How, as the client was told."""
+
+    @property
+    def path(self) -> str:
+        return f"threads/{self.thread}/runs/{self.id}"
+
+
+class Play:
+    """A flow that is played by a client of the service, in a project of its own."""
+
+    def __init__(self, job: Job, journal: Journal, served: Served) -> None:
+        self.project, self.served = job.project, served
+        self._breaks_off = job.call == ANSWERING and job.fault != Fault.KILLS.value
+        self._journal = journal
+        self._awake = False
+        headers = {"Authorization": f"Bearer {job.project}"}
+        transport = httpx2.ASGITransport(app=function_app.api)
+        self._http = httpx2.AsyncClient(transport=transport, base_url="http://localhost/v1/", headers=headers)
+        self.assistant = ""
+        self.threads: list[str] = []
+        self.runs: dict[str, Run] = {}
+        self.said: list[tuple[str, str]] = []
+        """Messages that the client was told to have added: thread and id."""
+        self.stores: dict[str, tuple[str, ...]] = {}
+        """The files that should be in each vector store."""
+        self.deleted: list[str] = []
+        """Paths of what the client was told to have deleted."""
+
+    # The stage.
+
+    async def setting(self, *replies: Mapping[str, Any], **assistant: Any) -> str:
+        """A thread with a question, an assistant, and a model that has these replies for it."""
+        self.served.script.replies = [Reply.model_validate(reply) for reply in replies]
+        self.assistant = (await self.get_done("POST", "assistants", {"model": "demo", **assistant}))["id"]
+        asked = {"messages": [{"role": "user", "content": "Where is it sunny?"}]}
+        self.threads.append((await self.get_done("POST", "threads", asked))["id"])
+        return self.threads[-1]
+
+    def begin(self, asleep: bool = False) -> None:
+        """From now on a call may meet the fault; unless the queues are `asleep`, their items are attended to."""
+        self.served.seam.armed = not self._journal.struck
+        if not asleep:
+            self.wake()
+
+    def end(self) -> None:
+        """From now on none does: what follows is another flow's."""
+        self.served.seam.armed = False
+        self.wake()
+
+    def wake(self) -> None:
+        """Attend to queue items."""
+        if not self._awake:
+            self._awake = True
+            self.served.pump.start()
+
+    # Runs.
+
+    async def create(self, thread: str, **body: Any) -> Run:
+        """A run on the thread. Where the answer was lost, one that is there is the one."""
+        path, body = f"threads/{thread}/runs", {"assistant_id": self.assistant, **body}
+        while True:
+            answer = await self.ask("POST", path, body)
+            if answer.status == 200:
+                return self._told(answer.body)
+            if not (answer.lost or answer.refused):
+                raise Refused(answer)
+            if answer.lost and (found := await self._journal.once(f"runs of {thread}", lambda: self.runs_of(thread))):
+                return self._run(found[0]["id"], thread)
+
+    async def create_with_thread(self, **body: Any) -> Run:
+        """A run on a thread of its own."""
+        asked = {"messages": [{"role": "user", "content": "Where is it sunny?"}]}
+        while True:
+            answer = await self.ask("POST", "threads/runs", {"assistant_id": self.assistant, "thread": asked, **body})
+            if answer.status == 200:
+                run = self._told(answer.body)
+                self.threads.append(run.thread)
+                return run
+            if not (answer.lost or answer.refused):
+                raise Refused(answer)
+            if answer.lost and (found := await self._journal.once("threads", self._other_threads)):
+                self.threads += found
+                return self._run((await self._journal.once("runs", lambda: self.runs_of(found[0])))[0]["id"], found[0])
+
+    async def submit(self, run: Run, outputs: Mapping[str, str], **body: Any) -> None:
+        given = [{"tool_call_id": call, "output": output} for call, output in outputs.items()]
+        path = f"{run.path}/submit_tool_outputs"
+        told = await self.get_done("POST", path, {"tool_outputs": given, **body}, done_before=400)
+        run.outputs.update(outputs)
+        run.ended = ended(told)
+
+    async def cancel(self, run: Run) -> None:
+        try:
+            await self.get_done("POST", f"{run.path}/cancel", {}, done_before=400)
+        except Refused:
+            await self.reaches(run)  # it has failed with good reason
+        run.ended = "cancelled"
+
+    async def appears(self, thread: str, status: str) -> Run:
+        """A run that is created at the same time, as soon as it is there in this state."""
+
+        async def found() -> str | None:
+            return next((run["id"] for run in await self.runs_of(thread) if run["status"] == status), None)
+
+        return self._run(await self._journal.once(f"appears on {thread}", lambda: eventually(found)), thread)
+
+    async def reaches(self, run: Run, *statuses: str) -> None:
+        """Wait until the run is in one of these states.
+
+        Raises
+        ------
+        Over
+            It has failed with good reason.
+        """
+
+        async def arrived() -> str | None:
+            stored = await self.stored(run)
+            return None if stored.active and stored.status.value not in statuses else stored.status.value
+
+        reached = await self._journal.once(f"reaches {statuses} {run.id}", lambda: eventually(arrived))
+        if reached == "failed" and "failed" in self.may_end(run):
+            raise Over
+        assert reached in statuses, await self.stored(run)
+
+    async def ends(self, run: Run, status: str) -> None:
+        """Wait until the run has ended, as it should."""
+        run.may_end = (status,)
+        await self.reaches(run, status)
+
+    def may_end(self, run: Run) -> tuple[str, ...]:
+        """How the run may end: where the client was told, in no other way."""
+        if run.ended:
+            return (run.ended,)
+        return (*run.may_end, "failed") if self._breaks_off else run.may_end
+
+    # Messages, files and vector stores.
+
+    async def add(self, thread: str) -> None:
+        """A message."""
+        message = {"role": "user", "content": "And tomorrow?"}
+        self.said.append((thread, (await self.get_done("POST", f"threads/{thread}/messages", message))["id"]))
+
+    async def upload(self, name: str) -> str:
+        files = {"file": (name, f"{name} tells that it is sunny in Oslo. ".encode() * 20)}
+        return (await self.get_done("POST", "files", data={"purpose": "assistants"}, files=files))["id"]
+
+    async def vector_store(self, *files: str) -> str:
+        store = (await self.get_done("POST", "vector_stores", {"file_ids": list(files)}))["id"]
+        self.stores[store] = files
+        return store
+
+    async def attach(self, store: str, file: str) -> None:
+        await self.get_done("POST", f"vector_stores/{store}/files", {"file_id": file})
+
+    async def attach_all(self, store: str, *files: str) -> None:
+        await self.get_done("POST", f"vector_stores/{store}/file_batches", {"file_ids": list(files)})
+
+    async def ingested(self, store: str, *files: str) -> None:
+        """Wait until these files are in the store, and no others, each ingested."""
+        self.stores[store] = files
+
+        async def complete() -> bool:
+            document = await self.served.beside.vector_stores.read(blob_name(self.project, store))
+            members = document.value.members if document else {}
+            return sorted(members) == sorted(files) and {each.status for each in members.values()} <= {"completed"}
+
+        await self._journal.once(f"ingested in {store} {files}", lambda: eventually(complete))
+
+    async def delete(self, path: str) -> None:
+        await self.get_done("DELETE", path, done_before=404)
+        self.deleted.append(path)
+
+    async def vanishes(self, container: str, *ids: str) -> None:
+        """Wait until nothing is left of what was deleted."""
+        name = blob_name(self.project, *ids)
+
+        async def gone() -> bool:
+            return not any(each == name or each.startswith(f"{name}/") for each in await self.names(container))
+
+        await self._journal.once(f"{container} {name} vanishes", lambda: eventually(gone))
+
+    # Requests.
+
+    async def get_done(
+        self, method: str, path: str, body: Any = None, done_before: int | None = None, **sent: Any
+    ) -> Any:
+        """Ask until it is done; once an answer was lost, this status says that it was done already.
+
+        Raises
+        ------
+        Refused
+            It cannot be done.
+        """
+        lost = False
+        while True:
+            answer = await self.ask(method, path, body, **sent)
+            if answer.status == 200:
+                return answer.body
+            if lost and answer.status == done_before:
+                return None
+            if not (answer.lost or answer.refused):
+                raise Refused(answer)
+            lost = lost or answer.lost
+
+    async def ask(self, method: str, path: str, body: Any = None, **sent: Any) -> Answer:
+        """One request; the answer of an earlier life if there was one."""
+
+        async def asked() -> tuple[int, Any]:
+            response = await self._http.request(method, path, json=body, timeout=NET, **sent)
+            is_json = response.headers["content-type"] == "application/json"
+            return response.status_code, response.json() if is_json else response.text
+
+        return Answer(*await self._journal.once(f"{method} {path}", asked, LOST))
+
+    def _told(self, answer: Any) -> Run:
+        """The run that an answer tells of, be it a stream."""
+        told = answer if isinstance(answer, dict) else next(run for name, run in events(answer) if name == "created")
+        run = self._run(told["id"], told["thread_id"])
+        run.ended = ended(answer)
+        return run
+
+    def _run(self, run_id: str, thread: str) -> Run:
+        return self.runs.setdefault(run_id, Run(run_id, thread))
+
+    # What is stored.
+
+    async def stored(self, run: Run) -> RunRecord:
+        document = await self.served.beside.runs.read(blob_name(self.project, run.thread, run.id))
+        assert document is not None, run
+        return document.value
+
+    async def runs_of(self, thread: str) -> list[dict[str, str]]:
+        """The runs of a thread that were committed, the newest first."""
+        document = await self.served.beside.threads.read(blob_name(self.project, thread))
+        last = document.value.last_run_id if document else None
+        stored = [await self.stored(Run(name.split("/")[2], thread)) for name in await self.names("runs", thread)]
+        return [{"id": run.id, "status": run.status.value} for run in stored if run.committed or run.id == last]
+
+    async def active(self) -> list[str]:
+        """The names of the runs that have not ended."""
+        found: list[str] = []
+        for name in await self.names("runs"):
+            document = await self.served.beside.runs.read(name)
+            if document is not None and document.value.status in ACTIVE:
+                found.append(name)
+        return found
+
+    async def names(self, container: str, *ids: str) -> list[str]:
+        """The names of the project's blobs, or of those that belong to something."""
+        client = self.served.beside.services[0].get_container_client(container)
+        try:
+            prefix = blob_name(self.project, *ids) + "/"
+            return [name async for name in client.list_blob_names(name_starts_with=prefix)]
+        except ResourceNotFoundError:
+            return []
+
+    async def _other_threads(self) -> list[str]:
+        return [name.split("/")[1] for name in await self.names("threads") if name.split("/")[1] not in self.threads]
+
+
+def events(stream: str) -> list[tuple[str, dict[str, Any]]]:
+    """What a stream tells of its run: `created`, `queued` and so on, with the run."""
+    parts = [event.removeprefix("event: thread.run.").partition("\ndata: ") for event in stream.split("\n\n")]
+    return [(name, json.loads(data)) for name, _, data in parts if name in ("created", *ENDS)]
+
+
+def ended(answer: Any) -> str | None:
+    """How a stream says that its run has ended."""
+    told = [name for name, _ in events(answer)] if isinstance(answer, str) else []
+    return next((name for name in told if name in ENDS), None)
+
+
+async def eventually(find: Callable[[], Awaitable[Any]]) -> Any:
+    """What `find` returns as soon as it is true.
+
+    Raises
+    ------
+    AssertionError
+        It was not, within the net's time.
+    """
+    end, pause = time.monotonic() + NET, 0.03
+    while not (found := await find()):
+        assert time.monotonic() < end, f"{find.__qualname__} has not come within {NET} s"
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, 0.3)
+    return found

@@ -1,0 +1,158 @@
+"""Fault points: the calls that leave the process, to storage and to the model, of which one meets a fault.
+
+A point is a kind of call and how many of that kind there were: `PUT runs`, the second. Calls go out at the same time,
+but those of one kind mostly follow each other, so a point means the same in every try.
+"""
+
+import asyncio
+import itertools
+import json
+import os
+import socket
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from enum import Enum
+from functools import cache
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import httpx2
+from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+from azure.core.pipeline.transport import AsyncHttpResponse, HttpRequest
+
+from assistants.local.reply import Completion, Reply
+from tests.calls import Send, kind
+
+KILLED = 77
+"""The exit code of a process that met its end at a fault point."""
+
+ASKED, ANSWERING = "POST model", "READ model"
+"""The call of the model, and its answer after the first few chunks."""
+
+
+class Fault(Enum):
+    """What may happen to a call."""
+
+    FAILS = "fails"
+    """It fails before it acts; the model's answer breaks off at its beginning."""
+    LOST = "lost"
+    """It acts, and its answer is lost; the model's answer breaks off before its end."""
+    HANGS = "hangs"
+    """It is never answered."""
+    KILLS = "kills"
+    """The process dies before it acts."""
+
+
+class Point(NamedTuple):
+    """The nth call of a kind, counted from 1."""
+
+    call: str
+    nth: int
+
+
+class Seam:
+    """Counts calls while it is armed, and lets the fault strike at the point. `strikes` is called just before."""
+
+    def __init__(self, point: Point | None, fault: Fault | None, strikes: Callable[[], None]) -> None:
+        self._point, self._fault, self._strikes = point, fault, strikes
+        self._counts: Counter[str] = Counter()
+        self.armed = False
+        self.points: list[Point] = []
+        self.kinds: set[str] = set()
+        """Of all calls, be it before it was armed."""
+
+    def meets(self, call: str) -> Fault | None:
+        """Count a call; the fault that it meets."""
+        self.kinds.add(call)
+        if not self.armed:
+            return None
+        self._counts[call] += 1
+        self.points.append(Point(call, self._counts[call]))
+        if self.points[-1] != self._point:
+            return None
+        self._strikes()
+        if self._fault is Fault.KILLS:
+            os._exit(KILLED)
+        return self._fault
+
+    async def storage(self, request: HttpRequest, send: Send) -> AsyncHttpResponse:
+        """A call to storage, below the SDK's retries."""
+        fault = self.meets(kind(request))
+        if fault is Fault.FAILS:
+            raise ServiceRequestError("never sent")
+        if fault is Fault.HANGS:
+            return await _unanswered(request, send)
+        answer = await send()
+        if fault is Fault.LOST:
+            raise ServiceResponseError("lost")
+        return answer
+
+
+class Script(httpx2.AsyncBaseTransport):
+    """The model's endpoint, below its client: to each turn of a run belongs a reply, however often it is asked."""
+
+    def __init__(self, seam: Seam) -> None:
+        self._seam = seam
+        self.replies: Sequence[Reply] = ()
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        chat = request.url.path.endswith("/chat/completions")
+        fault = self._seam.meets(ASKED if chat else f"{request.method} {request.url.path}")
+        if fault is Fault.FAILS:
+            raise httpx2.ConnectError("never sent")
+        if fault is Fault.HANGS:
+            await _silence(request)
+        if fault is Fault.LOST:
+            raise httpx2.ReadError("lost")
+        if not chat:  # it has no embeddings
+            return httpx2.Response(404, json={"error": {"message": "There is no such path."}})
+        body = json.loads(await request.aread())
+        since = itertools.takewhile(lambda message: message["role"] != "user", reversed(body["messages"]))
+        reply = self.replies[sum(message["role"] == "assistant" for message in since)]
+        stream = _Answer(self._seam, request, Completion(reply, body).events(), reply.chunk_delay)
+        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, stream=stream)
+
+
+class _Answer(httpx2.AsyncByteStream):
+    def __init__(self, seam: Seam, request: httpx2.Request, events: list[str], delay: float) -> None:
+        self._seam, self._request, self._events, self._delay = seam, request, events, delay
+        self._chunks = self._told()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._chunks  # the SDK goes over it again, to be sure of its end
+
+    async def _told(self) -> AsyncIterator[bytes]:
+        fault, last = None, len(self._events) - 3  # what ends it: the reason, the usage, and a word of the protocol
+        for number, event in enumerate(self._events):
+            if number == min(3, last):
+                fault = self._seam.meets(ANSWERING)
+                if fault is Fault.HANGS:
+                    await _silence(self._request)
+            if fault is Fault.FAILS or (fault is Fault.LOST and number == last):
+                raise httpx2.ReadError("cut")
+            await asyncio.sleep(self._delay)
+            yield event.encode()
+
+
+async def _unanswered(request: HttpRequest, send: Send) -> AsyncHttpResponse:
+    """Send it where everything is taken in and nothing answered; what ends that is a time-out of the real transport."""
+    url = request.url
+    try:
+        request.url = urlsplit(url)._replace(netloc=f"127.0.0.1:{_black_hole().getsockname()[1]}").geturl()
+        return await send()
+    finally:
+        request.url = url
+
+
+async def _silence(request: httpx2.Request) -> None:
+    """Say nothing for as long as the client has patience, which it says in the request."""
+    patience: Mapping[str, Any] = request.extensions["timeout"]
+    await asyncio.sleep(patience["read"])
+    raise httpx2.ReadTimeout("silence", request=request)
+
+
+@cache
+def _black_hole() -> socket.socket:
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.listen()
+    return listener

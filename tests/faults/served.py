@@ -1,0 +1,94 @@
+"""The whole service in this process, as `function_app` has it, with one fault at its seam and short patience."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import function_app
+from assistants.api import service as services
+from assistants.api import threads
+from assistants.api.service import Service
+from assistants.engine.embedding import EndpointEmbedder
+from assistants.engine.endpoint import Endpoint
+from assistants.ingestion import intake, removal
+from assistants.local.pump import Pump, QueueOptions, queue_functions
+from assistants.settings import settings
+from assistants.state.store import Store
+from assistants.storage.connection import queue_service
+from tests.calls import tapped
+from tests.faults.journal import Journal
+from tests.faults.points import Fault, Point, Script, Seam
+
+SETTINGS = {
+    "OPENAI_BASE_URL": "http://model.invalid/v1",
+    "OPENAI_API_KEY": "test",
+    "LOOK_AGAIN": "3",
+    "CLAIM": "3",
+    "PURGE_AGAIN": "1",
+    "STORAGE_TIMEOUT": "1.5",
+    "STORAGE_BACKOFF": "0.02",
+    "MODEL_TIMEOUT": "1",
+}
+
+DELAYS = ((threads, "PURGE_DELAY"), (removal, "PURGE_DELAY"), (intake, "_LOOK_AFTER"), (intake, "_PATIENCE"))
+"""Times that are no settings, and two seconds in a try: more than a call that hangs once."""
+
+NET = 60.0
+"""Seconds within which everything has come to its end, after whatever happened: far more than it takes."""
+
+LEASE = 3.0
+"""Seconds after which an item in the hands of a killed process is there again."""
+
+FUNCTIONS = [function for function in queue_functions(function_app.app) if not function.queue.endswith("-poison")]
+OPTIONS = QueueOptions(max_polling_interval=0.4, visibility_timeout=1)
+
+
+class Job(NamedTuple):
+    """A try: of which flow, in which project of which storage account, and where the fault strikes, if any does."""
+
+    flow: str
+    project: str
+    storage: str
+    queues: list[str]
+    fault: str | None = None
+    call: str = ""
+    nth: int = 0
+
+
+class Served(NamedTuple):
+    """The service, and what a try holds of it."""
+
+    seam: Seam
+    script: Script
+    pump: Pump
+    beside: Store
+    """For looking at what is stored, past the service and its fault."""
+
+
+@asynccontextmanager
+async def serving(job: Job, journal: Journal, **own: str) -> AsyncIterator[Served]:
+    """The service, with the settings of a try and its flow's own. Its queues sleep until the pump is started."""
+    settings.cache_clear()
+    os.environ.update(SETTINGS, AzureWebJobsStorage=job.storage, API_KEYS=f"{job.project}={job.project}", **own)
+    for module, name in DELAYS:
+        setattr(module, name, 2)
+    point, fault = (Point(job.call, job.nth), Fault(job.fault)) if job.fault else (None, None)
+    seam = Seam(point, fault, lambda: journal.write("struck"))
+    script = Script(seam)
+    store, endpoint = Store.open(settings(), tapped(seam.storage)), Endpoint(settings(), script)
+    service = Service.over(store, endpoint, EndpointEmbedder(settings(), endpoint))
+    services._services[asyncio.get_running_loop()] = service
+    patient = settings().model_copy(update={"storage_timeout": NET})
+    beside, queues = Store.open(patient), queue_service(patient)
+    pump = Pump([each for each in FUNCTIONS if each.queue in job.queues], queues, OPTIONS, LEASE)
+    if journal.is_new:
+        for queue in job.queues:
+            await queues.get_queue_client(queue).clear_messages()
+    try:
+        yield Served(seam, script, pump, beside)
+    finally:
+        await pump.stop(0)
+        await services.close_service()
+        await asyncio.gather(beside.close(), queues.close())

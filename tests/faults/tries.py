@@ -1,0 +1,180 @@
+"""`python -m tests.faults.tries`: plays jobs that come on stdin, one JSON a line, each in a process of its own.
+
+It has imported everything and is single-threaded when it forks, so that a process costs a fraction of a Python's start.
+A line with a number ends a round of jobs, of which so many are played at once; each job's result is a line with its
+number, and an empty line ends them.
+"""
+
+import asyncio
+import gc
+import json
+import os
+import signal
+import sys
+import traceback
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from azure.storage.blob import BlobServiceClient
+from azure.storage.queue import QueueServiceClient
+
+from assistants.local.azurite import Storage
+from assistants.settings import settings
+from assistants.state.store import Store
+from assistants.storage.clock import Clock
+from tests.faults.findings import settled
+from tests.faults.flows import FLOWS
+from tests.faults.journal import Journal, entries_of
+from tests.faults.play import Over, Play
+from tests.faults.points import KILLED
+from tests.faults.served import FUNCTIONS, NET, Job, serving
+
+ACCOUNTS = [f"tries{number}" for number in range(12)]
+"""A try has a storage account to itself, so that nobody takes another's items: so many are played at once at most."""
+
+
+_TAIL = 6000
+"""Characters of a log that are shown."""
+
+
+class Result(NamedTuple):
+    """What came of a job: whether its fault has struck, the calls and queues that it used, and what went wrong."""
+
+    struck: bool
+    points: list[tuple[str, int]]
+    queues: list[str]
+    error: str | None
+
+
+class Running(NamedTuple):
+    """A job in a process, which may be its second one."""
+
+    number: int
+    job: Job
+    account: str
+    folder: Path
+    lives: int
+
+
+async def live(job: Job, journal: Journal) -> None:
+    """Play a flow, from its beginning or from where the process died, and see to it that all is well."""
+    flow = FLOWS[job.flow]
+    async with serving(job, journal, **flow.settings) as served:
+        play = Play(job, journal, served)
+        with suppress(Over):
+            await flow.play(play)
+        await settled(play)
+        used = {kind.split()[1] for kind in served.seam.kinds}
+        queues = [function.queue for function in FUNCTIONS if function.queue in used]
+        journal.write("played", points=served.seam.points, queues=queues)
+
+
+def life(job: Job, folder: Path) -> int:
+    """The exit code of a process that plays a job."""
+    signal.alarm(int(NET) * 3)
+    log = os.open(folder / "log", os.O_APPEND | os.O_CREAT | os.O_WRONLY)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    try:
+        asyncio.run(live(job, Journal(folder / "journal")))
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def played(jobs: list[dict[str, Any]], at_once: int, storage: Storage, data: Path) -> Iterator[tuple[int, Result]]:
+    """The results of jobs, as they come, with the numbers of the jobs."""
+    waiting, free, running = deque(enumerate(jobs)), deque(ACCOUNTS[:at_once]), dict[int, Running]()
+
+    def begin(each: Running) -> None:
+        sys.stdout.flush()
+        child = os.fork()
+        if child == 0:
+            os._exit(life(each.job, each.folder))
+        running[child] = each
+
+    while waiting or running:
+        while waiting and free:
+            number, asked = waiting.popleft()
+            account, folder = free.popleft(), data / asked["project"]
+            folder.mkdir()
+            job = Job(**asked, storage=replace(storage, account=account).connection_string)
+            begin(Running(number, job, account, folder, 1))
+        child, status = os.wait()
+        each = running.pop(child)
+        code = os.waitstatus_to_exitcode(status)
+        if code == KILLED and each.lives == 1:
+            begin(each._replace(lives=2))
+            continue
+        free.append(each.account)
+        yield each.number, outcome(each, code)
+
+
+def outcome(each: Running, code: int) -> Result:
+    """What a job whose last process has ended has left in its folder."""
+    entries = entries_of(each.folder / "journal")
+    found = next((entry for entry in entries if entry["what"] == "played"), {"points": [], "queues": []})
+    error = f"exit code {code}\n{(each.folder / 'log').read_text()[-_TAIL:]}" if code else None
+    return Result(any(entry["what"] == "struck" for entry in entries), found["points"], found["queues"], error)
+
+
+def furnish(storage: Storage) -> None:
+    """Make all containers and queues in all accounts, so that no try is the first one to use them."""
+    service = _Named()
+    Store.over(settings(), Clock(), service, None)  # type: ignore[arg-type]
+    for account in ACCOUNTS:
+        connection = replace(storage, account=account).connection_string
+        with BlobServiceClient.from_connection_string(connection) as blobs:
+            for name in service.names:
+                blobs.create_container(name)
+        with QueueServiceClient.from_connection_string(connection) as queues:
+            for function in FUNCTIONS:
+                queues.create_queue(function.queue)
+
+
+class _Named:
+    """Learns the names of the containers."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def get_container_client(self, name: str) -> None:
+        self.names.add(name)
+
+
+def warm_up(storage: Storage, data: Path) -> None:
+    """Let everything be imported and compiled that is on first use."""
+    connection = replace(storage, account=ACCOUNTS[0]).connection_string
+    for name in ("text_run", "file_into_store"):
+        folder = data / f"warm-{name}"
+        folder.mkdir()
+        job = Job(name, folder.name, connection, [function.queue for function in FUNCTIONS])
+        asyncio.run(live(job, Journal(folder / "journal")))
+
+
+def main() -> None:
+    """The ports of Azurite's blobs and queues, and a folder for journals, are its arguments."""
+    storage, data = Storage(int(sys.argv[1]), int(sys.argv[2])), Path(sys.argv[3])
+    furnish(storage)
+    warm_up(storage, data)
+    gc.collect()
+    gc.freeze()
+    jobs: list[dict[str, Any]] = []
+    for line in sys.stdin:
+        found = json.loads(line)
+        if isinstance(found, dict):
+            jobs.append(found)
+            continue
+        for number, result in played(jobs, found, storage, data):
+            print(json.dumps([number, result]), flush=True)
+        print(flush=True)
+        jobs.clear()
+
+
+if __name__ == "__main__":
+    main()
