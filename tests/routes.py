@@ -30,6 +30,7 @@ KINDS = {
 REQUIRED: Mapping[str, Any] = {
     "model": "gpt-4o", "role": "user", "content": "Hello", "tool_outputs": [], "attributes": {}, "file_ids": ["file-1"],
     "filename": "a.txt", "purpose": "vision", "bytes": 1, "mime_type": "text/plain", "part_ids": ["part_1"],
+    "query": "a",
 }  # fmt: skip
 """A value for every field that some request requires; `assistant_id` and `file_id` are among the ids."""
 

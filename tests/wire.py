@@ -11,6 +11,7 @@ Event = tuple[str, Any]
 ASSISTANT, THREAD, MESSAGE, RUN, STEP = (
     EXAMPLES[name] for name in ("Assistant", "Thread", "Message", "Run", "RunStep")
 )
+SEARCH_ID = "step_search"
 
 
 def changed(payload: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -59,6 +60,55 @@ def hello() -> list[Event]:
         ("thread.run.completed", run("completed")),
         ("done", "[DONE]"),
     ]
+
+
+def searched() -> list[Event]:
+    """The events of a run that looks into files before it says something, and cites one (contract, 7.3)."""
+    mark = "【4:0†source】"
+    citation = {
+        "index": 0, "type": "file_citation", "text": mark, "start_index": 2, "end_index": 14,
+        "file_citation": {"file_id": "file-1", "quote": ""},
+    }  # fmt: skip
+    text = {"value": mark, "annotations": [citation]}
+    cited = {**said(""), "delta": {"content": [{"index": 0, "type": "text", "text": text}]}}
+    found = {
+        "ranking_options": {"ranker": "default_2024_08_21", "score_threshold": 0.0},
+        "results": [
+            {
+                "file_id": "file-1", "file_name": "a.txt", "score": 0.5,
+                "content": [{"type": "text", "text": "What is in it."}],
+            },
+        ],
+    }  # fmt: skip
+    before, after = hello()[:3], hello()[3:]
+    return [
+        *before,
+        ("thread.run.step.created", search("in_progress")),
+        ("thread.run.step.in_progress", search("in_progress")),
+        (
+            "thread.run.step.delta",
+            {
+                "id": SEARCH_ID,
+                "object": "thread.run.step.delta",
+                "delta": {"step_details": {"type": "tool_calls", "tool_calls": [{"index": 0, **calling({})}]}},
+            },
+        ),
+        ("thread.run.step.completed", search("completed", calling(found))),
+        *after[:5],
+        ("thread.message.delta", cited),
+        *after[5:],
+    ]
+
+
+def calling(file_search: dict[str, Any]) -> dict[str, Any]:
+    """A call of file search."""
+    return {"id": "call_1", "type": "file_search", "file_search": file_search}
+
+
+def search(status: str, *calls: dict[str, Any]) -> dict[str, Any]:
+    """A step that searches files."""
+    details = {"type": "tool_calls", "tool_calls": list(calls)}
+    return changed(STEP, id=SEARCH_ID, type="tool_calls", status=status, step_details=details)
 
 
 def framed(*events: Event) -> list[bytes]:

@@ -1,13 +1,14 @@
 """Files."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
-from assistants.api.multipart import Form
+from assistants.api.multipart import Form, Keep
 from assistants.api.parameters import Project
 from assistants.api.service import service, store_on_time
 from assistants.ingestion.intake import create_file
@@ -17,6 +18,7 @@ from assistants.schema.base import FileId
 from assistants.schema.errors import download_refused, not_found, range_not_satisfiable
 from assistants.schema.lists import Deleted
 from assistants.schema.lists import Page as ListPage
+from assistants.settings import settings
 from assistants.state.files import FileRecord, view
 from assistants.state.paging import Cursors, Order, page_of_documents
 from assistants.storage.ids import blob_name
@@ -57,8 +59,8 @@ async def files_create(request: Request, project: Project) -> files.File:
         blocks.append(f"{len(blocks):05}")
         await store.contents.stage(blob_name(project, file_id), blocks[-1], piece)
 
-    received = Form(request, "file", store.settings.max_file_bytes, keep)
-    body = await received.read(files.CreateFile)
+    received = file_form(request.headers, keep)
+    body = await received.read(request.stream())
     now = int(store.clock.now())
     record = FileRecord(
         id=file_id,
@@ -105,6 +107,11 @@ async def files_content(request: Request, project: Project, file_id: FileId) -> 
         headers,
         media_type="application/octet-stream",
     )
+
+
+def file_form(headers: Mapping[str, str], keep: Keep | None = None) -> Form[files.CreateFile]:
+    """The form that uploads a file."""
+    return Form(files.CreateFile, "file", range(settings().max_file_bytes + 1), headers, keep)
 
 
 def asked_for(header: str | None, size: int) -> range | None:

@@ -5,7 +5,7 @@ import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from functools import partial, wraps
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import httpx2
 from fastapi import APIRouter, Request, Response
@@ -16,11 +16,14 @@ from starlette.background import BackgroundTask
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 
+from assistants.api.files import file_form
 from assistants.api.models import ask_endpoint
+from assistants.api.multipart import Form
 from assistants.api.service import close_service
+from assistants.api.uploads import part_form
 from assistants.api.v1 import VersionedRoute, run_is_modifiable
 from assistants.api.validation import translate
-from assistants.proxy.deviations import Deviation, deviations, shown
+from assistants.proxy.deviations import Deviation, deviations, loaded, shown
 from assistants.proxy.order import Begin
 from assistants.proxy.report import Report
 from assistants.proxy.upstream import NAME, Upstream
@@ -38,6 +41,12 @@ _BEGINS: Mapping[str, Begin] = {
     "runs_create": "run",
     "runs_submit_tool_outputs": "outputs",
 }
+
+_FORMS: Mapping[str, Callable[[Mapping[str, str]], Form[Any]]] = {
+    "files_create": file_form,
+    "uploads_add_part": part_form,
+}
+"""By the names of the routes. The other routes' requests are JSON."""
 
 
 class Call(NamedTuple):
@@ -101,13 +110,15 @@ class Forwarding:
         report = self.report(request.state.project)
         report.calls += 1
         tell: Tell = partial(report.add, call.operation, request.scope["path"])
-        form = request.headers.get("content-type", "").startswith("multipart/form-data")
-        content = request.stream() if form else await request.body()
+        form = _FORMS[call.name](request.headers) if call.name in _FORMS else None
+        content = _seen(request.stream(), form) if form else await request.body()
         try:
             answer = await self._send(request, content)
-            if answer.is_success and not form:
-                await _check_request(call, request, tell)
-            if media_type(answer) == "application/json":
+            if answer.is_success:
+                await _check_request(call, request, form, tell)
+                if call.name in _BEGINS:
+                    _check_kind(await request.body(), answer, tell)
+            if media_type(answer) == "application/json" and (call.model is not None or not answer.is_success):
                 return await read(answer, NAME, self._verification(call, request, answer, tell))
         except ApiError as error:
             if error.status >= 500:
@@ -189,9 +200,11 @@ def _idle(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     return accept
 
 
-async def _check_request(call: Call, request: Request, tell: Tell) -> None:
+async def _check_request(call: Call, request: Request, form: Form[Any] | None, tell: Tell) -> None:
     try:
         await call.check(request)
+        if form:
+            await form.result()
         return
     except RequestValidationError as error:
         refusal = translate(error.errors(), error.body)
@@ -200,6 +213,21 @@ async def _check_request(call: Call, request: Request, tell: Tell) -> None:
     except HTTPException:
         refusal = malformed_json()
     tell(Deviation("request", refusal.code or "refused here", refusal.param or "", shown(refusal.message)))
+
+
+def _check_kind(content: bytes, answer: httpx2.Response, tell: Tell) -> None:
+    """Whether a stream comes where, and only where, one was asked for."""
+    body = loaded(content)
+    asked = isinstance(body, dict) and cast("dict[str, Any]", body).get("stream") is True
+    if media_type(answer) in ("application/json", EVENTS) and asked != (media_type(answer) == EVENTS):
+        tell(Deviation("response", "wrong value", "content-type", shown(answer.headers["content-type"])))
+
+
+async def _seen(chunks: AsyncIterator[bytes], form: Form[Any]) -> AsyncIterator[bytes]:
+    """A form that is read on its way; nothing of it is kept."""
+    async for chunk in chunks:
+        await form.feed(chunk)
+        yield chunk
 
 
 async def _events(answer: httpx2.Response, watch: Watch, report: Report) -> AsyncIterator[bytes]:

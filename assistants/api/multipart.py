@@ -1,16 +1,15 @@
 """Forms with a file, read as they come: no more of the file is in memory than one piece of it."""
 
 import re
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+from typing import Any, Generic, TypeVar
 
-from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from assistants.schema.errors import file_too_large, malformed_form
+from assistants.schema.errors import ApiError, file_too_large, invalid, malformed_form
 from assistants.storage.contents import PIECE
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -22,15 +21,29 @@ _MAX_FIELDS = 64 * 1024
 _BRACKETS = re.compile(r"([^\[\]]+)\[([^\[\]]+)\]")
 
 
-class Form:
-    """A form on its way in, of which the field `file` may be as large as `most` bytes.
+class Form(Generic[Model]):
+    """A form on its way in, whether it is fed with what comes or reads all of it.
 
-    Fields may come in any order, those of an object as `object[field]`. `keep` is handed the file in pieces, the last
-    of which may be short.
+    Fields may come in any order, those of an object as `object[field]`.
+
+    Parameters
+    ----------
+    model
+        What the form is to be; of the file it has the name.
+    file
+        The name of the field that is a file.
+    sizes
+        Bytes that the file may have.
+    headers
+        Of the request, by lower-case name.
+    keep
+        Is handed the file in pieces, the last of which may be short. Without it the file is counted only.
     """
 
-    def __init__(self, request: Request, file: str, most: int, keep: Keep) -> None:
-        self._request, self._file, self._most, self._keep = request, file, most, keep
+    def __init__(
+        self, model: type[Model], file: str, sizes: range, headers: Mapping[str, str], keep: Keep | None = None
+    ) -> None:
+        self._model, self._file, self._sizes, self._keep = model, file, sizes, keep
         self._fields: dict[str, Any] = {}
         self._name, self._overhead = "", 0
         self._header, self._header_value, self._disposition = b"", b"", b""
@@ -38,35 +51,77 @@ class Form:
         self._done = False
         self.bytes = 0
         """Bytes of the file so far."""
+        self.refusal: ApiError | None = None
+        """Why it is no form of any model (400), or is too large (413): as soon as that is known."""
+        kind, options = parse_options_header(headers.get("content-type"))
+        self._parser = self._begun(options.get(b"boundary", b"")) if kind == b"multipart/form-data" else None
+        length = headers.get("content-length", "")
+        if self._parser and length.isdecimal() and int(length) > sizes[-1] + _MAX_FIELDS:
+            self.refusal = file_too_large(file, sizes[-1])
 
-    async def read(self, model: type[Model]) -> Model:
-        """The whole form; of the file it has the name.
+    async def read(self, chunks: AsyncIterable[bytes]) -> Model:
+        """The whole form, or as much of it as it takes to refuse it; raises as `result` does.
+
+        Raises
+        ------
+        starlette.requests.ClientDisconnect
+            It broke off.
+        """
+        if not self.refusal:  # before anything is read: the client has not sent it all yet
+            async for chunk in chunks:
+                await self.feed(chunk)
+                if self.refusal:
+                    break
+        return await self.result()
+
+    async def feed(self, chunk: bytes) -> None:
+        """The next bytes of the form. What is wrong with them is told by `refusal`."""
+        # The server's chunks are small; what a larger one holds is kept after each slice of it.
+        for start in range(0, len(chunk), PIECE):
+            if not self._parser or self.refusal:
+                return
+            try:
+                self._parser.write(chunk[start : start + PIECE])
+            except FormParserError:
+                self.refusal = malformed_form()
+            except ApiError as error:
+                self.refusal = error
+            while len(self._piece) >= PIECE:
+                await self._hand_on(PIECE)
+
+    async def result(self) -> Model:
+        """The form, when all of it was fed.
 
         Raises
         ------
         RequestValidationError
             The form is not what the model says.
         ApiError
-            It is no form at all (400), or too large (413).
-        starlette.requests.ClientDisconnect
-            It broke off.
+            It is no form at all (400), or the file too small (400) or too large (413).
         """
-        kind, options = parse_options_header(self._request.headers.get("content-type"))
-        if kind == b"multipart/form-data":
-            # Before anything is read: the client has not sent it all yet.
-            length = self._request.headers.get("content-length", "")
-            if length.isdecimal() and int(length) > self._most + _MAX_FIELDS:
-                raise file_too_large(self._file, self._most)
-            await self._parse(options.get(b"boundary", b""))
+        if self._parser and not self._done:
+            self.refusal = self.refusal or malformed_form()
+        if self.refusal:
+            raise self.refusal
         try:
-            return model.model_validate(self._fields)
+            form = self._model.model_validate(self._fields)
         except ValidationError as error:
             found = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
             raise RequestValidationError(found, body=self._fields) from None
+        if self.bytes < self._sizes[0]:
+            raise invalid(self._file, "empty file", "at least one byte")
+        if self._piece:
+            await self._hand_on(len(self._piece))
+        return form
 
-    async def _parse(self, boundary: bytes) -> None:
+    async def _hand_on(self, size: int) -> None:
+        assert self._keep is not None
+        await self._keep(bytes(self._piece[:size]))
+        del self._piece[:size]
+
+    def _begun(self, boundary: bytes) -> MultipartParser | None:
         try:
-            parser = MultipartParser(
+            return MultipartParser(
                 boundary,
                 {
                     "on_part_begin": self._begin,
@@ -79,19 +134,9 @@ class Form:
                     "on_end": self._on_last,
                 },
             )
-            async for chunk in self._request.stream():
-                # The server's chunks are small; what a larger one holds is kept after each slice of it.
-                for start in range(0, len(chunk), PIECE):
-                    parser.write(chunk[start : start + PIECE])
-                    while len(self._piece) >= PIECE:
-                        await self._keep(bytes(self._piece[:PIECE]))
-                        del self._piece[:PIECE]
         except FormParserError:
-            raise malformed_form() from None
-        if not self._done:
-            raise malformed_form()
-        if self._piece:
-            await self._keep(bytes(self._piece))
+            self.refusal = malformed_form()
+            return None
 
     def _begin(self) -> None:
         self._name, self._disposition = "", b""
@@ -125,9 +170,10 @@ class Form:
             self._value += data[start:end]
             return
         self.bytes += end - start
-        if self.bytes > self._most:
-            raise file_too_large(self._file, self._most)
-        self._piece += data[start:end]
+        if self.bytes > self._sizes[-1]:
+            raise file_too_large(self._file, self._sizes[-1])
+        if self._keep:
+            self._piece += data[start:end]
 
     def _on_end(self) -> None:
         if self._name == self._file:

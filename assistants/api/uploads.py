@@ -1,13 +1,15 @@
 """Uploads: files that come in parts."""
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter, Request
 
-from assistants.api.multipart import Form
+from assistants.api.multipart import Form, Keep
 from assistants.api.parameters import Project
 from assistants.api.service import service, store_on_time
 from assistants.ingestion.intake import complete_upload
 from assistants.schema.base import UploadId
-from assistants.schema.errors import invalid, not_found
+from assistants.schema.errors import not_found
 from assistants.schema.files import form
 from assistants.schema.uploads import MAX_PART, AddUploadPart, CompleteUpload, CreateUpload, Upload, UploadPart
 from assistants.state.uploads import LIFETIME, UploadRecord, block, cancelled, pending, view
@@ -50,10 +52,7 @@ async def uploads_add_part(request: Request, project: Project, upload_id: Upload
         await store.contents.stage(content, block(part_id, kept), piece)
         kept += 1
 
-    received = Form(request, "data", MAX_PART, keep)
-    await received.read(AddUploadPart)
-    if not received.bytes:
-        raise invalid("data", "empty file", "at least one byte")
+    await part_form(request.headers, keep).read(request.stream())
     return UploadPart(id=part_id, created_at=int(store.clock.now()), upload_id=upload_id)
 
 
@@ -74,3 +73,8 @@ async def uploads_cancel(project: Project, upload_id: UploadId) -> Upload:
     if document is None:
         raise not_found("upload", upload_id)
     return view(document.value, store.clock.now())
+
+
+def part_form(headers: Mapping[str, str], keep: Keep | None = None) -> Form[AddUploadPart]:
+    """The form that adds a part."""
+    return Form(AddUploadPart, "data", range(1, MAX_PART + 1), headers, keep)

@@ -21,6 +21,7 @@ from assistants.schema.errors import (
     unknown_parameter,
     unsupported_value,
 )
+from assistants.schema.locations import fields
 
 MAX_SHOWN = 12
 """Longer names are shortened where a message lists types or property names (`'all...ols'`)."""
@@ -52,7 +53,7 @@ def translate(errors: Sequence[Mapping[str, Any]], body: object = None) -> ApiEr
     if kind in ("json_invalid", "finite_number") or (source == "body" and not path and _is_no_json(error["input"])):
         return malformed_json()
     if source == "body":
-        names = _fields(path, body, kind in ("missing", "extra_forbidden"))
+        names = fields(path, body, kind in ("missing", "extra_forbidden"))
     else:
         names = [step.removesuffix("[]") if isinstance(step, str) else step for step in path]
     problem = _Problem(_param(names), error["input"], error["msg"], error.get("ctx") or {})
@@ -66,29 +67,9 @@ def _is_no_json(value: object) -> bool:
     return value is None or isinstance(value, bytes)
 
 
-def _fields(path: Sequence[str | int], value: Any, last_is_field: bool) -> list[str | int]:
-    """The path without the union members that pydantic adds to it: `tools, 0, function, function, name`.
-
-    A member is named right after the object it describes, by the object's `type` or by a tag that is no key of it.
-    """
-    fields: list[str | int] = []
-    for position, step in enumerate(path, 1):
-        last = position == len(path)
-        if isinstance(step, str) and not (last and last_is_field):
-            keys = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-            if not last and keys.get("type") == step:
-                value = {**keys, "type": None}
-                continue
-            if step not in keys:
-                continue
-        fields.append(step)
-        value = None if last else cast("Any", value)[step]
-    return fields
-
-
-def _param(fields: Sequence[str | int]) -> str:
+def _param(path: Sequence[str | int]) -> str:
     text = ""
-    for field in fields:
+    for field in path:
         text += f"[{field}]" if isinstance(field, int) else f".{field}"
     return text.removeprefix(".")
 

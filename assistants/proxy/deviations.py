@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from assistants.schema.locations import fields
+
 MAX_EXAMPLE = 300
 """Characters that are kept of an example."""
 
@@ -56,7 +58,8 @@ def deviations(part: str, model: Any, content: bytes, around: str = "") -> list[
     try:
         value = adapter.validate_json(content, strict=True, extra="forbid")
     except ValidationError as error:
-        found = [_deviation(part, around, each) for each in error.errors(include_url=False)]
+        payload = loaded(content)
+        found = [_deviation(part, around, payload, each) for each in error.errors(include_url=False)]
         try:
             value = adapter.validate_json(content, extra="ignore")
         except ValidationError:
@@ -66,13 +69,21 @@ def deviations(part: str, model: Any, content: bytes, around: str = "") -> list[
     ]
 
 
+def loaded(content: str | bytes) -> object:
+    """What JSON says; None where it cannot be read."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+
+
 def placed(around: str, path: Sequence[str | int]) -> str:
-    """A path in one word: `data[].status`, without the names of unions' members."""
+    """A path in one word: `data[].status`."""
     text = around
     for step in path:
         if isinstance(step, int):
             text += "[]"
-        elif not step.startswith("<"):
+        else:
             text += f".{step}" if text else step
     return text[:MAX_EXAMPLE]
 
@@ -84,8 +95,8 @@ def shown(value: object) -> str:
     return text if len(text) <= MAX_EXAMPLE else f"{text[:MAX_EXAMPLE]}..."
 
 
-def _deviation(part: str, around: str, error: Mapping[str, Any]) -> Deviation:
-    path, value = list(error["loc"]), error["input"]
+def _deviation(part: str, around: str, payload: object, error: Mapping[str, Any]) -> Deviation:
+    path, value = fields(error["loc"], payload, error["type"] in ("missing", "extra_forbidden")), error["input"]
     if error["type"].startswith("union_tag"):
         path.append("type")
         value = cast("dict[str, Any]", value).get("type") if isinstance(value, dict) else value

@@ -56,7 +56,10 @@ class Upstream:
         query = b"&".join(filter(None, (query, self._base.query)))
         asked = f"{self._base.path.rstrip('/')}{target(method, path)}".encode()
         url = self._base.copy_with(raw_path=asked + b"?" + query if query else asked)
-        request = self._client.build_request(method, url, headers=self._headers(headers), content=content or None)
+        sent = self._headers(headers)
+        if not isinstance(content, bytes) and "content-length" in headers:
+            sent[b"content-length"] = headers["content-length"].encode("latin-1")  # else it would come in chunks
+        request = self._client.build_request(method, url, headers=sent, content=content or None)
         return await answered(self._client.send(request, stream=True), NAME)
 
     async def close(self) -> None:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
-from assistants.proxy.deviations import Deviation, deviations, shown
+from assistants.proxy.deviations import Deviation, deviations, loaded, shown
 from assistants.proxy.order import Begin, Order
 from assistants.schema import v1
 from assistants.schema.events import EVENTS, STATUSES
@@ -49,7 +49,7 @@ class Watch:
             return
         else:
             content = data.encode(errors="replace")
-            value = _json(data)
+            value = loaded(data)
             if not isinstance(value, dict):  # so that nobody knows whose turn it is
                 yield from deviations("stream", EVENTS[event], content, event)
                 return
@@ -77,10 +77,3 @@ def parsed(block: bytes) -> tuple[str, str]:
         elif name == "data":
             data.append(value)
     return event, "\n".join(data)
-
-
-def _json(text: str) -> object:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,8 +13,8 @@ from openai import OpenAI
 
 from assistants.settings import settings
 from tests.processes import Proxy, eventually
-from tests.upstream import EVENTS, Answer, Upstream
-from tests.wire import ASSISTANT, RUN, THREAD, changed, framed, hello, page, run, said
+from tests.upstream import EVENTS, Answer, Asked, Upstream
+from tests.wire import ASSISTANT, RUN, THREAD, Event, changed, framed, hello, page, run, said, searched
 from tests.worker import load_function_app, worker
 
 TIMEOUT = 1
@@ -21,6 +22,14 @@ KEY, OTHERS = "alice-0123456789", "bob-0123456789"
 UPSTREAMS_KEY = "upstream-0123456789"
 HTML = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
 ERROR = {"error": {"message": "No.", "type": "invalid_request_error", "param": None, "code": None}}
+
+FILE = {
+    "id": "file-1", "object": "file", "purpose": "assistants", "filename": "a.txt", "bytes": 1, "created_at": 1,
+    "expires_at": None, "status": "processed", "status_details": None,
+}  # fmt: skip
+PART = {"id": "part_1", "object": "upload.part", "created_at": 1, "upload_id": "upload_1"}
+FORM = "multipart/form-data; boundary=x"
+FILE_PART, PURPOSE = ("file", b"a"), ("purpose", b"assistants")
 
 BODY = {"assistant_id": "asst_1", "stream": True}
 
@@ -49,18 +58,28 @@ def keyed(upstream: Upstream) -> Iterator[Proxy]:
         yield running
 
 
-def counts(proxy: Proxy) -> dict[tuple[str, str, str], int]:
-    return {
-        (each["part"], each["problem"], each["place"]): each["count"]
-        for each in proxy.report()["deviations"]
-    }  # fmt: skip
+def framed_form(*fields: tuple[str, bytes]) -> bytes:
+    """A form as it is sent, between the boundaries `x`."""
+    files = {"file": '; filename="a.txt"', "data": '; filename="a.txt"'}
+    parts = [
+        f'--x\r\nContent-Disposition: form-data; name="{name}"{files.get(name, "")}\r\n\r\n'.encode() + value + b"\r\n"
+        for name, value in fields
+    ]
+    return b"".join(parts) + b"--x--\r\n"
+
+
+def counts(proxy: Proxy) -> Counter[tuple[str, str, str]]:
+    total = Counter[tuple[str, str, str]]()
+    for each in proxy.report()["deviations"]:
+        total[each["part"], each["problem"], each["place"]] += each["count"]
+    return total
 
 
 def found(proxy: Proxy, act: Callable[[], httpx2.Response]) -> tuple[httpx2.Response, Found]:
     """What is answered, and what is reported of it."""
     before = counts(proxy)
     answer = act()
-    return answer, {kind for kind, count in counts(proxy).items() if count > before.get(kind, 0)}
+    return answer, {kind for kind, count in counts(proxy).items() if count > before[kind]}
 
 
 def ask(proxy: Proxy, path: str, body: object = None, **options: Any) -> httpx2.Response:
@@ -92,7 +111,7 @@ def streamed(*events: Any, **others: Any) -> Answer:
         ),
         pytest.param(
             "/assistants/asst_1", answered(changed(ASSISTANT, tools=[{"type": "function", "function": {}}])),
-            {("response", "missing field", "tools[].function.function.name")}, id="a missing field inside",
+            {("response", "missing field", "tools[].function.name")}, id="a missing field inside",
         ),
         pytest.param(
             "/assistants/asst_1", answered(changed(ASSISTANT, tools=[{"type": "web_search"}])),
@@ -143,8 +162,30 @@ def test_what_deviates_is_passed_on_unchanged_and_reported(
 
 
 class TestStreams:
-    def test_a_faithful_stream_is_not_reported(self, proxy: Proxy, upstream: Upstream):
-        assert self.reported(proxy, upstream, streamed(*hello())) == set()
+    @pytest.mark.parametrize("events", [hello(), searched()], ids=["a text", "a search of files"])
+    def test_a_faithful_stream_is_not_reported(self, proxy: Proxy, upstream: Upstream, events: list[Event]):
+        assert self.reported(proxy, upstream, streamed(*events)) == set()
+
+    def test_what_deviates_in_a_search_of_files_is_reported(self, proxy: Proxy, upstream: Upstream):
+        events = json.loads(json.dumps(searched()))
+        (call,) = events[6][1]["step_details"]["tool_calls"]
+        call["file_search"]["results"][0] |= {"score": 2, "rank": 1}
+        (part,) = events[-6][1]["delta"]["content"]
+        part["text"]["annotations"][0]["page"] = 3
+        place = "thread.run.step.completed.step_details.tool_calls[].file_search.results[]"
+        assert self.reported(proxy, upstream, streamed(*events)) == {
+            ("stream", "wrong value", f"{place}.score"),
+            ("stream", "unknown field", f"{place}.rank"),
+            ("stream", "unknown field", "thread.message.delta.delta.content[].text.annotations[].page"),
+        }
+
+    def test_a_stream_that_was_not_asked_for_is_reported_as_is_one_that_does_not_come(
+        self, proxy: Proxy, upstream: Upstream
+    ):
+        upstream.answer = streamed(*hello())
+        _, reported = found(proxy, lambda: ask(proxy, "/threads/thread_1/runs", {"assistant_id": "asst_1"}))
+        assert reported == {("response", "wrong value", "content-type")}
+        assert self.reported(proxy, upstream, answered(RUN)) == {("response", "wrong value", "content-type")}
 
     def test_comments_and_other_line_ends_are_no_deviation(self, proxy: Proxy, upstream: Upstream):
         chunks = [b": \n\n", *(chunk.replace(b"\n", b"\r\n") for chunk in framed(*hello()))]
@@ -217,6 +258,17 @@ class TestStreams:
             ]
         assert names == [*(name for name, _ in hello()[:8]), "error"]
 
+    def test_a_stream_that_falls_silent_ends_with_an_error_too(self, proxy: Proxy, upstream: Upstream):
+        more = threading.Event()
+        upstream.answer = streamed(*hello(), before_each=more)
+        got, reported = found(proxy, lambda: self.stream(proxy))
+        more.set()
+        first, error, done = got.content.split(b"\n\n", 2)
+        assert first + b"\n\n" == framed(*hello())[0]
+        assert b"did not answer in time" in error
+        assert done == b"event: done\ndata: [DONE]\n\n"
+        assert reported == {("stream", "cut", "the stream broke off")}
+
     def test_each_event_is_passed_on_before_the_next_one_comes(self, proxy: Proxy, upstream: Upstream):
         more = threading.Event()
         upstream.answer = streamed(*hello(), before_each=more)
@@ -283,29 +335,108 @@ class TestRequests:
         }  # fmt: skip
 
     def test_an_upload_reaches_the_upstream_while_it_is_sent(self, proxy: Proxy, upstream: Upstream):
-        upstream.answer = answered(THREAD)
+        upstream.answer = answered(FILE)
         known = len(upstream.asked)
+        form = framed_form(FILE_PART, PURPOSE)
+        middle = form.index(b"\r\n--x", 1)
 
         def parts() -> Iterator[bytes]:
-            yield b"a" * 1_000_000
+            yield form[:middle] + b"a" * 1_000_000
             eventually(lambda: len(upstream.asked) > known and len(upstream.asked[-1].body) >= 1_000_000)
-            yield b"b" * 1_000_000
+            yield b"b" * 1_000_000 + form[middle:]
 
-        form = {"content-type": "multipart/form-data; boundary=x"}
-        answer = httpx2.post(f"{proxy.url}/threads", content=parts(), headers=form, timeout=30)
-        assert (answer.status_code, len(upstream.asked[-1].body)) == (200, 2_000_000)
-        assert upstream.asked[-1].headers["content-type"] == form["content-type"]
+        (answer, sent), reported = self.uploaded(proxy, upstream, parts())
+        assert (answer.status_code, answer.json(), reported) == (200, FILE, set())
+        assert len(sent.body) == len(form) + 2_000_000
+        assert (sent.headers["content-type"], sent.headers["transfer-encoding"]) == (FORM, "chunked")
+
+    def test_an_upload_of_a_known_length_keeps_it(self, proxy: Proxy, upstream: Upstream):
+        upstream.answer = answered(FILE)
+        form = framed_form(FILE_PART, PURPOSE)
+        (_, sent), _ = self.uploaded(proxy, upstream, form)
+        assert (sent.body, sent.headers["content-length"]) == (form, str(len(form)))
+        assert "transfer-encoding" not in sent.headers
+
+    @pytest.mark.parametrize(
+        ("path", "form", "expected"),
+        [
+            pytest.param("/files", [PURPOSE, FILE_PART], set(), id="nothing"),
+            pytest.param(
+                "/files", [FILE_PART, PURPOSE, ("expires_after[anchor]", b"created_at"),
+                ("expires_after[seconds]", b"3600")], set(), id="nothing in an object",
+            ),
+            pytest.param("/files", [FILE_PART], {("missing_required_parameter", "purpose")}, id="no purpose"),
+            pytest.param("/files", [PURPOSE], {("missing_required_parameter", "file")}, id="no file"),
+            pytest.param(
+                "/files", [FILE_PART, ("purpose", b"fun")], {("invalid_value", "purpose")}, id="another purpose",
+            ),
+            pytest.param(
+                "/files", [FILE_PART, PURPOSE, ("colour", b"red")], {("unknown_parameter", "colour")},
+                id="an unknown field",
+            ),
+            pytest.param(
+                "/files", [FILE_PART, PURPOSE, ("expires_after[anchor]", b"created_at"), ("expires_after[seconds]",
+                b"1")], {("integer_below_min_value", "expires_after.seconds")}, id="an object's field",
+            ),
+            pytest.param("/files", [FILE_PART, FILE_PART, PURPOSE], {("refused here", "")}, id="two files"),
+            pytest.param("/files", None, {("refused here", "")}, id="no form"),
+            pytest.param("/uploads/upload_1/parts", [("data", b"a")], set(), id="a part"),
+            pytest.param("/uploads/upload_1/parts", [("data", b"")], {("invalid_value", "data")}, id="an empty part"),
+            pytest.param("/uploads/1/parts", [("data", b"a")], {("invalid_value", "upload_id")}, id="a path"),
+            pytest.param("/threads", [PURPOSE], {("refused here", "")}, id="a form where there is none"),
+        ],
+    )  # fmt: skip
+    def test_a_form_is_held_to_its_model(
+        self, proxy: Proxy, upstream: Upstream, path: str, form: list[tuple[str, bytes]] | None, expected: set[Any]
+    ):
+        upstream.answer = answered({"/files": FILE, "/threads": THREAD}.get(path, PART))
+        content = b"nothing of the kind" if form is None else framed_form(*form)
+        (answer, sent), reported = self.uploaded(proxy, upstream, content, path)
+        assert (answer.status_code, answer.content, sent.body) == (200, b"".join(upstream.answer.chunks), content)
+        assert reported == {("request", problem, place) for problem, place in expected}
+
+    def test_what_is_wrong_with_forms_is_one_kind_and_one_line(self, proxy: Proxy, upstream: Upstream):
+        upstream.answer = answered(FILE)
+        for _ in range(3):
+            self.uploaded(proxy, upstream, framed_form(FILE_PART, PURPOSE, ("flavour", b"sour")))
+        (case,) = [each for each in proxy.report()["deviations"] if each["place"] == "flavour"]
+        assert (case["operation"], case["path"], case["count"]) == ("POST /files", "/v1/files", 3)
+        eventually(lambda: [line for line in proxy.deviations() if '"flavour"' in line])
+        assert len([line for line in proxy.deviations() if '"flavour"' in line]) == 1
+
+    def test_a_form_that_both_refuse_is_no_deviation(self, proxy: Proxy, upstream: Upstream):
+        upstream.answer = answered(ERROR, status=400)
+        (answer, _), reported = self.uploaded(proxy, upstream, framed_form(FILE_PART))
+        assert (answer.status_code, answer.json(), reported) == (400, ERROR, set())
+
+    def uploaded(
+        self, proxy: Proxy, upstream: Upstream, content: bytes | Iterator[bytes], path: str = "/files"
+    ) -> tuple[tuple[httpx2.Response, Asked], Found]:
+        headers = {"content-type": FORM}
+        send = lambda: httpx2.post(f"{proxy.url}{path}", content=content, headers=headers, timeout=30)  # noqa: E731
+        answer, reported = found(proxy, send)
+        return (answer, upstream.asked[-1]), reported
 
     def test_a_download_reaches_the_client_while_it_is_sent(self, proxy: Proxy, upstream: Upstream):
         more = threading.Event()
         content = [b"a" * 1_000_000, b"b" * 1_000_000]
         upstream.answer = Answer(content, media_type="application/octet-stream", before_each=more)
-        with httpx2.stream("GET", f"{proxy.url}/threads/thread_1", timeout=10) as got:
+        with httpx2.stream("GET", f"{proxy.url}/files/file-1/content", timeout=10) as got:
             chunks, size = got.iter_bytes(), 0
             while size < 1_000_000:
                 size += len(next(chunks))
             more.set()
             assert size + sum(map(len, chunks)) == 2_000_000
+
+    @pytest.mark.parametrize("media_type", ["application/octet-stream", "application/json"])
+    def test_a_range_is_asked_for_and_passed_on(self, proxy: Proxy, upstream: Upstream, media_type: str):
+        headers = {"content-range": "bytes 1-2/9", "accept-ranges": "bytes", "content-length": "2"}
+        upstream.answer = Answer([b"bc"], 206, media_type, headers)
+        send = lambda: ask(proxy, "/files/file-1/content", headers={"range": "bytes=1-2"})  # noqa: E731
+        got, reported = found(proxy, send)
+        assert (got.status_code, got.content, reported) == (206, b"bc", set())
+        assert {name: got.headers[name] for name in headers} == headers
+        assert upstream.asked[-1].headers["range"] == "bytes=1-2"
 
     def test_a_big_body_is_passed_on_whole(self, proxy: Proxy, upstream: Upstream):
         text = "x" * 250_000
@@ -445,11 +576,18 @@ async def test_it_is_the_same_behind_microsofts_worker(upstream: Upstream, monke
         client.headers["api-key"] = KEY
         upstream.answer = streamed(*hello()[1:])
         got = await client.post("/v1/threads/thread_1/runs", json=BODY)
+        upstream.answer = answered(FILE)
+        headers = {"content-type": FORM}
+        uploaded = await client.post(
+            "/v1/files", content=framed_form(PURPOSE, FILE_PART, ("new", b"")), headers=headers
+        )
         report = (await client.get("/proxy/report")).json()
     await function_app.api.state.backend.close()
     settings.cache_clear()
     assert got.content == b"".join(framed(*hello()[1:]))
-    assert "thread.run.queued comes before thread.run.created" in [each["place"] for each in report["deviations"]]
+    assert uploaded.json() == FILE
+    places = {each["place"] for each in report["deviations"]}
+    assert {"thread.run.queued comes before thread.run.created", "new"} <= places
 
 
 def test_without_a_models_endpoint_the_upstream_is_asked(proxy: Proxy, upstream: Upstream):

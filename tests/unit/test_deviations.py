@@ -66,6 +66,14 @@ def test_what_is_of_neither_version_stays_as_it_is(payload: object):
         ({"model": 5}, [("wrong type", "model", "5")]),
         ({"tools": [{"type": "magic"}]}, [("unknown value", "tools[].type", '"magic"')]),
         ({"tools": [{}]}, [("missing field", "tools[].type", "null")]),
+        (
+            {"tools": [{"type": "function", "function": {}}]},
+            [("missing field", "tools[].function.name", "{}")],
+        ),
+        (
+            {"tools": [{"type": "file_search", "file_search": {"n": 1}}]},
+            [("unknown field", "tools[].file_search.n", "1")],
+        ),
         ({"reasoning_effort": "huge"}, [("unknown value", "reasoning_effort", '"huge"')]),
         ({"response_format": 5}, [("wrong value", "response_format", "5")]),
         ({"response_format": {"type": "xml"}}, [("unknown value", "response_format.type", '"xml"')]),

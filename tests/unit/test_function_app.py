@@ -271,8 +271,13 @@ def test_a_proxy_describes_the_same_api(load: Callable[..., ModuleType]):
     assert load(BACKEND="proxy", PROXY_BASE_URL="http://127.0.0.1:1/v1").api.openapi() == blob
 
 
-async def test_a_setting_turns_the_rest_of_openais_api_off(load: Callable[..., ModuleType]):
-    function_app = load(PASS_THROUGH="false", API_KEYS="key=project")
+@pytest.mark.parametrize(
+    "settings", [{}, {"BACKEND": "proxy", "PROXY_BASE_URL": "http://127.0.0.1:1/v1"}], ids=["blob", "proxy"]
+)
+async def test_a_setting_turns_the_rest_of_openais_api_off(
+    load: Callable[..., ModuleType], settings: Mapping[str, str]
+):
+    function_app = load(PASS_THROUGH="false", API_KEYS="key=project", **settings)
     async with worker(function_app) as client:
         answer = await client.get("/v1/models", headers={"api-key": "key"})
     assert (answer.status_code, answer.json()["error"]["message"]) == (404, "Invalid URL (GET /v1/models)")
