@@ -1,6 +1,7 @@
 """What must hold when a flow is over, whatever its calls have met."""
 
 import asyncio
+import re
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -91,6 +92,7 @@ async def _tells(play: Play, thread: str) -> None:
         said = [message for message in messages if message["run_id"] == run_id]
         _fits(play.served.script.replies, run["status"], steps, said)
         _answered(known, run["status"], steps)
+        _cites(said)
 
 
 def _fits(replies: Sequence[Reply], status: str, steps: list[Json], said: list[Json]) -> None:
@@ -118,6 +120,15 @@ def _answered(run: Run, status: str, steps: list[Json]) -> None:
         assert calls[call]["function"]["output"] == output, calls
     if status == "completed":
         assert all(call[call["type"]].get("output", "") is not None for call in calls.values()), calls
+        assert all(call["file_search"]["results"] for call in calls.values() if call["type"] == "file_search"), calls
+
+
+def _cites(said: list[Json]) -> None:
+    """Each mark is a citation, with what it cites."""
+    for text in (message["content"][0]["text"] for message in said):
+        cited = [text["value"][each["start_index"] : each["end_index"]] for each in text["annotations"]]
+        assert cited == re.findall("【.*?】", text["value"]), text
+        assert all("sunny in Oslo" in each["file_citation"]["quote"] for each in text["annotations"]), text
 
 
 async def _contains(play: Play, store: str, files: Sequence[str]) -> None:

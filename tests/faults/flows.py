@@ -41,6 +41,11 @@ MIXED = {
     "text": "Let me look that up.",
     "tool_calls": [call("get_weather", "call_w", city="Oslo"), call("retrieval", "call_r", q="Where?")],
 }
+SEARCH = {"tool_calls": [{"id": "call_s", "name": "file_search", "arguments": {"queries": ["Where is it sunny?"]}}]}
+CITED = {
+    "text": "It is sunny in Oslo【1:0†one.txt】.",
+    "chunks": ["It is sunny", " in Oslo", "【1:0†one", ".txt】", "."],
+}
 
 
 @flow()
@@ -108,6 +113,30 @@ async def streamed_thread_and_run(play: Play) -> None:
     await play.setting(ANSWER)
     play.begin()
     await play.ends(await play.create_with_thread(stream=True), "completed")
+
+
+@flow()
+async def file_search(play: Play) -> None:
+    thread = await searcher(play)
+    play.begin()
+    await play.ends(await play.create(thread), "completed")
+
+
+@flow()
+async def streamed_file_search(play: Play) -> None:
+    thread = await searcher(play)
+    play.begin()
+    await play.ends(await play.create(thread, stream=True), "completed")
+
+
+async def searcher(play: Play) -> str:
+    """A thread, and an assistant that finds and cites a file."""
+    file = await play.upload("one.txt")
+    store = await play.vector_store(file)
+    play.wake()
+    await play.ingested(store, file)
+    resources = {"file_search": {"vector_store_ids": [store]}}
+    return await play.setting(SEARCH, CITED, tools=[{"type": "file_search"}], tool_resources=resources)
 
 
 @flow()

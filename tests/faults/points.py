@@ -20,6 +20,7 @@ import httpx2
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from azure.core.pipeline.transport import AsyncHttpResponse, HttpRequest
 
+from assistants.local.embedding import embeddings
 from assistants.local.reply import Completion, Reply
 from tests.calls import Send, kind
 
@@ -89,7 +90,10 @@ class Seam:
 
 
 class Script(httpx2.AsyncBaseTransport):
-    """The model's endpoint, below its client: to each turn of a run belongs a reply, however often it is asked."""
+    """The model's endpoint, below its client: to each turn of a run belongs a reply, however often it is asked.
+
+    It has embeddings.
+    """
 
     def __init__(self, seam: Seam) -> None:
         self._seam = seam
@@ -104,9 +108,9 @@ class Script(httpx2.AsyncBaseTransport):
             await _silence(request)
         if fault is Fault.LOST:
             raise httpx2.ReadError("lost")
-        if not chat:  # it has no embeddings
-            return httpx2.Response(404, json={"error": {"message": "There is no such path."}})
         body = json.loads(await request.aread())
+        if not chat:
+            return httpx2.Response(200, json=embeddings(body))
         since = itertools.takewhile(lambda message: message["role"] != "user", reversed(body["messages"]))
         reply = self.replies[sum(message["role"] == "assistant" for message in since)]
         stream = _Answer(self._seam, request, Completion(reply, body).events(), reply.chunk_delay)

@@ -150,7 +150,7 @@ class _Named:
 def warm_up(storage: Storage, data: Path) -> None:
     """Let everything be imported and compiled that is on first use."""
     connection = replace(storage, account=ACCOUNTS[0]).connection_string
-    for name in ("text_run", "file_into_store"):
+    for name in ("text_run", "file_search"):
         folder = data / f"warm-{name}"
         folder.mkdir()
         job = Job(name, folder.name, connection, [function.queue for function in FUNCTIONS])
@@ -160,6 +160,7 @@ def warm_up(storage: Storage, data: Path) -> None:
 def main() -> None:
     """The ports of Azurite's blobs and queues, and a folder for journals, are its arguments."""
     storage, data = Storage(int(sys.argv[1]), int(sys.argv[2])), Path(sys.argv[3])
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # threads do not survive a fork
     furnish(storage)
     warm_up(storage, data)
     gc.collect()
