@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 MATRIX := $(patsubst tests/matrix/%.txt,$(VENV)/matrix/%/.requirements,$(wildcard tests/matrix/*.txt))
 
-.PHONY: setup run test faults simulate races soak matrix node bench lint format clean
+.PHONY: setup run test proxied faults simulate races soak matrix node bench lint format clean
 
 setup: $(VENV)/.requirements $(VENV)/.azurite
 
@@ -34,8 +34,11 @@ run: setup
 	$(BIN)/python -m assistants.local $(ARGS)
 
 test: lint node
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
-	$(if $(findstring tests/,$(ARGS)),,$(BIN)/python -m pytest tests/client -n 2 --dist loadfile --through-proxy)
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+
+# The tests of the API again, through a proxy that may find nothing.
+proxied: setup
+	$(BIN)/python -m pytest tests/client -n 3 --dist loadfile --through-proxy
 
 # Every call of every flow with every fault, of which `make test` tries a part.
 faults: setup
