@@ -82,14 +82,30 @@ def at_once(_: Mixed) -> None:
     """Before anybody may have attended to the run."""
 
 
+def asked(run: Mixed) -> None:
+    run.asked(run.question)
+
+
 def streaming(run: Mixed) -> None:
     run.asked(run.question)
     time.sleep(0.25)
 
 
+def speaking_ends(run: Mixed) -> None:
+    eventually(run.steps)
+
+
+def retrieving(run: Mixed) -> None:
+    run.reaches("requires_action")
+
+
 def waiting(run: Mixed) -> None:
     run.reaches("requires_action")
     time.sleep(RETRIEVAL_TAKES * 2)
+
+
+def submitted(run: Mixed) -> None:
+    run.submits()
 
 
 def both_answered(run: Mixed) -> None:
@@ -98,14 +114,26 @@ def both_answered(run: Mixed) -> None:
     run.submits()
 
 
+def asked_again(run: Mixed) -> None:
+    run.submits()
+    run.asked(run.sunny)
+
+
 def streaming_again(run: Mixed) -> None:
     run.submits()
     run.asked(run.sunny)
     time.sleep(0.25)
 
 
-MOMENTS = [at_once, streaming, waiting, both_answered, streaming_again]
-"""Some of many: the table of fault points kills a process at every call that it makes."""
+def published(run: Mixed) -> None:
+    run.submits()
+    eventually(lambda: len(run.said()) == 2)
+
+
+MOMENTS = [
+    at_once, asked, streaming, speaking_ends, retrieving, waiting, submitted, both_answered, asked_again,
+    streaming_again, published,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.__name__)
