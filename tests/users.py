@@ -173,14 +173,17 @@ class User:
     def _listen(self, stream: Stream[Any]) -> Run | None:
         """Read a stream as far as it goes; the run as it was told of last."""
         run: Run | None = None
+        error = False
         try:
             with stream:
                 for event in stream:
+                    error = error or event.event == "error"  # which the SDK does not raise
                     if isinstance(event.data, Run):
                         run = event.data
         except (httpx2.TransportError, openai.APIConnectionError):
             self.told.counts["streams broken off"] += 1
-        except openai.APIError:
+            return run
+        if error:
             self.told.counts["streams with an error"] += 1
         else:
             assert run is not None
