@@ -1,5 +1,10 @@
 """The Azure surface: each route of the API is an HTTP function, each queue a queue function."""
 
+# ruff: noqa: E402
+import gc
+
+gc.disable()  # until all is there: nothing is garbage yet, and to look for it takes a quarter of a cold start
+
 from collections.abc import Awaitable, Callable
 
 import azure.functions as func
@@ -109,3 +114,7 @@ if settings().backend == "blob":
         _attend(f"{_queue}-poison", _give_up_tool, f"{_queue}_poison")
     _attend(INGEST, _ingest, INGEST)
     _attend(f"{INGEST}-poison", _give_up_ingest, f"{INGEST}_poison")
+
+# All that is there by now stays. A garbage collection that looked at it would stop every stream meanwhile.
+gc.freeze()
+gc.enable()

@@ -1,6 +1,5 @@
 """The routes of the API with endpoints that forward: what comes back is checked, reported, and passed on unchanged."""
 
-import gc
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -83,7 +82,6 @@ class Forwarding:
         self._settings = settings
         self._upstream = Upstream(settings)
         self._reports: defaultdict[str, Report] = defaultdict(partial(Report, self._upstream.address))
-        gc.freeze()  # as `Service.open` does
 
     def routers(self, routers: Sequence[APIRouter]) -> Sequence[APIRouter]:
         return [_forwarding(router) for router in routers]

@@ -1,7 +1,6 @@
 """What a process needs to answer requests and attend to queue items, opened on first use."""
 
 import asyncio
-import gc
 import weakref
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
@@ -40,8 +39,6 @@ class Service:
             A setting is out of its range.
         """
         store, model = Store.open(settings()), endpoint()
-        # All that is there by now stays. A garbage collection that looked at it would stop every stream meanwhile.
-        gc.freeze()
         return cls.over(store, model, EndpointEmbedder(settings(), model))
 
     @classmethod
