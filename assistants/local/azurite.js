@@ -4,6 +4,7 @@
 "use strict";
 const { randomUUID } = require("crypto");
 const { renameSync, rmSync, writeFileSync } = require("fs");
+const Module = require("module");
 const { createServer } = require("net");
 const { join } = require("path");
 
@@ -20,6 +21,9 @@ let timer;
 
 process.env.AZURITE_ACCOUNTS = accounts;
 delete process.env.AZURITE_DB;
+// Telemetry is off, and only to load what sends it takes more than half of the start.
+const loadModule = Module._load;
+Module._load = (name, ...rest) => (name === "applicationinsights" ? {} : loadModule(name, ...rest));
 process.argv = [
   process.argv[0], "azurite", "--location", data, "--blobPort", blobPort, "--queuePort", queuePort,
   "--silent", "--skipApiVersionCheck", "--disableTelemetry",
