@@ -26,6 +26,9 @@ LEASE = 600.0
 FIRST_POLL = 0.1
 """Seconds after which an idle queue is polled again for the first time."""
 
+RARER = 10
+"""Poison queues are polled so many times more rarely than others when they are idle, as the host does not."""
+
 _LONGEST_TROUBLE = 5.0
 _SETTLE = 5.0
 _SUFFIX = "-poison"
@@ -206,6 +209,7 @@ class _Listener:
         self._poison: QueueClient | None = None
         if not function.queue.endswith(_SUFFIX):
             self._poison = service.get_queue_client(function.queue + _SUFFIX)
+        self._longest = options.max_polling_interval * (1 if self._poison else RARER)
         self._attendances: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
 
@@ -232,7 +236,7 @@ class _Listener:
                     delay = next_delay(delay, _LONGEST_TROUBLE)
                     logger.warning("queue=%s cannot be read: %s", self._function.queue, _first_line(error))
                 else:
-                    delay = 0.0 if items else next_delay(delay, self._options.max_polling_interval)
+                    delay = 0.0 if items else next_delay(delay, self._longest)
                     for item in items:
                         attendance = asyncio.create_task(self._attend(item))
                         self._attendances.add(attendance)
