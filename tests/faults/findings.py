@@ -4,7 +4,8 @@ import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from assistants.local.reply import Reply
@@ -50,10 +51,22 @@ async def settled(play: Play) -> None:
 
 async def _all_ends(play: Play) -> None:
     """No run is active, and nothing is left of what was deleted."""
-    end = time.monotonic() + NET
-    while left := [*await play.active(), *await _remains(play), *await _orphans(play)]:
+    used = {kind.split()[1] for kind in play.served.seam.kinds}
+    pairs = [(owner, each) for owner, belongings in BELONGINGS.items() for each in belongings]
+    orphans = [partial(_orphans, play, *pair) for pair in pairs if used.intersection(pair)]
+    # One thing is waited for after the other, and all are looked at again until none had to be.
+    while any([await _waited(left) for left in (play.active, partial(_remains, play), *orphans)]):
+        pass
+
+
+async def _waited(find: Callable[[], Awaitable[list[str]]]) -> bool:
+    """Wait until nothing is found; whether there was something at first."""
+    end, waited = time.monotonic() + NET, False
+    while left := await find():
         assert time.monotonic() < end, left
-        await asyncio.sleep(0.2)
+        waited = True
+        await asyncio.sleep(0.4)
+    return waited
 
 
 async def _remains(play: Play) -> list[str]:
@@ -63,18 +76,10 @@ async def _remains(play: Play) -> list[str]:
     return [name for container, name in named if name in await play.names(container)]
 
 
-async def _orphans(play: Play) -> list[str]:
+async def _orphans(play: Play, owner: str, belongings: str) -> list[str]:
     """The names of what belongs to a thread, a file or a vector store that is not there."""
-    found: list[str] = []
-    used = {kind.split()[1] for kind in play.served.seam.kinds}
-    for owner, belongings in BELONGINGS.items():
-        if not used & {owner, *belongings}:
-            continue
-        owners = await play.names(owner)
-        for container in belongings:
-            names = await play.names(container)
-            found += [f"{container}: {name}" for name in names if "/".join(name.split("/")[:2]) not in owners]
-    return found
+    owners, names = await play.names(owner), await play.names(belongings)
+    return [f"{belongings}: {name}" for name in names if "/".join(name.split("/")[:2]) not in owners]
 
 
 async def _tells(play: Play, thread: str) -> None:

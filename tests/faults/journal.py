@@ -44,6 +44,9 @@ class Journal:
     def write(self, what: str, **entry: Any) -> None:
         os.write(self._file, json.dumps({"what": what, **entry}).encode() + b"\n")
 
+    def close(self) -> None:
+        os.close(self._file)
+
     async def once(self, name: str, act: Callable[[], Awaitable[Any]], lost: Any = None) -> Any:
         """What `act` found, in this life or an earlier one; `lost`, if given, where that came to its end meanwhile."""
         self._counts[name] += 1

@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
+from unittest.mock import patch
 
 import function_app
 from assistants.api import service as services
@@ -71,7 +72,9 @@ class Served(NamedTuple):
 async def serving(job: Job, journal: Journal, **own: str) -> AsyncIterator[Served]:
     """The service, with the settings of a try and its flow's own. Its queues sleep until the pump is started."""
     settings.cache_clear()
-    os.environ.update(SETTINGS, AzureWebJobsStorage=job.storage, API_KEYS=f"{job.project}={job.project}", **own)
+    of_the_try = {"AzureWebJobsStorage": job.storage, "API_KEYS": f"{job.project}={job.project}"}
+    with patch.dict(os.environ, {**SETTINGS, **of_the_try, **own}):
+        settings()
     for module, name in DELAYS:
         setattr(module, name, 2)
     point, fault = (Point(job.call, job.nth), Fault(job.fault)) if job.fault else (None, None)

@@ -1,4 +1,4 @@
-"""`python -m tests.faults.tries`: plays jobs that come on stdin, one JSON a line, each in a process of its own.
+"""`python -m tests.faults.tries`: plays jobs that come on stdin, one JSON a line; its processes share them.
 
 It has imported everything and is single-threaded when it forks, so that a process costs a fraction of a Python's start.
 A line with a number ends a round of jobs, of which so many are played at once; each job's result is a line with its
@@ -12,10 +12,10 @@ import os
 import signal
 import sys
 import traceback
-from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,16 +50,6 @@ class Result(NamedTuple):
     error: str | None
 
 
-class Running(NamedTuple):
-    """A job in a process, which may be its second one."""
-
-    number: int
-    job: Job
-    account: str
-    folder: Path
-    lives: int
-
-
 async def live(job: Job, journal: Journal) -> None:
     """Play a flow, from its beginning or from where the process died, and see to it that all is well."""
     flow = FLOWS[job.flow]
@@ -74,13 +64,15 @@ async def live(job: Job, journal: Journal) -> None:
 
 
 def life(job: Job, folder: Path) -> int:
-    """The exit code of a process that plays a job."""
+    """Play a job; 0, or 1 if something went wrong."""
     signal.alarm(int(NET) * 3)
     log = os.open(folder / "log", os.O_APPEND | os.O_CREAT | os.O_WRONLY)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
+    for shown in (1, 2):
+        os.dup2(log, shown)
+    os.close(log)
     try:
-        asyncio.run(live(job, Journal(folder / "journal")))
+        with closing(Journal(folder / "journal")) as journal:
+            asyncio.run(live(job, journal))
     except BaseException:
         traceback.print_exc()
         return 1
@@ -88,38 +80,53 @@ def life(job: Job, folder: Path) -> int:
 
 
 def played(jobs: list[dict[str, Any]], at_once: int, storage: Storage, data: Path) -> Iterator[tuple[int, Result]]:
-    """The results of jobs, as they come, with the numbers of the jobs."""
-    waiting, free, running = deque(enumerate(jobs)), deque(ACCOUNTS[:at_once]), dict[int, Running]()
+    """The results of jobs, with their numbers. Where a process dies, another one takes its place."""
+    folders = [data / job["project"] for job in jobs]
+    waiting, playing, died = _queue(len(jobs)), dict[int, str](), dict[int, int]()
+    for folder in folders:
+        folder.mkdir()
 
-    def begin(each: Running) -> None:
+    def begin(account: str, again: int | None = None) -> None:
+        """A process that plays what died, if anything did, and then what is waiting."""
         sys.stdout.flush()
         child = os.fork()
         if child == 0:
-            os._exit(life(each.job, each.folder))
-        running[child] = each
+            connection = replace(storage, account=account).connection_string
+            for number in chain([] if again is None else [again], waiting):
+                (data / account).write_text(str(number))
+                if life(Job(**jobs[number], storage=connection), folders[number]):
+                    os._exit(1)
+            os._exit(0)
+        playing[child] = account
 
-    while waiting or running:
-        while waiting and free:
-            number, asked = waiting.popleft()
-            account, folder = free.popleft(), data / asked["project"]
-            folder.mkdir()
-            job = Job(**asked, storage=replace(storage, account=account).connection_string)
-            begin(Running(number, job, account, folder, 1))
+    for account in ACCOUNTS[:at_once]:
+        begin(account)
+    while playing:
         child, status = os.wait()
-        each = running.pop(child)
-        code = os.waitstatus_to_exitcode(status)
-        if code == KILLED and each.lives == 1:
-            begin(each._replace(lives=2))
-            continue
-        free.append(each.account)
-        yield each.number, outcome(each, code)
+        account, code = playing.pop(child), os.waitstatus_to_exitcode(status)
+        if code:
+            number = int((data / account).read_text())
+            killed = code == KILLED and number not in died
+            died[number] = code
+            begin(account, number if killed else None)
+    for number, folder in enumerate(folders):
+        yield number, outcome(folder, died.get(number, 0))
 
 
-def outcome(each: Running, code: int) -> Result:
-    """What a job whose last process has ended has left in its folder."""
-    entries = entries_of(each.folder / "journal")
-    found = next((entry for entry in entries if entry["what"] == "played"), {"points": [], "queues": []})
-    error = f"exit code {code}\n{(each.folder / 'log').read_text()[-_TAIL:]}" if code else None
+def _queue(length: int) -> Iterator[int]:
+    """The numbers below `length`, of which each goes to one of the processes that iterate."""
+    reading, writing = os.pipe()
+    os.write(writing, b"".join(number.to_bytes(4, "big") for number in range(length)))
+    os.close(writing)
+    return (int.from_bytes(number, "big") for number in iter(lambda: os.read(reading, 4), b""))
+
+
+def outcome(folder: Path, code: int) -> Result:
+    """What a job has left in its folder, and the exit code of the last process that died of it."""
+    entries = entries_of(folder / "journal")
+    played = [entry for entry in entries if entry["what"] == "played"]
+    found = played[0] if played else {"points": [], "queues": []}
+    error = None if played and code in (0, KILLED) else f"exit code {code}\n{(folder / 'log').read_text()[-_TAIL:]}"
     return Result(any(entry["what"] == "struck" for entry in entries), found["points"], found["queues"], error)
 
 
@@ -154,7 +161,8 @@ def warm_up(storage: Storage, data: Path) -> None:
         folder = data / f"warm-{name}"
         folder.mkdir()
         job = Job(name, folder.name, connection, [function.queue for function in FUNCTIONS])
-        asyncio.run(live(job, Journal(folder / "journal")))
+        with closing(Journal(folder / "journal")) as journal:
+            asyncio.run(live(job, journal))
 
 
 def main() -> None:
