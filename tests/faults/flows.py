@@ -51,6 +51,7 @@ CITED = {
 @flow()
 async def create_run(play: Play) -> None:
     thread = await play.setting(ANSWER)
+    await play.unused(["runs"], ["work"])
     play.begin(asleep=True)
     run = await play.create(thread, additional_messages=[{"role": "user", "content": "Be brief."}])
     play.end()
@@ -85,6 +86,7 @@ async def functions_and_submit(play: Play) -> None:
 @flow()
 async def server_and_client_tools(play: Play) -> None:
     run = await play.create(await play.setting(MIXED, ANSWER, tools=[WEATHER, RETRIEVAL]))
+    await play.unused([], ["retrieval"])
     play.begin()
     await play.reaches(run, "requires_action")
     await play.submit(run, {"call_w": "sunny"})
@@ -221,6 +223,7 @@ async def message_add(play: Play) -> None:
 
 @flow()
 async def file_upload(play: Play) -> None:
+    await play.unused(["files", "file-contents"], ["ingest"])
     play.begin()
     await play.upload("one.txt")
 
@@ -229,6 +232,7 @@ async def file_upload(play: Play) -> None:
 async def file_into_store(play: Play) -> None:
     file = await play.upload("one.txt")
     store = await play.vector_store()
+    await play.unused(["vector-store-chunks"], [])
     play.begin()
     await play.attach(store, file)
     await play.ingested(store, file)
@@ -246,6 +250,7 @@ async def files_as_batch(play: Play) -> None:
 @flow()
 async def store_with_files(play: Play) -> None:
     file = await play.upload("one.txt")
+    await play.unused(["vector-stores"], [])
     play.begin(asleep=True)
     store = await play.vector_store(file)
     play.end()

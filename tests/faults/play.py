@@ -7,12 +7,14 @@ told before, it is told again without asking, and the answer that was on its way
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpx2
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
 import function_app
 from assistants.local.reply import Reply
@@ -58,6 +60,7 @@ class Play:
         self._breaks_off = job.call == ANSWERING and job.fault != Fault.KILLS.value
         self._journal = journal
         self._awake = False
+        self._missing: list[Callable[[], Awaitable[object]]] = []
         headers = {"Authorization": f"Bearer {job.project}"}
         transport = httpx2.ASGITransport(app=function_app.api)
         self._http = httpx2.AsyncClient(transport=transport, base_url="http://localhost/v1/", headers=headers)
@@ -80,6 +83,28 @@ class Play:
         asked = {"messages": [{"role": "user", "content": "Where is it sunny?"}]}
         self.threads.append((await self.get_done("POST", "threads", asked))["id"])
         return self.threads[-1]
+
+    async def unused(self, containers: Sequence[str], queues: Sequence[str]) -> None:
+        """From now on these are not there, as if nobody had used the account yet."""
+        blob_service, queue_service = self.served.beside.services
+        self._missing = [
+            *(partial(blob_service.create_container, name) for name in containers),
+            *(partial(queue_service.create_queue, name) for name in queues),
+        ]
+
+        async def delete() -> None:
+            await asyncio.gather(
+                *(blob_service.delete_container(name) for name in containers),
+                *(queue_service.delete_queue(name) for name in queues),
+            )
+
+        await self._journal.once("unused", delete)
+
+    async def leave(self) -> None:
+        """Leave the account as the next try expects it."""
+        for make in self._missing:
+            with suppress(ResourceExistsError):
+                await make()
 
     def begin(self, asleep: bool = False) -> None:
         """From now on a call may meet the fault; unless the queues are `asleep`, their items are attended to."""

@@ -55,9 +55,12 @@ async def live(job: Job, journal: Journal) -> None:
     flow = FLOWS[job.flow]
     async with serving(job, journal, **flow.settings) as served:
         play = Play(job, journal, served)
-        with suppress(Over):
-            await flow.play(play)
-        await settled(play)
+        try:
+            with suppress(Over):
+                await flow.play(play)
+            await settled(play)
+        finally:
+            await play.leave()
         used = {kind.split()[1] for kind in served.seam.kinds}
         queues = [function.queue for function in FUNCTIONS if function.queue in used]
         journal.write("played", points=served.seam.points, queues=queues)
