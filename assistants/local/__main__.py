@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from assistants.local import azurite, environment, logs
 from assistants.local.model import demo_model
-from assistants.local.pump import Pump, QueueOptions, queue_functions
+from assistants.local.pump import Activity, Pump, QueueOptions, queue_functions
 from assistants.local.server import Server, base_url, bind, serving, started
 
 GRACE = 10
@@ -47,16 +47,16 @@ async def run(host: str, port: int, data: Path) -> int:
         function_app: Any = importlib.import_module("function_app")
         function_app.api.state.loopback = _is_loopback(host)
         listener = bind(host, port)
-        drained = asyncio.Event()
+        drained, activity = asyncio.Event(), Activity()
         config = uvicorn.Config(
-            _draining(function_app.api, drained),
+            _draining(_noted(function_app.api, activity), drained),
             access_log=False,
             log_config=None,
             lifespan="on",
             timeout_graceful_shutdown=GRACE,
         )
         server = Server(config)
-        pump = None if proxy else await _pump(stack, function_app.app)
+        pump = None if proxy else await _pump(stack, function_app.app, activity)
         stopping = asyncio.Event()
 
         def stop() -> None:
@@ -111,13 +111,13 @@ async def _model(stack: AsyncExitStack) -> str | None:
     )
 
 
-async def _pump(stack: AsyncExitStack, app: Any) -> Pump:
+async def _pump(stack: AsyncExitStack, app: Any, activity: Activity) -> Pump:
     from assistants.settings import settings
     from assistants.storage.connection import queue_service
 
     service = await stack.enter_async_context(queue_service(settings()))
     options = QueueOptions.from_host(json.loads(Path("host.json").read_text(encoding="utf-8")))
-    return Pump(queue_functions(app), service, options)
+    return Pump(queue_functions(app), service, options, activity=activity)
 
 
 def _proxy_note() -> str:
@@ -137,6 +137,16 @@ def _draining(app: Any, drained: asyncio.Event) -> Any:
         await app(scope, receive_drained if scope["type"] == "lifespan" else receive, send)
 
     return draining
+
+
+def _noted(app: Any, activity: Activity) -> Any:
+    """The application, each of whose requests is something in progress."""
+
+    async def noted(scope: Any, receive: Any, send: Any) -> None:
+        with activity.going_on() if scope["type"] == "http" else nullcontext():
+            await app(scope, receive, send)
+
+    return noted
 
 
 def _on_signals(stop: Callable[[], None]) -> None:

@@ -11,7 +11,8 @@ import inspect
 import logging
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -27,7 +28,13 @@ FIRST_POLL = 0.1
 """Seconds after which an idle queue is polled again for the first time."""
 
 RARER = 10
-"""Poison queues are polled so many times more rarely than others when they are idle, as the host does not."""
+"""Poison queues are polled so many times more rarely than others when they are idle; the host makes no difference."""
+
+CALM = 5.0
+"""Seconds without anything in progress in this process after which queues are polled more rarely."""
+
+CALM_POLLING_INTERVAL = 2.0
+"""Seconds between two polls of a queue then; the host knows no such difference."""
 
 _LONGEST_TROUBLE = 5.0
 _SETTLE = 5.0
@@ -138,6 +145,36 @@ def _given_up(has_poison: bool) -> Outcome:
     return Outcome.POISON if has_poison else Outcome.LEAVE
 
 
+class Activity:
+    """Whether anything is in progress in this process, as what puts items into queues mostly is."""
+
+    def __init__(self) -> None:
+        self._in_progress = 0
+        self._last = time.monotonic()
+        self._begun = asyncio.Event()
+
+    @contextlib.contextmanager
+    def going_on(self) -> Generator[None]:
+        """Meanwhile something is in progress."""
+        self._in_progress += 1
+        self._begun.set()
+        try:
+            yield
+        finally:
+            self._in_progress -= 1
+            self._last = time.monotonic()
+
+    @property
+    def calm(self) -> bool:
+        """Whether nothing is or was in progress for a while."""
+        return not self._in_progress and time.monotonic() - self._last > CALM
+
+    async def begun(self) -> None:
+        """Wait until something begins."""
+        self._begun.clear()
+        await self._begun.wait()
+
+
 class Pump:
     """Runs queue functions until it is stopped.
 
@@ -149,6 +186,8 @@ class Pump:
         Client of the account's queues; stays open when the pump stops.
     lease
         Seconds for which an item is hidden at a time; the host's is ten minutes.
+    activity
+        What else this process does.
     """
 
     def __init__(
@@ -157,9 +196,10 @@ class Pump:
         service: QueueServiceClient,
         options: QueueOptions | None = None,
         lease: float = LEASE,
+        activity: Activity | None = None,
     ) -> None:
-        options = options or QueueOptions()
-        self._listeners = [_Listener(function, service, options, lease) for function in functions]
+        options, activity = options or QueueOptions(), activity or Activity()
+        self._listeners = [_Listener(function, service, options, lease, activity) for function in functions]
         self._tasks: list[asyncio.Task[None]] = []
         self._hurry = asyncio.Event()
 
@@ -199,9 +239,15 @@ class _Item:
 
 class _Listener:
     def __init__(
-        self, function: QueueFunction, service: QueueServiceClient, options: QueueOptions, lease: float
+        self,
+        function: QueueFunction,
+        service: QueueServiceClient,
+        options: QueueOptions,
+        lease: float,
+        activity: Activity,
     ) -> None:
         self._function = function
+        self._activity = activity
         self._options = options
         self._lease = lease
         # A queue client does not inherit its service's encoding: contents are raw here.
@@ -241,7 +287,13 @@ class _Listener:
                         attendance = asyncio.create_task(self._attend(item))
                         self._attendances.add(attendance)
                         attendance.add_done_callback(self._attendances.discard)
-                if delay:
+                if delay and self._activity.calm:
+                    begun = asyncio.create_task(self._activity.begun())
+                    longest = max(self._longest, CALM_POLLING_INTERVAL)
+                    await asyncio.wait({stopped, begun}, timeout=longest, return_when=asyncio.FIRST_COMPLETED)
+                    delay = 0.0 if begun.done() else delay
+                    begun.cancel()
+                elif delay:
                     await asyncio.wait({stopped}, timeout=delay)
         finally:
             stopped.cancel()
@@ -259,6 +311,10 @@ class _Listener:
         return [_Item(m.id, m.pop_receipt, m.content, m.dequeue_count, m) for m in messages]
 
     async def _attend(self, item: _Item) -> None:
+        with self._activity.going_on():
+            await self._attend_to(item)
+
+    async def _attend_to(self, item: _Item) -> None:
         try:
             if self._stopping.is_set():
                 await self._show(item, 0)

@@ -10,8 +10,9 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.functions.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
+from assistants.local import pump as pumps
 from assistants.local.azurite import Storage
-from assistants.local.pump import Pump, QueueOptions, queue_functions
+from assistants.local.pump import Activity, Pump, QueueOptions, queue_functions
 
 OPTIONS = QueueOptions(batch_size=4, new_batch_threshold=2, max_polling_interval=0.2, visibility_timeout=1)
 
@@ -35,10 +36,11 @@ def pump(
     function: Callable[[QueueMessage], object],
     options: QueueOptions = OPTIONS,
     lease: float = 600,
+    activity: Activity | None = None,
 ) -> Pump:
     app = func.FunctionApp()
     app.queue_trigger(arg_name="message", queue_name=queue.queue_name, connection="AzureWebJobsStorage")(function)
-    return Pump(queue_functions(app), service, options, lease)
+    return Pump(queue_functions(app), service, options, lease, activity)
 
 
 async def put(queue: QueueClient, *texts: str) -> None:
@@ -237,3 +239,28 @@ async def has(queue: QueueClient, count: int) -> bool:
 
 async def gone(queue: QueueClient) -> bool:
     return await left(queue) == 0
+
+
+async def test_queues_are_polled_rarely_while_nothing_is_in_progress_and_at_once_when_something_begins(
+    service: QueueServiceClient, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(pumps, "CALM", 0.5)
+    monkeypatch.setattr(pumps, "CALM_POLLING_INTERVAL", 600)
+    seen: list[bytes] = []
+
+    async def attend(message: QueueMessage) -> None:
+        seen.append(message.get_body())
+
+    activity = Activity()
+    running = pump(service, queue, attend, activity=activity)
+    running.start()
+    await put(queue, "while it is not calm yet")
+    await until(lambda: len(seen) == 1)
+    await asyncio.sleep(2)
+    assert activity.calm
+    await put(queue, "while it is calm")
+    await asyncio.sleep(1)
+    assert len(seen) == 1
+    with activity.going_on():
+        await until(lambda: len(seen) == 2)
+    await running.stop()
