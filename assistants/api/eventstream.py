@@ -46,8 +46,11 @@ class Channel:
 
     async def first_sent(self, patience: float = 1.0) -> None:
         """Wait until the first bytes have left, or nobody reads them."""
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._first_sent.wait(), patience)
+        sent = asyncio.create_task(self._first_sent.wait())
+        try:
+            await asyncio.wait({sent}, timeout=patience)  # `wait_for` may swallow a cancellation, before Python 3.12
+        finally:
+            sent.cancel()
 
     async def read(self) -> AsyncIterator[bytes]:
         """The bytes to send, with a comment line wherever there are none for a while."""
@@ -90,9 +93,17 @@ class Channel:
 
 
 async def tell(channel: Channel, work: Awaitable[None], request_id: str) -> None:
-    """Do the work of a stream once its first bytes have left, and end the stream however that goes."""
-    await channel.first_sent()
+    """Do the work of a stream once its first bytes have left, and end the stream however that goes.
+
+    Work that is cancelled before it begins is begun and cancelled: it lets go of what it has.
+    """
+    task = asyncio.current_task()
+    assert task is not None
     try:
+        try:
+            await channel.first_sent()
+        except asyncio.CancelledError:
+            task.cancel()
         await work
     except asyncio.CancelledError:  # the process is stopping, and the run goes on without this stream
         channel.emit("error", server_error(request_id).body()["error"])

@@ -149,6 +149,28 @@ async def test_the_sdk_reads_such_an_event_as_an_error_event():
     assert event.data.message == "No thread found with id 'thread_x'."
 
 
+async def test_work_that_is_cut_short_before_the_first_bytes_have_left_lets_go_and_its_stream_says_so():
+    channel, let_go = Channel(), asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+            let_go.set()
+            raise
+
+    working = asyncio.create_task(tell(channel, work(), "req_1"))
+    channel.emit("one", {})
+    await asyncio.sleep(0)
+    working.cancel()
+    one, error, done = (await asyncio.wait_for(everything(channel), 5)).split(b"\n\n", 2)
+    assert (one, done) == (b"event: one\ndata: {}", DONE)
+    assert error.startswith(b"event: error\n")
+    assert let_go.is_set()
+    assert working.cancelled()
+
+
 async def test_a_stream_that_is_cut_short_says_so():
     channel = Channel()
     working = asyncio.create_task(tell(channel, asyncio.sleep(60), "req_1"))
