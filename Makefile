@@ -33,7 +33,7 @@ bench: setup
 run: setup
 	$(BIN)/python -m assistants.local $(ARGS)
 
-test: lint node
+test: setup node
 	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 # The tests of the API again, through a proxy that may find nothing.

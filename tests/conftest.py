@@ -1,5 +1,6 @@
 """Fixtures that several kinds of tests share."""
 
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,8 +25,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    gc.disable()  # as long as tests are imported and collected
     config.addinivalue_line("markers", "direct(reason): is about what a proxy does not pass on")
     Fronted.through_proxy = bool(config.getoption("through_proxy"))
+
+
+def pytest_collection_finish() -> None:
+    """All that is there by now stays, and need not be looked at for garbage."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
