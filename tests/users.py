@@ -109,9 +109,11 @@ class User:
         self.told.counts[f"runs {how}"] += 1
         if how in {"cancelled", "deleted"}:
             time.sleep(self._chance.uniform(0, 0.5))
-            self._cancel(run) if how == "cancelled" else self._delete(thread_id)
         if how == "deleted":
+            self._delete(thread_id)
             return None
+        if how == "cancelled":
+            run = self._cancel(run)
         return self._follow(run, streamed=how == "streamed")
 
     def _start(self, thread_id: str, streamed: bool) -> Run:
@@ -132,13 +134,13 @@ class User:
 
     def _follow(self, run: Run, streamed: bool) -> str:
         """Look after a run until it is over, and hand in what it asks for."""
-        deadline, run_id, thread_id = time.monotonic() + PATIENCE, run.id, run.thread_id
+        deadline = time.monotonic() + PATIENCE
         while run.status not in OVER:
             assert time.monotonic() < deadline, f"run {run.id} is stuck: {run.status}"
             if run.status == "requires_action":
                 self._submit(run, streamed)
             time.sleep(self._chance.uniform(0.05, 0.2))
-            run = self._do(lambda client: client.beta.threads.runs.retrieve(run_id, thread_id=thread_id))
+            run = self._now(run)
         self.told.counts[f"runs {run.status}"] += 1
         return run.status
 
@@ -159,10 +161,13 @@ class User:
         if not isinstance(taken, Run):
             self._listen(taken)
 
-    def _cancel(self, run: Run) -> None:
-        self._do(
+    def _now(self, run: Run) -> Run:
+        return self._do(lambda client: client.beta.threads.runs.retrieve(run.id, thread_id=run.thread_id))
+
+    def _cancel(self, run: Run) -> Run:
+        return self._do(
             lambda client: client.beta.threads.runs.cancel(run.id, thread_id=run.thread_id),
-            lambda _: None,
+            lambda _: self._now(run),
             refusal="Cannot cancel run with status",
         )
 
