@@ -140,7 +140,7 @@ class User:
             if run.status == "requires_action":
                 self._submit(run, streamed)
             time.sleep(self._chance.uniform(0.05, 0.2))
-            run = self._now(run)
+            run = self._current(run)
         self.told.counts[f"runs {run.status}"] += 1
         return run.status
 
@@ -161,13 +161,13 @@ class User:
         if not isinstance(taken, Run):
             self._listen(taken)
 
-    def _now(self, run: Run) -> Run:
+    def _current(self, run: Run) -> Run:
         return self._do(lambda client: client.beta.threads.runs.retrieve(run.id, thread_id=run.thread_id))
 
     def _cancel(self, run: Run) -> Run:
         return self._do(
             lambda client: client.beta.threads.runs.cancel(run.id, thread_id=run.thread_id),
-            lambda _: self._now(run),
+            lambda _: self._current(run),
             refusal="Cannot cancel run with status",
         )
 

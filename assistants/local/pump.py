@@ -151,18 +151,20 @@ class Activity:
     def __init__(self) -> None:
         self._in_progress = 0
         self._last = time.monotonic()
-        self._begun = asyncio.Event()
+        self._busy = asyncio.Event()
 
     @contextlib.contextmanager
     def going_on(self) -> Generator[None]:
         """Meanwhile something is in progress."""
         self._in_progress += 1
-        self._begun.set()
+        self._busy.set()
         try:
             yield
         finally:
             self._in_progress -= 1
             self._last = time.monotonic()
+            if not self._in_progress:
+                self._busy.clear()
 
     @property
     def calm(self) -> bool:
@@ -170,9 +172,8 @@ class Activity:
         return not self._in_progress and time.monotonic() - self._last > CALM
 
     async def begun(self) -> None:
-        """Wait until something begins."""
-        self._begun.clear()
-        await self._begun.wait()
+        """Wait until something is in progress."""
+        await self._busy.wait()
 
 
 class Pump:
@@ -288,17 +289,23 @@ class _Listener:
                         self._attendances.add(attendance)
                         attendance.add_done_callback(self._attendances.discard)
                 if delay and self._activity.calm:
-                    begun = asyncio.create_task(self._activity.begun())
-                    longest = max(self._longest, CALM_POLLING_INTERVAL)
-                    await asyncio.wait({stopped, begun}, timeout=longest, return_when=asyncio.FIRST_COMPLETED)
-                    delay = 0.0 if begun.done() else delay
-                    begun.cancel()
+                    delay = await self._rest(delay, stopped)
                 elif delay:
                     await asyncio.wait({stopped}, timeout=delay)
         finally:
             stopped.cancel()
         while self._attendances:
             await asyncio.wait(self._attendances)
+
+    async def _rest(self, delay: float, stopped: "asyncio.Task[Any]") -> float:
+        """Wait for as long as a calm process does, or until something begins; the delay to go on with."""
+        begun = asyncio.create_task(self._activity.begun())
+        try:
+            longest = max(self._longest, CALM_POLLING_INTERVAL)
+            await asyncio.wait({stopped, begun}, timeout=longest, return_when=asyncio.FIRST_COMPLETED)
+            return 0.0 if begun.done() else delay
+        finally:
+            begun.cancel()
 
     async def _receive(self) -> list[_Item]:
         pages = self._queue.receive_messages(

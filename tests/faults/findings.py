@@ -51,17 +51,18 @@ async def settled(play: Play) -> None:
 
 async def _all_ends(play: Play) -> None:
     """No run is active, and nothing is left of what was deleted."""
+    end = time.monotonic() + NET
     used = {kind.split()[1] for kind in play.served.seam.kinds}
     pairs = [(owner, each) for owner, belongings in BELONGINGS.items() for each in belongings]
     orphans = [partial(_orphans, play, *pair) for pair in pairs if used.intersection(pair)]
     # One thing is waited for after the other, and all are looked at again until none had to be.
-    while any([await _waited(left) for left in (play.active, partial(_remains, play), *orphans)]):
+    while any([await _waited(left, end) for left in (play.active, partial(_remains, play), *orphans)]):
         pass
 
 
-async def _waited(find: Callable[[], Awaitable[list[str]]]) -> bool:
-    """Wait until nothing is found; whether there was something at first."""
-    end, waited = time.monotonic() + NET, False
+async def _waited(find: Callable[[], Awaitable[list[str]]], end: float) -> bool:
+    """Wait until nothing is found, up to a time; whether there was something at first."""
+    waited = False
     while left := await find():
         assert time.monotonic() < end, left
         waited = True

@@ -74,7 +74,7 @@ async def serving(job: Job, journal: Journal, **own: str) -> AsyncIterator[Serve
     settings.cache_clear()
     of_the_try = {"AzureWebJobsStorage": job.storage, "API_KEYS": f"{job.project}={job.project}"}
     with patch.dict(os.environ, {**SETTINGS, **of_the_try, **own}):
-        settings()
+        settings()  # remembered until the next try
     for module, name in DELAYS:
         setattr(module, name, 2)
     point, fault = (Point(job.call, job.nth), Fault(job.fault)) if job.fault else (None, None)

@@ -31,7 +31,7 @@ SPARSE = {Fault.HANGS: 0, Fault.KILLS: 2}
 
 pytestmark = [
     pytest.mark.timeout(1800),
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="a try is a process that is forked"),
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="tries are played by processes that are forked"),
 ]
 
 Play = Callable[[Sequence[Mapping[str, Any]], int], list[Result]]

@@ -2,7 +2,9 @@ import asyncio
 import base64
 import time
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import azure.functions as func
 import pytest
@@ -264,3 +266,25 @@ async def test_queues_are_polled_rarely_while_nothing_is_in_progress_and_at_once
     with activity.going_on():
         await until(lambda: len(seen) == 2)
     await running.stop()
+
+
+async def test_an_idle_poison_queue_is_polled_more_rarely_than_another(
+    service: QueueServiceClient, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
+):
+    polls: Counter[str] = Counter()
+    receive = QueueClient.receive_messages
+
+    def counted(client: QueueClient, **options: Any) -> Any:
+        polls[client.queue_name] += 1
+        return receive(client, **options)
+
+    monkeypatch.setattr(QueueClient, "receive_messages", counted)
+    poison = service.get_queue_client(f"{queue.queue_name}-poison")
+    await poison.create_queue()
+    options = QueueOptions(max_polling_interval=0.1)
+    running = [pump(service, each, lambda message: None, options) for each in (queue, poison)]
+    for each in running:
+        each.start()
+    await until(lambda: polls[queue.queue_name] > 20)
+    await asyncio.gather(*(each.stop() for each in running))
+    assert 0 < polls[poison.queue_name] < polls[queue.queue_name] / 2

@@ -60,11 +60,22 @@ def test_every_import_is_a_requirement_or_comes_with_one():
     assert set(found) - set(requirements()) <= comes_along
 
 
-def test_a_plain_request_waits_for_no_library_of_files_and_searches():
-    heavy = ("numpy", "pypdf", "docx", "pptx", "bs4", "lxml")
-    program = f"import sys, function_app; print([name for name in {heavy} if name in sys.modules])"
+def told(program: str) -> str:
+    """What a program prints, in a process without any settings."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ}
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, env=kept, capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "[]"
+    return done.stdout.strip()
+
+
+def test_a_plain_request_waits_for_no_library_of_files_and_searches():
+    heavy = ("numpy", "pypdf", "docx", "pptx", "bs4", "lxml")
+    assert told(f"import sys, function_app; print([name for name in {heavy} if name in sys.modules])") == "[]"
+
+
+def test_garbage_is_looked_for_once_all_is_imported_but_not_among_that():
+    assert (
+        told("import gc, function_app; print(gc.isenabled(), gc.get_freeze_count() > len(gc.get_objects()))")
+        == "True True"
+    )
