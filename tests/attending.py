@@ -10,8 +10,8 @@ from typing import Any
 from openai.types.chat import ChatCompletionChunk
 
 from assistants.engine.attendance import Attendance
+from assistants.engine.creation import start_thread_and_run
 from assistants.engine.items import Call, attend_item
-from assistants.engine.lifecycle import start_thread_and_run
 from assistants.local.azurite import Storage
 from assistants.local.reply import Completion, Reply
 from assistants.schema.assistants import CreateAssistant

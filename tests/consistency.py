@@ -33,11 +33,6 @@ class Kept:
     """By thread."""
 
     @property
-    def unborn(self) -> set[str]:
-        """Threads of which there is a log and nothing else: their creation was cut short, and nobody knows of them."""
-        return self.logs.keys() - self.threads - {run.thread_id for run in self.runs}
-
-    @property
     def active(self) -> list[str]:
         """The runs that have not ended."""
         return [f"{run.id}: {run.status.value}" for run in self.runs if run.active]
@@ -76,11 +71,8 @@ async def kept(storage: Storage) -> Kept:
 def flaws(found: Kept, told: Told) -> Iterator[str]:
     """What is not as it must be: of runs, of threads and their messages, of what users were told."""
     yield from (f"has not ended: {run}" for run in found.active)
-    yield from (
-        f"is left of a deleted thread: run {run.id}" for run in found.runs if run.thread_id not in found.threads
-    )
-    known = told.threads | told.deleted
-    yield from (f"is left of a deleted thread: the log of {each}" for each in found.unborn & known)
+    yield from (f"belongs to no thread: run {run.id}" for run in found.runs if run.thread_id not in found.threads)
+    yield from (f"belongs to no thread: the log of {each}" for each in found.logs.keys() - found.threads)
     yield from (f"has no log: thread {each}" for each in found.threads - found.logs.keys())
     folds = {thread: Fold([content]) for thread, content in found.logs.items()}
     for thread, content in found.logs.items():

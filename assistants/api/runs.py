@@ -12,7 +12,7 @@ from assistants.api.service import service
 from assistants.api.threads import find_thread, with_attachments
 from assistants.api.v1 import VersionedRoute, run_is_modifiable
 from assistants.engine import lifecycle, streaming
-from assistants.engine.lifecycle import together
+from assistants.engine.creation import Started, start_run
 from assistants.engine.narration import Narrator
 from assistants.schema.base import RunId, ThreadId
 from assistants.schema.lists import Page as ListPage
@@ -23,6 +23,7 @@ from assistants.state.paging import page_of_documents
 from assistants.state.runs import RunRecord, view
 from assistants.state.snapshots import new_message, new_run
 from assistants.state.store import RunKey
+from assistants.storage.atonce import together
 
 router = APIRouter(prefix="/threads/{thread_id}/runs", tags=["Runs"], route_class=VersionedRoute)
 
@@ -66,9 +67,9 @@ async def runs_create(
         thread = await with_attachments(store, project, thread, body.additional_messages or [])
     key = RunKey(project, thread_id, run.id)
     if not body.stream:
-        return view((await lifecycle.start_run(store, key, thread, run)).document.value)
+        return view((await start_run(store, key, thread, run)).document.value)
     token = streaming.new_token()
-    started = await lifecycle.start_run(store, key, thread, run, token, parts)
+    started = await start_run(store, key, thread, run, token, parts)
     return stream_started(request, key, started, token, content=content)
 
 
@@ -115,7 +116,7 @@ async def runs_submit_tool_outputs(
 def stream_started(
     request: Request,
     key: RunKey,
-    started: lifecycle.Started,
+    started: Started,
     token: str,
     thread: Thread | None = None,
     content: bool = False,

@@ -8,7 +8,7 @@ from assistants.api.parameters import Project
 from assistants.api.runs import STREAMED, stream_started
 from assistants.api.service import service
 from assistants.api.v1 import VersionedRoute
-from assistants.engine.lifecycle import needs_thread, start_thread_and_run
+from assistants.engine.creation import needs_thread, start_thread_and_run
 from assistants.engine.streaming import new_token
 from assistants.ingestion.resources import check, provide
 from assistants.schema.errors import nothing_to_run_on

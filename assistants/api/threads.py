@@ -7,7 +7,8 @@ from fastapi import APIRouter, Request
 from assistants.api.parameters import Page, Project
 from assistants.api.service import service, store_on_time
 from assistants.api.v1 import VersionedRoute
-from assistants.engine.items import WORK, Purge
+from assistants.engine.creation import create_thread
+from assistants.engine.removal import delete_thread
 from assistants.ingestion.resources import check, equip, provide
 from assistants.schema.base import ThreadId
 from assistants.schema.errors import malformed_json, not_found
@@ -17,7 +18,6 @@ from assistants.schema.messages import CreateMessage
 from assistants.schema.threads import CreateThread, ModifyThread, Thread
 from assistants.state.messages import put_record
 from assistants.state.paging import page_of_documents
-from assistants.state.purging import purge
 from assistants.state.resources import THREAD_STORE, attached
 from assistants.state.snapshots import new_message, new_thread
 from assistants.state.store import Store
@@ -26,9 +26,6 @@ from assistants.storage.documents import Document
 from assistants.storage.ids import blob_name
 
 router = APIRouter(prefix="/threads", tags=["Threads"], route_class=VersionedRoute)
-
-PURGE_DELAY = 30
-"""Seconds after which what is left of a deleted thread is looked for: any write begun before has ended by then."""
 
 
 @router.get("")
@@ -46,9 +43,7 @@ async def threads_create(project: Project, request: Request, body: CreateThread 
     thread = new_thread(store, body)
     records = [put_record(new_message(store, thread.id, message)) for message in body.messages or []]
     thread = await provide(store, project, thread, body.tool_resources, attached(body.messages), THREAD_STORE)
-    # First the log: there is never a thread that takes no message.
-    await store.messages.create_log(project, thread.id, records)
-    await store.threads.create(blob_name(project, thread.id), thread)
+    await create_thread(store, project, thread, records)
     return view(thread)
 
 
@@ -78,11 +73,8 @@ async def threads_modify(project: Project, thread_id: ThreadId, body: ModifyThre
 @router.delete("/{thread_id}")
 async def threads_delete(project: Project, thread_id: ThreadId) -> Deleted:
     """Deletes a thread with its messages and runs; a run in progress stops."""
-    store = service().store
     await find_thread(project, thread_id)
-    # Sent first: should this process die, the item finds what is left.
-    await store.queues.send(WORK, Purge(project=project, thread=thread_id).model_dump(), PURGE_DELAY)
-    await purge(store, project, thread_id)
+    await delete_thread(service().store, project, thread_id)
     return Deleted(id=thread_id, object="thread.deleted")
 
 

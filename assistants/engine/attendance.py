@@ -12,21 +12,32 @@ from assistants.engine.driver import Driver, call_server_tools
 from assistants.engine.ending import end_unheld
 from assistants.engine.endpoint import Model
 from assistants.engine.hold import ClaimLost, Hold
-from assistants.engine.items import WORK, Call, LookAgain, Purge, attend_item, run_key, work_item
+from assistants.engine.items import (
+    WORK,
+    Call,
+    LookAfterThreads,
+    LookAgain,
+    Purge,
+    WorkItem,
+    attend_item,
+    run_key,
+    work_item,
+)
 from assistants.engine.machine import Event
 from assistants.engine.narration import NOBODY, Listener
 from assistants.engine.publication import publish
+from assistants.engine.removal import look_after_threads, purge_thread
 from assistants.engine.transitions import change_run
 from assistants.schema.runs import MAX_OUTPUT, LastError
 from assistants.search.embedder import NoEmbedder
 from assistants.search.searcher import Searcher
 from assistants.state.messages import Fold, ThreadGone, put_record
-from assistants.state.purging import purge
 from assistants.state.runs import Look, RunRecord
 from assistants.state.store import RunKey, Store
 from assistants.state.threads import ThreadRecord
 from assistants.storage.documents import Document
 from assistants.storage.patience import patiently
+from assistants.storage.queues import Receipt
 from assistants.tools.registry import SERVER_TOOLS
 from assistants.tools.servertool import Answer, Question, ToolFailed
 
@@ -53,7 +64,9 @@ class Attendance:
         """
         item = work_item.validate_json(content)
         if isinstance(item, Purge):
-            await self._purge(item)
+            await purge_thread(self._store, item)
+        elif isinstance(item, LookAfterThreads):
+            await look_after_threads(self._store, item)
         elif isinstance(item, LookAgain):
             await self._look_again(item)
         else:
@@ -96,8 +109,8 @@ class Attendance:
         except ValueError:
             log.error("dropped an item of the queue %s that nobody can read", WORK)
             return
-        if isinstance(item, Purge):
-            await self._send_purge(item)
+        if isinstance(item, Purge | LookAfterThreads):
+            await self._send(item, self._store.settings.purge_again)
             return
         await self._give_up(run_key(item), item.segments, None)
 
@@ -201,7 +214,7 @@ class Attendance:
         run, now = document.value, self._now()
         ends = [run.claim.until] if run.claim and machine.held(run, now) else []
         delay = min(self._store.settings.look_again, *(end - now for end in [*ends, run.expires_at] if end > now), 60)
-        sent = await self._store.queues.send(WORK, item.model_dump(), max(delay, 1))
+        sent = await self._send(item, max(delay, 1))
         look = Look(id=sent.id, pop_receipt=sent.pop_receipt)
         if await self._was_created(key, document):
             await self._attend(key, document, look, await self._log(key, item.segments))
@@ -222,16 +235,8 @@ class Attendance:
         """The run's thread. Where it is gone, or was to be created with the run, what is left of it is cleared away."""
         thread = await self._store.threads.read(key.thread_name)
         if thread is None:
-            await purge(self._store, key.project, key.thread)
+            await purge_thread(self._store, Purge(project=key.project, thread=key.thread))
         return thread
-
-    async def _purge(self, item: Purge) -> None:
-        """Delete what is left of a thread, until nothing was left."""
-        if await purge(self._store, item.project, item.thread):
-            await self._send_purge(item)
-
-    async def _send_purge(self, item: Purge) -> None:
-        await self._store.queues.send(WORK, item.model_dump(), self._store.settings.purge_again)
 
     async def _give_up(self, key: RunKey, segments: int, call_id: str | None) -> None:
         document = await self._store.runs.read(key.name)
@@ -248,7 +253,7 @@ class Attendance:
             await self._store_answer(key, call_id, Answer(why), document)  # the holder of the run waits for it
         elif machine.held(run, self._now()):
             again = LookAgain(project=key.project, thread=key.thread, run=key.run, segments=segments)
-            await self._store.queues.send(WORK, again.model_dump(), self._store.settings.look_again)
+            await self._send(again, self._store.settings.look_again)
         else:
             await end_unheld(self._store, key, document, Event.FAIL, why, run.look)
 
@@ -265,7 +270,10 @@ class Attendance:
         )
 
     async def _nudge(self, key: RunKey, run: RunRecord) -> None:
-        await self._store.queues.send(WORK, attend_item(key, run).model_dump())
+        await self._send(attend_item(key, run))
+
+    async def _send(self, item: WorkItem, delay: float = 0) -> Receipt:
+        return await self._store.queues.send(WORK, item.model_dump(), delay)
 
     async def _add_missing(self, key: RunKey, run: RunRecord, fold: Fold) -> None:
         """The messages that came with the run are appended by the HTTP side, or here if that died."""

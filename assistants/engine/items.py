@@ -1,4 +1,4 @@
-"""What queue items say: attend to a run, look at it again, purge a thread, answer a tool call. Ids only."""
+"""What queue items say: attend to a run, look at it again, purge threads, answer a tool call. Ids only."""
 
 from typing import Annotated, Literal
 
@@ -45,6 +45,15 @@ class Purge(BaseModel):
     thread: str
 
 
+class LookAfterThreads(BaseModel):
+    """Purge what was made of threads that were never created, of those with ids between these two."""
+
+    kind: Literal["look_after_threads"] = "look_after_threads"
+    project: Project
+    newest: str
+    oldest: str
+
+
 class Call(BaseModel):
     """Answer one call of a server tool."""
 
@@ -54,8 +63,8 @@ class Call(BaseModel):
     call: str
 
 
-WorkItem = Annotated[Attend | LookAgain | Purge, Field(discriminator="kind")]
-work_item: TypeAdapter[Attend | LookAgain | Purge] = TypeAdapter(WorkItem)
+WorkItem = Attend | LookAgain | Purge | LookAfterThreads
+work_item: TypeAdapter[WorkItem] = TypeAdapter(Annotated[WorkItem, Field(discriminator="kind")])
 
 
 def run_key(item: Attend | LookAgain | Call) -> RunKey:

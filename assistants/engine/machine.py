@@ -217,6 +217,11 @@ def discard(run: RunRecord, now: float) -> RunRecord | None:
     return _write(run, now, status=RunStatus.FAILED, failed_at=now, claim=None, last_error=error)
 
 
+def discarded(run: RunRecord) -> bool:
+    """Whether its creation was given up: any other write to a run notes that it was committed."""
+    return not run.committed and not run.active
+
+
 def end(
     run: RunRecord, event: Event, now: float, error: LastError | None = None, reason: str | None = None
 ) -> RunRecord | None:

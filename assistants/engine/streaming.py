@@ -13,13 +13,15 @@ from azure.core.exceptions import AzureError
 
 from assistants.engine import machine
 from assistants.engine.attendance import Attendance
+from assistants.engine.creation import Started
 from assistants.engine.hold import Hold
-from assistants.engine.lifecycle import Started, attended, find_run, nudge, submit_outputs, together
+from assistants.engine.lifecycle import attended, find_run, nudge, submit_outputs
 from assistants.engine.narration import Narrator
 from assistants.engine.transitions import change_run
 from assistants.schema.runs import RunStatus
 from assistants.state.runs import Look, RunRecord
 from assistants.state.store import RunKey, Store
+from assistants.storage.atonce import together
 from assistants.storage.documents import Document
 
 log = logging.getLogger("assistants.engine")

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 from assistants.schema.errors import ApiError, too_large, unavailable
@@ -169,9 +169,13 @@ class Messages:
         """
         return Fold(await self.fetch(project, thread_id, segments))
 
+    def names(self, project: str, start_from: str) -> AsyncIterator[str]:
+        """The names of the project's logs, from one on: each begins with that of its thread's document."""
+        return self._logs.names(f"{project}/", start_from)
+
     async def purge(self, project: str, thread_id: str) -> bool:
         """Delete a thread's logs; whether there were any."""
-        names = await self._logs.names(blob_name(project, thread_id) + "/")
+        names = [name async for name in self._logs.names(blob_name(project, thread_id) + "/")]
         await asyncio.gather(*(self._logs.delete(name) for name in names))
         return bool(names)
 

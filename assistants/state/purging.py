@@ -1,6 +1,7 @@
-"""What is left of a deleted thread."""
+"""What is left of threads that were deleted, or never created."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 from assistants.state.store import Store
 from assistants.storage.ids import blob_name
@@ -17,5 +18,26 @@ async def purge(store: Store, project: str, thread_id: str) -> bool:
     return had_log or bool(runs)
 
 
+async def unborn(store: Store, project: str, newest: str, oldest: str) -> set[str]:
+    """The threads with ids between these two of which there is a log, and no document."""
+    start = blob_name(project, newest)
+    logs, documents = await asyncio.gather(
+        _threads(store.messages.names(project, start), oldest),
+        _threads(store.threads.names(f"{project}/", start), oldest),
+    )
+    return logs - documents
+
+
 async def _names(store: Store, prefix: str) -> list[str]:
     return [name async for name in store.runs.names(prefix)]
+
+
+async def _threads(names: AsyncIterator[str], oldest: str) -> set[str]:
+    """Whose blobs these are, up to the oldest thread."""
+    found = set[str]()
+    async for name in names:
+        thread = name.split("/")[1]
+        if thread > oldest:
+            break
+        found.add(thread)
+    return found

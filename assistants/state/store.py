@@ -1,7 +1,7 @@
 """All that is stored, opened from the settings."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from azure.storage.blob.aio import BlobServiceClient
@@ -12,7 +12,7 @@ from assistants.state.assistants import AssistantRecord
 from assistants.state.files import FileRecord
 from assistants.state.messages import Messages
 from assistants.state.runs import RunRecord
-from assistants.state.threads import ThreadRecord
+from assistants.state.threads import Span, ThreadRecord
 from assistants.state.uploads import UploadRecord
 from assistants.state.vector_stores import VectorStoreRecord
 from assistants.storage.clock import Clock
@@ -61,6 +61,8 @@ class Store:
     chunks: Contents
     """What is searched in a version of a file in a vector store."""
     services: tuple[BlobServiceClient, QueueServiceClient]
+    spans: dict[str, Span] = field(default_factory=dict[str, Span])
+    """By project: the threads of this process that an item in the queue looks after."""
 
     @classmethod
     def open(cls, settings: Settings, transport: MakeTransport = Transport) -> "Store":

@@ -1,5 +1,7 @@
 """Threads: the document that names the thread's last run and counts the segments of its log."""
 
+from typing import NamedTuple
+
 from pydantic import Field
 
 from assistants.schema.threads import Thread
@@ -15,6 +17,15 @@ class ThreadRecord(Equipped):
     asked: bool = False
     """A user's message is known to be in the log; if not, only the log can tell."""
     segments: int = 1
+
+
+class Span(NamedTuple):
+    """Threads whose creation is looked after: by their ids, of which the newest sorts first."""
+
+    newest: str
+    oldest: str
+    until: float
+    """The moment of the monotonic clock until when they may begin."""
 
 
 def view(record: ThreadRecord) -> Thread:

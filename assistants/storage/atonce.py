@@ -1,4 +1,4 @@
-"""Many calls of storage, of which only so many are under way at once."""
+"""Calls of storage that are under way at the same time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -6,8 +6,10 @@ from typing import TypeVar
 
 _AT_ONCE = 16
 
-T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 async def each(act: Callable[[T], Awaitable[R]], things: Iterable[T]) -> list[R]:
@@ -19,3 +21,13 @@ async def each(act: Callable[[T], Awaitable[R]], things: Iterable[T]) -> list[R]
             return await act(thing)
 
     return await asyncio.gather(*(in_turn(thing) for thing in things))
+
+
+async def together(first: Awaitable[A], second: Awaitable[B]) -> tuple[A, B]:
+    """Two results found at the same time, when both are there; of two errors the first one's is raised."""
+    ones, others = await asyncio.gather(first, second, return_exceptions=True)
+    if isinstance(ones, BaseException):
+        raise ones
+    if isinstance(others, BaseException):
+        raise others
+    return ones, others

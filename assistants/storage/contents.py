@@ -8,6 +8,7 @@ from azure.storage.blob import BlobBlock
 from azure.storage.blob.aio import BlobServiceClient
 
 from assistants.storage.connection import made_on_first_use
+from assistants.storage.listing import names_in
 
 PIECE = 4 * 1024 * 1024
 """Bytes of a large content that are in memory at once, on its way in or out."""
@@ -81,9 +82,5 @@ class Contents:
         with suppress(ResourceNotFoundError):
             await self._container.delete_blob(name)
 
-    async def names(self, prefix: str) -> AsyncIterator[str]:
-        try:
-            async for name in self._container.list_blob_names(name_starts_with=prefix):
-                yield name
-        except ResourceNotFoundError:
-            return
+    def names(self, prefix: str) -> AsyncIterator[str]:
+        return names_in(self._container, prefix)

@@ -17,6 +17,7 @@ from azure.storage.blob.aio import BlobServiceClient
 from pydantic import BaseModel
 
 from assistants.storage.connection import made_on_first_use
+from assistants.storage.listing import names_in
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -124,16 +125,9 @@ class Documents(Generic[D]):
             return False
         return True
 
-    async def names(self, prefix: str, start_from: str | None = None, at_once: int | None = None) -> AsyncIterator[str]:
-        """Names in their order, from `start_from` on (itself included), so many by one request."""
-        names = self._container.list_blob_names(
-            name_starts_with=prefix, start_from=start_from, results_per_page=at_once
-        )
-        try:
-            async for name in names:
-                yield name
-        except ResourceNotFoundError:
-            return
+    def names(self, prefix: str, start_from: str | None = None, at_once: int | None = None) -> AsyncIterator[str]:
+        """As `names_in` has them."""
+        return names_in(self._container, prefix, start_from, at_once)
 
     async def _write(self, name: str, value: D, writes: tuple[str, ...], condition: dict[str, Any]) -> Document[D]:
         """A conditional write that knows its own hand again.

@@ -34,8 +34,12 @@ class IdSource:
         with self._lock:
             self._last = max(int(self._clock.now() * 1_000_000), self._last + 1)
             newest = self._last
-        inverted = _base62(62**_TIME_LENGTH - 1 - newest, _TIME_LENGTH)
-        return prefix + inverted + "".join(secrets.choice(_DIGITS) for _ in range(_LENGTH - _TIME_LENGTH))
+        return prefix + _inverted(newest) + "".join(secrets.choice(_DIGITS) for _ in range(_LENGTH - _TIME_LENGTH))
+
+
+def beginning(prefix: str, time: float) -> str:
+    """What ids begin with that are made at that time: later ones sort before it, and earlier ones after it."""
+    return prefix + _inverted(int(time * 1_000_000))
 
 
 def derived(prefix: str, *parts: object) -> str:
@@ -59,6 +63,10 @@ def _segment(identifier: str) -> str:
 
 def _encoded(text: str) -> bytes:
     return text.encode(errors="surrogatepass")
+
+
+def _inverted(microseconds: int) -> str:
+    return _base62(62**_TIME_LENGTH - 1 - microseconds, _TIME_LENGTH)
 
 
 def _base62(number: int, length: int) -> str:

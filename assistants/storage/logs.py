@@ -1,5 +1,6 @@
 """Append-only logs: append blobs whose written bytes never change."""
 
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from azure.core import MatchConditions
@@ -7,6 +8,7 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError, Resour
 from azure.storage.blob.aio import BlobServiceClient
 
 from assistants.storage.connection import MAX_READ, made_on_first_use
+from assistants.storage.listing import names_in
 
 MAX_RECORD = 4 * 1024 * 1024 - 1024
 """Bytes that one append may hold, in every version of the service."""
@@ -90,8 +92,6 @@ class Logs:
         with suppress(ResourceNotFoundError):
             await self._container.delete_blob(name)
 
-    async def names(self, prefix: str) -> list[str]:
-        try:
-            return [name async for name in self._container.list_blob_names(name_starts_with=prefix)]
-        except ResourceNotFoundError:
-            return []
+    def names(self, prefix: str, start_from: str | None = None) -> AsyncIterator[str]:
+        """As `names_in` has them."""
+        return names_in(self._container, prefix, start_from)

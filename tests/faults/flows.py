@@ -49,6 +49,14 @@ CITED = {
 
 
 @flow()
+async def thread_create(play: Play) -> None:
+    await play.hire(ANSWER)
+    await play.unused(["threads", "messages"], ["work"])
+    play.begin()
+    await play.new_thread()
+
+
+@flow()
 async def create_run(play: Play) -> None:
     thread = await play.setting(ANSWER)
     await play.unused(["runs"], ["work"])
@@ -67,7 +75,7 @@ async def text_run(play: Play) -> None:
 
 @flow()
 async def thread_and_run(play: Play) -> None:
-    await play.setting(ANSWER)
+    await play.hire(ANSWER)
     play.begin(asleep=True)
     run = await play.create_with_thread()
     play.end()
@@ -112,7 +120,7 @@ async def streamed_tools(play: Play) -> None:
 
 @flow()
 async def streamed_thread_and_run(play: Play) -> None:
-    await play.setting(ANSWER)
+    await play.hire(ANSWER)
     play.begin()
     await play.ends(await play.create_with_thread(stream=True), "completed")
 
@@ -233,6 +241,17 @@ async def file_into_store(play: Play) -> None:
     file = await play.upload("one.txt")
     store = await play.vector_store()
     await play.unused(["vector-store-chunks"], [])
+    play.begin()
+    await play.attach(store, file)
+    await play.ingested(store, file)
+
+
+@flow()
+async def file_into_store_again(play: Play) -> None:
+    file = await play.upload("one.txt")
+    store = await play.vector_store(file)
+    play.wake()
+    await play.ingested(store, file)
     play.begin()
     await play.attach(store, file)
     await play.ingested(store, file)

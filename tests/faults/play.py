@@ -24,6 +24,7 @@ from tests.faults.journal import LOST, Answer, Journal
 from tests.faults.points import ANSWERING, Fault
 from tests.faults.served import NET, Job, Served
 
+ASKED = {"messages": [{"role": "user", "content": "Where is it sunny?"}]}
 ENDS = ("completed", "failed", "incomplete", "cancelled", "expired")
 
 
@@ -78,10 +79,17 @@ class Play:
 
     async def setting(self, *replies: Mapping[str, Any], **assistant: Any) -> str:
         """A thread with a question, an assistant, and a model that has these replies for it."""
+        await self.hire(*replies, **assistant)
+        return await self.new_thread()
+
+    async def hire(self, *replies: Mapping[str, Any], **assistant: Any) -> None:
+        """An assistant, and a model that has these replies for its threads."""
         self.served.script.replies = [Reply.model_validate(reply) for reply in replies]
         self.assistant = (await self.get_done("POST", "assistants", {"model": "demo", **assistant}))["id"]
-        asked = {"messages": [{"role": "user", "content": "Where is it sunny?"}]}
-        self.threads.append((await self.get_done("POST", "threads", asked))["id"])
+
+    async def new_thread(self) -> str:
+        """A thread with a question."""
+        self.threads.append((await self.get_done("POST", "threads", ASKED))["id"])
         return self.threads[-1]
 
     async def unused(self, containers: Sequence[str], queues: Sequence[str]) -> None:
@@ -139,9 +147,8 @@ class Play:
 
     async def create_with_thread(self, **body: Any) -> Run:
         """A run on a thread of its own."""
-        asked = {"messages": [{"role": "user", "content": "Where is it sunny?"}]}
         while True:
-            answer = await self.ask("POST", "threads/runs", {"assistant_id": self.assistant, "thread": asked, **body})
+            answer = await self.ask("POST", "threads/runs", {"assistant_id": self.assistant, "thread": ASKED, **body})
             if answer.status == 200:
                 run = self._told(answer.body)
                 self.threads.append(run.thread)

@@ -9,11 +9,11 @@ from unittest.mock import patch
 
 import function_app
 from assistants.api import service as services
-from assistants.api import threads
 from assistants.api.service import Service
+from assistants.engine import removal as engine
 from assistants.engine.embedding import EndpointEmbedder
 from assistants.engine.endpoint import Endpoint
-from assistants.ingestion import intake, removal
+from assistants.ingestion import attachment, intake, removal
 from assistants.local.pump import Pump, QueueOptions, queue_functions
 from assistants.settings import settings
 from assistants.state.store import Store
@@ -33,7 +33,13 @@ SETTINGS = {
     "MODEL_TIMEOUT": "1",
 }
 
-DELAYS = ((threads, "PURGE_DELAY"), (removal, "PURGE_DELAY"), (intake, "_LOOK_AFTER"), (intake, "_PATIENCE"))
+DELAYS = (
+    (engine, "PURGE_DELAY"),
+    (attachment, "PURGE_DELAY"),
+    (removal, "PURGE_DELAY"),
+    (intake, "_LOOK_AFTER"),
+    (intake, "_PATIENCE"),
+)
 """Times that are no settings, and two seconds in a try: more than a call that hangs once."""
 
 NET = 60.0

@@ -55,7 +55,12 @@ def items(ended: RunKey, waiting: RunKey, store_id: str, file_id: str) -> dict[s
     attends = [{"kind": "attend", **each, "segments": 1, "look": look} for each in (run, others, gone)]
     looks = [{"kind": "look", **each, "segments": 1} for each in (run, others, gone)]
     return {
-        WORK: [*attends, *looks, {"kind": "purge", "project": "default", "thread": "thread_gone"}],
+        WORK: [
+            *attends,
+            *looks,
+            {"kind": "purge", "project": "default", "thread": "thread_gone"},
+            {"kind": "look_after_threads", "project": "default", "newest": "thread_0", "oldest": "thread_1"},
+        ],
         **{queue: [{**each, "call": "call_r"} for each in (run, others, gone)] for queue in QUEUES},
         INGEST: [
             {"kind": "ingest", **store, "files": {file_id: "v"}},

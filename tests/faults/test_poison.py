@@ -10,7 +10,7 @@ from openai import OpenAI
 
 from assistants.engine import machine
 from assistants.engine.attendance import Attendance
-from assistants.engine.items import LookAgain, Purge, attend_item
+from assistants.engine.items import LookAfterThreads, LookAgain, Purge, attend_item
 from assistants.engine.transitions import change_run
 from assistants.local.azurite import Storage
 from assistants.schema.runs import RunStatus
@@ -72,9 +72,17 @@ class TestWork:
     async def test_an_item_of_a_run_that_is_gone_is_harmless(self, store: Store):
         await Attendance(store, ScriptedModel()).give_up_work(work_item(RunKey("default", "thread_x", "run_x")))
 
-    async def test_a_deleted_thread_is_purged_whatever_becomes_of_its_item(self, idle: Storage, store: Store):
+    @pytest.mark.parametrize(
+        "item",
+        [
+            Purge(project="default", thread="thread_x"),
+            LookAfterThreads(project="default", newest="thread_x", oldest="thread_y"),
+        ],
+    )
+    async def test_what_is_left_of_threads_is_purged_whatever_becomes_of_the_item(
+        self, idle: Storage, store: Store, item: Purge | LookAfterThreads
+    ):
         again = open_store(idle, PURGE_AGAIN="1")
-        item = Purge(project="default", thread="thread_x")
         queue_of(idle, "work").clear_messages()
         await Attendance(again, ScriptedModel()).give_up_work(item.model_dump_json().encode())
         await again.close()

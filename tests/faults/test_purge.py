@@ -8,6 +8,7 @@ import pytest
 from azure.storage.queue import QueueMessage
 
 from assistants.api import threads
+from assistants.engine import removal
 from assistants.engine.attendance import Attendance
 from assistants.engine.items import Purge
 from assistants.local.azurite import Storage
@@ -48,14 +49,14 @@ def purge_item(storage: Storage) -> QueueMessage:
     return eventually(found)
 
 
-@pytest.mark.parametrize("victim", [(Documents, "delete"), (threads, "purge")], ids=["at the thread", "at the rest"])
+@pytest.mark.parametrize("victim", [(Documents, "delete"), (removal, "purge")], ids=["at the thread", "at the rest"])
 async def test_a_deletion_that_dies_half_way_is_finished_by_its_item(
     store: Store, idle: Storage, monkeypatch: pytest.MonkeyPatch, victim: tuple[object, str]
 ):
     key = await waiting_run(store)
     queue_of(idle, "work").clear_messages()
     monkeypatch.setattr(threads, "service", lambda: SimpleNamespace(store=store))
-    monkeypatch.setattr(threads, "PURGE_DELAY", 0)
+    monkeypatch.setattr(removal, "PURGE_DELAY", 0)
     with monkeypatch.context() as dying:
         dying.setattr(*victim, killed)
         with pytest.raises(Killed):

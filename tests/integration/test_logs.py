@@ -19,13 +19,13 @@ async def test_before_the_container_is_made_there_is_no_log(logs: Logs):
         await logs.append("p/a", b"1")
     with pytest.raises(NoLog):
         await logs.read("p/a")
-    assert await logs.names("p/") == []
+    assert [name async for name in logs.names("p/")] == []
     await logs.delete("p/a")
 
 
 async def test_the_first_create_makes_the_container_and_a_race_for_it_has_no_loser(logs: Logs):
     await asyncio.gather(*(logs.create(f"p/{number}") for number in range(8)))
-    assert await logs.names("p/") == [f"p/{number}" for number in range(8)]
+    assert [name async for name in logs.names("p/")] == [f"p/{number}" for number in range(8)]
 
 
 async def test_a_new_log_is_empty(logs: Logs):
@@ -46,7 +46,7 @@ async def test_a_log_that_is_not_there_is_not_made_by_an_append(logs: Logs):
         await logs.append("p/a", b"1")
     with pytest.raises(NoLog):
         await logs.read("p/a")
-    assert await logs.names("p/") == ["p/other"]
+    assert [name async for name in logs.names("p/")] == ["p/other"]
 
 
 async def test_a_deleted_log_is_gone_for_good(logs: Logs):
@@ -138,4 +138,4 @@ async def test_an_append_may_land_twice(
 async def test_names_are_those_under_the_prefix(logs: Logs):
     for name in ("p/a/1", "p/a/0", "p/ab/0", "q/a/0"):
         await logs.create(name)
-    assert await logs.names("p/a/") == ["p/a/0", "p/a/1"]
+    assert [name async for name in logs.names("p/a/")] == ["p/a/0", "p/a/1"]

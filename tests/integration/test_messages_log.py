@@ -203,4 +203,4 @@ async def test_a_purge_deletes_every_segment_of_its_thread_and_of_no_other(log: 
     for number in range(2 * LIMIT):
         segments = await log.append(put(f"msg_{number}"), segments=segments)
     assert await log.messages.purge(PROJECT, THREAD) is True
-    assert await log.logs.names(f"{PROJECT}/") == [f"{PROJECT}/{THREAD}1/00000"]
+    assert [name async for name in log.logs.names(f"{PROJECT}/")] == [f"{PROJECT}/{THREAD}1/00000"]

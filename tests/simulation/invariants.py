@@ -8,7 +8,7 @@ from typing import Any
 from azure.core.exceptions import AzureError
 from pydantic_core import from_json
 
-from assistants.engine.machine import MAX_TAKEOVERS, TABLE
+from assistants.engine.machine import LAST_WRITES, MAX_TAKEOVERS, TABLE
 from assistants.schema.errors import ApiError
 from assistants.schema.runs import RunStatus
 from assistants.settings import Settings
@@ -308,17 +308,14 @@ def verdict(watch: Watch, users: Users, model: Model, contents: Mapping[str, Map
         if track.run["status"] in _ACTIVE:
             yield f"{identifier} is {track.run['status']} for ever"
     for run in watch.runs.values():
-        if run["id"] in watch.commits and run["thread_id"] not in watch.gone and run["status"] not in _ACTIVE:
+        if run["id"] in watch.commits and run["status"] not in _ACTIVE and not _given_up(run):
             told = watch.told[run["thread_id"]]
             for message in run["additional_messages"]:
                 if message["id"] not in told:
                     yield f"{run['id']}: a message that came with it is not in the thread"
         elif run["id"] not in watch.commits and run["status"] in _ACTIVE and not _orphaned(watch.tracks[run["id"]]):
             yield f"{run['id']} was not committed, and is still {run['status']}"
-    for thread in watch.gone:
-        left = [name for names in contents.values() for name in names if name.split("/")[1] == thread]
-        if left:
-            yield f"{left} are left of a deleted thread"
+    yield from _orphans(contents)
     for deed in users.deeds:
         yield from (f"{deed}: {problem}" for problem in _kept(deed, watch, marked, users))
     for stream in users.streams:
@@ -329,6 +326,21 @@ def verdict(watch: Watch, users: Users, model: Model, contents: Mapping[str, Map
             yield from (f"stream of {stream.deed}: {problem}" for problem in problems)
         yield from (f"stream of {stream.deed}: {problem}" for problem in _truthful(stream, watch))
     yield from _prompts(model, users)
+
+
+def _orphans(contents: Mapping[str, Mapping[str, bytes]]) -> Iterable[str]:
+    """Of each thread everything is there, or nothing."""
+    threads, logs, runs = (
+        {name.split("/")[1]: name for name in contents[each]} for each in ("threads", "messages", "runs")
+    )
+    left = runs | logs
+    yield from (f"{left[thread]} belongs to no thread" for thread in sorted(left.keys() - threads.keys()))
+    yield from (f"{thread} has no log" for thread in sorted(threads.keys() - logs.keys()))
+
+
+def _given_up(run: Json) -> bool:
+    """Whether the run ended as never created, before its commit came."""
+    return (run["last_error"] or {}).get("message") == NOT_CREATED
 
 
 def _came_too_late(watch: Watch, run: str) -> bool:
@@ -362,8 +374,7 @@ def _kept(deed: Deed, watch: Watch, marked: Mapping[str, list[Json]], users: Use
                 yield "was refused, but the run was committed"
             if deed.done and not committed:
                 yield "was accepted, but no run was committed"
-            given_up = (run for run in committed if (run["last_error"] or {}).get("message") == NOT_CREATED)
-            if deed.done and any(run["id"] not in watch.held_up for run in given_up):
+            if deed.done and any(_given_up(run) for run in committed):
                 yield "was accepted, and given up as never created"
             extra = _count(watch, f"{deed.mark}+")
             if deed.refused and extra:
@@ -393,10 +404,16 @@ def _kept(deed: Deed, watch: Watch, marked: Mapping[str, list[Json]], users: Use
         case "retrieve run":
             shown: Any = deed.answer
             over = EPOCH + deed.began - shown.expires_at if deed.done and shown.expires_at else 0
-            if over > UNSURE_CLOCKS and shown.status != "expired":
+            if over > UNSURE_CLOCKS and shown.status != "expired" and not _about_to_end(deed, watch):
                 yield f"was shown as {shown.status} {over:.0f} s after its time was over"
         case _:
             pass
+
+
+def _about_to_end(deed: Deed, watch: Watch) -> bool:
+    """Whether the run's driver, who had it under a live claim, ended it as soon as it could."""
+    ended_at = watch.tracks[str(deed.run)].ended_at
+    return ended_at is not None and ended_at <= EPOCH + (deed.ended or 0) + LAST_WRITES
 
 
 def _allowed(deed: Deed, users: Users) -> bool:
@@ -440,12 +457,16 @@ def _truthful(stream: Any, watch: Watch) -> Iterable[str]:
 
 
 def _is_torn(stream: Any, watch: Watch) -> bool:
-    """Whether its driver was lost in the middle of a turn that nobody recorded before the run ended from outside."""
+    """Whether its driver was lost in the middle of a turn of which nobody recorded a word before the run ended."""
     run = watch.runs.get(stream.deed.run)
     begun = {
         data["id"] for name, data in stream.events() if name in ("thread.message.created", "thread.run.step.created")
     }
-    return run is not None and bool(begun & _of_turn(run["id"], len(run["turns"])))
+    if run is None:
+        return False
+    turns = run["turns"]
+    silent = bool(turns) and turns[-1]["text"] is None and turns[-1]["refusal"] is None and not turns[-1]["calls"]
+    return bool(begun & _of_turn(run["id"], len(turns) - silent))
 
 
 def _of_turn(run: str, number: int) -> set[str]:

@@ -9,7 +9,7 @@ from unittest import mock
 
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 
-from assistants.engine import driver, ending, lifecycle, machine, publication, streaming
+from assistants.engine import creation, driver, ending, lifecycle, machine, publication, streaming
 from assistants.engine.attendance import Attendance
 from assistants.engine.completion import Completion
 from assistants.engine.driver import Driver, call_server_tools
@@ -97,7 +97,7 @@ async def _unwritten(store: Any, key: Any, run: RunRecord) -> Document[RunRecord
     return Document(key.name, run, '"none"')
 
 
-_follow_up = lifecycle._follow_up
+_follow_up = creation._follow_up
 
 
 async def _written_late(store: Any, key: Any, run: RunRecord, look: Look) -> None:
@@ -261,37 +261,39 @@ async def _append_anew(self: Any, name: str, records: bytes) -> int:
 
 
 MUTATIONS: Sequence[Mutation] = (
-    Mutation(1, "a look at the run that locks the thread", _replaced(lifecycle, "active_run", _nothing)),
+    Mutation(
+        1,
+        "a look at the run that locks the thread",
+        _all(_replaced(creation, "active_run", _nothing), _replaced(lifecycle, "active_run", _nothing)),
+    ),
     Mutation(1, "the condition of the commit", _blind(ThreadRecord)),
-    Mutation(1, "settling a lost answer by reading again", _replaced(Documents, "_write", _unsettled), 340),
+    Mutation(1, "settling a lost answer by reading again", _replaced(Documents, "_write", _unsettled), 263),
     Mutation(
         1,
         "the run's document before the commit",
-        _all(_replaced(lifecycle, "_create", _unwritten), _replaced(lifecycle, "_follow_up", _written_late)),
+        _all(_replaced(creation, "_create", _unwritten), _replaced(creation, "_follow_up", _written_late)),
     ),
-    Mutation(
-        1, "reading the thread of a run not committed", _replaced(Attendance, "_was_created", _taken_for_created), 110
-    ),
+    Mutation(1, "reading the thread of a run not committed", _replaced(Attendance, "_was_created", _taken_for_created)),
     Mutation(1, "attending to a run found committed", _replaced(Attendance, "_was_created", _only_if_written)),
-    Mutation(1, "giving up a creation never committed", _replaced(machine, "discard", _none), 110),
-    Mutation(1, "refusing to commit late", _replaced(lifecycle._Deadline, "check", _none), 337),
-    Mutation(2, "a look-again item before the commit", _replaced(lifecycle, "_announce", _unannounced)),
+    Mutation(1, "giving up a creation never committed", _replaced(machine, "discard", _none)),
+    Mutation(1, "refusing to commit late", _replaced(creation._Deadline, "check", _none), 38),
+    Mutation(1, "seeing whether a late commit came too late", _replaced(creation, "_given_up", _nothing), 98),
+    Mutation(1, "looking after threads that are begun", _replaced(creation, "_look_after", _nothing)),
+    Mutation(2, "a look-again item before the commit", _replaced(creation, "_announce", _unannounced)),
     Mutation(2, "a successor of the look-again item", _look_again("never")),
-    Mutation(2, "the successor being sent first", _look_again("afterwards"), 559),
+    Mutation(2, "the successor being sent first", _look_again("afterwards"), 55),
     Mutation(2, "the successor while outputs are awaited", _look_again("not when parked")),
     Mutation(
         2,
         "requests being a net",
         _all(_replaced(lifecycle, "attended", _unattended), _replaced(streaming, "attended", _unattended)),
-        46,
+        238,
     ),
     Mutation(3, "heeding a live claim", _replaced(machine, "held", lambda run, now: False)),
     Mutation(3, "the condition of a write to a run", _blind(RunRecord)),
-    Mutation(
-        3, "checking the token when a write is repeated", _replaced(machine, "holds", lambda run, token: True), 65
-    ),
-    Mutation(3, "renewing the claim", _replaced(Hold, "renew", Hold.refresh), 146),
-    Mutation(3, "the limit of takeovers", _replaced(machine, "MAX_TAKEOVERS", 10**9), 101),
+    Mutation(3, "checking the token when a write is repeated", _replaced(machine, "holds", lambda run, token: True)),
+    Mutation(3, "renewing the claim", _replaced(Hold, "renew", Hold.refresh), 32),
+    Mutation(3, "the limit of takeovers", _replaced(machine, "MAX_TAKEOVERS", 10**9), 69),
     Mutation(3, "the driver's own expiry", _replaced(Driver, "_ended", _never_expired)),
     Mutation(4, "recording a turn before its message is appended", _replaced(Hold, "write", _published_first)),
     Mutation(
@@ -299,13 +301,13 @@ MUTATIONS: Sequence[Mutation] = (
         "the last message before the end",
         _all(_replaced(Driver, "_publish", _published_unless_last), _replaced(Driver, "_end", _published_last)),
     ),
-    Mutation(4, "publishing before ending an unheld run", _replaced(ending, "publish", _unpublished), 238),
+    Mutation(4, "publishing before ending an unheld run", _replaced(ending, "publish", _unpublished), 41),
     Mutation(4, "ids that follow from run and turn", _replaced(publication, "message", _under_a_new_id)),
-    Mutation(5, "calling a server tool again", _replaced(machine, "unheard", lambda run, now, patience: []), 283),
-    Mutation(5, "the first output winning", _replaced(machine, "answer", _last_answer), 110),
+    Mutation(5, "calling a server tool again", _replaced(machine, "unheard", lambda run, now, patience: []), 584),
+    Mutation(5, "the first output winning", _replaced(machine, "answer", _last_answer), 112),
     Mutation(5, "waiting for all outputs", _replaced(machine, "ready", _ready_before_all_answered)),
     Mutation(5, "letting go of a parked run", _replaced(machine, "park", _parked_under_claim)),
-    Mutation(5, "the last output setting the run going", _replaced(Attendance, "_nudge", _nothing), 21),
+    Mutation(5, "the last output setting the run going", _replaced(Attendance, "_nudge", _nothing)),
     Mutation(
         5,
         "recording calls before their items are sent",
@@ -313,13 +315,13 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation(6, "the prompt of the first claim", _replaced(machine, "claim", _claim_with_a_new_prompt)),
     Mutation(6, "the driver appending what came with the run", _replaced(Attendance, "_add_missing", _nothing)),
-    Mutation(7, "the poison handler", _replaced(Attendance, "_give_up", _nothing), 35),
-    Mutation(7, "the words with which a run fails", _replaced(machine, "end", _end_without_a_word), 23),
-    Mutation(7, "the model's error", _replaced(Completion, "error", None), 23),
-    Mutation(7, "failing a run that goes wrong again and again", _replaced(Attendance, "_fail", _nothing), 101),
-    Mutation(8, "an item for a run cancelled or answered", _replaced(lifecycle, "nudge", _nothing), 43),
-    Mutation(8, "the driver noticing a cancellation", _replaced(Driver, "_watch", _watched_for_expiry), 274),
-    Mutation(9, "the purge item", _replaced(Queues, "send", _send_no_purge), 323),
-    Mutation(9, "a log never being made anew", _replaced(Logs, "append", _append_anew), 1964),
+    Mutation(7, "the poison handler", _replaced(Attendance, "_give_up", _nothing), 185),
+    Mutation(7, "the words with which a run fails", _replaced(machine, "end", _end_without_a_word)),
+    Mutation(7, "the model's error", _replaced(Completion, "error", None)),
+    Mutation(7, "failing a run that goes wrong again and again", _replaced(Attendance, "_fail", _nothing), 69),
+    Mutation(8, "an item for a run cancelled or answered", _replaced(lifecycle, "nudge", _nothing)),
+    Mutation(8, "the driver noticing a cancellation", _replaced(Driver, "_watch", _watched_for_expiry), 121),
+    Mutation(9, "the purge item", _replaced(Queues, "send", _send_no_purge)),
+    Mutation(9, "a log never being made anew", _replaced(Logs, "append", _append_anew), 759),
 )
 """Each of them breaks one sentence of the rules, by the smallest thing that makes it hold."""

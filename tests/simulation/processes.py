@@ -200,14 +200,14 @@ class Host:
         process = self._chance.choice(living)
         receipt = message.pop_receipt
         if odd and self._chance.random() < 0.4:  # to somebody who dies of it
-            self._leases.setdefault(process, {})[message.id] = (queue, message)
+            self._leases.setdefault(process, {})[receipt] = (queue, message)
             process.crash()
             return
         if odd:  # and delivered to somebody else as well
             self._account.update(queue, message.id, receipt, self._chance.choice((0, 0.1, 5, 20)))
             self._network.troubles(21)
         else:
-            self._leases.setdefault(process, {})[message.id] = (queue, message)
+            self._leases.setdefault(process, {})[receipt] = (queue, message)
         if self._network.trace:
             self._network.trace(f"{process} gets {queue} {_text(message)} for time {message.dequeue_count}")
         content, count = base64.b64decode(message.content), message.dequeue_count
@@ -230,7 +230,7 @@ class Host:
         error = done.exception()
         if process.dead:
             return
-        self._leases.get(process, {}).pop(message.id, None)
+        self._leases.get(process, {}).pop(receipt, None)
         if error is not None and not isinstance(error, (Gone, *self.expected)):
             self.problems.append(f"an item of {queue} raised {error!r}")
         with suppress(AzureError):  # somebody else has it by now
