@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from azure.core.exceptions import AzureError
 
@@ -10,12 +10,15 @@ from assistants.ingestion.items import INGEST, Ingest, LookAgain, portions
 from assistants.schema.errors import not_found
 from assistants.state.files import in_store
 from assistants.state.store import Store
-from assistants.state.vector_stores import Member, NewMember, VectorStoreRecord, attached, detached, missing, usable
+from assistants.state.vector_stores import NewMember, VectorStoreRecord, attached, detached, missing, usable
 from assistants.storage.atonce import each
-from assistants.storage.documents import Document
+from assistants.storage.documents import Conflict, Document
 from assistants.storage.ids import blob_name
 
 log = logging.getLogger("assistants.ingestion")
+
+PURGE_DELAY = 30
+"""Seconds after which what is left of a deletion is looked for: any write begun before has ended by then."""
 
 
 async def find_store(store: Store, project: str, store_id: str) -> Document[VectorStoreRecord]:
@@ -91,44 +94,37 @@ async def put(
         if not files:
             return known.value
     files = await _announced(store, project, store_id, files)
-    before: dict[str, Member] = {}
-
-    def with_files(record: VectorStoreRecord) -> VectorStoreRecord:
-        before.clear()
-        before.update(record.members)
-        return attached(record, files, store.clock.now(), batch_id)
-
-    document = await store.vector_stores.change(known.name, with_files, known)
+    document = await _supersede(
+        store,
+        project,
+        known,
+        [each.file_id for each in files],
+        lambda record: attached(record, files, store.clock.now(), batch_id),
+    )
     if document is None:
         return None
     await _follow_up(store, project, store_id, files)
-    earlier = {each.file_id: before[each.file_id] for each in files if each.file_id in before}
-    await _delete_chunks(store, project, store_id, earlier)
     return document.value
 
 
-async def detach(store: Store, project: str, store_id: str, file_ids: Iterable[str]) -> bool:
+async def detach(store: Store, project: str, store_id: str, file_ids: Collection[str]) -> bool:
     """Take files out of a store, if there is such a store; whether any of them was in it.
 
     A file goes on knowing of the store: it may be put in again at this very moment.
     """
-    file_ids, gone = list(file_ids), dict[str, Member]()
-
-    def without(record: VectorStoreRecord) -> VectorStoreRecord | None:
-        gone.clear()
-        gone.update({file_id: record.members[file_id] for file_id in file_ids if file_id in record.members})
-        return detached(record, file_ids)
-
-    await store.vector_stores.change(blob_name(project, store_id), without)
-    await _delete_chunks(store, project, store_id, gone)
-    return bool(gone)
+    known = await store.vector_stores.read(blob_name(project, store_id))
+    if known is None:
+        return False
+    return await _supersede(store, project, known, file_ids, lambda record: detached(record, file_ids)) is not None
 
 
-async def send_items(store: Store, project: str, store_id: str, files: Iterable[tuple[str, str, int]]) -> None:
+async def send_items(
+    store: Store, project: str, store_id: str, files: Iterable[tuple[str, str, int]], delay: float = 0
+) -> None:
     """Have files ingested that are in the store, given as (id, version, bytes)."""
 
     async def send(item: Ingest) -> None:
-        await store.queues.send(INGEST, item.model_dump())
+        await store.queues.send(INGEST, item.model_dump(), delay)
 
     await each(send, portions(project, store_id, files))
 
@@ -169,9 +165,37 @@ async def _follow_up(store: Store, project: str, store_id: str, files: Sequence[
         log.warning("vector store %s: left to its look-again item: %s", store_id, error)
 
 
-async def _delete_chunks(store: Store, project: str, store_id: str, members: dict[str, Member]) -> None:
-    names = [chunks_name(project, store_id, file_id, each.version) for file_id, each in members.items()]
+async def _supersede(
+    store: Store,
+    project: str,
+    known: Document[VectorStoreRecord],
+    file_ids: Collection[str],
+    decide: Callable[[VectorStoreRecord], VectorStoreRecord | None],
+) -> Document[VectorStoreRecord] | None:
+    """Change a store that is to have these files no more, or anew, and delete the chunks of what goes out of use.
+
+    An item for the ingestion of that is sent first: should this process die, it finds that the store does not wait for
+    it, and deletes them. The answer is None where the store is gone, or `decide` leaves it.
+    """
+    document, announced = known, set[tuple[str, str]]()
+    while document is not None and (changed := decide(document.value)) is not None:
+        members = document.value.members
+        versions = {(each, members[each].version) for each in file_ids if each in members}
+        items = ((*version, 0) for version in sorted(versions - announced))
+        await send_items(store, project, known.value.id, items, PURGE_DELAY)
+        announced |= versions
+        try:
+            document = await store.vector_stores.replace(document, changed)
+        except Conflict:
+            document = await store.vector_stores.read(known.name)
+            continue
+        await _delete_chunks(store, [chunks_name(project, known.value.id, *version) for version in sorted(versions)])
+        return document
+    return None
+
+
+async def _delete_chunks(store: Store, names: Iterable[str]) -> None:
     try:
         await each(store.chunks.delete, names)
     except AzureError as error:
-        log.warning("vector store %s: chunks stay until it is deleted: %s", store_id, error)
+        log.warning("chunks are left to their item: %s", error)

@@ -1,6 +1,6 @@
 """Vector stores and files that are deleted, and what is left of them."""
 
-from assistants.ingestion.attachment import detach, find_store
+from assistants.ingestion.attachment import PURGE_DELAY, detach, find_store
 from assistants.ingestion.items import INGEST, LookAfterFile, PurgeFile, PurgeStore
 from assistants.schema.errors import not_found
 from assistants.state.files import deleted, out_of_store
@@ -8,9 +8,6 @@ from assistants.state.resources import without_files
 from assistants.state.store import Store
 from assistants.storage.atonce import each
 from assistants.storage.ids import blob_name
-
-PURGE_DELAY = 30
-"""Seconds after which what is left of a deletion is looked for: any write begun before has ended by then."""
 
 LONGEST_DELAY = 6 * 86_400
 """Seconds for which an item may be hidden; storage allows seven days."""

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
+from assistants.ingestion.attachment import chunks_name
 from assistants.local.reply import Reply
 from assistants.storage.ids import blob_name
 from tests.faults.play import Play, Run
@@ -55,6 +56,7 @@ async def _all_ends(play: Play) -> None:
     used = {kind.split()[1] for kind in play.served.seam.kinds}
     pairs = [(owner, each) for owner, belongings in BELONGINGS.items() for each in belongings]
     orphans = [partial(_orphans, play, *pair) for pair in pairs if used.intersection(pair)]
+    orphans.append(partial(_outdated, play))
     # One thing is waited for after the other, and all are looked at again until none had to be.
     while any([await _waited(left, end) for left in (play.active, partial(_remains, play), *orphans)]):
         pass
@@ -81,6 +83,18 @@ async def _orphans(play: Play, owner: str, belongings: str) -> list[str]:
     """The names of what belongs to a thread, a file or a vector store that is not there."""
     owners, names = await play.names(owner), await play.names(belongings)
     return [f"{belongings}: {name}" for name in names if "/".join(name.split("/")[:2]) not in owners]
+
+
+async def _outdated(play: Play) -> list[str]:
+    """The names of chunks of files that are not in their vector store, or are there in another version."""
+    chunks = await play.names("vector-store-chunks")
+    used: set[str] = set()
+    for name in await play.names("vector-stores") if chunks else ():
+        document = await play.served.beside.vector_stores.read(name)
+        members = document.value.members.items() if document else ()
+        store = name.split("/")[1]
+        used |= {chunks_name(play.project, store, file, each.version) for file, each in members}
+    return [name for name in chunks if name not in used]
 
 
 async def _tells(play: Play, thread: str) -> None:
