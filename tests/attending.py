@@ -47,6 +47,14 @@ class ScriptedModel:
             yield ChatCompletionChunk.model_validate(json.loads(event.removeprefix("data: ")))
 
 
+class Killed(BaseException):
+    """The end of the process, as far as a request can tell."""
+
+
+async def killed(*_: Any) -> None:
+    raise Killed
+
+
 def open_store(storage: Storage, transport: MakeTransport = Transport, /, **settings: str) -> Store:
     """The store of an instance with these settings, and no others; `transport` makes what sends its requests."""
     read = Settings.model_validate({"AzureWebJobsStorage": storage.connection_string, **settings})

@@ -5,12 +5,19 @@ from contextlib import suppress
 
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import BlobServiceClient
-from azure.storage.queue import BinaryBase64DecodePolicy, BinaryBase64EncodePolicy, QueueClient, QueueServiceClient
+from azure.storage.queue import (
+    BinaryBase64DecodePolicy,
+    BinaryBase64EncodePolicy,
+    QueueClient,
+    QueueMessage,
+    QueueServiceClient,
+)
 
 from assistants.local.azurite import Storage
 from assistants.state.runs import RunRecord
 from assistants.storage.ids import blob_name
 from tests.conversation import Conversation
+from tests.processes import eventually
 
 PROJECT = "default"
 
@@ -25,8 +32,9 @@ def stored_run(storage: Storage, conversation: Conversation) -> RunRecord:
 def left_of(storage: Storage, thread_id: str) -> list[str]:
     """The names of all blobs that belong to a thread."""
     service, prefix = _blobs(storage), blob_name(PROJECT, thread_id)
-    containers = (service.get_container_client(name) for name in ("threads", "messages", "runs"))
-    return [name for container in containers for name in container.list_blob_names(name_starts_with=prefix)]
+    containers = [service.get_container_client(name) for name in ("threads", "messages", "runs")]
+    there = (container for container in containers if container.exists())
+    return [name for container in there for name in container.list_blob_names(name_starts_with=prefix)]
 
 
 def queue_of(storage: Storage, name: str) -> QueueClient:
@@ -38,6 +46,16 @@ def queue_of(storage: Storage, name: str) -> QueueClient:
     with suppress(ResourceExistsError):
         queue.create_queue()
     return queue
+
+
+def next_item(storage: Storage, kind: str) -> QueueMessage:
+    """The next item of that kind in the queue `work`; those before it are hidden for a while."""
+
+    def found() -> QueueMessage | None:
+        items = queue_of(storage, "work").receive_messages()
+        return next((item for item in items if json.loads(item.content)["kind"] == kind), None)
+
+    return eventually(found)
 
 
 def _blobs(storage: Storage) -> BlobServiceClient:

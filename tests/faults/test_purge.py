@@ -1,11 +1,8 @@
 """A deletion that is cut short is finished by its queue item."""
 
-import json
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from azure.storage.queue import QueueMessage
 
 from assistants.api import threads
 from assistants.engine import removal
@@ -14,18 +11,9 @@ from assistants.engine.items import Purge
 from assistants.local.azurite import Storage
 from assistants.state.store import RunKey, Store
 from assistants.storage.documents import Documents
-from tests.attending import ScriptedModel, attend, hang, new_run_on, open_store
+from tests.attending import Killed, ScriptedModel, attend, hang, killed, new_run_on, open_store
 from tests.conversation import WEATHER, call
-from tests.processes import eventually
-from tests.storage import left_of, queue_of
-
-
-class Killed(BaseException):
-    """The end of the process, as far as the request can tell."""
-
-
-async def killed(*_: Any) -> None:
-    raise Killed
+from tests.storage import left_of, next_item, queue_of
 
 
 async def waiting_run(store: Store) -> RunKey:
@@ -37,16 +25,6 @@ async def waiting_run(store: Store) -> RunKey:
 
 def purge_of(key: RunKey) -> bytes:
     return Purge(project=key.project, thread=key.thread).model_dump_json().encode()
-
-
-def purge_item(storage: Storage) -> QueueMessage:
-    """The next item of the queue that is to purge a thread."""
-
-    def found() -> QueueMessage | None:
-        items = queue_of(storage, "work").receive_messages()
-        return next((item for item in items if json.loads(item.content)["kind"] == "purge"), None)
-
-    return eventually(found)
 
 
 @pytest.mark.parametrize("victim", [(Documents, "delete"), (removal, "purge")], ids=["at the thread", "at the rest"])
@@ -63,7 +41,7 @@ async def test_a_deletion_that_dies_half_way_is_finished_by_its_item(
             await threads.threads_delete(key.project, key.thread)
     assert left_of(idle, key.thread) != []
 
-    await Attendance(store, ScriptedModel()).work(purge_item(idle).content)
+    await Attendance(store, ScriptedModel()).work(next_item(idle, "purge").content)
     assert left_of(idle, key.thread) == []
 
 
@@ -73,7 +51,7 @@ async def test_the_item_comes_again_until_nothing_was_left(idle: Storage):
     queue = queue_of(idle, "work")
     queue.clear_messages()
     await attendance.work(purge_of(key))
-    again = purge_item(idle)
+    again = next_item(idle, "purge")
     queue.delete_message(again)
 
     await attendance.work(again.content)

@@ -160,6 +160,12 @@ async def test_creating_a_thread(client: AsyncOpenAI, counted: Count):
     counted.within(2, 2)
 
 
+async def test_creating_the_first_thread_of_a_minute(service: InProcess, client: AsyncOpenAI, counted: Count):
+    service.store.spans.clear()
+    await client.beta.threads.create()
+    counted.within(3, 3)
+
+
 async def test_creating_a_thread_with_messages(client: AsyncOpenAI, counted: Count):
     await client.beta.threads.create(messages=[{"role": "user", "content": text} for text in ("one", "two", "three")])
     counted.within(3, 3)

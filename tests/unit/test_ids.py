@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from assistants.storage.clock import Clock
-from assistants.storage.ids import IdSource, blob_name, derived
+from assistants.storage.ids import IdSource, beginning, blob_name, derived
 
 PREFIXES = ["asst_", "thread_", "msg_", "run_"]
 
@@ -55,6 +55,13 @@ def test_ids_with_different_prefixes_share_one_order():
     ids = source()
     times = [ids.new(prefix).removeprefix(prefix) for prefix in PREFIXES * 10]
     assert sorted(times, reverse=True) == times
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_what_ids_begin_with_at_a_time_lies_between_those_made_before_and_after_it(prefix: str):
+    time = 1_750_000_000.0
+    before, at, after = (source(time + seconds).new(prefix) for seconds in (-0.001, 0, 0.001))
+    assert after < beginning(prefix, time) < at < before
 
 
 def test_ids_of_later_times_sort_first():
