@@ -44,12 +44,12 @@ proxied: setup
 faults: setup
 	$(BIN)/python -m pytest tests/faults/test_points.py --faults=all
 
-# As many schedules as ARGS says; then for longer than the tests do it: requests that meet, storage in trouble, and a soak.
+# As many schedules as ARGS says; then for longer than the tests do it: requests that meet, and a soak.
 simulate: setup
 	$(BIN)/python -m tests.simulation $(ARGS)
 
 races: setup
-	$(BIN)/python -m pytest -s --timeout 1800 --rounds 300 --trouble 20 tests/faults/test_races.py tests/faults/test_trouble.py $(ARGS)
+	$(BIN)/python -m pytest -s --timeout 1800 --rounds 300 tests/faults/test_races.py tests/faults/test_trouble.py $(ARGS)
 
 soak: setup
 	$(BIN)/python -m tests.soak $(ARGS)

@@ -16,7 +16,7 @@ from tests.sdk import CLIENTS, connect
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--sdk", default=CLIENTS[0], help=f"kinds of clients of tests/client: {','.join(CLIENTS)}, or all")
     parser.addoption("--rounds", type=int, default=12, help="rounds of each race in tests/faults/test_races.py")
-    parser.addoption("--trouble", type=float, default=8, help="seconds of it in tests/faults/test_trouble.py")
+    parser.addoption("--trouble", type=float, default=20, help="seconds of it in tests/faults/test_trouble.py")
     parser.addoption("--through-proxy", action="store_true", help="a proxy before each service, which may find nothing")
     parser.addoption("--faults", choices=("some", "all"), default="some", help="which faults each call of a flow meets")
     parser.addoption("--fault-seed", type=int, help="chooses the calls that hang or kill where not all do")
