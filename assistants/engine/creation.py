@@ -163,12 +163,20 @@ async def _look_after(store: Store, project: str, thread_id: str) -> None:
     """See to it that what is made of a thread is purged, whatever becomes of this process, if the thread never is.
 
     One item does for all threads that this process begins within `LOOK_AGAIN`.
+
+    Raises
+    ------
+    ApiError
+        The id was made a while ago, and whatever looks after ids of that time may come any moment (503).
     """
+    if thread_id > beginning("thread_", store.clock.now() - _first_look(store) / 4):
+        raise unavailable()
     known, now, span = store.spans.get(project), time.monotonic(), store.settings.look_again
     if known is not None and known.newest <= thread_id <= known.oldest and now < known.until:
         return
     item = LookAfterThreads(project=project, newest=beginning("thread_", store.clock.now() + span), oldest=thread_id)
-    await store.queues.send(WORK, item.model_dump(), span + _first_look(store))
+    # The clock of another process, whose threads lie between these ids too, may be behind.
+    await store.queues.send(WORK, item.model_dump(), span + 2 * _first_look(store))
     store.spans[project] = Span(item.newest, item.oldest, now + span)
 
 

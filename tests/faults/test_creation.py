@@ -22,7 +22,7 @@ from assistants.state.snapshots import new_assistant, new_message, new_run, new_
 from assistants.state.store import RunKey, Store
 from assistants.storage.documents import Documents
 from assistants.storage.logs import Logs
-from tests.attending import Killed, ScriptedModel, killed, new_run_on
+from tests.attending import Killed, ScriptedModel, killed, later, new_run_on
 from tests.storage import PROJECT, left_of, next_item, queue_of
 
 
@@ -103,6 +103,16 @@ async def test_a_thread_whose_document_comes_too_late_is_refused_and_cleared_awa
     held_up(monkeypatch, "create", lambda: asyncio.sleep(0))
     with pytest.raises(ApiError) as refused:
         await create_thread(store, PROJECT, thread, [])
+    assert refused.value.status == 503
+    assert left_of(idle, thread.id) == []
+
+
+async def test_a_thread_that_had_its_id_for_long_is_refused_as_others_may_look_after_it_any_moment(
+    store: Store, idle: Storage
+):
+    thread = new_thread(store, CreateThread())
+    with pytest.raises(ApiError) as refused:
+        await create_thread(later(store, 16), PROJECT, thread, [])
     assert refused.value.status == 503
     assert left_of(idle, thread.id) == []
 
