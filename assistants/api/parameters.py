@@ -1,4 +1,4 @@
-"""Parameters that many routes share."""
+"""Parameters that many routes share: found by coroutines, as for anything else FastAPI asks a thread, each time."""
 
 from typing import Annotated, Literal
 
@@ -7,7 +7,7 @@ from fastapi import Depends, Query, Request
 from assistants.state.paging import Cursors, Order
 
 
-def project(request: Request) -> str:
+async def project(request: Request) -> str:
     """The caller's project, found by the gate."""
     return request.state.project
 
@@ -15,7 +15,7 @@ def project(request: Request) -> str:
 Project = Annotated[str, Depends(project)]
 
 
-def cursors(
+async def cursors(
     limit: Annotated[int, Query(ge=1, le=100, description="Objects on the page.")] = 20,
     order: Annotated[Order, Query(description="By time of creation.")] = "desc",
     after: Annotated[str | None, Query(description="Id of the object before the page.")] = None,
@@ -30,7 +30,7 @@ Page = Annotated[Cursors, Depends(cursors)]
 Includable = Literal["step_details.tool_calls[*].file_search.results[*].content"]
 
 
-def include_content(
+async def include_content(
     listed: Annotated[list[Includable] | None, Query(alias="include[]", description="What else to answer.")] = None,
     plain: Annotated[list[Includable] | None, Query(alias="include", include_in_schema=False)] = None,
 ) -> bool:

@@ -2,6 +2,7 @@
 
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.request import getproxies
 
 from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpResponse, AsyncHttpTransport, HttpRequest
 from typing_extensions import Self
@@ -20,8 +21,9 @@ class Transport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
 
     def __init__(self, clock: Clock, timeout: float) -> None:
         self._clock = clock
+        # With the environment's settings two threads are asked at each request, for a proxy and for a .netrc file.
         self._inner: AsyncHttpTransport[HttpRequest, AsyncHttpResponse] = AioHttpTransport(
-            connection_timeout=timeout, read_timeout=timeout
+            connection_timeout=timeout, read_timeout=timeout, use_env_settings=bool(getproxies())
         )
 
     async def send(self, request: HttpRequest, **kwargs: Any) -> AsyncHttpResponse:

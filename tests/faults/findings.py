@@ -56,7 +56,8 @@ async def _all_ends(play: Play) -> None:
     used = {kind.split()[1] for kind in play.served.seam.kinds}
     pairs = [(owner, each) for owner, belongings in BELONGINGS.items() for each in belongings]
     orphans = [partial(_orphans, play, *pair) for pair in pairs if used.intersection(pair)]
-    orphans.append(partial(_outdated, play))
+    if "vector-store-chunks" in used:
+        orphans.append(partial(_outdated, play))
     # One thing is waited for after the other, and all are looked at again until none had to be.
     while any([await _waited(left, end) for left in (play.active, partial(_remains, play), *orphans)]):
         pass
