@@ -34,7 +34,7 @@ run: setup
 	$(BIN)/python -m assistants.local $(ARGS)
 
 test: setup node
-	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # The tests of the API again, through a proxy that may find nothing.
 proxied: setup
