@@ -1,6 +1,7 @@
 """What the host is told of the function app, and what an HTTP function makes of a request that needs no storage."""
 
 import asyncio
+import inspect
 import os
 import re
 import subprocess
@@ -14,9 +15,10 @@ import azure.functions as func
 import httpx2
 import pytest
 from azurefunctions.extensions.base import RequestTrackerMeta, ResponseTrackerMeta
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from assistants.api.app import PREFIX, UNDESCRIBED
+from assistants.api.app import PREFIX, ROUTERS, UNDESCRIBED
 from assistants.api.models import router
 from assistants.schema.errors import malformed_json
 from assistants.settings import settings
@@ -112,6 +114,18 @@ def test_one_function_takes_all_of_the_azure_flavour(functions: Sequence[Any]):
     assert [(each.name, each.methods) for each in found if each.route == "openai/{*path}"] == [
         ("azure_openai", HOST_METHODS)
     ]
+
+
+def test_no_route_asks_a_thread_for_what_it_depends_on():
+    def asked(dependant: Dependant) -> Iterator[object]:
+        for each in dependant.dependencies:
+            yield from asked(each)
+        yield dependant.call
+
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    assert len(routes) > 40
+    plain = {call for route in routes for call in asked(route.dependant) if not inspect.iscoroutinefunction(call)}
+    assert plain == set()
 
 
 def test_the_host_asks_for_no_key_of_its_own(functions: Sequence[Any]):
