@@ -141,12 +141,18 @@ async def streamed_file_search(play: Play) -> None:
 
 async def searcher(play: Play) -> str:
     """A thread, and an assistant that finds and cites a file."""
-    file = await play.upload("one.txt")
-    store = await play.vector_store(file)
-    play.wake()
-    await play.ingested(store, file)
+    store, _ = await stored(play, "one.txt")
     resources = {"file_search": {"vector_store_ids": [store]}}
     return await play.setting(SEARCH, CITED, tools=[{"type": "file_search"}], tool_resources=resources)
+
+
+async def stored(play: Play, *names: str) -> list[str]:
+    """A vector store, and the files of these names that are in it, ingested."""
+    files = [await play.upload(name) for name in names]
+    store = await play.vector_store(*files)
+    play.wake()
+    await play.ingested(store, *files)
+    return [store, *files]
 
 
 @flow()
@@ -248,10 +254,7 @@ async def file_into_store(play: Play) -> None:
 
 @flow()
 async def file_into_store_again(play: Play) -> None:
-    file = await play.upload("one.txt")
-    store = await play.vector_store(file)
-    play.wake()
-    await play.ingested(store, file)
+    store, file = await stored(play, "one.txt")
     play.begin()
     await play.attach(store, file)
     await play.ingested(store, file)
@@ -278,10 +281,7 @@ async def store_with_files(play: Play) -> None:
 
 @flow()
 async def file_out_of_store(play: Play) -> None:
-    file = await play.upload("one.txt")
-    store = await play.vector_store(file)
-    play.wake()
-    await play.ingested(store, file)
+    store, file = await stored(play, "one.txt")
     play.begin()
     await play.delete(f"vector_stores/{store}/files/{file}")
     await play.ingested(store)
@@ -289,10 +289,7 @@ async def file_out_of_store(play: Play) -> None:
 
 @flow()
 async def file_delete(play: Play) -> None:
-    file, other = await play.upload("one.txt"), await play.upload("two.txt")
-    store = await play.vector_store(file, other)
-    play.wake()
-    await play.ingested(store, file, other)
+    store, file, other = await stored(play, "one.txt", "two.txt")
     play.begin()
     await play.delete(f"files/{file}")
     await play.vanishes("files", file)
@@ -301,10 +298,7 @@ async def file_delete(play: Play) -> None:
 
 @flow()
 async def store_delete(play: Play) -> None:
-    file = await play.upload("one.txt")
-    store = await play.vector_store(file)
-    play.wake()
-    await play.ingested(store, file)
+    store, _ = await stored(play, "one.txt")
     play.begin()
     await play.delete(f"vector_stores/{store}")
     await play.vanishes("vector-store-chunks", store)

@@ -1,6 +1,7 @@
 """A creation that is cut short, or takes too long, leaves nothing behind."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -22,7 +23,7 @@ from assistants.state.snapshots import new_assistant, new_message, new_run, new_
 from assistants.state.store import RunKey, Store
 from assistants.storage.documents import Documents
 from assistants.storage.logs import Logs
-from tests.attending import Killed, ScriptedModel, killed, later, new_run_on
+from tests.attending import Killed, ScriptedModel, killed, later, new_run_on, open_store
 from tests.storage import PROJECT, left_of, next_item, queue_of
 
 
@@ -75,6 +76,36 @@ async def test_one_item_looks_after_all_threads_that_a_process_begins_in_a_while
     assert items(idle) == 2
 
 
+async def test_the_item_comes_when_every_thread_of_its_time_was_created_or_refused(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+):
+    delays: list[float] = []
+    send = store.queues.send
+
+    async def sent(queue: str, item: Any, delay: float = 0) -> Any:
+        delays.append(delay)
+        return await send(queue, item, delay)
+
+    monkeypatch.setattr(store.queues, "send", sent)
+    await made(store)
+    assert delays == [store.settings.look_again * 3]
+
+
+async def test_what_a_look_again_item_finds_of_a_thread_that_never_was_is_purged_until_nothing_is_left(
+    idle: Storage, monkeypatch: pytest.MonkeyPatch
+):
+    store = open_store(idle, PURGE_AGAIN="1")
+    with monkeypatch.context() as dying:
+        dying.setattr(Documents, "create", killed)
+        thread = await made(store)
+    item = LookAgain(project=PROJECT, thread=thread, run="run_x")
+    queue_of(idle, WORK).clear_messages()
+    await Attendance(store, ScriptedModel()).work(item.model_dump_json().encode())
+    await store.close()
+    assert left_of(idle, thread) == []
+    assert json.loads(next_item(idle, "purge").content)["thread"] == thread
+
+
 async def test_a_thread_that_was_created_is_left_alone(store: Store, idle: Storage):
     first, second = await made(store), await made(store)
     queue_of(idle, WORK).clear_messages()
@@ -105,6 +136,16 @@ async def test_a_thread_whose_document_comes_too_late_is_refused_and_cleared_awa
         await create_thread(store, PROJECT, thread, [])
     assert refused.value.status == 503
     assert left_of(idle, thread.id) == []
+
+
+async def test_nothing_is_made_of_a_thread_once_it_is_too_late_to_create_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(creation._Deadline, "passed", True)
+    monkeypatch.setattr(Logs, "create", killed)
+    with pytest.raises(ApiError) as refused:
+        await create_thread(store, PROJECT, new_thread(store, CreateThread()), [])
+    assert refused.value.status == 503
 
 
 async def test_a_thread_that_had_its_id_for_long_is_refused_as_others_may_look_after_it_any_moment(

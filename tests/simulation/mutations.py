@@ -17,6 +17,7 @@ from assistants.engine.hold import Hold
 from assistants.engine.items import WORK, LookAgain, run_key
 from assistants.engine.publication import publish
 from assistants.schema.runs import RunStatus
+from assistants.state.purging import purge
 from assistants.state.runs import Look, RunRecord
 from assistants.state.threads import ThreadRecord
 from assistants.storage.documents import Conflict, Document, Documents
@@ -321,6 +322,7 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(7, "failing a run that goes wrong again and again", _replaced(Attendance, "_fail", _nothing), 69),
     Mutation(8, "an item for a run cancelled or answered", _replaced(lifecycle, "nudge", _nothing)),
     Mutation(8, "the driver noticing a cancellation", _replaced(Driver, "_watch", _watched_for_expiry), 121),
+    Mutation(9, "a purge item before a creation is cleared away", _replaced(creation, "delete_thread", purge), 2890),
     Mutation(9, "the purge item", _replaced(Queues, "send", _send_no_purge)),
     Mutation(9, "a log never being made anew", _replaced(Logs, "append", _append_anew), 759),
 )
