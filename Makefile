@@ -52,7 +52,7 @@ races: setup
 	$(BIN)/python -m pytest -s --timeout 1800 --rounds 300 tests/faults/test_races.py tests/faults/test_trouble.py $(ARGS)
 
 soak: setup
-	$(BIN)/python -m tests.soak $(ARGS)
+	$(BIN)/python -m tests.faults.soak $(ARGS)
 
 # The versions of the SDK that tests/matrix tries.
 matrix: $(MATRIX)

@@ -25,8 +25,8 @@ from assistants.search.ranking import rank
 from assistants.search.segment import Segment, merged, segment
 from assistants.settings import Settings
 from assistants.state.vector_stores import AUTO
-from tests.pdf import pdf
-from tests.processes import Model
+from tests.support.pdf import pdf
+from tests.support.service.processes import Model
 
 ROOT = Path(__file__).parents[1]
 DIMENSIONS = 256

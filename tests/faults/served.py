@@ -18,9 +18,9 @@ from assistants.local.pump import Pump, QueueOptions, queue_functions
 from assistants.settings import settings
 from assistants.state.store import Store
 from assistants.storage.connection import queue_service
-from tests.calls import tapped
 from tests.faults.journal import Journal
 from tests.faults.points import Fault, Point, Script, Seam
+from tests.support.storage.calls import tapped
 
 SETTINGS = {
     "OPENAI_BASE_URL": "http://model.invalid/v1",

@@ -21,12 +21,12 @@ from assistants.proxy.watch import Watch
 from assistants.settings import Settings
 from assistants.state.store import RunKey
 from assistants.tools.registry import QUEUES
-from tests.attending import attend, run_of
-from tests.badinput import TEXTS, VALUES, Sent, ask, bent
-from tests.conversation import RETRIEVAL, WEATHER
-from tests.fuzz import Fuzz
-from tests.inprocess import InProcess, in_process
-from tests.upstream import EVENTS, JSON, Answer, Upstream
+from tests.support.fuzz.badinput import TEXTS, VALUES, Sent, ask, bent
+from tests.support.fuzz.cases import Fuzz
+from tests.support.sdk.conversation import RETRIEVAL, WEATHER
+from tests.support.service.attending import attend, run_of
+from tests.support.service.inprocess import InProcess, in_process
+from tests.support.service.upstream import EVENTS, JSON, Answer, Upstream
 
 CASES = 60
 """`--fuzz-cases` multiplies it."""

@@ -8,7 +8,7 @@ import pytest
 from assistants.api.service import close_service
 from assistants.local.azurite import Storage
 from assistants.settings import settings
-from tests.worker import load_function_app, worker
+from tests.support.service.worker import load_function_app, worker
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from assistants.ingestion.items import INGEST
 from assistants.local.azurite import Azurite, Storage
 from assistants.state.store import RunKey
 from assistants.storage.ids import blob_name
-from tests.attending import ScriptedModel, attend, run_of
-from tests.inprocess import InProcess, in_process
+from tests.support.service.attending import ScriptedModel, attend, run_of
+from tests.support.service.inprocess import InProcess, in_process
 
 SEARCH: Any = {"type": "file_search"}
 

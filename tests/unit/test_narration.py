@@ -15,7 +15,7 @@ from assistants.schema.base import Object
 from assistants.schema.runs import LastError
 from assistants.state.runs import Finish, Found, RunRecord, ToolCall, Turn
 from assistants.state.turns import message
-from tests.events import CALLS_BEGIN, MESSAGE_BEGINS, MESSAGE_ENDS
+from tests.support.sdk.events import CALLS_BEGIN, MESSAGE_BEGINS, MESSAGE_ENDS
 
 NOW = 1000.0
 ERROR = LastError(code="server_error", message="Broke.")

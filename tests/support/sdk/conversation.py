@@ -8,7 +8,7 @@ from typing import Any
 from openai import OpenAI
 from openai.types.beta.threads import Run
 
-from tests.processes import eventually
+from tests.support.service.processes import eventually
 
 ACTIVE = ("queued", "in_progress", "requires_action", "cancelling")
 

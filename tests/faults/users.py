@@ -18,9 +18,9 @@ import openai
 from openai import OpenAI, Stream
 from openai.types.beta.threads import Run
 
-from tests.conversation import RETRIEVAL, WEATHER, unique
-from tests.processes import Process
-from tests.sdk import connect
+from tests.support.sdk.client import connect
+from tests.support.sdk.conversation import RETRIEVAL, WEATHER, unique
+from tests.support.service.processes import Process
 
 A = TypeVar("A")
 

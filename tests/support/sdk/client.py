@@ -14,7 +14,7 @@ from openai.types.beta import threads
 from openai.types.beta.threads import runs
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tests.blocking import Blocking
+from tests.support.sdk.blocking import Blocking
 
 Model = TypeVar("Model", bound=BaseModel)
 

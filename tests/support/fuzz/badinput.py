@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Message
 
-from tests.reference import Schema, operations, reference, resolve
+from tests.support.reference.document import Schema, operations, reference, resolve
 
 Header = tuple[bytes, bytes]
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from assistants.api.app import ROUTERS
 from assistants.schema.vector_stores import CreateVectorStoreFileBatch
-from tests.talk import ask, function
+from tests.support.sdk.talk import ask, function
 
 KINDS = {
     "assistant_id": ("assistant", "asst"),

@@ -1,4 +1,4 @@
-"""`python -m tests.soak`: simulated users, two processes that are killed at random, and a model that fails at random.
+"""`python -m tests.faults.soak`: simulated users, two processes that are killed, a model that fails.
 
 At the end every run has ended, every thread takes another message and another run, each model turn has left one
 message, all that users were told has happened, and no queue item and no blob is left over. It prints its counts, and
@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from assistants.local.azurite import Azurite
-from tests.consistency import flaws, items, kept
-from tests.processes import Instance, Model, eventually
-from tests.users import Clients, Told, User, all_at_once
+from tests.faults.consistency import flaws, items, kept
+from tests.faults.users import Clients, Told, User, all_at_once
+from tests.support.service.processes import Instance, Model, eventually
 
 SETTINGS = {
     "LOOK_AGAIN": "4", "CLAIM": "3", "RUN_LIFETIME": "20", "PURGE_AGAIN": "1", "PURGE_DELAY": "2", "LEASE": "5",
@@ -134,7 +134,7 @@ def _counted(told: Told, instances: Sequence[Instance]) -> dict[str, int]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
     parser.add_argument("--users", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--seed", type=int, default=int(time.time()))

@@ -8,7 +8,7 @@ import fastapi
 import httpx2
 from azurefunctions.extensions.http.fastapi import RequestSynchronizer, WebApp
 
-from tests.imports import ROOT
+from tests.support.imports import ROOT
 
 
 def load_function_app() -> ModuleType:

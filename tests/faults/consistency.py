@@ -14,9 +14,9 @@ from assistants.state.messages import Fold
 from assistants.state.runs import RunRecord
 from assistants.state.turns import message
 from assistants.tools.registry import QUEUES
-from tests.attending import open_store
-from tests.storage import PROJECT, queue_of
-from tests.users import Told
+from tests.faults.users import Told
+from tests.support.service.attending import open_store
+from tests.support.storage.stored import PROJECT, queue_of
 
 A = TypeVar("A")
 

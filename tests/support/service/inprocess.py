@@ -20,7 +20,7 @@ from assistants.local.azurite import Storage
 from assistants.search.embedder import Embedder, NoEmbedder
 from assistants.storage.connection import MakeTransport
 from assistants.storage.transport import Transport
-from tests.attending import open_store
+from tests.support.service.attending import open_store
 
 M = TypeVar("M", bound=Model)
 

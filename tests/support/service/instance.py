@@ -1,4 +1,4 @@
-"""`python -m tests.instance`: the service as `python -m assistants.local` runs it, on a machine that tests can bend.
+"""`python -m tests.support.service.instance`: `python -m assistants.local` on a machine that tests can bend.
 
 Settings of its own, in seconds: CLOCK_AHEAD, by which the machine's clock is wrong; LEASE, for which an item is hidden
 from others when this process dies with it; PURGE_DELAY, after which what is left of a deleted thread is looked for.

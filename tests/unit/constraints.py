@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from assistants.schema.errors import malformed_json
-from tests.reference import SUPPLEMENT, Operation, Schema, resolve
+from tests.support.reference.document import SUPPLEMENT, Operation, Schema, resolve
 
 IGNORED = {"title", "description", "default", "discriminator", "deprecated"}
 """Keywords that constrain nothing."""

@@ -1,4 +1,4 @@
-"""`python -m tests.httpside`: the service's HTTP side alone, as on an instance that attends to no queue."""
+"""`python -m tests.support.service.httpside`: the service's HTTP side alone, without queue functions."""
 
 import asyncio
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 
 Schema = dict[str, Any]
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[2] / "data"
 SUPPLEMENT: Mapping[str, Any] = yaml.safe_load((DATA / "supplement.yaml").read_text("utf-8"))
 _METHODS = ("get", "post", "delete")
 _COMPOSED = ("anyOf", "oneOf", "allOf")

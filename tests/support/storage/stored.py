@@ -16,8 +16,8 @@ from azure.storage.queue import (
 from assistants.local.azurite import Storage
 from assistants.state.runs import RunRecord
 from assistants.storage.ids import blob_name
-from tests.conversation import Conversation
-from tests.processes import eventually
+from tests.support.sdk.conversation import Conversation
+from tests.support.service.processes import eventually
 
 PROJECT = "default"
 

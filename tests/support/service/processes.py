@@ -15,7 +15,7 @@ from typing import Any
 import httpx2
 from typing_extensions import Self
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 _READY = "Listening on "
 
 
@@ -187,17 +187,17 @@ class Service(Fronted):
 
 
 class Instance(Fronted):
-    """The service as `Service` runs it, on a machine that can be bent: see `tests.instance` for its other settings."""
+    """The service as `Service` runs it, on a machine that can be bent by the settings of `instance`."""
 
     def __init__(self, storage: str, model: str, **settings: str) -> None:
-        super().__init__(["tests.instance", "--port", "0"], _settings(storage, model, settings))
+        super().__init__(["tests.support.service.instance", "--port", "0"], _settings(storage, model, settings))
 
 
 class HttpSide(Fronted):
     """The service's HTTP side alone, as on an instance that attends to no queue."""
 
     def __init__(self, storage: str, model: str, **settings: str) -> None:
-        super().__init__(["tests.httpside"], _settings(storage, model, settings))
+        super().__init__(["tests.support.service.httpside"], _settings(storage, model, settings))
 
 
 def _settings(storage: str, model: str, others: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from openai import OpenAI
 from openai.types.beta import assistant_stream_event
 from openai.types.shared import ErrorObject
 
-from tests.sdk import strict, strict_object
+from tests.support.sdk.client import strict, strict_object
 
 _CLASSES = get_args(get_args(assistant_stream_event.AssistantStreamEvent)[0])
 
