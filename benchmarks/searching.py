@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from assistants.engine.embedding import EndpointEmbedder
-from assistants.engine.endpoint import Endpoint
 from assistants.ingestion.cutting import Cutter
+from assistants.model.embedder import Vectors
+from assistants.model.embedding import EndpointEmbedder
+from assistants.model.endpoint import Endpoint
 from assistants.search.chunking import Span
-from assistants.search.embedder import Vectors
 from assistants.search.ranking import rank
 from assistants.search.segment import Segment, merged, segment
 from assistants.settings import Settings

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from assistants.engine.endpoint import Endpoint
 from assistants.local.azurite import Storage
 from assistants.local.pump import Pump, QueueFunction, QueueOptions
 from assistants.local.reply import Call, Completion, Reply
+from assistants.model.endpoint import Endpoint
 from assistants.proxy.deviations import Deviation
 from assistants.proxy.watch import Watch
 from assistants.settings import Settings

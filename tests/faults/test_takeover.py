@@ -8,7 +8,7 @@ import pytest
 
 from assistants.engine import machine
 from assistants.engine.attendance import Attendance
-from assistants.engine.lifecycle import attended
+from assistants.engine.requests import attended
 from assistants.engine.transitions import change_run
 from assistants.schema.runs import RunStatus
 from assistants.state.runs import Turn

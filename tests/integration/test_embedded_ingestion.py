@@ -10,8 +10,8 @@ from azure.storage.queue import BinaryBase64DecodePolicy
 from assistants.ingestion.items import INGEST
 from assistants.local.azurite import Storage
 from assistants.local.embedding import embedding
+from assistants.model.embedder import Vectors
 from assistants.search.chunks import decode
-from assistants.search.embedder import Vectors
 from assistants.state.vector_stores import Member
 from assistants.storage.ids import blob_name
 from tests.support.service.attending import ScriptedModel

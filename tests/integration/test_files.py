@@ -15,8 +15,8 @@ from assistants.ingestion.ingestion import Ingestion
 from assistants.ingestion.items import LookAfterFile, PurgeFile
 from assistants.ingestion.removal import look_after_file
 from assistants.local.azurite import Storage
+from assistants.model.embedder import NoEmbedder
 from assistants.schema.tools import ToolResources
-from assistants.search.embedder import NoEmbedder
 from assistants.state.files import FileRecord
 from assistants.state.store import Store
 from assistants.storage.ids import blob_name

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
-from assistants.api.service import close_service
 from assistants.local.azurite import Storage
+from assistants.service import close_service
 from assistants.settings import settings
 from tests.support.service.worker import load_function_app, worker
 

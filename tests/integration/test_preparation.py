@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from openai import BadRequestError
 
-from assistants.engine import preparation
+from assistants.engine.turn import preparation
 from assistants.ingestion.items import INGEST
 from assistants.local.azurite import Azurite, Storage
 from assistants.state.store import RunKey

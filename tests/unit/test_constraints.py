@@ -10,8 +10,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from assistants.api.app import create_api
-from assistants.api.service import Service
 from assistants.schema.errors import ApiError
+from assistants.service import Service
 from tests.support.reference.document import SUPPLEMENT, operations, reference
 from tests.support.reference.routes import ROUTES
 from tests.unit.constraints import Case, Cases, Sent

@@ -10,14 +10,14 @@ from azure.storage.queue import BinaryBase64DecodePolicy
 from fastapi import FastAPI
 from openai import AsyncOpenAI
 
-from assistants.api import service as services
+from assistants import service as services
 from assistants.api.app import create_api
-from assistants.api.service import Service
-from assistants.engine.endpoint import Model
 from assistants.engine.items import WORK
 from assistants.ingestion.items import INGEST
 from assistants.local.azurite import Storage
-from assistants.search.embedder import Embedder, NoEmbedder
+from assistants.model.embedder import Embedder, NoEmbedder
+from assistants.model.endpoint import Model
+from assistants.service import Service
 from assistants.storage.connection import MakeTransport
 from assistants.storage.transport import Transport
 from tests.support.service.attending import open_store

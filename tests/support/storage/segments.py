@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from assistants.model.embedder import Vectors
 from assistants.search.chunking import Span
 from assistants.search.chunks import decode, encode
-from assistants.search.embedder import Vectors
 from assistants.search.segment import Segment, segment
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from assistants.engine import tokens
+from assistants.engine.turn import tokens
 from assistants.schema.messages import ContentPart, Message
 from assistants.schema.tools import AssistantTool, ToolChoice
 from assistants.state.runs import FUNCTION, RunRecord, Turn, usage

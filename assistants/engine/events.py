@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from assistants.engine import outcome
-from assistants.engine.completion import Completion
+from assistants.engine.turn import outcome
+from assistants.engine.turn.completion import Completion
 from assistants.schema.base import Object
 from assistants.schema.messages import FileCitation
 from assistants.schema.runs import RunStatus

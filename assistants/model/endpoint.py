@@ -17,8 +17,8 @@ from openai.resources.chat.completions import AsyncCompletions
 from openai.types import CreateEmbeddingResponse
 from openai.types.chat import ChatCompletionChunk
 
+from assistants.identity import identity
 from assistants.settings import Settings
-from assistants.storage.connection import identity
 
 _SCOPE = "https://cognitiveservices.azure.com/.default"
 

@@ -2,25 +2,21 @@
 
 import asyncio
 import logging
-import random
 import re
-import time
 from collections.abc import Callable, Mapping, Sequence
-from email.utils import parsedate_to_datetime
-from typing import Any
 
 import openai
 
-from assistants.engine.completion import Completion
-from assistants.engine.endpoint import Model
-from assistants.engine.prompt import Prompt, droppable, prompt, recent
+from assistants.engine.turn.completion import Completion
+from assistants.engine.turn.prompt import Prompt, droppable, prompt, recent
+from assistants.model.endpoint import Model
+from assistants.model.retries import retry_after
 from assistants.schema.messages import Message
 from assistants.state.runs import RunRecord
 from assistants.state.store import Store
 
 log = logging.getLogger("assistants.engine")
 
-_LONGEST_WAIT = 30.0
 _TOO_LONG = re.compile(
     r"context.{0,12}(length|window|size)|maximum.{0,20}tokens|prompt is too long|too many tokens", re.I
 )
@@ -77,36 +73,3 @@ def too_long(trouble: Exception) -> bool:
     if not isinstance(trouble, openai.APIStatusError) or trouble.status_code not in (400, 413, 422):
         return False
     return trouble.code == "context_length_exceeded" or bool(_TOO_LONG.search(trouble.message))
-
-
-def retry_after(trouble: Exception, attempt: int) -> float | None:
-    """Seconds after which to ask again; None: it would not help.
-
-    What the endpoint says in `Retry-After` is honoured; without it the wait doubles from half a second on.
-    """
-    if isinstance(trouble, openai.APIStatusError):
-        if trouble.code == "insufficient_quota" or not (
-            trouble.status_code in (408, 429) or trouble.status_code >= 500
-        ):
-            return None
-        said = _said(trouble.response.headers)
-        if said is not None:
-            return said
-    elif not isinstance(trouble, openai.APIConnectionError):
-        return None
-    return min(0.5 * 2**attempt, _LONGEST_WAIT) * random.uniform(0.75, 1)
-
-
-def _said(headers: Any) -> float | None:
-    """`retry-after-ms`, or `Retry-After` in seconds or as a date."""
-    try:
-        if "retry-after-ms" in headers:
-            return max(float(headers["retry-after-ms"]) / 1000, 0)
-        value = headers.get("retry-after")
-        if value is None:
-            return None
-        if value.strip().isdigit():
-            return float(value)
-        return max(parsedate_to_datetime(value).timestamp() - time.time(), 0)
-    except ValueError:
-        return None

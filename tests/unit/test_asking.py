@@ -7,8 +7,9 @@ import httpx2
 import openai
 import pytest
 
-from assistants.engine.endpoint import refused_parameter
-from assistants.engine.modelcall import retry_after, too_long
+from assistants.engine.turn.asking import too_long
+from assistants.model.endpoint import refused_parameter
+from assistants.model.retries import retry_after
 
 REQUEST = httpx2.Request("POST", "http://model/v1/chat/completions")
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assistants.engine.attendance import Attendance
-from assistants.engine.embedding import EndpointEmbedder
-from assistants.engine.endpoint import Endpoint
 from assistants.ingestion.cutting import Cutter
 from assistants.ingestion.ingestion import Ingestion
-from assistants.search.embedder import Embedder
+from assistants.model.embedder import Embedder
+from assistants.model.embedding import EndpointEmbedder
+from assistants.model.endpoint import Endpoint
 from assistants.search.searcher import Searcher
 from assistants.settings import settings
 from assistants.state.store import Store

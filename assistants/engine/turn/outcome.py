@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from assistants.engine import tokens
-from assistants.engine.completion import Completion
-from assistants.engine.prompt import Prompt, tool_type
+from assistants.engine.turn import tokens
+from assistants.engine.turn.completion import Completion
+from assistants.engine.turn.prompt import Prompt, tool_type
 from assistants.schema.messages import Message
 from assistants.state import citations
 from assistants.state.runs import Finish, RunRecord, ToolCall, Turn

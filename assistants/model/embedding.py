@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 
-from assistants.engine.endpoint import Endpoint
-from assistants.engine.modelcall import retry_after
-from assistants.search.embedder import Vectors
+from assistants.model.embedder import Vectors
+from assistants.model.endpoint import Endpoint
+from assistants.model.retries import retry_after
 from assistants.settings import Settings
 from assistants.tokens import of_text
 

@@ -8,9 +8,9 @@ from openai.types.beta import assistant_stream_event as events
 from openai.types.beta.threads import Message
 
 from assistants.engine import machine
-from assistants.engine.completion import Completion, PartialCall
+from assistants.engine.events import Narrator
 from assistants.engine.machine import Event
-from assistants.engine.narration import Narrator
+from assistants.engine.turn.completion import Completion, PartialCall
 from assistants.schema.base import Object
 from assistants.schema.runs import LastError
 from assistants.state.runs import Finish, Found, RunRecord, ToolCall, Turn
