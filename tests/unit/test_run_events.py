@@ -221,7 +221,7 @@ def searched(content: bool = False) -> "tuple[Ear, RunRecord]":
 class TestCitations:
     """What the SDK makes of the deltas is the message, wherever the model's text is torn."""
 
-    TEXT = "😀 In Paris【2:0†a.txt】【9:9†b】, and 【2:1†source】 in Rome【2:0†a"
+    TEXT = "😀 In Paris【2:0†a.txt】【9:9†b】, and 【2:1†source】 in Rome【 2\uff1a0 , 2:1†L1-L3】【2:0†a"
 
     @pytest.mark.parametrize("at", range(len(TEXT) + 1))
     @pytest.mark.parametrize("finish", ["stop", "cancelled"])
