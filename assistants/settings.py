@@ -1,8 +1,10 @@
 """Every setting of the service: its name in the environment, its default and what it is for."""
 
 import re
+from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from typing import Annotated, Literal
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -234,6 +236,16 @@ class Settings(BaseSettings):
         """Whether a model's endpoint is named."""
         return bool(self.openai_api_key or self.openai_base_url or self.azure_openai_endpoint)
 
+    @property
+    def secrets(self) -> list[str]:
+        """The operator's keys to other services, which no answer and no log line may hold."""
+        keys = (self.openai_api_key, self.azure_openai_api_key, self.proxy_api_key)
+        urls = (self.openai_base_url, self.azure_openai_endpoint, self.proxy_base_url)
+        return [
+            *(key.get_secret_value() for key in keys if key),
+            *(secret for url in urls for secret in _secrets_of(url)),
+        ]
+
     @cached_property
     def models(self) -> dict[str, str]:
         """What the endpoint calls each model; `*` stands for every other."""
@@ -253,6 +265,13 @@ class Settings(BaseSettings):
 def settings() -> Settings:
     """The process's settings, read once."""
     return Settings.model_validate({})
+
+
+def _secrets_of(url: str | None) -> Iterator[str]:
+    """The password and the keys that a URL carries."""
+    parts = urlsplit(url or "")
+    yield from filter(None, [parts.password])
+    yield from (value for name, value in parse_qsl(parts.query) if re.search("key|token|secret|sig", name, re.I))
 
 
 def _pairs(text: str, name: str) -> list[tuple[str, str]]:

@@ -30,7 +30,7 @@ _SHOWN = 200
 """Characters of what was not understood that are told."""
 
 
-async def chunks(body: AsyncIterator[bytes]) -> AsyncIterator[Chunk]:
+async def chunks(body: AsyncIterator[bytes]) -> AsyncGenerator[Chunk, None]:
     """The chunks of the answer, as they come.
 
     Known are a stream of events, objects one a line, and a completion that came whole, as JSON or as an event. The
@@ -55,6 +55,24 @@ async def chunks(body: AsyncIterator[bytes]) -> AsyncIterator[Chunk]:
             if answer.done:
                 break
     answer.end()
+
+
+async def whole(body: AsyncIterator[bytes]) -> Mapping[str, Any]:
+    """An answer that is one JSON object; raises as `chunks` does."""
+    pieces, size = list[bytes](), 0
+    async for piece in body:
+        pieces.append(piece)
+        size += len(piece)
+        if size > MAX_ANSWER:
+            raise TooMuch(f"The model's endpoint sent more than {MAX_ANSWER:,} bytes.")
+    content = b"".join(pieces)
+    value = _parsed(content)
+    if isinstance(value, dict) and not is_error(cast("dict[str, Any]", value)):
+        return cast("dict[str, Any]", value)
+    found = words(content)
+    if isinstance(value, dict | list) and value:
+        raise Refused(found, None)
+    raise Unreadable(_not_understood(found.message))
 
 
 class _Answer:
@@ -98,41 +116,44 @@ class _Answer:
         if event.data.startswith(b"[DONE]"):
             self.done = True
             return
-        value = _parsed(event.data)
+        value, text = _parsed(event.data), event.data.decode(errors="replace")
         if value is _UNPARSED and not event.ended:
-            self._rest = event.data.decode(errors="replace")
-            return
-        if event.name == "error" and not (isinstance(value, dict) and "choices" in value):
-            raise Refused(words(event.data if value is _UNPARSED else value), None)
-        if value is _UNPARSED:
-            if event.name in ("", "message"):
-                raise Unreadable(_not_understood(event.data.decode(errors="replace")))
-            return
-        for each in cast("list[object]", value) if isinstance(value, list) else [value]:
-            if isinstance(each, dict):
-                yield from self._take(cast("dict[str, Any]", each))
-            elif each is not None:
-                raise Unreadable(_not_understood(event.data.decode(errors="replace")))
+            self._rest = text
+        elif event.name == "error" and not (isinstance(value, dict) and "choices" in value):
+            raise Refused(words(text), None)
+        elif value is not _UNPARSED:
+            several: list[object] = cast("list[object]", value) if isinstance(value, list) else [value]
+            for each in several:
+                if isinstance(each, dict):
+                    yield from self._take(cast("dict[str, Any]", each))
+                elif each is not None:
+                    raise Unreadable(_not_understood(text))
+        elif event.name in ("", "message"):
+            raise Unreadable(_not_understood(text))
 
     def _take(self, value: dict[str, Any]) -> Iterator[Chunk]:
         if is_error(value):
             raise Refused(words(value), None)
         choices: Any = value.get("choices")
-        choice: Any = choices[0] if isinstance(choices, list) and choices else None
-        if isinstance(choice, dict):
-            said: Any = choice.get("delta") or choice.get("message")
-            self._begun = self._begun or isinstance(said, dict) and any(
-                each for name, each in cast("dict[str, Any]", said).items() if name != "role"
-            )
-            reason: Any = cast("dict[str, Any]", choice).get("finish_reason")
-            if choice.get("error") or reason in _FAILURES:
-                raise Refused(words(choice.get("error") or {"message": _failed(reason), "code": reason}), None)
-            whole = "message" in choice and not choice.get("delta")
-            self._finished = self._finished or whole or (isinstance(reason, str) and reason not in _NO_REASONS)
+        first: Any = cast("list[Any]", choices)[0] if isinstance(choices, list) and choices else None
+        if isinstance(first, dict):
+            self._see(cast("dict[str, Any]", first))
         elif not self._odd and not value.get("usage") and "choices" not in value:
             self._odd = json.dumps(value, ensure_ascii=False)
-        if choice is not None or value.get("usage"):
+        if first is not None or value.get("usage"):
             yield value
+
+    def _see(self, choice: dict[str, Any]) -> None:
+        """Note how far the completion has come."""
+        reason: Any = choice.get("finish_reason")
+        if choice.get("error") or reason in _FAILURES:
+            raise Refused(words(choice.get("error") or {"message": _failed(reason), "code": reason}), None)
+        said: Any = choice.get("delta") or choice.get("message")
+        if isinstance(said, dict):
+            fields = cast("dict[str, Any]", said)
+            self._begun = self._begun or any(each for name, each in fields.items() if name != "role")
+        whole = bool(choice.get("message")) and not choice.get("delta")
+        self._finished = self._finished or whole or (isinstance(reason, str) and reason not in _NO_REASONS)
 
     def end(self) -> None:
         """

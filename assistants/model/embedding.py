@@ -7,13 +7,12 @@ import base64
 import logging
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-
-import openai
 
 from assistants.model.embedder import Vectors
 from assistants.model.endpoint import Endpoint
+from assistants.model.errors import EndpointError, Refused
 from assistants.model.retries import retry_after
 from assistants.settings import Settings
 from assistants.tokens import of_text
@@ -59,7 +58,7 @@ class EndpointEmbedder:
 
         Raises
         ------
-        openai.APIError
+        EndpointError
             There are none just now.
         ValueError
             The answer does not have one for each text.
@@ -69,7 +68,7 @@ class EndpointEmbedder:
         calls = [asyncio.ensure_future(self._batch(batch)) for batch in batches(texts)]
         try:
             found = await asyncio.gather(*calls)
-        except openai.APIStatusError as error:
+        except Refused as error:
             if not _lacking(error):
                 raise
             self._none_until = time.monotonic() + _ASK_AGAIN
@@ -95,7 +94,7 @@ class EndpointEmbedder:
                 async with self._turns:
                     answer = await self._endpoint.embed(body)
                 break
-            except openai.APIError as trouble:
+            except EndpointError as trouble:
                 wait = None if _lacking(trouble) else retry_after(trouble, attempt)
                 if wait is None or attempt >= self._settings.model_retries:
                     raise
@@ -119,21 +118,21 @@ def batches(texts: Sequence[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def _lacking(error: openai.APIError) -> bool:
+def _lacking(error: EndpointError) -> bool:
     """Whether it says that there are no embeddings, or none by this model."""
-    if not isinstance(error, openai.APIStatusError) or error.status_code not in (400, 403, 404, 405, 422, 501):
+    if not isinstance(error, Refused) or error.status not in (400, 403, 404, 405, 422, 501):
         return False
-    if error.status_code in (404, 405, 501) or error.code in ("model_not_found", "OperationNotSupported"):
+    if error.status in (404, 405, 501) or error.code in ("model_not_found", "OperationNotSupported"):
         return True
-    return bool(_NO_EMBEDDINGS.search(error.message) or _NO_MODEL.search(error.message))
+    return bool(_NO_EMBEDDINGS.search(str(error)) or _NO_MODEL.search(str(error)))
 
 
-def vectors(answer: Any, count: int) -> list[bytes | list[float]]:
+def vectors(answer: Mapping[str, Any], count: int) -> list[bytes | list[float]]:
     """The vectors of an answer in their order: bytes of float32, or floats where the endpoint knows no base64."""
-    data = sorted(answer.data or (), key=lambda each: each.index)
-    if [each.index for each in data] != list(range(count)):
+    data: list[Any] = sorted(answer.get("data") or (), key=lambda each: each["index"])
+    if [each["index"] for each in data] != list(range(count)):
         raise ValueError(f"the endpoint has answered {len(data)} embeddings for {count} texts")
-    found: list[Any] = [each.embedding for each in data]
+    found: list[Any] = [each["embedding"] for each in data]
     return [base64.b64decode(each) if isinstance(each, str) else each for each in found]
 
 

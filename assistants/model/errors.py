@@ -3,9 +3,9 @@
 import html
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote
 
 LONGEST = 4096
 """Characters of an endpoint's words that are kept."""
@@ -116,13 +116,6 @@ class Mask:
         error.code = error.code and self(error.code)
         error.params = tuple(self(each) for each in error.params)
         return error
-
-
-def secrets_of(url: str | None) -> Iterator[str]:
-    """The passwords and keys that a URL carries."""
-    parts = urlsplit(url or "")
-    yield from filter(None, (parts.password,))
-    yield from (value for name, value in parse_qsl(parts.query) if re.search("key|token|secret|sig", name, re.I))
 
 
 def words(body: object) -> Words:
