@@ -5,6 +5,7 @@ import gc
 
 gc.disable()  # until all is there: nothing is garbage yet, and to look for it takes a quarter of a cold start
 
+import logging
 from collections.abc import Awaitable, Callable
 
 import azure.functions as func
@@ -23,6 +24,9 @@ from assistants.tools.registry import QUEUES
 
 STORAGE = "AzureWebJobsStorage"
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+
+# Microsoft's worker logs what any library says from INFO on: here the address of each request, with the keys in it.
+logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 api = create_api()
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
