@@ -53,6 +53,8 @@ class ToolCall(BaseModel):
     """Of a server tool's call: what the marks of its results begin with."""
     found: list[Found] | None = None
     """The results of a search, in the order of its output."""
+    extra: dict[str, Any] | None = None
+    """Fields that are not OpenAI's, which the endpoint wants back with the call. No client sees them."""
 
 
 class Turn(BaseModel):
@@ -76,6 +78,8 @@ class Turn(BaseModel):
     """The calls have been given out. A turn that is not parked has yet to be published."""
     answered_at: float | None = None
     """When the last of the outputs arrived."""
+    extra: dict[str, Any] | None = None
+    """Fields of the message that are not OpenAI's, which the endpoint wants back with it. No client sees them."""
 
     @property
     def silent(self) -> bool:
