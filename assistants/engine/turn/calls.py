@@ -27,11 +27,6 @@ class Scan:
         self._quoted = False
         self._escaped = False
 
-    @property
-    def open(self) -> bool:
-        """Whether something was begun and has no end."""
-        return self._depth > 0 or self._quoted
-
     def take(self, piece: str) -> None:
         """Go on with the next piece."""
         self.length += len(piece)

@@ -8,7 +8,7 @@ from assistants.engine.machine import MAX_TOOL_CALLS
 from assistants.engine.turn.calls import Calls, PartialCall, Piece
 from assistants.engine.turn.extra import Extra
 from assistants.model.answers import Chunk
-from assistants.model.errors import CutOff, EndpointError, TooMuch, Unreadable
+from assistants.model.errors import EndpointError, TooMuch, Unreadable
 from assistants.schema.runs import LastError, Usage
 from assistants.state.runs import Finish
 
@@ -113,13 +113,11 @@ class Completion:
         """
         Raises
         ------
-        EndpointError
+        Unreadable
             The calls cannot be given out.
         """
         if self.finish in (None, "stop", "tool_calls") and any(not call.name for call in self.calls):
             raise Unreadable("The model's endpoint sent a tool call without a name.")
-        if self.finish is None and any(call.scan.open for call in self.calls):
-            raise CutOff("it has no finish reason and ends within the arguments of a call")
 
 
 def reported(usage: Any) -> Usage | None:
