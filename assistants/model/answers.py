@@ -12,7 +12,7 @@ from assistants.model.sse import Event, events
 Chunk = Mapping[str, Any]
 """A chunk of a completion, or a whole one, as it came: any part of it may be missing, or of another type."""
 
-MAX_EVENT = 2 * 1024 * 1024
+MAX_EVENT = 1024 * 1024
 """Bytes of one event, and of an answer that does not come as events: parsing it must not hold up other runs."""
 
 MAX_ANSWER = 64 * 1024 * 1024
