@@ -125,13 +125,13 @@ class _Answer:
             several: list[object] = cast("list[object]", value) if isinstance(value, list) else [value]
             for each in several:
                 if isinstance(each, dict):
-                    yield from self._take(cast("dict[str, Any]", each))
+                    yield from self._take(cast("dict[str, Any]", each), text)
                 elif each is not None:
                     raise Unreadable(_not_understood(text))
         elif event.name in ("", "message"):
             raise Unreadable(_not_understood(text))
 
-    def _take(self, value: dict[str, Any]) -> Iterator[Chunk]:
+    def _take(self, value: dict[str, Any], text: str) -> Iterator[Chunk]:
         if is_error(value):
             raise Refused(words(value), None)
         choices: Any = value.get("choices")
@@ -139,7 +139,7 @@ class _Answer:
         if isinstance(first, dict):
             self._see(cast("dict[str, Any]", first))
         elif not self._odd and not value.get("usage") and "choices" not in value:
-            self._odd = json.dumps(value, ensure_ascii=False)
+            self._odd = text
         if first is not None or value.get("usage"):
             yield value
 

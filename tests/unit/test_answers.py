@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
@@ -217,13 +218,14 @@ async def test_a_stream_without_end_is_not_heard_for_ever(monkeypatch: pytest.Mo
     assert isinstance(await trouble(*[told(HELLO)] * 1_000), TooMuch)
 
 
-async def test_the_time_for_a_line_grows_with_its_bytes_and_not_with_its_pieces():
-    async def steps(content: bytes, size: int) -> int:
-        pieces = [content[at : at + size] for at in range(0, len(content), size)]
-        joined = [line async for line in lines(sent(pieces), len(content))]
-        return len(joined)
+async def test_the_time_for_a_line_grows_with_its_bytes_and_not_with_their_square():
+    async def seconds(size: int) -> float:
+        pieces, begun = bytewise(b"x" * size + b"\n"), time.process_time()
+        assert [len(line) async for line in lines(sent(pieces), size + 1)] == [size + 1]
+        return time.process_time() - begun
 
-    assert await steps(b"x" * 300_000 + b"\n", 1) == 1
+    short, long = await seconds(50_000), await seconds(800_000)
+    assert long < 64 * short, "a square would be 256 times as much"
 
 
 async def test_a_line_feed_that_comes_after_its_return_ends_no_other_line():
