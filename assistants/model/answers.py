@@ -12,7 +12,7 @@ from assistants.model.sse import Event, events
 Chunk = Mapping[str, Any]
 """A chunk of a completion, or a whole one, as it came: any part of it may be missing, or of another type."""
 
-MAX_EVENT = 2 * 1024 * 1024
+MAX_EVENT = 1024 * 1024
 """Bytes of one event, and of an answer that does not come as events: parsing it must not hold up other runs."""
 
 MAX_ANSWER = 64 * 1024 * 1024
@@ -125,13 +125,13 @@ class _Answer:
             several: list[object] = cast("list[object]", value) if isinstance(value, list) else [value]
             for each in several:
                 if isinstance(each, dict):
-                    yield from self._take(cast("dict[str, Any]", each))
+                    yield from self._take(cast("dict[str, Any]", each), text)
                 elif each is not None:
                     raise Unreadable(_not_understood(text))
         elif event.name in ("", "message"):
             raise Unreadable(_not_understood(text))
 
-    def _take(self, value: dict[str, Any]) -> Iterator[Chunk]:
+    def _take(self, value: dict[str, Any], text: str) -> Iterator[Chunk]:
         if is_error(value):
             raise Refused(words(value), None)
         choices: Any = value.get("choices")
@@ -139,7 +139,7 @@ class _Answer:
         if isinstance(first, dict):
             self._see(cast("dict[str, Any]", first))
         elif not self._odd and not value.get("usage") and "choices" not in value:
-            self._odd = json.dumps(value, ensure_ascii=False)
+            self._odd = text
         if first is not None or value.get("usage"):
             yield value
 

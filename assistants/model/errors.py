@@ -128,15 +128,13 @@ def words(body: object) -> Words:
     """
     if isinstance(body, bytes):
         body = body.decode(errors="replace")
-    if isinstance(body, str):
-        try:
-            parsed: object = json.loads(body)
-        except (ValueError, RecursionError):
-            return Words(_plain(body))
-        body = parsed
-    found = _walk(body, 0)
-    if not found.message and isinstance(body, dict | list) and body:
-        found |= Words(_cut(json.dumps(body, ensure_ascii=False, default=str)))
+    try:
+        parsed: object = json.loads(body) if isinstance(body, str) else body
+        found = _walk(parsed, 0)
+        if not found.message and isinstance(parsed, dict | list) and parsed:
+            found |= Words(_cut(json.dumps(parsed, ensure_ascii=False, default=str)))
+    except (ValueError, RecursionError):
+        return Words(_plain(body if isinstance(body, str) else "an error without words"))
     return found
 
 

@@ -29,7 +29,7 @@ class Scan:
 
     @property
     def open(self) -> bool:
-        """Whether something was begun and has no end."""
+        """Whether something was begun and has no end yet."""
         return self._depth > 0 or self._quoted
 
     def take(self, piece: str) -> None:
@@ -101,6 +101,8 @@ class PartialCall:
     scan: Scan = field(default_factory=Scan, compare=False)
     extra: Extra = field(default_factory=Extra, compare=False)
     """Its fields that are not OpenAI's."""
+    following: Piece | None = None
+    """The name, said again after the arguments: of this call, or of the next one, whose arguments tell."""
 
     def said_again(self, piece: Piece) -> bool:
         """Whether the piece is the whole call again, as some endpoints send it at the end."""
@@ -131,8 +133,11 @@ class Calls(list[PartialCall]):
         """
         call = None if anew else self._continued(piece)
         if call is None:
+            last = self[-1] if self and not piece.name else None
             call = PartialCall(piece.index)
             self.append(call)
+            if last and last.following:
+                call.id, call.name = last.following.id, last.following.name
         if not call.arguments:  # later it may have been told under another one
             call.id = call.id or piece.id
             call.name = _named(call.name, piece.name)
@@ -156,16 +161,17 @@ class Calls(list[PartialCall]):
         return begun[-1]
 
     def _begins_another(self, piece: Piece, call: PartialCall) -> bool:
+        more = bool(piece.arguments.strip(" \t\r\n}]")) and not call.said_again(piece)
         if not piece.name or not call.name:
-            return False
+            return bool(call.scan.whole and call.following and more)
         another_id = bool(piece.id and call.id and piece.id != call.id)
         if call.scan.whole:
-            more = bool(piece.arguments.strip(" \t\r\n}]")) and not call.said_again(piece)
+            call.following = piece
             return another_id or piece.name != call.name or more
-        if call.arguments:  # in the middle: of another function, or of the same one, named in each piece
+        if call.scan.open:  # in the middle: of another function, or of the same one, named in each piece
             return piece.name != call.name
-        if another_id or piece.name == call.name:
-            return another_id
+        if another_id or piece.name == call.name or call.arguments:
+            return another_id or piece.name != call.name
         # A name may come in pieces, where the piece says that it is of this call.
         return piece.index is None or {piece.name, call.name} <= self._offered
 
@@ -185,7 +191,7 @@ def _arguments(value: Any) -> str:
 
 def _named(name: str, piece: str) -> str:
     """The name with the next piece of it, which may be all of it again."""
-    return piece if piece.startswith(name) else name if name == piece else name + piece
+    return piece if piece.startswith(name) else name + piece
 
 
 _ODD = "The model's endpoint sent a tool call that cannot be understood: its {} is of the type {}."

@@ -8,12 +8,15 @@ from assistants.engine.machine import MAX_TOOL_CALLS
 from assistants.engine.turn.calls import Calls, PartialCall, Piece
 from assistants.engine.turn.extra import Extra
 from assistants.model.answers import Chunk
-from assistants.model.errors import CutOff, EndpointError, TooMuch, Unreadable
+from assistants.model.errors import EndpointError, TooMuch, Unreadable
 from assistants.schema.runs import LastError, Usage
 from assistants.state.runs import Finish
 
 MAX_TEXT = 600_000
 """Characters of one turn's text and arguments; a model that goes on is cut off. So many fit one record of a log."""
+
+MAX_PIECES = 1_000
+"""Pieces of calls in one chunk."""
 
 MOST_TOKENS = 1_000_000_000
 """Of a report of usage; what counts more is cut."""
@@ -88,11 +91,13 @@ class Completion:
         self._grow(self.texts, _text(said.get("content")))
         self._grow(self.refusals, _text(said.get("refusal")))
         self.extra.add({name: value for name, value in said.items() if name not in _OPENAIS})
-        calls: Any = said.get("tool_calls") or ()
-        if not isinstance(calls, list | tuple):
+        calls: Any = said.get("tool_calls") or []
+        if not isinstance(calls, list):
             raise Unreadable(f"The model's endpoint sent tool calls of the type {type(calls).__name__}.")
-        for call in cast("list[Any]", calls):
+        for call in cast("list[Any]", calls)[:MAX_PIECES]:
             self._add_call(call, whole)
+        if len(cast("list[Any]", calls)) > MAX_PIECES and len(self.calls) <= MAX_TOOL_CALLS:
+            raise Unreadable(f"The model's endpoint sent more than {MAX_PIECES:,} pieces of tool calls at once.")
         if said.get("function_call"):
             self._add_call({"function": said["function_call"]}, whole)
 
@@ -113,13 +118,11 @@ class Completion:
         """
         Raises
         ------
-        EndpointError
+        Unreadable
             The calls cannot be given out.
         """
         if self.finish in (None, "stop", "tool_calls") and any(not call.name for call in self.calls):
             raise Unreadable("The model's endpoint sent a tool call without a name.")
-        if self.finish is None and any(call.scan.open for call in self.calls):
-            raise CutOff("it has no finish reason and ends within the arguments of a call")
 
 
 def reported(usage: Any) -> Usage | None:

@@ -85,6 +85,8 @@ class Extra:
 
     def _list(self, old: list[Any], new: list[Any], depth: int) -> list[Any]:
         for item in new:
+            if self._dropped:
+                break
             last: Any = old[-1] if old else None
             if isinstance(item, dict) and isinstance(last, dict) and _goes_on(cast("Json", last), cast("Json", item)):
                 self._merged(last, item, False, depth + 1)
