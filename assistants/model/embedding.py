@@ -116,7 +116,7 @@ class EndpointEmbedder:
 
     async def _rows(self, texts: Sequence[str], refused: list[EndpointError]) -> list[object]:
         """What the texts get. An endpoint that has not taken any yet shows by the first batch what it takes."""
-        parts = list(self._batches(texts))
+        parts = list(batches([text[:_LONGEST] for text in texts]))
         ahead = 0 if self._endpoint.learnt.of(self._model).accepted else 1
         given = [await self._batch(part, refused) for part in parts[:ahead]]
         calls = [asyncio.ensure_future(self._batch(part, refused)) for part in parts[ahead:]]
@@ -128,9 +128,10 @@ class EndpointEmbedder:
         return [row for each in given for row in each.rows]
 
     def _batches(self, texts: Sequence[str]) -> Iterator[list[str]]:
+        """The texts in batches as they are taken, by all that is known."""
         learnt = self._endpoint.learnt.of(self._model)
         longest = learnt.longest()
-        cut = [_cut(text[:_LONGEST], longest) if longest else text[:_LONGEST] for text in texts]
+        cut = [_cut(text, longest) for text in texts] if longest else texts
         return batches(cut, learnt.batch_texts or _TEXTS, learnt.batch_tokens or _TOKENS)
 
     async def _batch(self, texts: Sequence[str], refused: list[EndpointError]) -> _Given:
