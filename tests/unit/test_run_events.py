@@ -36,7 +36,9 @@ class Ear:
 
     def hears(self, run: RunRecord, *texts: str, calls: tuple[PartialCall, ...] = ()) -> list[str]:
         """The names of the events when the model has said so much."""
-        self.narrator.hear(run, Completion(texts=list(texts), calls=list(calls)), NOW)
+        said = Completion(texts=list(texts))
+        said.calls.extend(calls)
+        self.narrator.hear(run, said, NOW)
         return self.names()
 
     def sees(self, run: RunRecord) -> list[str]:
