@@ -5,6 +5,8 @@ The cases are generated from the document and the supplement in `tests/data`; se
 
 import json
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -25,10 +27,17 @@ CASES = [case for cases in PRESENT for case in cases.all()]
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
-    """The application, whose storage answers 418: a request that comes so far was accepted."""
+    """The application, whose store answers 418: a request that comes so far was accepted."""
 
-    def brew() -> Service:
-        raise ApiError(418, "accepted")
+    class Brewing:
+        def __getattr__(self, name: str) -> Any:
+            raise ApiError(418, "accepted")
+
+    def brew() -> Any:
+        return SimpleNamespace(store=Brewing(), searcher=Brewing(), close=closed)
+
+    async def closed() -> None:
+        pass
 
     api = create_api()
     api.state.loopback = True
