@@ -32,7 +32,7 @@ class FunctionTool(TypedDict):
 
 
 class RetrievalTool(TypedDict):
-    """v1's tool, kept in v2 as this service's own (contract, 13)."""
+    """v1's tool, kept in v2 as this service's own (contract, 13 and 14)."""
 
     type: Literal["retrieval"]
 

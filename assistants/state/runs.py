@@ -222,7 +222,7 @@ def _shown_reason(reason: str) -> str | None:
 
 
 def required_action(record: RunRecord) -> RequiredAction:
-    """What the client owes: the outputs of its functions, never those of server tools (contract, 4)."""
+    """What the client owes: the outputs of its functions, never those of server tools (contract, 4.1)."""
     calls = [
         FunctionToolCall.model_validate({"id": call.id, "function": {"name": call.name, "arguments": call.arguments}})
         for call in record.awaited

@@ -98,7 +98,7 @@ CHANGING = (
     "started_at", "expires_at", "cancelled_at", "failed_at", "completed_at", "required_action", "last_error",
     "incomplete_details", "usage",
 )  # fmt: skip
-"""The columns of the contract's table (4.1)."""
+"""The columns of the table of states (contract, 4.1)."""
 
 STATES: Mapping[str, tuple[RunRecord, RunStatus, Mapping[str, Any]]] = {
     "queued": (new(), RunStatus.QUEUED, FRESH),
