@@ -9,13 +9,14 @@ INSTALL_TIMEOUT = 300.0
 """Seconds that an installation may take."""
 
 _OPTIONS = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
-# By default npm waits for 70 s before it reports a registry that it cannot reach.
+# By default npm waits for 10 s and then for 60 s between its tries.
 _RETRIES = ("--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=10000")
 # Node.js trusts the machine's certificates beside its own ones; since 22.15, 23.8 and 24.
 _SYSTEM_CA = "--use-system-ca"
 _ADVICE = """\
-Can this machine reach the npm registry? npm reads a proxy from HTTPS_PROXY, and another
-registry from npm_config_registry. If the registry's certificate is not among those of the machine, name its file: NODE_EXTRA_CA_CERTS=path/to/ca.pem"""
+Can this machine reach the npm registry? npm reads a proxy from HTTPS_PROXY, and another registry from
+npm_config_registry. If the registry's certificate is not among those of the machine, name its file:
+NODE_EXTRA_CA_CERTS=path/to/ca.pem"""
 
 
 class NpmError(Exception):
