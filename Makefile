@@ -46,7 +46,7 @@ races: setup ## Run the races for longer than the tests do
 	$(BIN)/python -m pytest -s --timeout 1800 --rounds 300 tests/faults/test_races.py tests/faults/test_trouble.py $(ARGS)
 
 soak: setup ## Run simulated users for long, with processes that are killed
-	$(BIN)/python -m tests.soak $(ARGS)
+	$(BIN)/python -m tests.faults.soak $(ARGS)
 
 bench: setup ## Print the figures of the README
 	$(BIN)/python -m benchmarks.streaming $(ARGS)

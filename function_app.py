@@ -15,9 +15,9 @@ from starlette.types import Receive, Scope, Send
 
 from assistants.api.app import PREFIX, ROUTERS, UNDESCRIBED, create_api
 from assistants.api.models import router as models
-from assistants.api.service import service
 from assistants.engine.items import WORK
 from assistants.ingestion.items import INGEST
+from assistants.service import service
 from assistants.settings import settings
 from assistants.tools.registry import QUEUES
 

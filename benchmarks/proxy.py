@@ -17,7 +17,7 @@ from typing import Any
 import httpx2
 
 from assistants.local.azurite import Azurite
-from tests.processes import Model, Proxy, Service
+from tests.support.service.processes import Model, Proxy, Service
 
 HEADERS = {"OpenAI-Beta": "assistants=v2", "Authorization": "Bearer unused"}
 

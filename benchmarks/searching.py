@@ -16,17 +16,17 @@ from typing import Any
 
 import numpy as np
 
-from assistants.engine.embedding import EndpointEmbedder
-from assistants.engine.endpoint import Endpoint
 from assistants.ingestion.cutting import Cutter
+from assistants.model.embedder import Vectors
+from assistants.model.embedding import EndpointEmbedder
+from assistants.model.endpoint import Endpoint
 from assistants.search.chunking import Span
-from assistants.search.embedder import Vectors
 from assistants.search.ranking import rank
 from assistants.search.segment import Segment, merged, segment
 from assistants.settings import Settings
 from assistants.state.vector_stores import AUTO
-from tests.pdf import pdf
-from tests.processes import Model
+from tests.support.pdf import pdf
+from tests.support.service.processes import Model
 
 ROOT = Path(__file__).parents[1]
 DIMENSIONS = 256

@@ -20,8 +20,8 @@ import httpx2
 from assistants.local.azurite import Azurite
 from assistants.state.store import Store
 from assistants.state.threads import ThreadRecord
-from tests.attending import open_store
-from tests.processes import Model, Service
+from tests.support.service.attending import open_store
+from tests.support.service.processes import Model, Service
 
 HEADERS = {"OpenAI-Beta": "assistants=v2", "Authorization": "Bearer unused"}
 SLOW = "slowly"

@@ -9,9 +9,9 @@ import pytest
 from openai import OpenAI
 
 from assistants.local.azurite import Azurite, Storage
-from tests.fuzz import Fuzz
-from tests.processes import Fronted, Model, Service
-from tests.sdk import CLIENTS, connect
+from tests.support.fuzz.cases import Fuzz
+from tests.support.sdk.client import CLIENTS, connect
+from tests.support.service.processes import Fronted, Model, Service
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -4,7 +4,6 @@ from fastapi import APIRouter, Request
 
 from assistants.api import assistantfiles
 from assistants.api.parameters import Page, Project
-from assistants.api.service import service, store_on_time
 from assistants.api.v1 import VersionedRoute
 from assistants.ingestion.resources import check, provide
 from assistants.schema.assistants import Assistant, CreateAssistant, ModifyAssistant
@@ -12,6 +11,7 @@ from assistants.schema.base import AssistantId
 from assistants.schema.errors import not_found
 from assistants.schema.lists import Deleted
 from assistants.schema.lists import Page as ListPage
+from assistants.service import service, store_on_time
 from assistants.state.assistants import AssistantRecord, view
 from assistants.state.paging import page_of_documents
 from assistants.state.snapshots import modified_assistant, new_assistant

@@ -10,7 +10,7 @@ import httpx2
 from fastapi import APIRouter, Request
 
 from assistants.api.models import ask_endpoint
-from assistants.api.service import close_service
+from assistants.service import close_service
 from assistants.settings import Settings
 
 

@@ -6,13 +6,13 @@ from fastapi import APIRouter, Response
 
 from assistants.api.parameters import Page, Project
 from assistants.api.runs import POLL_AFTER
-from assistants.api.service import service
 from assistants.api.vector_store_files import Filter, page_of_files
 from assistants.ingestion.attachment import attach, find_store
 from assistants.schema.base import FileBatchId, VectorStoreId
 from assistants.schema.errors import not_found
 from assistants.schema.lists import Page as ListPage
 from assistants.schema.vector_stores import CreateVectorStoreFileBatch, VectorStoreFile, VectorStoreFileBatch
+from assistants.service import service
 from assistants.state.vector_stores import batch_cancelled, batch_of, new_member, show_batch
 from assistants.storage.ids import blob_name
 

@@ -10,7 +10,6 @@ from fastapi.responses import StreamingResponse
 
 from assistants.api.multipart import Form, Keep
 from assistants.api.parameters import Project
-from assistants.api.service import service, store_on_time
 from assistants.ingestion.intake import create_file
 from assistants.ingestion.removal import delete_file
 from assistants.schema import files
@@ -18,6 +17,7 @@ from assistants.schema.base import FileId
 from assistants.schema.errors import download_refused, not_found, range_not_satisfiable
 from assistants.schema.lists import Deleted
 from assistants.schema.lists import Page as ListPage
+from assistants.service import service, store_on_time
 from assistants.settings import settings
 from assistants.state.files import FileRecord, view
 from assistants.state.paging import Cursors, Order, page_of_documents

@@ -18,7 +18,6 @@ from starlette.exceptions import HTTPException
 from assistants.api.files import file_form
 from assistants.api.models import ask_endpoint
 from assistants.api.multipart import Form
-from assistants.api.service import close_service
 from assistants.api.uploads import part_form
 from assistants.api.v1 import VersionedRoute, run_is_modifiable
 from assistants.api.validation import translate
@@ -30,6 +29,7 @@ from assistants.proxy.watch import Tell, Watch
 from assistants.relay import EVENTS, Relayed, events, failure, media_type, read
 from assistants.schema import v1
 from assistants.schema.errors import ApiError, ErrorResponse, GatewayErrorResponse, malformed_json
+from assistants.service import close_service
 from assistants.settings import Settings
 
 Check = Callable[[Request], Coroutine[Any, Any, Response]]

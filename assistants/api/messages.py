@@ -5,15 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from assistants.api.parameters import Page, Project
-from assistants.api.service import service
 from assistants.api.threads import find_thread, with_attachments
 from assistants.api.v1 import VersionedRoute
-from assistants.engine.lifecycle import active_run, said_by_run
+from assistants.engine.requests import active_run, said_by_run
 from assistants.schema.base import MessageId, RunId, ThreadId
 from assistants.schema.errors import not_found, thread_locked
 from assistants.schema.lists import Deleted
 from assistants.schema.lists import Page as ListPage
 from assistants.schema.messages import CreateMessage, Message, ModifyMessage
+from assistants.service import service
 from assistants.state.messages import delete_record, put_record, update_record
 from assistants.state.paging import page_of_items
 from assistants.state.snapshots import new_message

@@ -10,9 +10,9 @@ from typing import Any, cast
 import httpx2
 from fastapi import APIRouter, Request, Response
 
-from assistants.api.service import endpoint
 from assistants.relay import EVENTS, Relayed, answered, events, failure, media_type, target
 from assistants.schema.errors import malformed_json
+from assistants.service import endpoint
 from assistants.settings import settings
 
 NAME = "The model's endpoint"

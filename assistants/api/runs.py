@@ -8,16 +8,16 @@ from starlette.responses import StreamingResponse
 from assistants.api.assistants import find_assistant
 from assistants.api.eventstream import Channel, response, tell
 from assistants.api.parameters import IncludeContent, Page, Project
-from assistants.api.service import service
 from assistants.api.threads import find_thread, with_attachments
 from assistants.api.v1 import VersionedRoute, run_is_modifiable
-from assistants.engine import lifecycle, streaming
+from assistants.engine import requests, streaming
 from assistants.engine.creation import Started, start_run
-from assistants.engine.narration import Narrator
+from assistants.engine.events import Narrator
 from assistants.schema.base import RunId, ThreadId
 from assistants.schema.lists import Page as ListPage
 from assistants.schema.runs import CreateRun, ModifyRun, Run, SubmitToolOutputs
 from assistants.schema.threads import Thread
+from assistants.service import service
 from assistants.state.messages import put_record
 from assistants.state.paging import page_of_documents
 from assistants.state.runs import RunRecord, view
@@ -40,7 +40,7 @@ async def runs_list(project: Project, thread_id: ThreadId, page: Page) -> ListPa
     """Lists the runs of a thread, the newest first."""
     thread = (await find_thread(project, thread_id)).value
     # Seen to before it is shown: its time may be over.
-    await lifecycle.active_run(service().store, project, thread)
+    await requests.active_run(service().store, project, thread)
 
     def show(run: RunRecord) -> Run | None:
         return view(run) if run.committed or run.id == thread.last_run_id else None
@@ -63,7 +63,7 @@ async def runs_create(
     for message in messages:
         put_record(message)  # refused here if it is too large to be added later
     if any(message.attachments for message in messages):
-        await lifecycle.check_idle(store, project, thread.value)
+        await requests.check_idle(store, project, thread.value)
         thread = await with_attachments(store, project, thread, body.additional_messages or [])
     key = RunKey(project, thread_id, run.id)
     if not body.stream:
@@ -76,7 +76,7 @@ async def runs_create(
 @router.get("/{run_id}")
 async def runs_retrieve(response: Response, project: Project, thread_id: ThreadId, run_id: RunId) -> Run:
     """Retrieves a run."""
-    run = (await lifecycle.find_run(service().store, RunKey(project, thread_id, run_id))).value
+    run = (await requests.find_run(service().store, RunKey(project, thread_id, run_id))).value
     if run.active:
         response.headers["openai-poll-after-ms"] = POLL_AFTER
     return view(run)
@@ -87,14 +87,14 @@ async def runs_modify(project: Project, thread_id: ThreadId, run_id: RunId, body
     """Replaces a run's metadata, in every state."""
     key, store = RunKey(project, thread_id, run_id), service().store
     if "metadata" not in body.model_fields_set:
-        return view((await lifecycle.find_run(store, key)).value)
-    return view(await lifecycle.modify_run(store, key, body.metadata or {}))
+        return view((await requests.find_run(store, key)).value)
+    return view(await requests.modify_run(store, key, body.metadata or {}))
 
 
 @router.post("/{run_id}/cancel")
 async def runs_cancel(project: Project, thread_id: ThreadId, run_id: RunId) -> Run:
     """Cancels a run."""
-    return view(await lifecycle.cancel_run(service().store, RunKey(project, thread_id, run_id)))
+    return view(await requests.cancel_run(service().store, RunKey(project, thread_id, run_id)))
 
 
 @router.post("/{run_id}/submit_tool_outputs", response_model=Run, responses=STREAMED)
@@ -108,8 +108,8 @@ async def runs_submit_tool_outputs(
         channel = Channel()
         narrator = Narrator(channel.emit)
         return stream(request, key, await streaming.resumed(store, key, outputs, narrator), channel, narrator)
-    run = (await lifecycle.submit_outputs(store, key, outputs)).value
-    await lifecycle.nudge(store, key, run)
+    run = (await requests.submit_outputs(store, key, outputs)).value
+    await requests.nudge(store, key, run)
     return view(run)
 
 

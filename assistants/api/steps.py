@@ -3,13 +3,13 @@
 from fastapi import APIRouter
 
 from assistants.api.parameters import IncludeContent, Page, Project
-from assistants.api.service import service
 from assistants.api.v1 import VersionedRoute
-from assistants.engine.lifecycle import find_run
+from assistants.engine.requests import find_run
 from assistants.schema.base import RunId, StepId, ThreadId
 from assistants.schema.errors import not_found
 from assistants.schema.lists import Page as ListPage
 from assistants.schema.steps import RunStep
+from assistants.service import service
 from assistants.state.paging import page_of_items
 from assistants.state.store import RunKey
 from assistants.state.turns import steps

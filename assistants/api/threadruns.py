@@ -6,7 +6,6 @@ from starlette.responses import StreamingResponse
 from assistants.api.assistants import find_assistant
 from assistants.api.parameters import Project
 from assistants.api.runs import STREAMED, stream_started
-from assistants.api.service import service
 from assistants.api.v1 import VersionedRoute
 from assistants.engine.creation import needs_thread, start_thread_and_run
 from assistants.engine.streaming import new_token
@@ -14,6 +13,7 @@ from assistants.ingestion.resources import check, provide
 from assistants.schema.errors import nothing_to_run_on
 from assistants.schema.runs import CreateThreadAndRun, Run
 from assistants.schema.threads import CreateThread
+from assistants.service import service
 from assistants.state import threads
 from assistants.state.messages import put_record
 from assistants.state.resources import THREAD_STORE, attached

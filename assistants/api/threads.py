@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from fastapi import APIRouter, Request
 
 from assistants.api.parameters import Page, Project
-from assistants.api.service import service, store_on_time
 from assistants.api.v1 import VersionedRoute
 from assistants.engine.creation import create_thread
 from assistants.engine.removal import delete_thread
@@ -16,6 +15,7 @@ from assistants.schema.lists import Deleted
 from assistants.schema.lists import Page as ListPage
 from assistants.schema.messages import CreateMessage
 from assistants.schema.threads import CreateThread, ModifyThread, Thread
+from assistants.service import service, store_on_time
 from assistants.state.messages import put_record
 from assistants.state.paging import page_of_documents
 from assistants.state.resources import THREAD_STORE, attached

@@ -6,12 +6,12 @@ from fastapi import APIRouter, Request
 
 from assistants.api.multipart import Form, Keep
 from assistants.api.parameters import Project
-from assistants.api.service import service, store_on_time
 from assistants.ingestion.intake import complete_upload
 from assistants.schema.base import UploadId
 from assistants.schema.errors import not_found
 from assistants.schema.files import form
 from assistants.schema.uploads import MAX_PART, AddUploadPart, CompleteUpload, CreateUpload, Upload, UploadPart
+from assistants.service import service, store_on_time
 from assistants.state.uploads import LIFETIME, UploadRecord, block, cancelled, pending, view
 from assistants.storage.ids import blob_name
 

@@ -12,11 +12,11 @@ from starlette.responses import StreamingResponse
 from starlette.types import Message
 
 from assistants.api.parameters import Project
-from assistants.api.service import service
-from assistants.engine.lifecycle import find_run
+from assistants.engine.requests import find_run
 from assistants.schema import v1
 from assistants.schema.base import RunId, ThreadId
 from assistants.schema.errors import cannot_update
+from assistants.service import service
 from assistants.state.store import RunKey
 
 _REQUESTS: Mapping[str, type[v1.V1Request]] = {

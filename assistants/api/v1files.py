@@ -10,12 +10,12 @@ from assistants.api.assistantfiles import add_file, remove_file
 from assistants.api.assistants import find_assistant
 from assistants.api.messages import messages_retrieve
 from assistants.api.parameters import Page, Project
-from assistants.api.service import service
 from assistants.api.v1 import VersionedRoute
 from assistants.schema.base import AssistantId, FileId, MessageId, Resource, ThreadId
 from assistants.schema.errors import not_found
 from assistants.schema.lists import Page as ListPage
 from assistants.schema.v1 import AssistantFile, AssistantFileDeleted, CreateAssistantFile, MessageFile
+from assistants.service import service
 from assistants.state.assistants import AssistantRecord
 from assistants.state.paging import Cursors, page_of_items
 from assistants.state.resources import code_files

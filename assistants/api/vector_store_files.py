@@ -6,7 +6,6 @@ from fastapi import APIRouter, Query, Response
 
 from assistants.api.parameters import Page, Project
 from assistants.api.runs import POLL_AFTER
-from assistants.api.service import service
 from assistants.ingestion.attachment import attach, chunks_name, detach, find_store
 from assistants.schema.base import FileId, VectorStoreId
 from assistants.schema.errors import not_found, not_in_store
@@ -21,6 +20,7 @@ from assistants.schema.vector_stores import (
     VectorStoreFileContent,
 )
 from assistants.search.chunks import texts
+from assistants.service import service
 from assistants.state.paging import Cursors, page_of_items
 from assistants.state.vector_stores import VectorStoreRecord, listed, member_of, new_member, show_file, with_attributes
 from assistants.storage.ids import blob_name

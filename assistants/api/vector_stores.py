@@ -3,7 +3,6 @@
 from fastapi import APIRouter
 
 from assistants.api.parameters import Page, Project
-from assistants.api.service import service, store_on_time
 from assistants.ingestion.attachment import create_store, find_store
 from assistants.ingestion.removal import delete_store
 from assistants.schema.base import VectorStoreId
@@ -20,6 +19,7 @@ from assistants.schema.vector_stores import (
     VectorStore,
 )
 from assistants.search.hits import Hit
+from assistants.service import service, store_on_time
 from assistants.state.paging import page_of_documents
 from assistants.state.vector_stores import modified, new_member, new_vector_store, show_store
 from assistants.storage.ids import blob_name

@@ -10,7 +10,7 @@ from azure.core.exceptions import AzureError
 from assistants.engine import machine
 from assistants.engine.driver import Driver, call_server_tools
 from assistants.engine.ending import end_unheld
-from assistants.engine.endpoint import Model
+from assistants.engine.events import NOBODY, Listener
 from assistants.engine.hold import ClaimLost, Hold
 from assistants.engine.items import (
     WORK,
@@ -24,12 +24,12 @@ from assistants.engine.items import (
     work_item,
 )
 from assistants.engine.machine import Event
-from assistants.engine.narration import NOBODY, Listener
 from assistants.engine.publication import publish
 from assistants.engine.removal import look_after_threads, purge_thread
 from assistants.engine.transitions import change_run
+from assistants.model.embedder import NoEmbedder
+from assistants.model.endpoint import Model
 from assistants.schema.runs import MAX_OUTPUT, LastError
-from assistants.search.embedder import NoEmbedder
 from assistants.search.searcher import Searcher
 from assistants.state.messages import Fold, ThreadGone, put_record
 from assistants.state.runs import Look, RunRecord

@@ -12,8 +12,8 @@ from azure.core.exceptions import AzureError
 from assistants.engine import machine
 from assistants.engine.driver import delete_look
 from assistants.engine.items import WORK, LookAfterThreads, LookAgain, attend_item
-from assistants.engine.lifecycle import active_run, check_idle
 from assistants.engine.removal import delete_thread
+from assistants.engine.requests import active_run, check_idle
 from assistants.engine.transitions import tell
 from assistants.schema.errors import ApiError, not_found, nothing_to_run_on, run_already_active, unavailable
 from assistants.state.messages import Fold, put_record

@@ -10,17 +10,18 @@ from collections.abc import Mapping, Sequence
 
 from azure.core.exceptions import AzureError
 
-from assistants.engine import machine, outcome, tokens
-from assistants.engine.endpoint import Model
+from assistants.engine import machine
+from assistants.engine.events import Listener
 from assistants.engine.hold import Hold
-from assistants.engine.images import load
 from assistants.engine.items import WORK, Call
 from assistants.engine.machine import Event
-from assistants.engine.modelcall import ModelCall
-from assistants.engine.narration import Listener
-from assistants.engine.preparation import Preparation, patient
-from assistants.engine.prompt import recent
 from assistants.engine.publication import publish
+from assistants.engine.turn import outcome, tokens
+from assistants.engine.turn.asking import ModelCall
+from assistants.engine.turn.images import load
+from assistants.engine.turn.preparation import Preparation, patient
+from assistants.engine.turn.prompt import recent
+from assistants.model.endpoint import Model
 from assistants.schema.messages import Message
 from assistants.schema.runs import LastError, RunStatus
 from assistants.state.runs import FUNCTION, Finish, Look, RunRecord, ToolCall

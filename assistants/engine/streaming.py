@@ -14,9 +14,9 @@ from azure.core.exceptions import AzureError
 from assistants.engine import machine
 from assistants.engine.attendance import Attendance
 from assistants.engine.creation import Started
+from assistants.engine.events import Narrator
 from assistants.engine.hold import Hold
-from assistants.engine.lifecycle import attended, find_run, nudge, submit_outputs
-from assistants.engine.narration import Narrator
+from assistants.engine.requests import attended, find_run, nudge, submit_outputs
 from assistants.engine.transitions import change_run
 from assistants.schema.runs import RunStatus
 from assistants.state.runs import Look, RunRecord

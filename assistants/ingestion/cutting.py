@@ -3,11 +3,11 @@
 import asyncio
 
 from assistants.ingestion.ingestion import Unreadable
+from assistants.model.embedder import Embedder, Vectors
 from assistants.schema.tools import StaticChunks
 from assistants.schema.vector_stores import FileError
 from assistants.search.chunking import Span, chunk
 from assistants.search.chunks import encode
-from assistants.search.embedder import Embedder, Vectors
 from assistants.search.extraction import Invalid, Unsupported, extract
 from assistants.tokens import of_text
 

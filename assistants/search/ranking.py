@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from assistants.search.embedder import Vectors
+from assistants.model.embedder import Vectors
 from assistants.search.segment import Flags, Floats, Segment
 from assistants.search.words import Words
 

@@ -6,10 +6,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
+from assistants.model.embedder import Embedder, Vectors
 from assistants.schema.errors import not_found
 from assistants.schema.vector_stores import Filter
 from assistants.search.cache import Cache, Opened
-from assistants.search.embedder import Embedder, Vectors
 from assistants.search.filters import matches
 from assistants.search.hits import Hit
 from assistants.state.store import Store

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from assistants.model.embedder import Vectors
 from assistants.search.chunking import Span
-from assistants.search.embedder import Vectors
 from assistants.search.words import Words
 
 Numbers = NDArray[np.uint32]

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
-from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 from azure.storage.blob.aio import BlobServiceClient, ExponentialRetry
 from azure.storage.queue.aio import QueueServiceClient
 
+from assistants.identity import identity
 from assistants.settings import Settings
 from assistants.storage.clock import Clock
 from assistants.storage.transport import Transport
@@ -32,13 +32,6 @@ class NotConfigured(Exception):
 
     def __init__(self) -> None:
         super().__init__("No storage is configured: set AzureWebJobsStorage or AzureWebJobsStorage__accountName.")
-
-
-def identity(client_id: str | None, only_managed: bool = False) -> AsyncTokenCredential:
-    """The credential of this process: a managed identity in Azure, the developer's own sign-in elsewhere."""
-    if only_managed:
-        return ManagedIdentityCredential(client_id=client_id)
-    return DefaultAzureCredential(managed_identity_client_id=client_id)
 
 
 class _Retry(ExponentialRetry):

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 
 from assistants.ingestion.cutting import Cutter
+from assistants.model.embedder import NoEmbedder
 from assistants.schema.tools import StaticChunks
 from assistants.search.chunks import decode, texts
-from assistants.search.embedder import NoEmbedder
 from assistants.search.ranking import rank
 from assistants.search.segment import Segment, merged
 from benchmarks.search.lsa import LsaEmbedder

@@ -9,7 +9,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 
-from assistants.search.embedder import Vectors
+from assistants.model.embedder import Vectors
 
 DIMENSIONS = 256
 """As many as the service asks of OpenAI's models."""

@@ -9,8 +9,8 @@ from openai import OpenAI
 from openai.types.beta import Assistant
 
 from assistants.local.azurite import Azurite
-from tests.processes import Model, Service
-from tests.sdk import CLIENTS, connect
+from tests.support.sdk.client import CLIENTS, connect
+from tests.support.service.processes import Model, Service
 
 ALICE, ALICE_TOO, BOB, CAROL = "alice-0123456789", "alice-9876543210", "bob-=-0123456789", "carol-0123456789"
 """Keys of three projects, of which one has two; the service knows Bob's by its hash."""

@@ -7,8 +7,8 @@ import pytest
 from openai import OpenAI
 from openai.types.beta import Assistant
 
-from tests.sdk import refused
-from tests.talk import function, upload
+from tests.support.sdk.client import refused
+from tests.support.sdk.talk import function, upload
 
 
 @pytest.fixture(scope="module")

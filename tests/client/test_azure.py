@@ -11,9 +11,9 @@ import pytest
 from openai import AsyncAzureOpenAI, AzureOpenAI, OpenAI
 
 from tests.client.conftest import ALICE, BOB
-from tests.processes import Service
-from tests.sdk import connect, refused, strict_object
-from tests.talk import POLL, ask, calls_of, function, submit, text_of, texts, upload
+from tests.support.sdk.client import connect, refused, strict_object
+from tests.support.sdk.talk import POLL, ask, calls_of, function, submit, text_of, texts, upload
+from tests.support.service.processes import Service
 
 V1_ERA, V2_ERA = "2024-02-15-preview", "2024-05-01-preview"
 DENIED = (

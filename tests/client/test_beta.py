@@ -7,8 +7,8 @@ import pytest
 from openai import OpenAI, omit
 
 from assistants.local.azurite import Storage
-from tests.processes import Model, Service
-from tests.sdk import connect, refused
+from tests.support.sdk.client import connect, refused
+from tests.support.service.processes import Model, Service
 
 pytestmark = pytest.mark.no_azure
 

@@ -8,8 +8,8 @@ from openai import OpenAI
 from openai.types.beta import Assistant
 from openai.types.beta.threads import Run
 
-from tests.processes import Model
-from tests.talk import ask, function, submit, text_of, texts
+from tests.support.sdk.talk import ask, function, submit, text_of, texts
+from tests.support.service.processes import Model
 
 LONG = "word " * 80
 """About a hundred tokens."""

@@ -6,9 +6,9 @@ import pytest
 from openai import OpenAI
 
 from assistants.local.azurite import Storage
-from tests.conversation import RETRIEVAL, WEATHER, Conversation, call, text_of, unique
-from tests.processes import HttpSide, Model, Service, eventually
-from tests.sdk import connect, refused
+from tests.support.sdk.client import connect, refused
+from tests.support.sdk.conversation import RETRIEVAL, WEATHER, Conversation, call, text_of, unique
+from tests.support.service.processes import HttpSide, Model, Service, eventually
 
 RETRIEVAL_TAKES = "1"
 """Seconds."""

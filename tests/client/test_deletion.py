@@ -6,10 +6,10 @@ import pytest
 from openai import OpenAI
 
 from assistants.local.azurite import Storage
-from tests.conversation import RETRIEVAL, WEATHER, Conversation, unique
-from tests.processes import HttpSide, Model, Service, eventually
-from tests.sdk import connect, refused
-from tests.storage import left_of
+from tests.support.sdk.client import connect, refused
+from tests.support.sdk.conversation import RETRIEVAL, WEATHER, Conversation, unique
+from tests.support.service.processes import HttpSide, Model, Service, eventually
+from tests.support.storage.stored import left_of
 
 
 def delete(conversation: Conversation) -> None:

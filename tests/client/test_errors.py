@@ -8,10 +8,10 @@ import pytest
 from openai import OpenAI
 from openai.types.beta import Assistant
 
-from tests.processes import Model, eventually
-from tests.routes import KINDS, ROUTES, Route, one_of_each, send
-from tests.sdk import refused
-from tests.talk import POLL, ask, calls_of, submit, texts
+from tests.support.reference.routes import KINDS, ROUTES, Route, one_of_each, send
+from tests.support.sdk.client import refused
+from tests.support.sdk.talk import POLL, ask, calls_of, submit, texts
+from tests.support.service.processes import Model, eventually
 
 MALFORMED = (
     "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library "

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from tests.processes import ROOT, Service
+from tests.support.service.processes import ROOT, Service
 
 
 def run(name: str, service: Service) -> list[str]:

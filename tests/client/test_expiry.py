@@ -9,10 +9,10 @@ from openai import OpenAI
 from openai.types.beta.threads import Run
 
 from assistants.local.azurite import Storage
-from tests.conversation import RETRIEVAL, WEATHER, Conversation, call, text_of, unique
-from tests.processes import HttpSide, Model, Service, eventually
-from tests.sdk import connect, refused
-from tests.storage import stored_run
+from tests.support.sdk.client import connect, refused
+from tests.support.sdk.conversation import RETRIEVAL, WEATHER, Conversation, call, text_of, unique
+from tests.support.service.processes import HttpSide, Model, Service, eventually
+from tests.support.storage.stored import stored_run
 
 LIFETIME = 3
 SETTINGS = {"RUN_LIFETIME": str(LIFETIME), "LOOK_AGAIN": str(LIFETIME), "CLAIM": "1"}

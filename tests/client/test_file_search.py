@@ -10,8 +10,8 @@ from openai.types.beta.threads import FileCitationAnnotation, Message, Run
 from openai.types.beta.threads.runs import RunStep
 from typing_extensions import override
 
-from tests.conversation import WEATHER, call, unique
-from tests.events import (
+from tests.support.sdk.conversation import WEATHER, call, unique
+from tests.support.sdk.events import (
     CALLS_BEGIN,
     MESSAGE_BEGINS,
     MESSAGE_ENDS,
@@ -24,8 +24,8 @@ from tests.events import (
     stream,
     streamed,
 )
-from tests.processes import Model, eventually
-from tests.talk import POLL, calls_of, submit
+from tests.support.sdk.talk import POLL, calls_of, submit
+from tests.support.service.processes import Model, eventually
 
 CONTENT: Any = "step_details.tool_calls[*].file_search.results[*].content"
 SPIRE = "The spire of Strasbourg is 142 metres high."

@@ -7,8 +7,8 @@ import httpx2
 import pytest
 from openai import OpenAI
 
-from tests.processes import Service
-from tests.sdk import refused
+from tests.support.sdk.client import refused
+from tests.support.service.processes import Service
 
 PURPOSES = "'assistants', 'batch', 'fine-tune', 'vision', 'user_data', and 'evals'"
 BELOW = "integer below minimum value. Expected a value >= 3600, but got 60 instead."

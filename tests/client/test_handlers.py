@@ -11,9 +11,9 @@ from openai.types.beta import Assistant
 from openai.types.beta.threads import Message, Run
 from typing_extensions import override
 
-from tests.conversation import call
-from tests.processes import Model, Service
-from tests.talk import ask, calls_of, function, text_of
+from tests.support.sdk.conversation import call
+from tests.support.sdk.talk import ask, calls_of, function, text_of
+from tests.support.service.processes import Model, Service
 
 pytestmark = pytest.mark.no_async
 

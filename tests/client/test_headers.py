@@ -5,7 +5,7 @@ import re
 import httpx2
 import pytest
 
-from tests.processes import Service
+from tests.support.service.processes import Service
 
 PATHS = ["/assistants", "/assistants/asst_unknown", "/unknown"]
 

@@ -6,9 +6,9 @@ from typing import Any
 from openai import OpenAI
 from openai.types.beta import Assistant
 
-from tests.conversation import unique
-from tests.processes import Model
-from tests.talk import POLL
+from tests.support.sdk.conversation import unique
+from tests.support.sdk.talk import POLL
+from tests.support.service.processes import Model
 
 PIXEL = b"\x89PNG\r\n\x1a\n and then what makes a picture"
 

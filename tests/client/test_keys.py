@@ -8,8 +8,8 @@ from openai import OpenAI, omit
 
 from assistants.local.azurite import Storage
 from tests.client.conftest import ALICE, ALICE_TOO, BOB, BOB_HASHED
-from tests.processes import Model, Service
-from tests.sdk import connect, refused
+from tests.support.sdk.client import connect, refused
+from tests.support.service.processes import Model, Service
 
 INCORRECT = "Incorrect API key provided: {}. You can find your API key at https://platform.openai.com/account/api-keys."
 MISSING = (

@@ -3,8 +3,8 @@
 import pytest
 from openai import OpenAI
 
-from tests.conversation import WEATHER, Conversation, call, unique
-from tests.processes import Model
+from tests.support.sdk.conversation import WEATHER, Conversation, call, unique
+from tests.support.service.processes import Model
 
 LIMIT = 128
 """Tool calls of one run."""

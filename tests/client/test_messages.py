@@ -7,8 +7,8 @@ import pytest
 from openai import OpenAI
 from openai.types.beta import Assistant, Thread
 
-from tests.sdk import refused
-from tests.talk import ask, text_of, texts, upload
+from tests.support.sdk.client import refused
+from tests.support.sdk.talk import ask, text_of, texts, upload
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from openai import AzureOpenAI, OpenAI
 
 from tests.client.conftest import ALICE
-from tests.processes import Model, Service, eventually
+from tests.support.service.processes import Model, Service, eventually
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from assistants.local import npm
-from tests.events import CALLS_BEGIN, MESSAGE_BEGINS, MESSAGE_ENDS, RUN_BEGINS
 from tests.node.packages import VERSIONS, folder, installed
-from tests.processes import ROOT, Service
+from tests.support.sdk.events import CALLS_BEGIN, MESSAGE_BEGINS, MESSAGE_ENDS, RUN_BEGINS
+from tests.support.service.processes import ROOT, Service
 
 SAID = ["get weather for Oslo", "get_weather: sunny in Oslo"]
 

@@ -9,10 +9,10 @@ from openai import OpenAI
 from openai.types.beta import Assistant
 
 from tests.client.conftest import SEGMENT
-from tests.processes import Model
-from tests.routes import send
-from tests.sdk import refused
-from tests.talk import ask, function, submit, text_of, texts
+from tests.support.reference.routes import send
+from tests.support.sdk.client import refused
+from tests.support.sdk.talk import ask, function, submit, text_of, texts
+from tests.support.service.processes import Model
 
 MANY = 250
 

@@ -3,8 +3,8 @@
 import pytest
 from openai import OpenAI
 
-from tests.routes import ROUTES, Route, one_of_each, send
-from tests.sdk import refused
+from tests.support.reference.routes import ROUTES, Route, one_of_each, send
+from tests.support.sdk.client import refused
 
 ADDRESSED = [
     pytest.param(route, position, id=f"{route}-{route.ids[position]}")

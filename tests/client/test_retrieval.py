@@ -7,10 +7,10 @@ import pytest
 from openai import OpenAI
 
 from assistants.local.azurite import Storage
-from tests.conversation import RETRIEVAL, WEATHER, Conversation, call, unique
-from tests.processes import Model, Service, eventually
-from tests.sdk import connect, refused
-from tests.storage import stored_run
+from tests.support.sdk.client import connect, refused
+from tests.support.sdk.conversation import RETRIEVAL, WEATHER, Conversation, call, unique
+from tests.support.service.processes import Model, Service, eventually
+from tests.support.storage.stored import stored_run
 
 DELAY = 1.5
 """Seconds that retrieval takes in the service that is slow at it."""

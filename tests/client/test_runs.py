@@ -8,9 +8,9 @@ from openai import OpenAI
 from openai.types.beta import Assistant
 from openai.types.beta.threads import Run
 
-from tests.processes import Model
-from tests.sdk import refused
-from tests.talk import POLL, ask, calls_of, function, submit, text_of, texts
+from tests.support.sdk.client import refused
+from tests.support.sdk.talk import POLL, ask, calls_of, function, submit, text_of, texts
+from tests.support.service.processes import Model
 
 STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 """How the model is always asked."""

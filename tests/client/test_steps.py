@@ -7,8 +7,8 @@ import pytest
 from openai import OpenAI
 from openai.types.beta import Assistant
 
-from tests.processes import Model
-from tests.talk import ask, calls_of, function, submit
+from tests.support.sdk.talk import ask, calls_of, function, submit
+from tests.support.service.processes import Model
 
 
 @pytest.fixture(scope="module")

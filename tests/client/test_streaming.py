@@ -10,8 +10,9 @@ from openai import OpenAI
 from openai.types.beta import Assistant
 
 from assistants.local.azurite import Storage
-from tests.conversation import RETRIEVAL, call
-from tests.events import (
+from tests.support.sdk.client import connect, refused
+from tests.support.sdk.conversation import RETRIEVAL, call
+from tests.support.sdk.events import (
     CALLS_BEGIN,
     DONE,
     MESSAGE_BEGINS,
@@ -25,9 +26,8 @@ from tests.events import (
     stream,
     streamed,
 )
-from tests.processes import HttpSide, Model, Service, eventually
-from tests.sdk import connect, refused
-from tests.talk import ask, calls_of, function, text_of, texts
+from tests.support.sdk.talk import ask, calls_of, function, text_of, texts
+from tests.support.service.processes import HttpSide, Model, Service, eventually
 
 pytestmark = pytest.mark.no_azure
 

@@ -7,8 +7,8 @@ from openai import OpenAI
 from openai.pagination import AsyncCursorPage, SyncCursorPage
 from openai.types.beta import Thread
 
-from tests.sdk import refused
-from tests.talk import texts, upload
+from tests.support.sdk.client import refused
+from tests.support.sdk.talk import texts, upload
 
 
 def list_threads(client: OpenAI, **query: object) -> SyncCursorPage[Thread]:

@@ -8,9 +8,9 @@ from openai import OpenAI
 from openai.types import VectorStore
 from openai.types.beta import Assistant
 
-from tests.processes import eventually
-from tests.sdk import refused
-from tests.talk import POLL, upload
+from tests.support.sdk.client import refused
+from tests.support.sdk.talk import POLL, upload
+from tests.support.service.processes import eventually
 
 STATIC: Any = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 20}}
 SEARCH: Any = {"type": "file_search"}

@@ -5,8 +5,8 @@ from typing import Any
 
 from openai import OpenAI
 
-from tests.conversation import RETRIEVAL, WEATHER, Conversation, call, unique
-from tests.processes import Model, Service, eventually
+from tests.support.sdk.conversation import RETRIEVAL, WEATHER, Conversation, call, unique
+from tests.support.service.processes import Model, Service, eventually
 
 MARK = " INFO assistants.runs run "
 

@@ -8,7 +8,7 @@ import pytest
 from openai import OpenAI
 from openai.types import Upload
 
-from tests.sdk import refused
+from tests.support.sdk.client import refused
 
 CONTENT = bytes(range(256)) * 20_000
 

@@ -8,9 +8,9 @@ import pytest
 from openai import APIStatusError, OpenAI
 from openai.types.beta import Assistant
 
-from tests.processes import eventually
-from tests.sdk import refused
-from tests.talk import function, upload
+from tests.support.sdk.client import refused
+from tests.support.sdk.talk import function, upload
+from tests.support.service.processes import eventually
 
 pytestmark = pytest.mark.no_azure
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
-from tests.processes import Model
-from tests.sdk import refused
+from tests.support.sdk.client import refused
+from tests.support.service.processes import Model
 
 SPIRES = "The spire of Strasbourg is 142 metres high."
 BREAD = "Sourdough bread needs flour, water and salt."

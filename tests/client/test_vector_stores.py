@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
-from tests.processes import eventually
-from tests.sdk import refused
-from tests.talk import upload
+from tests.support.sdk.client import refused
+from tests.support.sdk.talk import upload
+from tests.support.service.processes import eventually
 
 STATIC: Any = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 20}}
 COUNTS = {"in_progress": 0, "completed": 0, "failed": 0, "cancelled": 0, "total": 0}

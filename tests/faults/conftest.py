@@ -6,7 +6,7 @@ import pytest
 
 from assistants.local.azurite import Storage
 from assistants.state.store import Store
-from tests.attending import open_store
+from tests.support.service.attending import open_store
 
 
 @pytest.fixture

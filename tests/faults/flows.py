@@ -7,8 +7,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
-from tests.conversation import RETRIEVAL, WEATHER, call
 from tests.faults.play import Play
+from tests.support.sdk.conversation import RETRIEVAL, WEATHER, call
 
 
 class Flow(NamedTuple):

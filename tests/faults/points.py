@@ -22,7 +22,7 @@ from azure.core.pipeline.transport import AsyncHttpResponse, HttpRequest
 
 from assistants.local.embedding import embeddings
 from assistants.local.reply import Completion, Reply
-from tests.calls import Send, kind
+from tests.support.storage.calls import Send, kind
 
 KILLED = 77
 """The exit code of a process that met its end at a fault point."""

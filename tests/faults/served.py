@@ -8,19 +8,19 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 import function_app
-from assistants.api import service as services
-from assistants.api.service import Service
+from assistants import service as services
 from assistants.engine import removal as engine
-from assistants.engine.embedding import EndpointEmbedder
-from assistants.engine.endpoint import Endpoint
 from assistants.ingestion import attachment, intake, removal
 from assistants.local.pump import Pump, QueueOptions, queue_functions
+from assistants.model.embedding import EndpointEmbedder
+from assistants.model.endpoint import Endpoint
+from assistants.service import Service
 from assistants.settings import settings
 from assistants.state.store import Store
 from assistants.storage.connection import queue_service
-from tests.calls import tapped
 from tests.faults.journal import Journal
 from tests.faults.points import Fault, Point, Script, Seam
+from tests.support.storage.calls import tapped
 
 SETTINGS = {
     "OPENAI_BASE_URL": "http://model.invalid/v1",

@@ -17,13 +17,13 @@ from assistants.local.azurite import Storage
 from assistants.state.store import RunKey
 from assistants.storage import patience
 from assistants.tools.registry import QUEUES
-from tests.attending import ScriptedModel, attend, new_run_on, run_of
-from tests.badinput import TEXTS, VALUES, bent, spoiled
-from tests.conversation import RETRIEVAL, WEATHER, Conversation, call, unique
-from tests.fuzz import Case, Fuzz
-from tests.inprocess import in_process
-from tests.processes import Service, eventually
-from tests.storage import queue_of
+from tests.support.fuzz.badinput import TEXTS, VALUES, bent, spoiled
+from tests.support.fuzz.cases import Case, Fuzz
+from tests.support.sdk.conversation import RETRIEVAL, WEATHER, Conversation, call, unique
+from tests.support.service.attending import ScriptedModel, attend, new_run_on, run_of
+from tests.support.service.inprocess import in_process
+from tests.support.service.processes import Service, eventually
+from tests.support.storage.stored import queue_of
 
 CASES = 200
 """Of each queue; `--fuzz-cases` multiplies it."""

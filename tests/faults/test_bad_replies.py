@@ -12,21 +12,21 @@ from typing import Any
 
 import pytest
 
-from assistants.engine.endpoint import Endpoint
 from assistants.local.azurite import Storage
 from assistants.local.pump import Pump, QueueFunction, QueueOptions
 from assistants.local.reply import Call, Completion, Reply
+from assistants.model.endpoint import Endpoint
 from assistants.proxy.deviations import Deviation
 from assistants.proxy.watch import Watch
 from assistants.settings import Settings
 from assistants.state.store import RunKey
 from assistants.tools.registry import QUEUES
-from tests.attending import attend, run_of
-from tests.badinput import TEXTS, VALUES, Sent, ask, bent
-from tests.conversation import RETRIEVAL, WEATHER
-from tests.fuzz import Fuzz
-from tests.inprocess import InProcess, in_process
-from tests.upstream import EVENTS, JSON, Answer, Upstream
+from tests.support.fuzz.badinput import TEXTS, VALUES, Sent, ask, bent
+from tests.support.fuzz.cases import Fuzz
+from tests.support.sdk.conversation import RETRIEVAL, WEATHER
+from tests.support.service.attending import attend, run_of
+from tests.support.service.inprocess import InProcess, in_process
+from tests.support.service.upstream import EVENTS, JSON, Answer, Upstream
 
 CASES = 60
 """`--fuzz-cases` multiplies it."""

@@ -17,14 +17,14 @@ from assistants.api.app import create_api
 from assistants.local.azurite import Storage
 from assistants.settings import settings
 from assistants.state.store import RunKey
-from tests.attending import ScriptedModel, attend
-from tests.badinput import BadRequests, Got, Sent, ask
-from tests.fuzz import Fuzz
-from tests.inprocess import InProcess, in_process
-from tests.processes import Service, eventually
-from tests.routes import ROUTES
-from tests.sdk import Error, strict, strict_object
-from tests.upstream import Answer, Upstream
+from tests.support.fuzz.badinput import BadRequests, Got, Sent, ask
+from tests.support.fuzz.cases import Fuzz
+from tests.support.reference.routes import ROUTES
+from tests.support.sdk.client import Error, strict, strict_object
+from tests.support.service.attending import ScriptedModel, attend
+from tests.support.service.inprocess import InProcess, in_process
+from tests.support.service.processes import Service, eventually
+from tests.support.service.upstream import Answer, Upstream
 
 CASES = 12
 PROXIED = 5

@@ -8,10 +8,10 @@ import pytest
 from openai import OpenAI
 
 from assistants.local.azurite import Storage
-from tests.conversation import WEATHER, Conversation, call, unique
-from tests.processes import Instance, Model, eventually
-from tests.sdk import connect
-from tests.storage import stored_run
+from tests.support.sdk.client import connect
+from tests.support.sdk.conversation import WEATHER, Conversation, call, unique
+from tests.support.service.processes import Instance, Model, eventually
+from tests.support.storage.stored import stored_run
 
 AHEAD = (30, -30)
 CLAIM, LIFETIME = 2.0, 8.0

@@ -14,9 +14,9 @@ import pytest
 from openai import OpenAI
 
 from assistants.local.azurite import Storage
-from tests.conversation import RETRIEVAL, WEATHER, Conversation, call, unique
-from tests.processes import Model, Service, eventually
-from tests.sdk import connect
+from tests.support.sdk.client import connect
+from tests.support.sdk.conversation import RETRIEVAL, WEATHER, Conversation, call, unique
+from tests.support.service.processes import Model, Service, eventually
 
 RETRIEVAL_TAKES = 0.3
 SETTINGS = {"LOOK_AGAIN": "1", "CLAIM": "2", "RETRIEVAL_DELAY": str(RETRIEVAL_TAKES)}

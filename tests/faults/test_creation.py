@@ -23,8 +23,8 @@ from assistants.state.snapshots import new_assistant, new_message, new_run, new_
 from assistants.state.store import RunKey, Store
 from assistants.storage.documents import Documents
 from assistants.storage.logs import Logs
-from tests.attending import Killed, ScriptedModel, killed, later, new_run_on, open_store
-from tests.storage import PROJECT, left_of, next_item, queue_of
+from tests.support.service.attending import Killed, ScriptedModel, killed, later, new_run_on, open_store
+from tests.support.storage.stored import PROJECT, left_of, next_item, queue_of
 
 
 async def made(store: Store) -> str:

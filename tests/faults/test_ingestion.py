@@ -11,11 +11,11 @@ from assistants.ingestion.items import Ingest, PurgeStore
 from assistants.local.azurite import Storage
 from assistants.schema.tools import StaticChunks
 from assistants.storage.ids import blob_name
-from tests.attending import ScriptedModel
-from tests.inprocess import InProcess, in_process
-from tests.processes import Model, Service, eventually
-from tests.sdk import connect
-from tests.talk import upload
+from tests.support.sdk.client import connect
+from tests.support.sdk.talk import upload
+from tests.support.service.attending import ScriptedModel
+from tests.support.service.inprocess import InProcess, in_process
+from tests.support.service.processes import Model, Service, eventually
 
 FILES = 24
 PARAGRAPH = "The spire of Strasbourg is 142 metres high, and was for long the highest of all. " * 40

@@ -21,7 +21,7 @@ from tests.faults.flows import FLOWS
 from tests.faults.points import Fault
 from tests.faults.served import FUNCTIONS
 from tests.faults.tries import ACCOUNTS, Result
-from tests.processes import ROOT
+from tests.support.service.processes import ROOT
 
 RECORDED_AT_ONCE = 3
 """Few, so that no call is repeated because it takes too long."""

@@ -15,11 +15,11 @@ from assistants.engine.transitions import change_run
 from assistants.local.azurite import Storage
 from assistants.schema.runs import RunStatus
 from assistants.state.store import RunKey, Store
-from tests.attending import ScriptedModel, answer, attend, call_item, new_run_on, open_store, run_of
-from tests.conversation import RETRIEVAL, WEATHER, Conversation, call, unique
-from tests.processes import HttpSide, Model, Service, eventually
-from tests.sdk import connect
-from tests.storage import queue_of
+from tests.support.sdk.client import connect
+from tests.support.sdk.conversation import RETRIEVAL, WEATHER, Conversation, call, unique
+from tests.support.service.attending import ScriptedModel, answer, attend, call_item, new_run_on, open_store, run_of
+from tests.support.service.processes import HttpSide, Model, Service, eventually
+from tests.support.storage.stored import queue_of
 
 DELIVERIES = 5
 """host.json's maxDequeueCount."""

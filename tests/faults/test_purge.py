@@ -11,9 +11,9 @@ from assistants.engine.items import Purge
 from assistants.local.azurite import Storage
 from assistants.state.store import RunKey, Store
 from assistants.storage.documents import Documents
-from tests.attending import Killed, ScriptedModel, attend, hang, killed, new_run_on, open_store
-from tests.conversation import WEATHER, call
-from tests.storage import left_of, next_item, queue_of
+from tests.support.sdk.conversation import WEATHER, call
+from tests.support.service.attending import Killed, ScriptedModel, attend, hang, killed, new_run_on, open_store
+from tests.support.storage.stored import left_of, next_item, queue_of
 
 
 async def waiting_run(store: Store) -> RunKey:

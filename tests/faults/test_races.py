@@ -18,10 +18,10 @@ from openai import OpenAI
 from openai.types.beta.threads import Run
 
 from assistants.local.azurite import Storage
-from tests.conversation import RETRIEVAL, WEATHER, Conversation, call, text_of, unique
-from tests.processes import HttpSide, Model, Service, eventually
-from tests.sdk import connect
-from tests.storage import left_of, stored_run
+from tests.support.sdk.client import connect
+from tests.support.sdk.conversation import RETRIEVAL, WEATHER, Conversation, call, text_of, unique
+from tests.support.service.processes import HttpSide, Model, Service, eventually
+from tests.support.storage.stored import left_of, stored_run
 
 A = TypeVar("A")
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from assistants.api.eventstream import MAX_UNSENT
 from assistants.local.azurite import Storage
-from tests.attending import ScriptedModel
-from tests.inprocess import InProcess, in_process
+from tests.support.service.attending import ScriptedModel
+from tests.support.service.inprocess import InProcess, in_process
 
 PIECES = 8_000
 """Each is one event of some 200 bytes: more than may wait for a client."""

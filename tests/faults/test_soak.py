@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.soak import soak
+from tests.faults.soak import soak
 
 USERS, SECONDS = 8, 20
 

@@ -10,11 +10,11 @@ import pytest
 from openai import OpenAI
 
 from assistants.local.azurite import Storage
-from tests.conversation import RETRIEVAL, Conversation, call, unique
-from tests.events import DONE, Event, names, only, said, streamed
-from tests.processes import Model, Service, eventually
-from tests.sdk import connect
-from tests.storage import queue_of, stored_run
+from tests.support.sdk.client import connect
+from tests.support.sdk.conversation import RETRIEVAL, Conversation, call, unique
+from tests.support.sdk.events import DONE, Event, names, only, said, streamed
+from tests.support.service.processes import Model, Service, eventually
+from tests.support.storage.stored import queue_of, stored_run
 
 SETTINGS = {"LOOK_AGAIN": "2", "CLAIM": "2", "RETRIEVAL_DELAY": "2"}
 

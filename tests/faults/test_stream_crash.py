@@ -9,11 +9,11 @@ import pytest
 from openai import OpenAI
 
 from assistants.local.azurite import Storage
-from tests.conversation import RETRIEVAL, WEATHER, call, unique
-from tests.events import Event, streamed
-from tests.processes import Model, Service, eventually
-from tests.sdk import connect
-from tests.talk import texts
+from tests.support.sdk.client import connect
+from tests.support.sdk.conversation import RETRIEVAL, WEATHER, call, unique
+from tests.support.sdk.events import Event, streamed
+from tests.support.sdk.talk import texts
+from tests.support.service.processes import Model, Service, eventually
 
 SETTINGS = {"LOOK_AGAIN": "2", "CLAIM": "2"}
 

@@ -8,13 +8,13 @@ import pytest
 
 from assistants.engine import machine
 from assistants.engine.attendance import Attendance
-from assistants.engine.lifecycle import attended
+from assistants.engine.requests import attended
 from assistants.engine.transitions import change_run
 from assistants.schema.runs import RunStatus
 from assistants.state.runs import Turn
 from assistants.state.store import Store
-from tests.attending import ScriptedModel, attend, hang, later, new_run_on, run_of, said
-from tests.conversation import WEATHER, call
+from tests.support.sdk.conversation import WEATHER, call
+from tests.support.service.attending import ScriptedModel, attend, hang, later, new_run_on, run_of, said
 
 LAPSED = 31
 """Seconds after which a claim that nobody renews is over."""

@@ -11,8 +11,8 @@ from assistants.state.runs import Found
 from assistants.state.store import Store
 from assistants.tools.registry import SERVER_TOOLS
 from assistants.tools.servertool import Answer, Question, ToolFailed
-from tests.attending import ScriptedModel, answer, attend, new_run_on, run_of, said
-from tests.conversation import RETRIEVAL, call
+from tests.support.sdk.conversation import RETRIEVAL, call
+from tests.support.service.attending import ScriptedModel, answer, attend, new_run_on, run_of, said
 
 Behave = Callable[[Callable[[Question], Awaitable[Answer]]], None]
 

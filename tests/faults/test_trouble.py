@@ -9,10 +9,10 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from assistants.local.azurite import Azurite, Storage
-from tests.consistency import flaws, kept
-from tests.processes import Instance, Model, eventually
-from tests.trouble import TroubledStorage
-from tests.users import Clients, Told, User, all_at_once
+from tests.faults.consistency import flaws, kept
+from tests.faults.trouble import TroubledStorage
+from tests.faults.users import Clients, Told, User, all_at_once
+from tests.support.service.processes import Instance, Model, eventually
 
 USERS = 12
 PART = 0.9

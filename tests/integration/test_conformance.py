@@ -11,10 +11,10 @@ import pytest
 from openai import OpenAI
 
 from assistants.local.azurite import Azurite
-from tests.processes import Model, Service
-from tests.reference import SUPPLEMENT, Schema, operations, reference
-from tests.routes import one_of_each
-from tests.sdk import connect
+from tests.support.reference.document import SUPPLEMENT, Schema, operations, reference
+from tests.support.reference.routes import one_of_each
+from tests.support.sdk.client import connect
+from tests.support.service.processes import Model, Service
 
 KEY = "key-of-the-fuzzer"
 REQUESTS = 20

@@ -10,14 +10,14 @@ from azure.storage.queue import BinaryBase64DecodePolicy
 from assistants.ingestion.items import INGEST
 from assistants.local.azurite import Storage
 from assistants.local.embedding import embedding
+from assistants.model.embedder import Vectors
 from assistants.search.chunks import decode
-from assistants.search.embedder import Vectors
 from assistants.state.vector_stores import Member
 from assistants.storage.ids import blob_name
-from tests.attending import ScriptedModel
-from tests.inprocess import InProcess, in_process
-from tests.segments import vectors
-from tests.storage import queue_of
+from tests.support.service.attending import ScriptedModel
+from tests.support.service.inprocess import InProcess, in_process
+from tests.support.storage.segments import vectors
+from tests.support.storage.stored import queue_of
 
 SPIRES = "The spire of Strasbourg is 142 metres high."
 

@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from assistants.engine.embedding import EndpointEmbedder
-from assistants.engine.endpoint import Endpoint
 from assistants.local.model import demo_model
 from assistants.local.server import serving
+from assistants.model.embedding import EndpointEmbedder
+from assistants.model.endpoint import Endpoint
 from assistants.settings import Settings
 
 Json = dict[str, Any]

@@ -15,15 +15,15 @@ from assistants.ingestion.ingestion import Ingestion
 from assistants.ingestion.items import LookAfterFile, PurgeFile
 from assistants.ingestion.removal import look_after_file
 from assistants.local.azurite import Storage
+from assistants.model.embedder import NoEmbedder
 from assistants.schema.tools import ToolResources
-from assistants.search.embedder import NoEmbedder
 from assistants.state.files import FileRecord
 from assistants.state.store import Store
 from assistants.storage.ids import blob_name
-from tests.attending import ScriptedModel, later, open_store
-from tests.inprocess import in_process
-from tests.processes import HttpSide, Model
-from tests.sdk import connect, refused
+from tests.support.sdk.client import connect, refused
+from tests.support.service.attending import ScriptedModel, later, open_store
+from tests.support.service.inprocess import in_process
+from tests.support.service.processes import HttpSide, Model
 
 LIMIT = 1_000_000
 

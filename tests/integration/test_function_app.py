@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
-from assistants.api.service import close_service
 from assistants.local.azurite import Storage
+from assistants.service import close_service
 from assistants.settings import settings
-from tests.worker import load_function_app, worker
+from tests.support.service.worker import load_function_app, worker
 
 
 @pytest.fixture

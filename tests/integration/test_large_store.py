@@ -7,9 +7,9 @@ import pytest
 from assistants.local.azurite import Storage
 from assistants.state.files import FileRecord
 from assistants.storage.ids import blob_name
-from tests.attending import open_store
-from tests.processes import Model, Service, eventually
-from tests.sdk import connect
+from tests.support.sdk.client import connect
+from tests.support.service.attending import open_store
+from tests.support.service.processes import Model, Service, eventually
 
 FILES = 1_000
 PROJECT = "large_store"

@@ -8,8 +8,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.processes import Proxy
-from tests.upstream import Answer, Upstream
+from tests.support.service.processes import Proxy
+from tests.support.service.upstream import Answer, Upstream
 
 KEY = "model-0123456789"
 NOBODY = "http://127.0.0.1:1/v1"

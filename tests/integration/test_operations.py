@@ -19,11 +19,11 @@ from assistants.local.azurite import Azurite, Storage
 from assistants.state.messages import put_record
 from assistants.storage.ids import blob_name
 from assistants.tools.registry import QUEUES
-from tests.attending import ScriptedModel
-from tests.calls import Send, kind, tapped
-from tests.conversation import RETRIEVAL, WEATHER, call
-from tests.inprocess import InProcess, in_process
-from tests.storage import queue_of
+from tests.support.sdk.conversation import RETRIEVAL, WEATHER, call
+from tests.support.service.attending import ScriptedModel
+from tests.support.service.inprocess import InProcess, in_process
+from tests.support.storage.calls import Send, kind, tapped
+from tests.support.storage.stored import queue_of
 
 
 @dataclass(frozen=True)

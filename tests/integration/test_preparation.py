@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from openai import BadRequestError
 
-from assistants.engine import preparation
+from assistants.engine.turn import preparation
 from assistants.ingestion.items import INGEST
 from assistants.local.azurite import Azurite, Storage
 from assistants.state.store import RunKey
 from assistants.storage.ids import blob_name
-from tests.attending import ScriptedModel, attend, run_of
-from tests.inprocess import InProcess, in_process
+from tests.support.service.attending import ScriptedModel, attend, run_of
+from tests.support.service.inprocess import InProcess, in_process
 
 SEARCH: Any = {"type": "file_search"}
 

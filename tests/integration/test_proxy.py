@@ -12,10 +12,10 @@ import pytest
 from openai import OpenAI
 
 from assistants.settings import settings
-from tests.processes import Proxy, eventually
-from tests.upstream import EVENTS, Answer, Asked, Upstream
-from tests.wire import ASSISTANT, RUN, THREAD, Event, changed, framed, hello, page, run, said, searched
-from tests.worker import load_function_app, worker
+from tests.support.sdk.wire import ASSISTANT, RUN, THREAD, Event, changed, framed, hello, page, run, said, searched
+from tests.support.service.processes import Proxy, eventually
+from tests.support.service.upstream import EVENTS, Answer, Asked, Upstream
+from tests.support.service.worker import load_function_app, worker
 
 TIMEOUT = 1
 KEY, OTHERS = "alice-0123456789", "bob-0123456789"

@@ -7,11 +7,11 @@ import pytest
 from assistants.local.azurite import Storage
 from assistants.state.store import RunKey
 from assistants.tools.registry import QUEUES
-from tests.attending import ScriptedModel, run_of
-from tests.conversation import RETRIEVAL, call
-from tests.inprocess import InProcess, in_process
 from tests.integration.test_searcher import SPIRES, ingested
-from tests.storage import queue_of
+from tests.support.sdk.conversation import RETRIEVAL, call
+from tests.support.service.attending import ScriptedModel, run_of
+from tests.support.service.inprocess import InProcess, in_process
+from tests.support.storage.stored import queue_of
 
 SEARCH: Any = {"type": "file_search"}
 FILES, NONE, EMPTY = "files", "no store", "an empty store"

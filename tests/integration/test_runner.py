@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from assistants.local.azurite import Azurite
-from tests.processes import Model, Process, eventually
-from tests.sdk import connect
-from tests.talk import ask, text_of
+from tests.support.sdk.client import connect
+from tests.support.sdk.talk import ask, text_of
+from tests.support.service.processes import Model, Process, eventually
 
 
 def runner(data: Path) -> Process:

@@ -8,11 +8,11 @@ import pytest
 
 from assistants.ingestion.items import INGEST
 from assistants.local.azurite import Storage
+from assistants.model.embedder import NoEmbedder
 from assistants.schema.errors import ApiError
-from assistants.search.embedder import NoEmbedder
 from assistants.search.searcher import Searcher
-from tests.attending import ScriptedModel, later, open_store
-from tests.inprocess import InProcess, in_process
+from tests.support.service.attending import ScriptedModel, later, open_store
+from tests.support.service.inprocess import InProcess, in_process
 
 SPIRES = "The spire of Strasbourg is 142 metres high."
 BREAD = "Sourdough bread needs flour, water and salt."

@@ -18,9 +18,9 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from assistants.local.azurite import Storage
 from assistants.storage.connection import MAX_READ
-from tests.imports import ROOT, imported
 from tests.simulation import clients
 from tests.simulation.storage import Account
+from tests.support.imports import ROOT, imported
 
 NOTHING = ("ResourceNotFoundError", 404)
 ODD = '"0x1"'

@@ -7,7 +7,7 @@ import pytest
 from assistants.local.azurite import Storage
 from assistants.settings import Settings
 from assistants.state.store import Store
-from tests.attending import open_store
+from tests.support.service.attending import open_store
 
 PROXIES = [name for each in ("http_proxy", "https_proxy", "all_proxy", "no_proxy") for name in (each, each.upper())]
 ELSEWHERE = (

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import ROOT, Service
-from tests.sdk import CLIENTS
+from tests.support.sdk.client import CLIENTS
+from tests.support.service.processes import ROOT, Service
 
 HERE = Path(__file__).parent
 VERSIONS = sorted(path.stem for path in HERE.glob("*.txt"))

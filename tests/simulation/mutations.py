@@ -9,13 +9,13 @@ from unittest import mock
 
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 
-from assistants.engine import creation, driver, ending, lifecycle, machine, publication, streaming
+from assistants.engine import creation, driver, ending, machine, publication, requests, streaming
 from assistants.engine.attendance import Attendance
-from assistants.engine.completion import Completion
 from assistants.engine.driver import Driver, call_server_tools
 from assistants.engine.hold import Hold
 from assistants.engine.items import WORK, LookAgain, run_key
 from assistants.engine.publication import publish
+from assistants.engine.turn.completion import Completion
 from assistants.schema.runs import RunStatus
 from assistants.state.purging import purge
 from assistants.state.runs import Look, RunRecord
@@ -265,7 +265,7 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(
         1,
         "a look at the run that locks the thread",
-        _all(_replaced(creation, "active_run", _nothing), _replaced(lifecycle, "active_run", _nothing)),
+        _all(_replaced(creation, "active_run", _nothing), _replaced(requests, "active_run", _nothing)),
     ),
     Mutation(1, "the condition of the commit", _blind(ThreadRecord)),
     Mutation(1, "settling a lost answer by reading again", _replaced(Documents, "_write", _unsettled), 263),
@@ -287,7 +287,7 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(
         2,
         "requests being a net",
-        _all(_replaced(lifecycle, "attended", _unattended), _replaced(streaming, "attended", _unattended)),
+        _all(_replaced(requests, "attended", _unattended), _replaced(streaming, "attended", _unattended)),
         238,
     ),
     Mutation(3, "heeding a live claim", _replaced(machine, "held", lambda run, now: False)),
@@ -320,7 +320,7 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(7, "the words with which a run fails", _replaced(machine, "end", _end_without_a_word)),
     Mutation(7, "the model's error", _replaced(Completion, "error", None)),
     Mutation(7, "failing a run that goes wrong again and again", _replaced(Attendance, "_fail", _nothing), 69),
-    Mutation(8, "an item for a run cancelled or answered", _replaced(lifecycle, "nudge", _nothing)),
+    Mutation(8, "an item for a run cancelled or answered", _replaced(requests, "nudge", _nothing)),
     Mutation(8, "the driver noticing a cancellation", _replaced(Driver, "_watch", _watched_for_expiry), 121),
     Mutation(9, "a purge item before a creation is cleared away", _replaced(creation, "delete_thread", purge), 2890),
     Mutation(9, "the purge item", _replaced(Queues, "send", _send_no_purge)),

@@ -10,10 +10,10 @@ from typing import Any
 
 from azure.core.exceptions import AzureError
 
-from assistants.api.service import Service
 from assistants.engine.attendance import Attendance
-from assistants.engine.endpoint import Model
 from assistants.engine.items import WORK
+from assistants.model.endpoint import Model
+from assistants.service import Service
 from assistants.settings import Settings
 from assistants.state.store import Store
 from assistants.storage.clock import Clock

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.imports import ROOT
 from tests.simulation.faults import Plan
 from tests.simulation.mutations import MUTATIONS
 from tests.simulation.world import World, simulate
+from tests.support.imports import ROOT
 
 SEEDS = range(700, 730)
 

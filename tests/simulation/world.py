@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from assistants.api import service
+from assistants import service
 from assistants.schema.assistants import CreateAssistant
 from assistants.schema.tools import AssistantTool
 from assistants.settings import Settings

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from assistants.settings import Settings
-from tests.settings_table import names
+from tests.unit.settings_table import names
 
 ReadSettings = Callable[[Mapping[str, str]], Settings]
 

@@ -5,8 +5,8 @@ import re
 import pytest
 import yaml
 
-from tests.processes import ROOT
-from tests.reference import DATA
+from tests.support.reference.document import DATA
+from tests.support.service.processes import ROOT
 
 ROWS = yaml.safe_load((DATA / "catalogue.yaml").read_text("utf-8"))
 TESTS = {

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from azure.core.credentials_async import AsyncTokenCredential
 
-from assistants.storage import connection
+from assistants import identity
 from assistants.storage.connection import NotConfigured, blob_service, queue_service
 from tests.unit.conftest import ReadSettings
 
@@ -41,7 +41,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Mapping[str, Any]]]
         return make
 
     for name in (DEFAULT, MANAGED):
-        monkeypatch.setattr(connection, name, making(name))
+        monkeypatch.setattr(identity, name, making(name))
     return found
 
 

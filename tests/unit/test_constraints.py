@@ -1,6 +1,6 @@
 """Every constraint of the reference: a request on the limit passes, and one beyond it is refused as catalogued.
 
-The cases are generated from the document and the supplement in `tests/data`; see `tests/constraints.py`.
+The cases are generated from the document and the supplement in `tests/data`; see `tests/unit/constraints.py`.
 """
 
 import asyncio
@@ -11,11 +11,11 @@ import httpx2
 import pytest
 
 from assistants.api.app import create_api
-from assistants.api.service import Service
 from assistants.schema.errors import ApiError
-from tests.constraints import Case, Cases, Sent
-from tests.reference import SUPPLEMENT, operations, reference
-from tests.routes import ROUTES
+from assistants.service import Service
+from tests.support.reference.document import SUPPLEMENT, operations, reference
+from tests.support.reference.routes import ROUTES
+from tests.unit.constraints import Case, Cases, Sent
 
 ALL = operations(reference())
 ABSENT = set(SUPPLEMENT["absent"])

@@ -16,9 +16,9 @@ from assistants.schema.messages import Message
 from assistants.schema.runs import Run
 from assistants.schema.steps import RunStep
 from assistants.schema.threads import Thread
-from tests.openapi import Document
-from tests.reference import reference
-from tests.wire import ASSISTANT, MESSAGE, RUN, changed, page
+from tests.support.reference.document import reference
+from tests.support.reference.openapi import Document
+from tests.support.sdk.wire import ASSISTANT, MESSAGE, RUN, changed, page
 
 MODELS: dict[str, Any] = {
     "Assistant": Assistant, "Thread": Thread, "Message": Message, "Run": Run, "RunStep": RunStep, "Deleted": Deleted,

@@ -12,7 +12,7 @@ from pypdf import PdfReader, PdfWriter
 
 from assistants.search import extraction
 from assistants.search.extraction import PLAIN, Invalid, Unsupported, extract
-from tests.pdf import pdf
+from tests.support.pdf import pdf
 
 GREETING = "Grüße from 東京"
 

@@ -22,9 +22,9 @@ from assistants.api.app import PREFIX, ROUTERS, UNDESCRIBED
 from assistants.api.models import router
 from assistants.schema.errors import malformed_json
 from assistants.settings import settings
-from tests.imports import ROOT
+from tests.support.imports import ROOT
+from tests.support.service.worker import load_function_app, worker
 from tests.unit.conftest import ReadSettings
-from tests.worker import load_function_app, worker
 
 HOST_METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 

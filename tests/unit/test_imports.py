@@ -3,7 +3,7 @@ import re
 import subprocess
 import sys
 
-from tests.imports import ROOT, imported, normalised, owners, reachable
+from tests.support.imports import ROOT, imported, normalised, owners, reachable
 
 APP = ROOT / "function_app.py"
 DEPLOYED = {"function_app": APP, **reachable(APP)}

@@ -1,7 +1,7 @@
 """A store's segments as files come and go."""
 
 from assistants.search.index import Index
-from tests.segments import file_of
+from tests.support.storage.segments import file_of
 
 
 def test_a_file_is_searched_once_it_is_there_and_in_its_version_only():

@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 from assistants.api.app import PREFIX, create_api
 from assistants.api.description import described
 from assistants.schema import assistants, errors, lists, messages, runs, steps, threads, uploads, vector_stores
-from tests.openapi import Document, differences, matches
-from tests.routes import ROUTES
+from tests.support.reference.openapi import Document, differences, matches
+from tests.support.reference.routes import ROUTES
 
 DATA = Path(__file__).parents[1] / "data"
 ALLOWED: dict[str, str] = yaml.safe_load((DATA / "openapi-differences.yaml").read_text(encoding="utf-8"))

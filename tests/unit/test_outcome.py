@@ -9,8 +9,8 @@ import pytest
 from openai._models import construct_type
 from openai.types.chat import ChatCompletionChunk
 
-from assistants.engine.completion import MAX_TEXT, Completion, last_error
-from assistants.engine.outcome import turn
+from assistants.engine.turn.completion import MAX_TEXT, Completion, last_error
+from assistants.engine.turn.outcome import turn
 from assistants.schema.runs import Usage
 from assistants.state.messages import put_record
 from assistants.state.runs import Finish, RunRecord, ToolCall, Turn

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from assistants.engine import prompt
-from assistants.engine.images import data_url
+from assistants.engine.turn import prompt
+from assistants.engine.turn.images import data_url
 from assistants.schema.messages import Message
 from assistants.state.runs import RunRecord, ToolCall, Turn
 from assistants.tools.file_search import FILE_SEARCH

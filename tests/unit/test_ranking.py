@@ -11,7 +11,7 @@ from assistants.search.chunking import Span
 from assistants.search.ranking import rank
 from assistants.search.segment import Segment, merged, segment
 from assistants.search.words import Words
-from tests.segments import file_of, found_in, vectors
+from tests.support.storage.segments import file_of, found_in, vectors
 
 APPLES, WINE, BREAD = "red apples are sweet", "red wine is dry", "bread needs salt and flour"
 

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from tests.settings_table import settings_table
+from tests.unit.settings_table import settings_table
 
 README = Path(__file__).parents[2] / "README.md"
 BEGIN, END = "<!-- settings -->\n", "<!-- /settings -->"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from assistants.engine import preparation
+from assistants.engine.turn import preparation
 from assistants.schema.errors import ApiError
 from assistants.schema.messages import CreateMessage
 from assistants.state import files

@@ -16,7 +16,7 @@ from assistants.schema.messages import CreateMessage, Message, ModifyMessage
 from assistants.schema.runs import CreateRun, CreateThreadAndRun, ModifyRun, Run, RunStatus, SubmitToolOutputs
 from assistants.schema.steps import RunStep
 from assistants.schema.threads import CreateThread, ModifyThread, Thread
-from tests.sdk import strict
+from tests.support.sdk.client import strict
 
 FUNCTION = {
     "type": "function",

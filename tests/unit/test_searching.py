@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from assistants.engine.completion import MAX_TEXT
+from assistants.engine.turn.completion import MAX_TEXT
 from assistants.schema.runs import MAX_OUTPUT
 from assistants.search.hits import Hit
 from assistants.state.citations import MAX_CITATIONS, citations

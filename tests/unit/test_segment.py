@@ -9,7 +9,7 @@ from assistants.search.chunking import chunk
 from assistants.search.chunks import decode, encode, texts
 from assistants.search.segment import Segment, merged, segment
 from assistants.search.words import Words
-from tests.segments import file_of, found_in, vectors
+from tests.support.storage.segments import file_of, found_in, vectors
 
 TEXT = " ".join(f"Größe {number % 7} of 東京 and 🦀 number{number}" for number in range(200))
 

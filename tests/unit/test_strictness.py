@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tests.sdk import strict_object
+from tests.support.sdk.client import strict_object
 
 THREAD: dict[str, Any] = {"id": "thread_1", "object": "thread", "created_at": 1, "metadata": {}, "tool_resources": {}}
 CALL: dict[str, Any] = {"id": "call_1", "type": "retrieval", "retrieval": {}}

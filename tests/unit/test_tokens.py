@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from assistants.engine import tokens
+from assistants.engine.turn import tokens
 from assistants.schema.runs import Usage
 from assistants.state.runs import RunRecord, Turn
 

@@ -12,7 +12,7 @@ from assistants.engine.machine import Event
 from assistants.schema.runs import LastError, RunStatus, Usage
 from assistants.state.runs import Finish, RunRecord, ToolCall, Turn, view
 from assistants.state.turns import message, message_id, steps
-from tests.sdk import strict
+from tests.support.sdk.client import strict
 
 CREATED, CLAIMED, SAID, PARKED, SUBMITTED, RESUMED, ENDED = 1000.9, 1001.9, 1002.9, 1003.9, 1020.9, 1030.9, 1040.9
 EXPIRES = CREATED + 600

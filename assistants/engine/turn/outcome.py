@@ -1,0 +1,75 @@
+"""What a call of the model comes to: a pure function from its completion to the turn that is recorded."""
+
+from collections.abc import Iterable, Sequence
+
+from assistants.engine.turn import tokens
+from assistants.engine.turn.completion import Completion
+from assistants.engine.turn.prompt import Prompt, tool_type
+from assistants.schema.messages import Message
+from assistants.state import citations
+from assistants.state.runs import Finish, RunRecord, ToolCall, Turn
+from assistants.storage.ids import derived
+
+_WHOLE = ("stop", "tool_calls")
+
+
+def turn(run: RunRecord, completion: Completion, started: float, ended: float, cut_off: Finish | None) -> Turn:
+    """The turn; one that was cut off keeps what it said, but its calls are never given out.
+
+    An answer with nothing in it is an empty message, not silence.
+    """
+    finish: Finish = cut_off or completion.finish or "stop"
+    made = [
+        call.model_copy(update={"arguments": _joined(part.arguments)})
+        for call, part in zip(calls(run, completion), completion.calls, strict=True)
+    ]
+    text = _joined(completion.texts) or None
+    refusal = _joined(completion.refusals) or None
+    if finish in _WHOLE:
+        finish = "tool_calls" if made else "stop"
+        if not made and not text and not refusal:
+            text = ""
+    return Turn(
+        started_at=started,
+        ended_at=ended,
+        finish=finish,
+        text=text,
+        refusal=refusal,
+        error=completion.error if finish == "failed" else None,
+        calls=made,
+        usage=completion.usage,
+    )
+
+
+def numbered(run: RunRecord, turn: Turn, thread: Sequence[Message]) -> Turn:
+    """The turn with numbers for its searches, which the marks of what they find begin with."""
+    parts = (part for message in thread for part in message.content)
+    said = (part["text"]["value"] for part in parts if part["type"] == "text")
+    return turn.model_copy(update={"calls": citations.numbered(run.turns, said, turn.calls)})
+
+
+def measured(turn: Turn, completion: Completion, prompt: Prompt) -> Turn:
+    """The turn with what it used, estimated where the endpoint did not report it and said something."""
+    used = completion.usage
+    if used is None and (completion.length or turn.finish in _WHOLE):
+        arguments = [call.arguments for call in turn.calls]
+        used = tokens.estimated_usage(prompt.tokens, [turn.text or "", turn.refusal or "", *arguments])
+    estimate = prompt.estimate if completion.usage else None
+    return turn.model_copy(update={"usage": used, "estimate": estimate, "dropped": prompt.dropped})
+
+
+def calls(run: RunRecord, completion: Completion) -> list[ToolCall]:
+    """The calls as far as they are known, without their arguments."""
+    found: dict[str, ToolCall] = {}
+    for number, part in enumerate(completion.calls):
+        # Some models send no ids, or the same id twice.
+        call_id, name = _joined([part.id]), _joined([part.name])
+        if not call_id or call_id in found:
+            call_id = derived("call_", run.id, len(run.turns), number)
+        found[call_id] = ToolCall(id=call_id, type=tool_type(run, name), name=name, arguments="")
+    return list(found.values())
+
+
+def _joined(parts: Iterable[str]) -> str:
+    """The parts as one text. Some models tear a character in two, and a half that stays alone cannot be stored."""
+    return "".join(parts).encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,150 @@
+"""`python -m tests.faults.soak`: simulated users, two processes that are killed, a model that fails.
+
+At the end every run has ended, every thread takes another message and another run, each model turn has left one
+message, all that users were told has happened, and no queue item and no blob is left over. It prints its counts, and
+what is not so.
+"""
+
+import argparse
+import asyncio
+import os
+import platform
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from assistants.local.azurite import Azurite
+from tests.faults.consistency import flaws, items, kept
+from tests.faults.users import Clients, Told, User, all_at_once
+from tests.support.service.processes import Instance, Model, eventually
+
+SETTINGS = {
+    "LOOK_AGAIN": "4", "CLAIM": "3", "RUN_LIFETIME": "20", "PURGE_AGAIN": "1", "PURGE_DELAY": "2", "LEASE": "5",
+    "RETRIEVAL_DELAY": "0.1", "MODEL_TIMEOUT": "3", "MODEL_RETRIES": "2",
+}  # fmt: skip
+
+SETTLED = 60.0
+"""Seconds after which the nets have ended every run and used up every item: RUN_LIFETIME, and some of the others."""
+
+BETWEEN_KILLS = (1.5, 5)
+"""Seconds that a process lives at least, and at most."""
+
+FAILURES: list[dict[str, Any]] = [
+    {"chance": 0.05, "status": 500},
+    {"chance": 0.05, "status": 429, "headers": {"Retry-After": "1"}},
+    {"chance": 0.05, "text": "It is sunny in Oslo today.", "cut_after": 4},
+    {"chance": 0.03, "text": "It is sunny in Oslo today.", "delay": 5},
+    {"chance": 0.2, "text": "It is sunny in Oslo today.", "chunk_delay": 0.2},
+]
+"""What the model does now and then; otherwise it calls the tools it is asked to call, and answers at once."""
+
+
+class Report(NamedTuple):
+    """What a soak has come to."""
+
+    counts: dict[str, int]
+    flaws: list[str]
+
+    def __str__(self) -> str:
+        return "\n".join([*(f"{number:7} {what}" for what, number in self.counts.items()), *self.flaws])
+
+
+def soak(users: int, seconds: float, seed: int) -> Report:
+    """Let users live for so long, then see what they have left behind.
+
+    Raises
+    ------
+    AssertionError
+        A user was answered otherwise than the contract has it, or waits in vain.
+    """
+    with ExitStack() as stack:
+        data = stack.enter_context(tempfile.TemporaryDirectory())
+        storage = stack.enter_context(Azurite(Path(data)))
+        model = stack.enter_context(Model())
+        instances = [stack.enter_context(Instance(storage.connection_string, model.url, **SETTINGS)) for _ in range(2)]
+        clients = Clients(instances, random.Random(f"{seed} clients"))
+        living = [User(clients, random.Random(f"{seed} user {number}")) for number in range(users)]
+
+        model.script(*({"times": -1, **failure} for failure in FAILURES))
+        kills = _lived(living, instances, seconds, seed)
+        model.forget()
+
+        eventually(lambda: not asyncio.run(kept(storage)).active, SETTLED)
+        ends = all_at_once([partial(_goes_on, user) for user in living])
+        eventually(lambda: not items(storage), SETTLED)
+        told, left = Told(), asyncio.run(kept(storage))
+        for user in living:
+            told.add(user.told)
+        counts = {"processes killed": kills, **_counted(told, instances)}
+        assert told.counts["streams with an error"] == 0
+        return Report(counts, [*(flaw for each in ends for flaw in each), *flaws(left, told)])
+
+
+def _lived(users: Sequence[User], instances: Sequence[Instance], seconds: float, seed: int) -> int:
+    """Let users live while processes are killed and started again; how often that happened."""
+    end, kills = time.monotonic() + seconds, Counter[Instance]()
+
+    def over() -> bool:
+        return time.monotonic() > end
+
+    def kill_again_and_again(instance: Instance, chance: random.Random) -> None:
+        while True:
+            time.sleep(chance.uniform(*BETWEEN_KILLS))
+            if over():
+                return
+            instance.kill()
+            kills[instance] += 1
+            instance.start()
+
+    killers = [
+        partial(kill_again_and_again, instance, random.Random(f"{seed} kills {number}"))
+        for number, instance in enumerate(instances)
+    ]
+    all_at_once([*killers, *(partial(user.live, over) for user in users)])
+    return kills.total()
+
+
+def _goes_on(user: User) -> list[str]:
+    """What is wrong with the user's threads: each is to take a message and a run."""
+    threads = sorted(user.told.threads - user.told.deleted)
+    ends = [(thread, user.turn(thread)) for thread in threads]
+    return [f"does not go on, but ended {end}: thread {thread}" for thread, end in ends if end != "completed"]
+
+
+def _counted(told: Told, instances: Sequence[Instance]) -> dict[str, int]:
+    lines = [line for instance in instances for line in instance.lines]
+    return {
+        "threads": len(told.threads),
+        "threads deleted": len(told.deleted),
+        "messages of users": len(told.messages),
+        "runs": len(told.runs),
+        "outputs handed in": len(told.outputs),
+        "claims lost": sum("another attendance has it now" in line for line in lines),
+        "items moved to a poison queue": sum(" moves to " in line for line in lines),
+        "seconds the slowest answer took": round(told.slowest),
+        **dict(sorted(told.counts.items())),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
+    parser.add_argument("--users", type=int, default=12)
+    parser.add_argument("--seconds", type=float, default=300)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    arguments = parser.parse_args()
+    print(f"seed {arguments.seed}, {arguments.users} users, {arguments.seconds:.0f} s")
+    print(f"Python {platform.python_version()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}", flush=True)
+    report = soak(arguments.users, arguments.seconds, arguments.seed)
+    print(report)
+    return 1 if report.flaws else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

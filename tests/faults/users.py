@@ -1,0 +1,255 @@
+"""Simulated users: threads, messages and runs of all kinds, whatever the service and its storage go through.
+
+A user tries again what failed in a way that may pass: a 503, after as long as it says, and a connection that broke.
+Anything else that is not as the contract has it ends the user with an exception.
+"""
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import httpx2
+import openai
+from openai import OpenAI, Stream
+from openai.types.beta.threads import Run
+
+from tests.support.sdk.client import connect
+from tests.support.sdk.conversation import RETRIEVAL, WEATHER, unique
+from tests.support.service.processes import Process
+
+A = TypeVar("A")
+
+SILENCE = 60.0
+"""Seconds after which a request without an answer counts as never answered."""
+
+PATIENCE = 120.0
+"""Seconds within which everything is done at last, and every run ends."""
+
+WHAT_TO_SAY = {
+    "text": "Is it sunny?",
+    "function": "Get weather city=Oslo.",
+    "retrieval": "Use retrieval.",
+    "mixed": "Get weather city=Oslo, and use retrieval.",
+}
+HOW = ("left alone", "streamed", "cancelled", "deleted")
+OVER = ("completed", "incomplete", "failed", "cancelled", "expired")
+
+
+@dataclass
+class Told:
+    """What a user was told has happened, and so must have."""
+
+    threads: set[str] = field(default_factory=set)
+    deleted: set[str] = field(default_factory=set)
+    messages: dict[str, str] = field(default_factory=dict)
+    """The thread of each message."""
+    runs: dict[str, str] = field(default_factory=dict)
+    """The thread of each run."""
+    outputs: dict[tuple[str, str], str] = field(default_factory=dict)
+    """By run and call."""
+    counts: Counter[str] = field(default_factory=Counter)
+    slowest: float = 0
+    """Seconds that an answer took at most."""
+
+    def add(self, other: "Told") -> None:
+        self.threads |= other.threads
+        self.deleted |= other.deleted
+        self.messages |= other.messages
+        self.runs |= other.runs
+        self.outputs |= other.outputs
+        self.counts += other.counts
+        self.slowest = max(self.slowest, other.slowest)
+
+
+class User:
+    """One of them.
+
+    Parameters
+    ----------
+    client
+        Gives the SDK to be used next: at any of the processes.
+    """
+
+    def __init__(self, client: Callable[[], OpenAI], chance: random.Random) -> None:
+        self._client = client
+        self._chance = chance
+        self._assistant = ""
+        self.told = Told()
+
+    def live(self, over: Callable[[], bool]) -> None:
+        """Have one conversation after the other, in a thread each."""
+        while not over():
+            thread_id = self.new_thread()
+            for _ in range(self._chance.randint(1, 3)):
+                what, how = self._chance.choice(list(WHAT_TO_SAY)), self._chance.choice(HOW)
+                self.turn(thread_id, what, how)
+                if thread_id in self.told.deleted:
+                    break
+
+    def new_thread(self) -> str:
+        thread = self._do(lambda client: client.beta.threads.create())
+        self.told.threads.add(thread.id)
+        return thread.id
+
+    def turn(self, thread_id: str, what: str = "text", how: str = "left alone") -> str | None:
+        """Say something and have a run on it; the state in which it ended, unless its thread was deleted."""
+        if not self._assistant:
+            tools = [WEATHER, RETRIEVAL]
+            self._assistant = self._do(lambda client: client.beta.assistants.create(model="demo", tools=tools)).id
+        said = unique(WHAT_TO_SAY[what])
+        message = self._do(lambda client: client.beta.threads.messages.create(thread_id, role="user", content=said))
+        self.told.messages[message.id] = thread_id
+        run = self._start(thread_id, streamed=how == "streamed")
+        self.told.runs[run.id] = thread_id
+        self.told.counts[f"runs {how}"] += 1
+        if how in {"cancelled", "deleted"}:
+            time.sleep(self._chance.uniform(0, 0.5))
+        if how == "deleted":
+            self._delete(thread_id)
+            return None
+        if how == "cancelled":
+            run = self._cancel(run)
+        return self._follow(run, streamed=how == "streamed")
+
+    def _start(self, thread_id: str, streamed: bool) -> Run:
+        def adopted(error: openai.APIStatusError) -> Run:
+            assert f"Thread {thread_id} already has an active run" in str(error)
+            return self._newest(thread_id)
+
+        started = self._do(
+            lambda client: client.beta.threads.runs.create(thread_id, assistant_id=self._assistant, stream=streamed),
+            adopted,
+        )
+        if isinstance(started, Run):
+            return started
+        return self._listen(started) or self._newest(thread_id)
+
+    def _newest(self, thread_id: str) -> Run:
+        return self._do(lambda client: client.beta.threads.runs.list(thread_id, limit=1)).data[0]
+
+    def _follow(self, run: Run, streamed: bool) -> str:
+        """Look after a run until it is over, and hand in what it asks for."""
+        deadline = time.monotonic() + PATIENCE
+        while run.status not in OVER:
+            assert time.monotonic() < deadline, f"run {run.id} is stuck: {run.status}"
+            if run.status == "requires_action":
+                self._submit(run, streamed)
+            time.sleep(self._chance.uniform(0.05, 0.2))
+            run = self._current(run)
+        self.told.counts[f"runs {run.status}"] += 1
+        return run.status
+
+    def _submit(self, run: Run, streamed: bool) -> None:
+        assert run.required_action is not None
+        calls = run.required_action.submit_tool_outputs.tool_calls
+        outputs: Any = [{"tool_call_id": call.id, "output": unique("sunny")} for call in calls]
+        taken = self._do(
+            lambda client: client.beta.threads.runs.submit_tool_outputs(
+                run.id, thread_id=run.thread_id, tool_outputs=outputs, stream=streamed
+            ),
+            lambda _: None,  # it was taken the time before
+            refusal='Runs in status "expired" do not accept tool outputs.',
+        )
+        if taken is None:
+            return
+        self.told.outputs |= {(run.id, each["tool_call_id"]): each["output"] for each in outputs}
+        if not isinstance(taken, Run):
+            self._listen(taken)
+
+    def _current(self, run: Run) -> Run:
+        return self._do(lambda client: client.beta.threads.runs.retrieve(run.id, thread_id=run.thread_id))
+
+    def _cancel(self, run: Run) -> Run:
+        return self._do(
+            lambda client: client.beta.threads.runs.cancel(run.id, thread_id=run.thread_id),
+            lambda _: self._current(run),
+            refusal="Cannot cancel run with status",
+        )
+
+    def _delete(self, thread_id: str) -> None:
+        self._do(lambda client: client.beta.threads.delete(thread_id), lambda _: None)
+        self.told.deleted.add(thread_id)
+
+    def _listen(self, stream: Stream[Any]) -> Run | None:
+        """Read a stream as far as it goes; the run as it was told of last."""
+        run: Run | None = None
+        error = False
+        try:
+            with stream:
+                for event in stream:
+                    error = error or event.event == "error"  # which the SDK does not raise
+                    if isinstance(event.data, Run):
+                        run = event.data
+        except (httpx2.TransportError, openai.APIConnectionError):
+            self.told.counts["streams broken off"] += 1
+            return run
+        if error:
+            self.told.counts["streams with an error"] += 1
+        else:
+            assert run is not None
+            assert run.status in (*OVER, "requires_action"), run.status
+            self.told.counts["streams told to the end"] += 1
+        return run
+
+    def _do(
+        self,
+        act: Callable[[OpenAI], A],
+        settle: Callable[[openai.APIStatusError], A] | None = None,
+        refusal: str | None = None,
+    ) -> A:
+        """Try until it is done.
+
+        After a failure it may have been done all the same: when another try is refused then, `settle` makes a result of
+        that, and of a 400 that says `refusal` in any case.
+        """
+        deadline, failed = time.monotonic() + PATIENCE, False
+        while True:
+            begun = time.monotonic()
+            try:
+                return act(self._client())
+            except openai.APITimeoutError as error:
+                raise AssertionError(f"silence: {error.request.method} {error.request.url}") from error
+            except openai.APIConnectionError:
+                self.told.counts["connections broken"] += 1
+                pause = 0.2
+            except openai.InternalServerError as error:
+                self.told.counts[f"requests answered with {error.status_code}"] += 1
+                pause = float(error.response.headers["retry-after"])
+            except openai.APIStatusError as error:
+                refused = refusal is not None and error.status_code == 400 and refusal in str(error)
+                if settle is None or not (failed or refused):
+                    raise
+                return settle(error)
+            finally:
+                self.told.slowest = max(self.told.slowest, time.monotonic() - begun)
+            failed = True
+            assert time.monotonic() < deadline, "not done in time"
+            time.sleep(pause)
+
+
+class Clients:
+    """The SDK at processes that come and go, at any one of them each time."""
+
+    def __init__(self, processes: Sequence[Process], chance: random.Random) -> None:
+        self._processes = processes
+        self._chance = chance
+        self._known: dict[str, OpenAI] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self) -> OpenAI:
+        url = self._chance.choice(self._processes).url
+        with self._lock:
+            if url not in self._known:
+                self._known[url] = connect(url).with_options(timeout=SILENCE)
+            return self._known[url]
+
+
+def all_at_once(acts: Sequence[Callable[[], A]]) -> list[A]:
+    """What each act returns, each done in a thread of its own; an exception is raised when all have ended."""
+    with ThreadPoolExecutor(len(acts) or 1) as pool:
+        return [each.result() for each in [pool.submit(act) for act in acts]]

@@ -1,0 +1,69 @@
+"""What source files import, read without running them."""
+
+import ast
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+OURS = "assistants"
+
+
+def imported(source: Path) -> Iterator[str]:
+    """The modules that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module is not None, f"{source} imports relatively"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names if _source(f"{node.module}.{alias.name}"))
+
+
+def reachable(start: Path) -> dict[str, Path]:
+    """Our own modules that a file imports, those that they import, and so on."""
+    found: dict[str, Path] = {}
+    waiting = [start]
+    while waiting:
+        for module in imported(waiting.pop()):
+            source = _source(module)
+            if source is not None and module not in found:
+                found[module] = source
+                waiting.append(source)
+    return found
+
+
+def owners(modules: Iterable[str]) -> dict[str, Distribution]:
+    """The distributions that modules which are not ours come from, by their normalised names.
+
+    Raises
+    ------
+    KeyError
+        A module comes from none that is installed.
+    """
+    found = [_installed()[module] for module in modules]
+    return {normalised(owner.metadata["Name"]): owner for owner in found}
+
+
+def normalised(name: str) -> str:
+    return name.lower().replace("_", "-").replace(".", "-")
+
+
+@cache
+def _installed() -> dict[str, Distribution]:
+    """Every module that is installed here; `packages_distributions` cannot tell who owns which part of `azure`."""
+    return {
+        ".".join(file.with_suffix("").parts).removesuffix(".__init__"): owner
+        for owner in distributions()
+        for file in owner.files or ()
+        if file.suffix == ".py"
+    }
+
+
+def _source(module: str) -> Path | None:
+    """The file of one of our modules."""
+    if module.partition(".")[0] != OURS:
+        return None
+    path = ROOT.joinpath(*module.split("."))
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)

@@ -1,0 +1,65 @@
+"""The whole service in this process: the application over real storage, a scripted model, items attended by hand."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Generic, TypeVar
+
+import httpx2
+from azure.storage.queue import BinaryBase64DecodePolicy
+from fastapi import FastAPI
+from openai import AsyncOpenAI
+
+from assistants import service as services
+from assistants.api.app import create_api
+from assistants.engine.items import WORK
+from assistants.ingestion.items import INGEST
+from assistants.local.azurite import Storage
+from assistants.model.embedder import Embedder, NoEmbedder
+from assistants.model.endpoint import Model
+from assistants.service import Service
+from assistants.storage.connection import MakeTransport
+from assistants.storage.transport import Transport
+from tests.support.service.attending import open_store
+
+M = TypeVar("M", bound=Model)
+
+
+class InProcess(Generic[M]):
+    """The service and the SDK that talks to it, both in the running event loop."""
+
+    def __init__(self, service: Service, model: M, api: FastAPI, client: AsyncOpenAI) -> None:
+        self.store, self.model, self.api, self.client = service.store, model, api, client
+        self.attendance, self.ingestion, self.searcher = service.attendance, service.ingestion, service.searcher
+
+    async def attend(self, queue: str = WORK) -> None:
+        """Receive the queue's next item, attend to it, and delete it, as the Functions host does."""
+        client = self.store.services[1].get_queue_client(queue, message_decode_policy=BinaryBase64DecodePolicy())
+        item: Any = await client.receive_message(visibility_timeout=600)
+        assert item is not None, f"the queue {queue} is empty"
+        handlers = {WORK: self.attendance.work, INGEST: self.ingestion.ingest}
+        await handlers.get(queue, self.attendance.tool)(item.content)
+        await client.delete_message(item.id, item.pop_receipt)
+
+
+@asynccontextmanager
+async def in_process(
+    storage: Storage,
+    model: M,
+    embedder: Embedder | None = None,
+    transport: MakeTransport = Transport,
+    /,
+    **settings: str,
+) -> AsyncIterator[InProcess[M]]:
+    """The service with these settings, and no others; `transport` makes what sends its requests to storage."""
+    store, api = open_store(storage, transport, **settings), create_api()
+    api.state.loopback = True
+    http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=api))
+    client = AsyncOpenAI(base_url="http://localhost/v1", api_key="unused", max_retries=0, http_client=http)
+    service = Service.over(store, model, embedder or NoEmbedder())  # type: ignore[reportArgumentType]
+    services._services[asyncio.get_running_loop()] = service
+    try:
+        yield InProcess(service, model, api, client)
+    finally:
+        await client.close()
+        await services.close_service()

@@ -1,0 +1,366 @@
+"""How a run is told, where no service can be made to do it at will: in pieces, late, twice, or from outside."""
+
+from typing import Any
+
+import pytest
+from openai.lib.streaming._assistants import accumulate_event
+from openai.types.beta import assistant_stream_event as events
+from openai.types.beta.threads import Message
+
+from assistants.engine import machine
+from assistants.engine.events import Narrator
+from assistants.engine.machine import Event
+from assistants.engine.turn.completion import Completion, PartialCall
+from assistants.schema.base import Object
+from assistants.schema.runs import LastError
+from assistants.state.runs import Finish, Found, RunRecord, ToolCall, Turn
+from assistants.state.turns import message
+from tests.support.sdk.events import CALLS_BEGIN, MESSAGE_BEGINS, MESSAGE_ENDS
+
+NOW = 1000.0
+ERROR = LastError(code="server_error", message="Broke.")
+WEATHER = ToolCall(id="call_w", name="get_weather", arguments='{"city":"Oslo"}')
+TIME = ToolCall(id="call_t", name="get_time", arguments="")
+LOOK_UP = ToolCall(id="call_r", type="retrieval", name="retrieval", arguments="{}")
+
+
+class Ear:
+    """A narrator that tells of a run, and what it told since one last asked."""
+
+    def __init__(self, run: RunRecord, content: bool = False) -> None:
+        self._told: list[tuple[str, Any]] = []
+        self.narrator = Narrator(self._emit, content)
+        self.narrator.begin(run)
+        self.narrator.see(run)
+        self.names()
+
+    def hears(self, run: RunRecord, *texts: str, calls: tuple[PartialCall, ...] = ()) -> list[str]:
+        """The names of the events when the model has said so much."""
+        self.narrator.hear(run, Completion(texts=list(texts), calls=list(calls)), NOW)
+        return self.names()
+
+    def sees(self, run: RunRecord) -> list[str]:
+        self.narrator.see(run)
+        return self.names()
+
+    def hearing(self, run: RunRecord, *texts: str) -> list[tuple[str, Any]]:
+        """The events when the model has said so much."""
+        self.hears(run, *texts)
+        return self._last
+
+    def seeing(self, run: RunRecord) -> list[tuple[str, Any]]:
+        """The events when the run is seen."""
+        self.sees(run)
+        return self._last
+
+    def names(self) -> list[str]:
+        self._last, self._told = self._told, []
+        return [name for name, _ in self._last]
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        """The tool calls in the deltas last asked for."""
+        told = [data["delta"]["step_details"]["tool_calls"] for name, data in self._last if name.endswith("step.delta")]
+        return [call for calls in told for call in calls]
+
+    @property
+    def content(self) -> list[dict[str, Any]]:
+        """The content parts in the deltas last asked for."""
+        return [data["delta"]["content"][0] for name, data in self._last if name == "thread.message.delta"]
+
+    @property
+    def text(self) -> str:
+        """The text in the deltas last asked for."""
+        return "".join(part["text"]["value"] for part in self.content)
+
+    def _emit(self, name: str, data: Object | dict[str, Any]) -> None:
+        self._told.append((name, data))
+
+
+def begun() -> RunRecord:
+    """A run that is being driven."""
+    run = RunRecord(
+        id="run_1", thread_id="thread_1", assistant_id="asst_1", model="demo", created_at=NOW, entered_at=NOW,
+        touched_at=NOW, expires_at=NOW + 600,
+    )  # fmt: skip
+    return machine.born_claimed(run, "token", NOW, 30, [0])
+
+
+def recorded(run: RunRecord, *calls: ToolCall, text: str | None = None, finish: Finish = "stop") -> RunRecord:
+    turn = Turn(started_at=NOW, ended_at=NOW, finish=finish, text=text, calls=list(calls))
+    return machine.record(run, turn, NOW)
+
+
+def parked(run: RunRecord, stay: bool = False) -> RunRecord:
+    waiting = machine.park(run, NOW, None, stay)
+    assert waiting is not None
+    return waiting
+
+
+def ended(run: RunRecord, event: Event) -> RunRecord:
+    over = machine.end(run, event, NOW, ERROR if event is Event.FAIL else None)
+    assert over is not None
+    return over
+
+
+def part(index: int, *arguments: str, call_id: str = "call_w", name: str = "get_weather") -> PartialCall:
+    return PartialCall(index, call_id, name, list(arguments))
+
+
+class TestText:
+    def test_only_what_is_new_is_told(self):
+        run = begun()
+        ear = Ear(run)
+        assert ear.hears(run, "One") == [*MESSAGE_BEGINS, "thread.message.delta"]
+        assert ear.hears(run, "One") == []
+        assert ear.hears(run, "One", " two", " three") == ["thread.message.delta"]
+        assert ear.text == " two three"
+
+    def test_what_was_recorded_but_never_heard_is_told_before_the_message_is_completed(self):
+        run = begun()
+        ear = Ear(run)
+        ear.hears(run, "One")
+        assert ear.sees(recorded(run, text="One two")) == ["thread.message.delta", *MESSAGE_ENDS]
+        assert ear.text == " two"
+
+    def test_a_message_is_told_once_however_often_it_is_seen(self):
+        run = begun()
+        ear = Ear(run)
+        said = recorded(run, text="One")
+        assert ear.sees(said) == [*MESSAGE_BEGINS, "thread.message.delta", *MESSAGE_ENDS]
+        assert ear.sees(said) == []
+        assert ear.sees(ended(said, Event.COMPLETE)) == ["thread.run.completed"]
+
+    def test_another_text_than_was_heard_is_left_to_the_completed_message(self):
+        """Another driver has taken the run over and asked the model anew."""
+        run = begun()
+        ear = Ear(run)
+        ear.hears(run, "One")
+        assert ear.sees(recorded(run, text="Two")) == MESSAGE_ENDS
+
+    def test_half_a_character_waits_for_its_other_half(self):
+        run = begun()
+        ear = Ear(run)
+        assert ear.hears(run, "\ud83d") == []
+        assert ear.hears(run, "\ud83d", "\ude00!") == [*MESSAGE_BEGINS, "thread.message.delta"]
+        assert ear.text == "😀!"
+
+
+class TestCalls:
+    def test_a_call_is_told_when_its_name_is_whole(self):
+        run = begun()
+        ear = Ear(run)
+        assert ear.hears(run, calls=(part(0, name="get_"),)) == CALLS_BEGIN
+        assert ear.hears(run, calls=(part(0, "{"),)) == ["thread.run.step.delta"] * 2
+        assert ear.calls == [
+            {
+                "index": 0, "id": "call_w", "type": "function",
+                "function": {"name": "get_weather", "arguments": "", "output": None},
+            },
+            {"index": 0, "type": "function", "function": {"arguments": "{"}},
+        ]  # fmt: skip
+
+    def test_a_call_without_arguments_is_told_when_the_next_one_begins_or_the_turn_ends(self):
+        run = begun()
+        ear = Ear(run)
+        first, second = part(0, call_id="call_1", name="get_time"), part(1, call_id="call_t", name="get_time")
+        ear.hears(run, calls=(first,))
+        ear.hears(run, calls=(first, second))
+        assert [call["id"] for call in ear.calls] == ["call_1"]
+        known = TIME.model_copy(update={"id": "call_1"})
+        assert ear.sees(recorded(run, known, TIME, finish="tool_calls")) == ["thread.run.step.delta"]
+        assert [(call["index"], call["id"]) for call in ear.calls] == [(1, "call_t")]
+
+    def test_after_a_text_they_are_told_when_the_message_is_completed(self):
+        run = begun()
+        ear = Ear(run)
+        ear.hears(run, "Let me see.")
+        assert ear.hears(run, "Let me see.", calls=(part(0, '{"city":'),)) == []
+        said = recorded(run, WEATHER, text="Let me see.", finish="tool_calls")
+        assert ear.sees(said) == [*MESSAGE_ENDS, *CALLS_BEGIN, *["thread.run.step.delta"] * 2]
+        assert ear.calls[1]["function"]["arguments"] == WEATHER.arguments
+
+    def test_the_rest_of_the_arguments_is_told_when_the_turn_is_recorded(self):
+        run = begun()
+        ear = Ear(run)
+        ear.hears(run, calls=(part(0, '{"city":'),))
+        assert ear.sees(recorded(run, WEATHER, finish="tool_calls")) == ["thread.run.step.delta"]
+        assert ear.calls == [{"index": 0, "type": "function", "function": {"arguments": '"Oslo"}'}}]
+
+    def test_of_a_server_tool_neither_name_nor_arguments_are_told(self):
+        run = begun()
+        ear = Ear(run)
+        assert ear.sees(recorded(run, LOOK_UP, finish="tool_calls")) == [*CALLS_BEGIN, "thread.run.step.delta"]
+        assert ear.calls == [{"index": 0, "id": "call_r", "type": "retrieval", "retrieval": {}}]
+
+    def test_calls_that_were_cut_off_fail_with_their_run(self):
+        run = begun()
+        ear = Ear(run)
+        ear.hears(run, calls=(part(0, '{"city":'),))
+        cut = recorded(run, WEATHER, finish="failed")
+        ear.sees(cut)
+        assert ear.sees(ended(cut, Event.FAIL)) == ["thread.run.step.failed", "thread.run.failed"]
+
+
+def searched(content: bool = False) -> "tuple[Ear, RunRecord]":
+    """A run that has found something in two files, and what it told."""
+    run = begun()
+    ear = Ear(run, content)
+    call = ToolCall(id="call_s", type="file_search", name="file_search", arguments="{}", number=2)
+    waiting = parked(recorded(run, call, finish="tool_calls"), stay=True)
+    ear.sees(waiting)
+    found = [
+        Found(file_id=f"file-{place}", file_name="a.txt", score=0.5, start=place * 10, end=place * 10 + 9)
+        for place in range(2)
+    ]
+    answered = machine.answer(waiting, "call_s", "In Paris. In Rome. ", NOW, found)
+    assert answered is not None
+    return ear, answered
+
+
+class TestCitations:
+    """What the SDK makes of the deltas is the message, wherever the model's text is torn."""
+
+    TEXT = "😀 In Paris【2:0†a.txt】【9:9†b】, and 【2:1†source】 in Rome【2:0†a"
+
+    @pytest.mark.parametrize("at", range(len(TEXT) + 1))
+    @pytest.mark.parametrize("finish", ["stop", "cancelled"])
+    def test_the_deltas_make_the_message(self, at: int, finish: Finish):
+        ear, run = searched()
+        ear.sees(run)
+        told = [*ear.hearing(run, self.TEXT[:at]), *ear.hearing(run, self.TEXT[:at], self.TEXT[at:])]
+        said = recorded(run, text=self.TEXT, finish=finish)
+        told += ear.seeing(said)
+        assert accumulated(told) == content_of(said)
+
+    def test_letter_by_letter(self):
+        ear, run = searched()
+        ear.sees(run)
+        told = [event for end in range(len(self.TEXT) + 1) for event in ear.hearing(run, *self.TEXT[:end])]
+        said = recorded(run, text=self.TEXT)
+        assert accumulated([*told, *ear.seeing(said)]) == content_of(said)
+
+    def test_a_mark_is_a_delta_of_its_own_with_its_annotation(self):
+        ear, run = searched()
+        ear.sees(run)
+        ear.hears(run, "In Paris", "【2:0†a.t", "xt】.")
+        assert ear.content == [
+            {"index": 0, "type": "text", "text": {"value": "In Paris", "annotations": []}},
+            {
+                "index": 0, "type": "text",
+                "text": {
+                    "value": "【2:0†a.txt】",
+                    "annotations": [
+                        {
+                            "index": 0, "type": "file_citation", "text": "【2:0†a.txt】",
+                            "start_index": 8, "end_index": 19,
+                            "file_citation": {"file_id": "file-0", "quote": "In Paris."},
+                        }
+                    ],
+                },
+            },
+            {"index": 0, "type": "text", "text": {"value": "."}},
+        ]  # fmt: skip
+
+    def test_a_mark_that_is_begun_waits_and_with_it_the_calls_after_the_message(self):
+        ear, run = searched()
+        ear.sees(run)
+        assert ear.hears(run, "【2") == MESSAGE_BEGINS
+        assert ear.hears(run, "【2", calls=(part(0, "{"),)) == []
+        said = recorded(run, WEATHER, text="【2", finish="tool_calls")
+        assert ear.sees(said)[:3] == ["thread.message.delta", *MESSAGE_ENDS]
+
+    def test_a_mark_that_is_begun_is_told_before_a_refusal(self):
+        ear, run = searched()
+        ear.sees(run)
+        ear.narrator.hear(run, Completion(texts=["【2"], refusals=["No."]), NOW)
+        ear.names()
+        assert [part["index"] for part in ear.content] == [0, 1]
+
+    @pytest.mark.parametrize("content", [False, True])
+    def test_the_step_of_a_search_shows_what_it_found_and_the_texts_if_they_are_asked_for(self, content: bool):
+        ear, run = searched(content)
+        (event,) = [data for name, data in ear.seeing(run) if name == "thread.run.step.completed"]
+        (call,) = event.model_dump()["step_details"]["tool_calls"]
+        texts = [{"content": [{"type": "text", "text": text}]} for text in ("In Paris.", "In Rome. ")]
+        assert call == {
+            "id": "call_s",
+            "type": "file_search",
+            "file_search": {
+                "ranking_options": {"ranker": "default_2024_08_21", "score_threshold": 0.0},
+                "results": [
+                    {"file_id": f"file-{place}", "file_name": "a.txt", "score": 0.5} | (texts[place] if content else {})
+                    for place in range(2)
+                ],
+            },
+        }
+
+
+def accumulated(told: list[tuple[str, Any]]) -> list[Any]:
+    """The content that the SDK makes of a message's deltas."""
+    snapshot: Message | None = None
+    for name, data in told:
+        if name == "thread.message.created":
+            event: Any = events.ThreadMessageCreated(event=name, data=Message.model_validate(data.model_dump()))
+        elif name == "thread.message.delta":
+            event = events.ThreadMessageDelta.model_validate({"event": name, "data": data})
+        else:
+            continue
+        snapshot, _ = accumulate_event(event=event, current_message_snapshot=snapshot)
+    assert snapshot is not None
+    return without_index(snapshot.model_dump(mode="json", exclude_unset=True)["content"])
+
+
+def content_of(run: RunRecord) -> list[Any]:
+    """The content of the message that a run said last."""
+    said = message(run, len(run.turns) - 1)
+    assert said is not None
+    return said.model_dump(mode="json")["content"]
+
+
+def without_index(node: Any) -> Any:
+    if isinstance(node, list):
+        return [without_index(each) for each in node]
+    return {k: without_index(v) for k, v in node.items() if k != "index"} if isinstance(node, dict) else node
+
+
+class TestFromOutside:
+    """Whoever follows a run that another process drives sees some of its states, and tells all of them."""
+
+    def test_a_run_that_was_driven_elsewhere_all_the_way(self):
+        run = begun()
+        ear = Ear(run)
+        said = recorded(run, LOOK_UP, text="Let me see.", finish="tool_calls")
+        waiting = parked(said, stay=True)
+        answered = machine.answer(waiting, "call_r", "Oslo", NOW)
+        assert answered is not None
+        assert ear.sees(ended(recorded(answered, text="In Oslo."), Event.COMPLETE)) == [
+            *MESSAGE_BEGINS, "thread.message.delta", *MESSAGE_ENDS,
+            *CALLS_BEGIN, "thread.run.step.delta", "thread.run.step.completed",
+            *MESSAGE_BEGINS, "thread.message.delta", *MESSAGE_ENDS,
+            "thread.run.completed",
+        ]  # fmt: skip
+
+    def test_a_run_that_was_cancelled_in_between(self):
+        run = begun()
+        ear = Ear(run)
+        ear.hears(run, "One")
+        stopping = machine.cancel(run, NOW)
+        assert stopping is not None
+        assert ear.sees(stopping) == ["thread.run.cancelling"]
+        cut = recorded(stopping, text="One two", finish="cancelled")
+        assert ear.sees(ended(cut, Event.STOP)) == [
+            "thread.message.delta", "thread.message.incomplete", "thread.run.step.cancelled", "thread.run.cancelled",
+        ]  # fmt: skip
+
+    def test_what_was_told_before_the_outputs_came_is_not_told_again(self):
+        waiting = parked(recorded(begun(), WEATHER, text="Let me see.", finish="tool_calls"))
+        ear = Ear(begun())
+        ear.narrator.take_up(waiting)
+        assert ear.sees(waiting) == []
+        resumed = machine.submit(waiting, {"call_w": "snow"}, NOW)
+        assert resumed is not None
+        assert ear.sees(resumed) == ["thread.run.step.completed", "thread.run.queued"]
+        claimed = machine.claim(resumed, "token", NOW, 30, [0])
+        assert claimed is not None
+        assert ear.sees(claimed) == ["thread.run.in_progress"]
