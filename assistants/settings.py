@@ -2,11 +2,10 @@
 
 import re
 from functools import cached_property, lru_cache
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from typing_extensions import Self
 
 PROJECT = "[A-Za-z0-9_-]{1,63}"
 """The pattern of a project's name."""

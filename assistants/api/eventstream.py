@@ -70,7 +70,7 @@ class Channel:
 
     async def _news_within(self, seconds: float) -> bool:
         self._news.clear()
-        with suppress(asyncio.TimeoutError):
+        with suppress(TimeoutError):
             return await asyncio.wait_for(self._news.wait(), seconds)
         return False
 

@@ -56,7 +56,7 @@ async def ingest(service: InProcess) -> None:
 async def waits(service: InProcess, key: RunKey) -> "asyncio.Task[None]":
     """The handlers of a run that does not ask its model yet."""
     driver = asyncio.create_task(attend(service, service.store, key))
-    with pytest.raises(asyncio.TimeoutError):
+    with pytest.raises(TimeoutError):
         await asyncio.wait_for(service.model.asked.wait(), 0.8)
     assert (await run_of(service.store, key)).status == "in_progress"
     return driver
@@ -78,7 +78,7 @@ async def test_a_stream_waits_too(service: InProcess):
     thread: Any = await attaching(service)
     create = service.client.beta.threads.create_and_run
     streaming = asyncio.create_task(create(assistant_id=made.id, thread=thread, stream=True))
-    with pytest.raises(asyncio.TimeoutError):
+    with pytest.raises(TimeoutError):
         await asyncio.wait_for(service.model.asked.wait(), 0.8)
     await ingest(service)
     told = [event.event async for event in await streaming]
