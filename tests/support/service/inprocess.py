@@ -30,14 +30,14 @@ class InProcess(Generic[M]):
     def __init__(self, service: Service, model: M, api: FastAPI, client: AsyncOpenAI) -> None:
         self.store, self.model, self.api, self.client = service.store, model, api, client
         self.worker, self.tool_calls = service.worker, service.tool_calls
-        self.ingestion, self.searcher, self._queues = service.ingestion, service.searcher, service.queues
+        self.ingestion, self.searcher, self.queues = service.ingestion, service.searcher, service.queues
 
     async def attend(self, queue: str = WORK) -> None:
         """Receive the queue's next item, attend to it, and delete it, as the Functions host does."""
         client = self.store.services[1].get_queue_client(queue, message_decode_policy=BinaryBase64DecodePolicy())
         item: Any = await client.receive_message(visibility_timeout=600)
         assert item is not None, f"the queue {queue} is empty"
-        await self._queues[queue].handle(item.content)
+        await self.queues[queue].handle(item.content)
         await client.delete_message(item.id, item.pop_receipt)
 
 
