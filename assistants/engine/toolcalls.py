@@ -75,7 +75,7 @@ class ToolCalls:
         try:
             item = Call.model_validate_json(content)
         except ValueError:
-            log.error("dropped an unreadable item of a tool's queue")
+            log.error("dropped an item of a tool's queue that cannot be read")
             return
         key = run_key(item)
         document = await self._store.runs.read(key.name)

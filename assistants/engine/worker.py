@@ -119,7 +119,7 @@ class Worker:
         try:
             item = work_item.validate_json(content)
         except ValueError:
-            log.error("dropped an unreadable item of the queue %s", WORK)
+            log.error("dropped an item of the queue %s that cannot be read", WORK)
             return
         if isinstance(item, Purge | SweepThreads):
             await post.send(self._store, item, self._store.settings.purge_again)

@@ -109,7 +109,7 @@ async def test_no_item_is_stuck_or_does_any_harm(
         assert [await run_of(store, key) for key in (waiting, ended)] == before
         assert await running.client.vector_stores.retrieve(found.id) == found
         assert (await running.client.files.content(file.id)).content == b"Hello"
-    dropped = [record for record in caplog.records if "that nobody can read" in record.message]
+    dropped = [record for record in caplog.records if "that cannot be read" in record.message]
     assert len(dropped) == ends["dropped"]
     left = [queue_of(idle, queue).get_queue_properties().approximate_message_count for queue in (WORK, INGEST, *QUEUES)]
     assert left == [0] * len(left)

@@ -111,15 +111,15 @@ class TestTool:
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b'{"kind":"attend"}', b'{"kind":"other","run":"run_x"}'])
-async def test_an_item_that_nobody_can_read_is_dropped_with_a_log_line(
+async def test_an_item_that_cannot_be_read_is_dropped_with_a_log_line(
     store: Store, caplog: pytest.LogCaptureFixture, content: bytes
 ):
     handlers = Handlers(store, ScriptedModel())
     await handlers.worker.give_up(content)
     await handlers.tool_calls.give_up(content)
     assert [(record.levelno, record.message) for record in caplog.records if record.name == "assistants.engine"] == [
-        (logging.ERROR, "dropped an item of the queue work that nobody can read"),
-        (logging.ERROR, "dropped an item of a tool's queue that nobody can read"),
+        (logging.ERROR, "dropped an item of the queue work that cannot be read"),
+        (logging.ERROR, "dropped an item of a tool's queue that cannot be read"),
     ]
 
 
@@ -175,10 +175,10 @@ class TestEndToEnd:
         conversation.reaches("completed")
 
     @pytest.mark.parametrize(("queue", "named"), [("work", "the queue work"), ("retrieval", "a tool's queue")])
-    def test_an_item_that_nobody_can_read_hurts_nobody(
+    def test_an_item_that_cannot_be_read_does_no_harm(
         self, client: OpenAI, azurite: Storage, service: Service, queue: str, named: str
     ):
         queue_of(azurite, f"{queue}-poison").send_message(b"no item of ours")
         conversation = Conversation(client, unique("use retrieval"), RETRIEVAL)
         conversation.reaches("completed")
-        eventually(lambda: any(f"dropped an item of {named} that nobody can read" in line for line in service.lines))
+        eventually(lambda: any(f"dropped an item of {named} that cannot be read" in line for line in service.lines))

@@ -1,12 +1,13 @@
 """Documents, logs and queue items of version 0.1.0 are read: `tests/data/stored` has them as that version wrote them.
 
-The set was made by that version's own service: a run that is completed, one that waits for two tools, and a queued one. Only
-`expires_at` of the runs was moved to the year 2100, as they still have to go on.
+The set was made by that version's own service: a run that is completed, one that waits for two tools, and a queued one.
+Only `expires_at` of the runs was moved to the year 2100, as they still have to go on.
 """
 
 import base64
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,8 @@ async def running(idle: Storage) -> AsyncIterator[InProcess[ScriptedModel]]:
         blobs = running.store.services[0]
         for container, found in STORED["blobs"].items():
             client = blobs.get_container_client(container)
-            try:
+            with suppress(ResourceExistsError):
                 await client.create_container()
-            except ResourceExistsError:
-                pass
             for name, blob in found.items():
                 binary = container == "vector-store-chunks"
                 content = base64.b64decode(blob["content"]) if binary else blob["content"].encode()
