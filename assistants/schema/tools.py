@@ -1,10 +1,10 @@
 """Tools, their resources, and what shapes the model's answer (contract, 1, 1.1, 1.2 and 4)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import AfterValidator, Field, Tag
 from pydantic_core import PydanticCustomError
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from assistants.schema.base import FileId, Items, JsonObject, Metadata, Name, VectorStoreId, by_json_type
 
@@ -32,7 +32,7 @@ class FunctionTool(TypedDict):
 
 
 class RetrievalTool(TypedDict):
-    """v1's tool, kept in v2 as this service's own (contract, 13)."""
+    """v1's tool, kept in v2 as this service's own (contract, 13 and 14)."""
 
     type: Literal["retrieval"]
 
