@@ -3,12 +3,11 @@
 import re
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from typing_extensions import Self
 
 PROJECT = "[A-Za-z0-9_-]{1,63}"
 """The pattern of a project's name."""

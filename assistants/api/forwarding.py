@@ -1,10 +1,11 @@
 """The routes of the API with endpoints that forward: what comes back is checked, reported, and passed on unchanged."""
 
 import asyncio
+import inspect
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from functools import partial, wraps
+from functools import partial, update_wrapper
 from typing import Any, NamedTuple, TypeVar, cast
 
 import httpx2
@@ -19,6 +20,7 @@ from starlette.exceptions import HTTPException
 from assistants.api.files import file_form
 from assistants.api.models import ask_endpoint
 from assistants.api.multipart import Form
+from assistants.api.parameters import Service, Store
 from assistants.api.uploads import part_form
 from assistants.api.v1 import VersionedRoute, run_is_modifiable
 from assistants.api.validation import translate
@@ -204,12 +206,14 @@ def _forwarding(router: APIRouter) -> APIRouter:
 
 
 def _idle(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """An endpoint with the same parameters, which does nothing."""
+    """An endpoint with the same parameters of the request, which does nothing. A proxy has no service, and no store."""
 
-    @wraps(endpoint)
     async def accept(**_: Any) -> Response:
         return Response(b"{}")
 
+    signature = inspect.signature(endpoint)
+    asked = [each for each in signature.parameters.values() if each.annotation not in (Service, Store)]
+    update_wrapper(accept, endpoint).__signature__ = signature.replace(parameters=asked)  # pyright: ignore[reportAttributeAccessIssue]
     return accept
 
 
@@ -244,7 +248,7 @@ async def _seen(chunks: AsyncIterator[bytes], form: Form[Any]) -> AsyncIterator[
 
 
 async def _events(answer: httpx2.Response, watch: Watch, report: Report) -> AsyncIterator[bytes]:
-    """A stream that breaks off ends with an error and `done`, as the contract has it (7.5)."""
+    """A stream that breaks off ends with an error and `done` (contract, 7.5)."""
     try:
         async for blocks in events(answer):
             yield b"".join(blocks)

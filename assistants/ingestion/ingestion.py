@@ -9,27 +9,27 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple
 
-from assistants.ingestion.attachment import chunks_name, send_items
 from assistants.ingestion.commits import Commits
 from assistants.ingestion.items import (
     INGEST,
-    LONGEST_DELAY,
+    MAX_CHECK_DELAY,
+    CheckFiles,
     Ingest,
-    Item,
-    LookAfterFile,
-    LookAgain,
     PurgeFile,
     PurgeStore,
+    SweepFile,
     ingest_item,
 )
-from assistants.ingestion.removal import look_after_file, purge_file, purge_store
+from assistants.ingestion.membership import chunks_name, send_items
+from assistants.ingestion.removal import purge_file, purge_store, sweep_file
 from assistants.model.errors import EndpointError
 from assistants.schema.tools import StaticChunks
 from assistants.schema.vector_stores import FileError
+from assistants.state import post
 from assistants.state.store import Store
 from assistants.state.vector_stores import Member, Outcome, VectorStoreRecord
 from assistants.storage.ids import blob_name
-from assistants.storage.patience import patiently
+from assistants.storage.retrying import outlast
 
 log = logging.getLogger("assistants.ingestion")
 
@@ -74,8 +74,8 @@ class Ingestion:
         self._causes: dict[_Version, str] = {}
         self._small, self._large = asyncio.Semaphore(_AT_ONCE), asyncio.Semaphore(1)
 
-    async def ingest(self, content: bytes) -> None:
-        """An item of the queue.
+    async def handle(self, content: bytes) -> None:
+        """Do what an item says.
 
         Raises
         ------
@@ -87,20 +87,20 @@ class Ingestion:
         item = ingest_item.validate_json(content)
         if isinstance(item, PurgeStore):
             if await purge_store(self._store, item.project, item.store):
-                await self._send(item, self._store.settings.purge_again)
+                await post.send(self._store, item, self._store.settings.purge_again)
         elif isinstance(item, PurgeFile):
             await purge_file(self._store, item.project, item.file)
             await self._store.files.delete(blob_name(item.project, item.file))
-        elif isinstance(item, LookAfterFile):
-            await look_after_file(self._store, item)
-        elif isinstance(item, LookAgain):
-            await self._look_again(item)
+        elif isinstance(item, SweepFile):
+            await sweep_file(self._store, item)
+        elif isinstance(item, CheckFiles):
+            await self._check_files(item)
         else:
             await self._ingest(item)
 
     async def give_up(self, content: bytes) -> None:
         """An item that failed again and again: its file ends `failed`; of several, each is tried alone."""
-        await patiently(lambda: self._give_up(content))
+        await outlast(lambda: self._give_up(content))
 
     async def _ingest(self, item: Ingest) -> None:
         document = await self._store.vector_stores.read(blob_name(item.project, item.store))
@@ -156,7 +156,7 @@ class Ingestion:
             if member is None or member.version != version or member.status == "cancelled":
                 await self._store.chunks.delete(chunks_name(item.project, item.store, file_id, version))
 
-    async def _look_again(self, item: LookAgain) -> None:
+    async def _check_files(self, item: CheckFiles) -> None:
         """Items may be lost. The successor is sent before anything is done: the chain must not break."""
         document = await self._store.vector_stores.read(blob_name(item.project, item.store))
         found = document.value.in_progress if document else {}
@@ -165,8 +165,8 @@ class Ingestion:
             return
         stuck = len(waiting) == item.waiting
         # A large file may just take its time: each time that nothing has moved, more is given.
-        delay = min(item.delay * 2, LONGEST_DELAY) if stuck else self._store.settings.look_again
-        await self._send(item.model_copy(update={"waiting": len(waiting), "delay": delay}), delay)
+        delay = min(item.delay * 2, MAX_CHECK_DELAY) if stuck else self._store.settings.look_again
+        await post.send(self._store, item.model_copy(update={"waiting": len(waiting), "delay": delay}), delay)
         if stuck:
             files = ((file_id, each.version, each.size) for file_id, each in waiting.items())
             await send_items(self._store, item.project, item.store, files)
@@ -175,17 +175,17 @@ class Ingestion:
         try:
             item = ingest_item.validate_json(content)
         except ValueError:
-            log.error("dropped an item of the queue %s that nobody can read", INGEST)
+            log.error("dropped an item of the queue %s that cannot be read", INGEST)
             return
         if isinstance(item, Ingest):
             await self._give_up_files(item)
         else:
-            await self._send(item, self._store.settings.look_again)
+            await post.send(self._store, item, self._store.settings.look_again)
 
     async def _give_up_files(self, item: Ingest) -> None:
         if len(item.files) > 1:
             for file_id, version in item.files.items():
-                await self._send(item.model_copy(update={"files": {file_id: version}}))
+                await post.send(self._store, item.model_copy(update={"files": {file_id: version}}))
             return
         log.error("vector store %s: gave up %s", item.store, ", ".join(item.files))
         for file_id, version in item.files.items():
@@ -193,6 +193,3 @@ class Ingestion:
             error = FileError(code="server_error", message=f"{_GIVEN_UP}: {cause}" if cause else f"{_GIVEN_UP}.")
             outcome = Outcome(file_id, version, "failed", last_error=error)
             await self._commits.add(item.project, item.store, [outcome])
-
-    async def _send(self, item: Item, delay: float = 0) -> None:
-        await self._store.queues.send(INGEST, item.model_dump(), delay)

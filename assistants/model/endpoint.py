@@ -13,7 +13,7 @@ from assistants.model.answers import Chunk, chunks, whole
 from assistants.model.connection import Connection
 from assistants.model.errors import CutOff, EndpointError, Mask, Refused, Unreachable, Unreadable, Words, words
 from assistants.model.learnt import Learnt
-from assistants.model.remedies import Remedy, adapted, remedy
+from assistants.model.remedies import Remedy, adapted, remedies
 from assistants.model.retries import wait_of
 from assistants.settings import Settings
 
@@ -111,17 +111,19 @@ class Endpoint:
 
     async def _ask(self, path: str, body: dict[str, Any]) -> httpx2.Response:
         """The answer, its body unread, to the request as the endpoint takes it."""
-        learnt, tried = self.learnt.of(body["model"]), dict[Remedy, object]()
+        learnt, tried, before = self.learnt.of(body["model"]), set[Remedy](), set[object]()
+        changes: dict[str, str | None] = {}
         while True:
-            changes = {each.name: each.instead for each in tried}
             sent = adapted(body, learnt.remedies | changes)
             try:
                 answer = await self._post(path, sent)
             except Refused as error:
-                found, said = remedy(error, sent), (str(error), error.params)
-                if found is None or found in tried or said in tried.values():
+                found, said = set(remedies(error, sent)) - tried, (str(error), error.params)
+                if not found or said in before:
                     raise
-                tried[found] = said
+                tried |= found
+                before.add(said)
+                changes |= {each.name: each.instead for each in found}
                 continue
             learnt.remedies.update(changes)
             return answer

@@ -61,21 +61,21 @@ _STREAM = re.compile(
 )
 
 
-def remedy(error: Refused, sent: Json) -> Remedy | None:
-    """The change after which the request may be accepted, if there is one."""
+def remedies(error: Refused, sent: Json) -> list[Remedy]:
+    """The changes after which the request may be accepted, if there are any."""
     if error.status not in (400, 404, 415, 422, 500, 501):
-        return None
-    found = _of_messages(str(error), sent)
-    if found is None and error.status != 500:
-        found = next(_of_parameters(error, sent), None)
-    if found is None and "stream" in sent and ("stream" in error.params or _STREAM.search(str(error))):
-        found = Remedy("stream")
+        return []
+    found = list(_of_messages(str(error), sent))
+    if not found and error.status != 500:
+        found = list(dict.fromkeys(_of_parameters(error, sent)))
+    if not found and "stream" in sent and ("stream" in error.params or _STREAM.search(str(error))):
+        found = [Remedy("stream")]
     return found
 
 
-def adapted(body: Json, remedies: Mapping[str, str | None]) -> Json:
+def adapted(body: Json, changes: Mapping[str, str | None]) -> Json:
     """The request as its endpoint takes it."""
-    for name, instead in sorted(remedies.items(), key=lambda each: each[0] == ADJACENT):
+    for name, instead in sorted(changes.items(), key=lambda each: each[0] == ADJACENT):
         place, _, rest = name.partition(".")
         if place == "messages" and "messages" in body:
             body = {**body, "messages": _changed(body["messages"], rest, instead)}
@@ -90,16 +90,16 @@ def adapted(body: Json, remedies: Mapping[str, str | None]) -> Json:
     return body if "stream" in body else {key: value for key, value in body.items() if key != "stream_options"}
 
 
-def _of_messages(text: str, sent: Json) -> Remedy | None:
+def _of_messages(text: str, sent: Json) -> Iterator[Remedy]:
     messages: list[Json] = sent.get("messages", [])
     if _ALTERNATE.search(text) and alternating(messages) != messages:
-        return Remedy(ADJACENT, "merged")
+        yield Remedy(ADJACENT, "merged")
+        return
     roles = {message["role"] for message in messages}
     if roles & {"system", "developer"} and _SYSTEM.search(text) and _NO.search(text):
-        return Remedy(ROLE, "developer" if "system" in roles and _DEVELOPER.search(text) else "user")
-    if any(message.get("content", "") is None for message in messages) and _NULL.search(text):
-        return Remedy(CONTENT, "")
-    return None
+        yield Remedy(ROLE, "developer" if "system" in roles and _DEVELOPER.search(text) else "user")
+    elif any(message.get("content", "") is None for message in messages) and _NULL.search(text):
+        yield Remedy(CONTENT, "")
 
 
 def _of_parameters(error: Refused, sent: Json) -> Iterator[Remedy]:

@@ -1,4 +1,4 @@
-"""Every error a client can be answered: one exception, and one constructor for each row of the contract's section 8."""
+"""Every error a client can get: one exception, and a constructor for each row of the catalogue (contract, 8)."""
 
 from collections.abc import Mapping, Sequence
 

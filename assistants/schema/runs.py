@@ -1,6 +1,6 @@
 """Runs (contract, 4 and 4.1)."""
 
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -40,7 +40,7 @@ Budget = Annotated[int, Field(ge=256)]
 ErrorCode = Literal["server_error", "rate_limit_exceeded", "invalid_prompt"]
 
 
-class RunStatus(str, Enum):
+class RunStatus(StrEnum):
     """The states of a run; all but the last five lock the thread."""
 
     QUEUED = "queued"
@@ -61,9 +61,6 @@ class RunStatus(str, Enum):
     """The model was cut off by a token budget or a content filter."""
     EXPIRED = "expired"
     """It did not end before `expires_at`."""
-
-    def __str__(self) -> str:
-        return self.value
 
 
 class _RunFields(Request):

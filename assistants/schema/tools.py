@@ -1,10 +1,10 @@
 """Tools, their resources, and what shapes the model's answer (contract, 1, 1.1, 1.2 and 4)."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import AfterValidator, BeforeValidator, Field, Tag
 from pydantic_core import PydanticCustomError
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from assistants.schema.base import (
     FileId,
@@ -41,7 +41,7 @@ class FunctionTool(TypedDict):
 
 
 class RetrievalTool(TypedDict):
-    """v1's tool, kept in v2 as this service's own (contract, 13)."""
+    """v1's tool, kept in v2 as this service's own (contract, 13 and 14)."""
 
     type: Literal["retrieval"]
 

@@ -1,11 +1,11 @@
 """Vector stores, the files in them, and search (contract, 6.3)."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired, Self
 
 from pydantic import BeforeValidator, Field, PlainValidator, Tag, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError, PydanticKnownError
-from typing_extensions import NotRequired, Self, TypedDict
+from typing_extensions import TypedDict
 
 from assistants.schema.base import (
     FileId,

@@ -126,7 +126,7 @@ def _counted(told: Told, instances: Sequence[Instance]) -> dict[str, int]:
         "messages of users": len(told.messages),
         "runs": len(told.runs),
         "outputs handed in": len(told.outputs),
-        "claims lost": sum("another attendance has it now" in line for line in lines),
+        "claims lost": sum("another handlers has it now" in line for line in lines),
         "items moved to a poison queue": sum(" moves to " in line for line in lines),
         "seconds the slowest answer took": round(told.slowest),
         **dict(sorted(told.counts.items())),

@@ -110,7 +110,7 @@ class World:
 
     async def _ended(self, run: dict[str, Any]) -> dict[str, Any]:
         key = RunKey("default", run["thread_id"], run["id"])
-        await attend(self._running.attendance, self._running.store, key)
+        await attend(self._running, self._running.store, key)
         ended = await self._get(READ["thread.run"].format_map(run))
         assert ended["status"] in ("completed", "incomplete"), ended["last_error"]
         return ended

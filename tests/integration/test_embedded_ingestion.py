@@ -93,10 +93,10 @@ async def test_a_file_waits_for_embeddings_that_are_missing_just_now(running: In
     store = await store_of(running, ("a.md", SPIRES.encode()))
     moody.trouble, content = TimeoutError("busy"), await item(running)
     with pytest.raises(TimeoutError):
-        await running.ingestion.ingest(content)
+        await running.ingestion.handle(content)
     assert [each.status for each in (await members(running, store)).values()] == ["in_progress"]
     moody.trouble = None
-    await running.ingestion.ingest(content)
+    await running.ingestion.handle(content)
     assert await dimensions(running, store) == [[32]]
     assert [hit.text for hit in await running.searcher.search("default", [store], ["spire"], 5)] == [SPIRES]
 
@@ -105,13 +105,13 @@ async def test_an_ingestion_that_dies_half_way_is_made_up_for(running: InProcess
     store = await store_of(running, ("a.md", SPIRES.encode()))
     content = await item(running)
     moody.answer.clear()
-    dying = asyncio.create_task(running.ingestion.ingest(content))
+    dying = asyncio.create_task(running.ingestion.handle(content))
     await asyncio.wait_for(moody.asked.wait(), 30)
     dying.cancel()
     with suppress(asyncio.CancelledError):
         await dying
     moody.answer.set()
-    await running.ingestion.ingest(content)
+    await running.ingestion.handle(content)
     assert await dimensions(running, store) == [[32]]
 
 
@@ -128,7 +128,7 @@ async def test_a_file_fails_at_once_where_there_will_be_no_embeddings(
 ):
     store = await store_of(running, ("a.md", SPIRES.encode()))
     moody.trouble = trouble
-    await running.ingestion.ingest(await item(running))
+    await running.ingestion.handle(await item(running))
     (member,) = (await members(running, store)).values()
     assert member.last_error is not None
     assert member.last_error.model_dump() == {
@@ -141,7 +141,7 @@ async def test_a_file_that_is_given_up_says_what_the_endpoint_said(running: InPr
     moody.trouble, content = Refused(Words("Rate limit reached"), 429), await item(running)
     for _ in range(2):
         with pytest.raises(Refused):
-            await running.ingestion.ingest(content)
+            await running.ingestion.handle(content)
     await running.ingestion.give_up(content)
     (member,) = (await members(running, store)).values()
     assert member.last_error is not None
@@ -154,7 +154,7 @@ async def test_a_chunk_without_a_vector_is_found_by_its_words(running: InProcess
     file = await running.client.files.create(file=("a.md", text.encode()), purpose="assistants")
     static: Any = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 0}}
     store = (await running.client.vector_stores.create(file_ids=[file.id], chunking_strategy=static)).id
-    await running.ingestion.ingest(await item(running))
+    await running.ingestion.handle(await item(running))
     assert await dimensions(running, store) == [[32]]
     for ranker in ("auto", "none"):
         hits = await running.searcher.search("default", [store], ["flour"], 5, ranker=ranker)
@@ -164,9 +164,9 @@ async def test_a_chunk_without_a_vector_is_found_by_its_words(running: InProcess
 async def test_a_second_delivery_embeds_nothing_anew(running: InProcess, moody: Moody):
     store = await store_of(running, ("a.md", SPIRES.encode()))
     content = await item(running)
-    await asyncio.gather(*(running.ingestion.ingest(content) for _ in range(3)))
+    await asyncio.gather(*(running.ingestion.handle(content) for _ in range(3)))
     before = await members(running, store)
-    await running.ingestion.ingest(content)
+    await running.ingestion.handle(content)
     assert moody.calls == 1
     assert await members(running, store) == before
 
@@ -174,7 +174,7 @@ async def test_a_second_delivery_embeds_nothing_anew(running: InProcess, moody: 
 async def test_a_broken_file_among_good_ones_fails_alone(running: InProcess, moody: Moody):
     files = [("good.md", SPIRES.encode()), ("broken.pdf", b"%PDF-"), ("old.doc", b"\xd0\xcf"), ("fine.txt", b"Fine.")]
     store = await store_of(running, *files)
-    await running.ingestion.ingest(await item(running))
+    await running.ingestion.handle(await item(running))
     found = [
         (each.status, each.last_error and each.last_error.code) for each in (await members(running, store)).values()
     ]
@@ -187,7 +187,7 @@ async def test_a_broken_file_among_good_ones_fails_alone(running: InProcess, moo
 async def test_files_without_embeddings_are_found_beside_those_that_have_them(running: InProcess, moody: Moody):
     moody.none = True
     store = await store_of(running, ("words.md", b"Sourdough bread needs flour."))
-    await running.ingestion.ingest(await item(running))
+    await running.ingestion.handle(await item(running))
     moody.none = False
     file = await running.client.files.create(file=("both.md", SPIRES.encode()), purpose="assistants")
     await running.client.vector_stores.files.create(store, file_id=file.id)
@@ -201,7 +201,7 @@ async def test_files_without_embeddings_are_found_beside_those_that_have_them(ru
 async def test_a_text_beyond_all_measure_fails(running: InProcess, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("assistants.ingestion.cutting.MAX_TOKENS", 10)
     store = await store_of(running, ("a.md", SPIRES.encode()))
-    await running.ingestion.ingest(await item(running))
+    await running.ingestion.handle(await item(running))
     (member,) = (await members(running, store)).values()
     assert member.last_error is not None
     assert (member.last_error.code, member.last_error.message) == ("invalid_file", "The file has more than 10 tokens.")

@@ -1,6 +1,5 @@
 """Files whose embeddings come from endpoints that are not as OpenAI's: what comes of each."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,28 +13,22 @@ from assistants.search.chunks import decode
 from assistants.settings import Settings
 from assistants.storage.ids import blob_name
 from tests.support.service.attending import ScriptedModel
-from tests.support.service.embedding_quirks import CHUNKS, EMBEDDING_QUIRKS, chunk, embedded
+from tests.support.service.embedding_quirks import CHUNKS, EMBEDDING_QUIRKS, chunk
 from tests.support.service.inprocess import in_process
-from tests.support.service.upstream import Answer, Asked, Upstream
+from tests.support.service.quirks import KEY, Quirks
 from tests.support.storage.stored import queue_of
 
-KEY = "sk-operator-0123456789"
 STATIC: Any = {"type": "static", "static": {"max_chunk_size_tokens": 200, "chunk_overlap_tokens": 0}}
 
 
-class Quirks(Upstream):
-    def choose(self, asked: Asked) -> Answer:
-        return embedded(json.loads(asked.body), asked)
-
-
 @pytest.fixture(scope="module")
-def endpoint() -> Iterator[Upstream]:
+def endpoint() -> Iterator[Quirks]:
     with Quirks() as running:
         yield running
 
 
 @pytest.mark.parametrize("name", EMBEDDING_QUIRKS)
-async def test_what_comes_of_a_quirk(idle: Storage, endpoint: Upstream, name: str, caplog: pytest.LogCaptureFixture):
+async def test_what_comes_of_a_quirk(idle: Storage, endpoint: Quirks, name: str, caplog: pytest.LogCaptureFixture):
     quirk = EMBEDDING_QUIRKS[name]
     settings = {"OPENAI_BASE_URL": endpoint.url, "OPENAI_API_KEY": KEY, "EMBEDDING_MODEL": name, "MODEL_RETRIES": "1"}
     read = Settings.model_validate(settings)

@@ -1,6 +1,7 @@
 """Tool calls of endpoints that count, name and end them in their own ways."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -148,7 +149,7 @@ def test_what_cannot_be_told_apart_fails(parts: list[dict[str, Any]]):
 
 
 async def test_a_call_without_a_name_fails():
-    async def answered() -> Any:
+    async def answered() -> AsyncIterator[dict[str, Any]]:
         yield calling(call(0, "a", None, OSLO))[0]
         yield delta("tool_calls")
 

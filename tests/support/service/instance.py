@@ -17,12 +17,12 @@ if _ahead:
 
 
 def main() -> int:
-    from assistants.engine import removal
     from assistants.local import __main__ as local
     from assistants.local.pump import LEASE, Pump
+    from assistants.state import post
 
     local.Pump = partial(Pump, lease=float(os.environ.get("LEASE", LEASE)))  # type: ignore[reportAttributeAccessIssue]
-    removal.PURGE_DELAY = float(os.environ.get("PURGE_DELAY", removal.PURGE_DELAY))  # type: ignore[reportAttributeAccessIssue]
+    post.PURGE_DELAY = float(os.environ.get("PURGE_DELAY", post.PURGE_DELAY))  # type: ignore[reportAttributeAccessIssue]
     return local.main()
 
 

@@ -5,11 +5,10 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import uvicorn
 from starlette.types import Receive, Scope, Send
-from typing_extensions import Self
 
 from assistants.local.server import Server, base_url, bind
 
