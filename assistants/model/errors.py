@@ -140,7 +140,7 @@ def words(body: object) -> Words:
 
 def is_error(event: Mapping[str, Any]) -> bool:
     """Whether an object of a stream, or an answer whose status is no error's, is one all the same."""
-    if event.get("error") or event.get("object") == "error" or event.get("type") == "error":
+    if event.get("error") or any(str(event.get(name)).lower() == "error" for name in ("object", "type")):
         return True
     if event.get("choices") is not None:
         return False
@@ -185,10 +185,22 @@ def _walk(value: object, depth: int) -> Words:
     if depth > _DEEPEST:
         return Words()
     if isinstance(value, str):
-        return Words(_plain(value))
+        return _text(value, depth)
     if isinstance(value, list):
         return _listed(cast("list[object]", value), depth)
     return _told(cast("dict[str, Any]", value), depth) if isinstance(value, dict) else Words()
+
+
+def _text(text: str, depth: int) -> Words:
+    """A text, or the words of the JSON that it is."""
+    if text[:1] in "{[" and len(text) > 1:
+        try:
+            found = _walk(json.loads(text), depth + 1)
+        except (ValueError, RecursionError):
+            return Words(_plain(text))
+        if found.message:
+            return found
+    return Words(_plain(text))
 
 
 def _listed(values: list[object], depth: int) -> Words:

@@ -33,6 +33,9 @@ DEFAULTS: Mapping[str, object] = {
 ROLE, ADJACENT, CONTENT, STRICT = "messages.role", "messages.adjacent", "messages.content", "tools.strict"
 """Places: the role of instructions, messages of one role in a row, a content of null, a function's `strict: false`."""
 
+THOUGHTS = "messages.reasoning_content"
+"""Left out where it is refused; empty where it is missing, as it is of what was said in earlier runs."""
+
 _BUDGET, _OLD_BUDGET = "max_completion_tokens", "max_tokens"
 _FIELDS = {"role", "content", "name", "tool_calls", "tool_call_id", "refusal", "id", "type", "function", "arguments"}
 
@@ -76,9 +79,9 @@ def remedies(error: Refused, sent: Json) -> list[Remedy]:
 def adapted(body: Json, changes: Mapping[str, str | None]) -> Json:
     """The request as its endpoint takes it."""
     for name, instead in sorted(changes.items(), key=lambda each: each[0] == ADJACENT):
-        place, _, rest = name.partition(".")
+        place = name.partition(".")[0]
         if place == "messages" and "messages" in body:
-            body = {**body, "messages": _changed(body["messages"], rest, instead)}
+            body = {**body, "messages": _changed(body["messages"], name, instead)}
         elif name == STRICT and "tools" in body:
             body = {**body, "tools": [_lax(tool) for tool in body["tools"]]}
         elif name in body and _spare(name, body[name]):
@@ -113,7 +116,13 @@ def _of_parameters(error: Refused, sent: Json) -> Iterator[Remedy]:
         elif _OLD_BUDGET in sent and _names(error, _OLD_BUDGET):
             yield Remedy(_BUDGET, _BUDGET)
     yield from (Remedy(name) for name in spare if _names(error, name))
-    if not _MISSING.search(text):
+    if _MISSING.search(text):
+        if (
+            _names(error, "reasoning_content")
+            and _changed(messages := sent.get("messages", []), THOUGHTS, "") != messages
+        ):
+            yield Remedy(THOUGHTS, "")
+    else:
         yield from (Remedy(f"messages.{name}") for name in sorted(_returned(sent)) if _names(error, name))
     if _names(error, "strict") and any(_lax(tool) != tool for tool in sent.get("tools", ())):
         yield Remedy(STRICT)
@@ -135,14 +144,17 @@ def _returned(sent: Json) -> set[str]:
     return {name for each in (*messages, *calls, *functions) for name in each} - _FIELDS
 
 
-def _changed(messages: list[Json], what: str, instead: str | None) -> list[Json]:
-    if f"messages.{what}" == ADJACENT:
+def _changed(messages: list[Json], place: str, instead: str | None) -> list[Json]:
+    if place == ADJACENT:
         return alternating(messages)
-    if f"messages.{what}" == ROLE:
+    if place == ROLE:
         return [{**each, "role": instead} if each["role"] == "system" else each for each in messages]
-    if f"messages.{what}" == CONTENT:
+    if place == CONTENT:
         return [{**each, "content": instead} if each.get("content", "") is None else each for each in messages]
-    return [cast("Json", _without(each, what)) for each in messages]
+    name = place.partition(".")[2]
+    if instead is not None:
+        return [{name: instead, **each} if each["role"] == "assistant" else each for each in messages]
+    return [cast("Json", _without(each, name)) for each in messages]
 
 
 def _without(value: Any, name: str) -> Any:

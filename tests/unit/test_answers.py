@@ -281,11 +281,10 @@ async def longest_stall(content: bytes) -> float:
         pytest.param(
             lambda size: b'{"choices": [{"delta": {"tool_calls": [' + b"{}," * (size // 3) + b"{}]}}]}", id="calls"
         ),
-        pytest.param(lambda size: b'{"choices": [{"delta": {"x": [' + b"0," * (size // 2) + b"0]}}]}", id="a field"),
     ],
 )
 async def test_no_event_holds_up_other_runs_for_longer_than_the_largest_that_is_read(event: Any):
-    whole_event = event(16 * MAX_EVENT)
+    whole_event = event(8 * MAX_EVENT)
     begun = time.process_time()
     json.loads(whole_event)
     parsing = time.process_time() - begun

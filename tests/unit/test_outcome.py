@@ -142,8 +142,12 @@ def test_an_answer_without_usage_that_makes_sense_has_none(usage: Any):
         ("stop", "Hello", "stop"),
         (None, "Hello", "stop"),
         ("tool_calls", "Hello", "stop"),
+        ("STOP", "Hello", "stop"),
+        ("eos_token", "Hello", "stop"),
         ("length", "Hello", "length"),
+        ("model_length", "Hello", "length"),
         ("content_filter", None, "content_filter"),
+        ("sensitive", "Hello", "content_filter"),
     ],
 )
 def test_how_a_turn_without_calls_ends(finish: str | None, text: str | None, recorded: str):

@@ -159,7 +159,10 @@ CALLED: Json = {
 @pytest.mark.parametrize(
     ("text", "name"),
     [
-        ("property 'reasoning_content' is unsupported", "messages.reasoning_content"),
+        (
+            "'messages.1' : for 'role:assistant' must be satisfied[property 'reasoning_content' is unsupported]",
+            "messages.reasoning_content",
+        ),
         ("messages.1.tool_calls.0.extra_content: Extra inputs are not permitted", "messages.extra_content"),
         ("invalid message content type: content must be a string, got null", "messages.content"),
     ],
@@ -173,9 +176,19 @@ def test_what_is_given_back_and_refused_is_left_out(text: str, name: str):
     assert remedies(refusal(text), changed) == []
 
 
-def test_what_is_missing_is_not_left_out():
-    text = "The reasoning_content in the thinking mode must be passed back to the API."
-    assert remedies(refusal(text), request(USER, CALLED)) == []
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The `reasoning_content` in the thinking mode must be passed back to the API.",
+        "Missing `reasoning_content` field in the assistant message at message index 1.",
+    ],
+)
+def test_thoughts_that_are_missed_of_what_was_said_before_are_given_back_empty(text: str):
+    asked = request(USER, SAID, USER, CALLED)
+    assert remedies(refusal(text), asked) == [Remedy("messages.reasoning_content", "")]
+    sent = adapted(asked, {"messages.reasoning_content": ""})["messages"]
+    assert [message.get("reasoning_content") for message in sent] == [None, "", None, "hm"]
+    assert remedies(refusal(text), request(*sent)) == []
 
 
 def test_a_length_is_learnt_from_what_was_refused_and_what_was_taken():

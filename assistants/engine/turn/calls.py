@@ -106,8 +106,9 @@ class PartialCall:
 
     def said_again(self, piece: Piece) -> bool:
         """Whether the piece is the whole call again, as some endpoints send it at the end."""
-        same = self.scan.whole and piece.id == self.id != "" and len(piece.arguments) == self.scan.length
-        return same and piece.arguments == "".join(self.arguments)
+        same = piece.id == self.id != "" or not (piece.id or piece.name or self.following)
+        whole = self.scan.whole and len(piece.arguments) == self.scan.length
+        return same and whole and piece.arguments == "".join(self.arguments)
 
 
 class Calls(list[PartialCall]):
