@@ -82,7 +82,7 @@ def begun() -> RunRecord:
         id="run_1", thread_id="thread_1", assistant_id="asst_1", model="demo", created_at=NOW, entered_at=NOW,
         touched_at=NOW, expires_at=NOW + 600,
     )  # fmt: skip
-    return machine.born_claimed(run, "token", NOW, 30, [0])
+    return machine.created_claimed(run, "token", NOW, 30, [0])
 
 
 def recorded(run: RunRecord, *calls: ToolCall, text: str | None = None, finish: Finish = "stop") -> RunRecord:
