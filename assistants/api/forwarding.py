@@ -23,11 +23,13 @@ from assistants.api.parameters import Service, Store
 from assistants.api.uploads import part_form
 from assistants.api.v1 import VersionedRoute, run_is_modifiable
 from assistants.api.validation import translate
-from assistants.proxy.deviations import Deviation, deviations, loaded, shown
+from assistants.proxy.deviations import Deviation, deviations, loaded
+from assistants.proxy.deviations import excerpt as shown
 from assistants.proxy.order import Begin
 from assistants.proxy.report import Report
 from assistants.proxy.upstream import NAME, Upstream
-from assistants.proxy.watch import Tell, Watch
+from assistants.proxy.watch import Add as Tell
+from assistants.proxy.watch import Watch
 from assistants.relay import EVENTS, Relayed, events, failure, media_type, read
 from assistants.schema import v1
 from assistants.schema.errors import ApiError, ErrorResponse, GatewayErrorResponse, malformed_json
