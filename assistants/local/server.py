@@ -59,7 +59,7 @@ async def started(server: Server, task: asyncio.Task[None]) -> bool:
 
 @contextlib.asynccontextmanager
 async def serving(app: Any) -> AsyncGenerator[str]:
-    """Serve an ASGI application on a free loopback port; yields its base URL, and disconnects its clients at the end."""
+    """Serve an ASGI application on a free loopback port; yields its base URL, and disconnects clients at the end."""
     listener = bind("127.0.0.1", 0)
     server = Server(uvicorn.Config(app, access_log=False, log_config=None, lifespan="off"))
     task = asyncio.create_task(server.serve(sockets=[listener]))

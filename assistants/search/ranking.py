@@ -63,8 +63,8 @@ def rank(
 
     A chunk's relevance is the greater of two numbers, for the query that it answers best: the cosine of the angle
     between the vectors of chunk and query, and its share of the points that the keywords of the query can give by
-    BM25; a chunk of average length that has each of them once has all of the points. The score is the relevance, or that of a chunk
-    further down where that is greater: the order is by ranks, but scores never rise.
+    BM25; a chunk of average length that has each of them once has all of the points. The score is the relevance, or
+    that of a chunk further down where that is greater: the order is by ranks, but scores never rise.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def _reciprocal(orders: Sequence[_Order], found: Numbers) -> Places:
 
 
 def _fresh(segments: Sequence[Segment], chunks: Sequence[tuple[int, int]]) -> Places:
-    """The parts of their points that chunks, the best first, keep, as better ones have their text; 0 for a repetition."""
+    """The parts of their points that chunks, the best first, keep, as better ones have their text; a repetition: 0."""
     kept = np.ones(len(chunks))
     same: set[tuple[str, int, bytes]] = set()
     texts: set[bytes] = set()
