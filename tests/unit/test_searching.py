@@ -1,4 +1,4 @@
-"""What a search is held to, what the model is told of it, and how little of a document and a log it may fill."""
+"""The limits of a search, its output, and the size of both in a document and a log."""
 
 import json
 from typing import Any
@@ -70,7 +70,7 @@ def test_the_stores_of_assistant_and_thread_are_searched_each_once():
     assert run().stores == []
 
 
-def test_the_model_is_told_each_result_behind_its_mark():
+def test_the_output_has_each_result_behind_its_mark():
     answer = answer_of(3, [hit("One."), hit("Two.", "b.md")])
     assert answer.output.endswith("\n\n【3:0†a.txt】\nOne.\n\n【3:1†b.md】\nTwo.")
     assert answer.found is not None
@@ -81,7 +81,7 @@ def test_nothing_found_is_said_in_words():
     assert answer_of(3, []) == (NOTHING, [])
 
 
-def test_what_the_model_is_told_is_as_long_as_any_output_may_be():
+def test_the_output_is_as_long_as_any_output_may_be():
     answer = answer_of(3, [hit("x" * (MAX_OUTPUT // 2))] * 3)
     assert answer.found is not None
     assert len(answer.found) == 1
@@ -98,7 +98,7 @@ def test_queries_are_texts(arguments: str, expected: list[str]):
 
 
 @pytest.mark.parametrize("arguments", ["", "{", "{}", "[]", "1", '{"queries": [1]}', '{"queries": null}', "[" * 9999])
-def test_the_model_is_told_which_arguments_there_are(arguments: str):
+def test_the_error_names_the_arguments(arguments: str):
     with pytest.raises(ToolFailed, match="`queries`, an array of strings"):
         queries(arguments)
 
