@@ -62,7 +62,9 @@ class Store:
     """What is searched in a version of a file in a vector store."""
     services: tuple[BlobServiceClient, QueueServiceClient]
     spans: dict[str, Span] = field(default_factory=dict[str, Span])
-    """By project: the threads of this process that an item in the queue looks after."""
+    """By project: the threads of this process that a sweep in the queue covers."""
+    answered: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
+    """By the names of runs that are driven here and await server tools: set when this process stores an output."""
 
     @classmethod
     def open(cls, settings: Settings, transport: MakeTransport = Transport) -> "Store":
