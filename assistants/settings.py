@@ -154,7 +154,15 @@ class Settings(BaseSettings):
         description="`true`: assistants and threads need `OpenAI-Beta: assistants=v2`, as OpenAI had it",
     )
 
-    # Times of runs and threads, in seconds.
+    # Runs and threads; times in seconds.
+    runs_driven_by: Literal["queue", "creator"] = Field(
+        "queue",
+        validation_alias="RUNS_DRIVEN_BY",
+        description=(
+            "which process drives a run that is not streamed: `creator`, the one that created it (default of the local "
+            "runner), or `queue`, a queue function"
+        ),
+    )
     run_lifetime: Annotated[float, Field(gt=0)] = Field(
         600, validation_alias="RUN_LIFETIME", description="seconds from a run's creation to its `expires_at`"
     )

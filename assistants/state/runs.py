@@ -225,6 +225,11 @@ def _view_reason(reason: str) -> str | None:
     return None if reason == "content_filter" else reason
 
 
+def created_view(record: RunRecord) -> Run:
+    """The run as its creation shows it: queued, even where its creator has claimed it already."""
+    return view(record.model_copy(update={"status": RunStatus.QUEUED, "started_at": None}))
+
+
 def required_action(record: RunRecord) -> RequiredAction:
     """The outputs that the client owes: those of its functions, never those of server tools (contract, 4.1)."""
     calls = [
