@@ -192,13 +192,16 @@ def _record(kind: str, value: object) -> bytes:
 
 
 def _blocks(records: Sequence[bytes]) -> list[bytes]:
-    blocks: list[bytes] = []
+    blocks: list[list[bytes]] = []
+    size = 0
     for record in records:
-        if blocks and len(blocks[-1]) + len(record) <= MAX_RECORD:
-            blocks[-1] += record
+        size += len(record)
+        if blocks and size <= MAX_RECORD:
+            blocks[-1].append(record)
         else:
-            blocks.append(record)
-    return blocks
+            blocks.append([record])
+            size = len(record)
+    return [b"".join(block) for block in blocks]
 
 
 def _segment(project: str, thread_id: str, number: int) -> str:

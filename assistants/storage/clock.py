@@ -3,17 +3,30 @@
 import time
 from collections.abc import Callable
 
+MAX_STEP = 30.0
+"""Seconds by which answers correct a clock at once, as after a pause of the machine that its own clock has missed."""
+
+SLEW = 0.1
+"""Seconds by which answers correct a clock further, for each second that passes."""
+
 
 class Clock:
     """Seconds since the epoch as the storage service counts them, so that all processes compare the same time.
 
     Each answer has, to the second, the service's time at a moment between the sending of the request and the arrival
-    of the answer. The offset changes only as far as that requires.
+    of the answer. The offset changes only as far as that requires; after the first answer by no more than `MAX_STEP`
+    and `SLEW`, so that no run expires when the service's clock is set.
+
+    Parameters
+    ----------
+    local
+        Seconds since the epoch, without steps.
     """
 
-    def __init__(self, local: Callable[[], float] = time.time) -> None:
-        self._local = local
+    def __init__(self, local: Callable[[], float] | None = None) -> None:
+        self._local = local or steady()
         self._offset = 0.0
+        self._room, self._observed = MAX_STEP, 0.0
         self.corrected = False
         """Whether the service has answered; until then the time is the local clock's."""
 
@@ -26,5 +39,24 @@ class Clock:
     def observe(self, date: float, sent: float, received: float) -> None:
         """Take in a `Date` header (whole seconds) of an answer; `sent` and `received` are local times."""
         earliest, latest = date - received, date + 1 - sent
-        self._offset = min(max(self._offset, earliest), latest)
-        self.corrected = True
+        wanted = min(max(self._offset, earliest), latest) - self._offset
+        if not self.corrected:
+            self._offset, self._observed, self.corrected = self._offset + wanted, received, True
+            return
+        passed, self._observed = max(received - self._observed, 0), max(received, self._observed)
+        self._room = min(self._room + passed * SLEW, MAX_STEP)
+        step = min(max(wanted, -self._room), self._room)
+        self._room -= abs(step)
+        self._offset += step
+
+
+def steady() -> Callable[[], float]:
+    """The machine's time, read once, and from then on counted by a clock that is never set.
+
+    Where the system has one, it counts while the machine is suspended, too: `CLOCK_BOOTTIME` of Linux, and
+    `CLOCK_MONOTONIC` of macOS. Windows' only one does.
+    """
+    number = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+    count = time.monotonic if number is None else lambda: time.clock_gettime(number)
+    beginning = time.time() - count()
+    return lambda: beginning + count()

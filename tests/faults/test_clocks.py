@@ -1,4 +1,6 @@
-"""Two machines whose clocks are half a minute wrong, one ahead and one behind: claims and expiry hold all the same."""
+"""Two machines whose clocks are half a minute wrong, one ahead and one behind, and are set while a run is driven: claims
+and expiry hold all the same.
+"""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -10,6 +12,7 @@ from openai import OpenAI
 from assistants.local.azurite import Storage
 from tests.support.sdk.client import connect
 from tests.support.sdk.conversation import WEATHER, Conversation, call, unique
+from tests.support.service.instance import CLOCK_STEPS
 from tests.support.service.processes import Instance, Model, eventually
 from tests.support.storage.stored import stored_run
 
@@ -75,6 +78,22 @@ def test_a_run_expires_when_its_time_is_over(clients: Sequence[OpenAI], idle: St
         expires_at = stored_run(idle, conversation).expires_at
         eventually(lambda conversation=conversation: conversation.run().status == "expired")
         assert expires_at - EXACTLY <= time.time() <= expires_at + EXACTLY + 2
+
+
+def test_runs_go_on_while_the_clock_of_their_machine_is_set_ahead_by_an_hour_again_and_again(
+    clients: Sequence[OpenAI], instances: Sequence[Instance], model: Model
+):
+    question = unique()
+    model.script({"match": question, "text": "Still here.", "delay": CLAIM})
+    conversation = Conversation(clients[0], question)
+    eventually(lambda: model.requests(question))
+    driver = driver_of(conversation, instances)
+    end = time.monotonic() + CLAIM
+    while time.monotonic() < end:
+        driver.signal(CLOCK_STEPS)
+        time.sleep(0.01)
+    conversation.reaches("completed")
+    assert conversation.said() == ["Still here."]
 
 
 def test_the_claim_of_a_dead_driver_lapses(

@@ -1,9 +1,10 @@
 import random
+import time
 from itertools import pairwise
 
 import pytest
 
-from assistants.storage.clock import Clock
+from assistants.storage.clock import MAX_STEP, SLEW, Clock
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,37 @@ def test_local_time_is_not_corrected():
     clock = Clock(lambda: 100.0)
     clock.observe(200, 100.0, 100.0)
     assert (clock.local(), clock.now()) == (100.0, 200.0)
+
+
+def test_the_machines_time_does_not_change_when_its_clock_is_set(monkeypatch: pytest.MonkeyPatch):
+    clock, before = Clock(), time.time()
+    assert clock.now() == pytest.approx(before, abs=60)
+    monkeypatch.setattr(time, "time", lambda: before + 3600)
+    assert clock.now() == pytest.approx(before, abs=60)
+
+
+@pytest.mark.parametrize("step", [3600, -3600])
+def test_a_step_of_the_services_clock_is_followed_slowly(step: float):
+    clock = Clock(lambda: 0.0)
+    clock.observe(1000, 1000.5, 1000.5)
+    offsets: list[float] = []
+    for seconds in (1, 2, 102, 602):
+        clock.observe(1000 + seconds + step, 1000.5 + seconds, 1000.5 + seconds)
+        offsets.append(abs(clock.now()))
+    assert offsets == pytest.approx([MAX_STEP, MAX_STEP + SLEW, MAX_STEP + 101 * SLEW, 2 * MAX_STEP + 101 * SLEW])
+
+
+def test_a_service_whose_clock_runs_faster_is_followed():
+    clock, drift, last = Clock(lambda: 0.0), 0.01, 0.0
+    for now in range(0, 100_000, 60):
+        clock.observe(int(now * (1 + drift)), now, now)
+        last = now * drift
+    assert clock.now() == pytest.approx(last, abs=1)
+
+
+def test_the_unused_correction_does_not_accumulate_beyond_one_step():
+    clock = Clock(lambda: 0.0)
+    clock.observe(1000, 1000.5, 1000.5)
+    clock.observe(11_000, 11_000.5, 11_000.5)
+    clock.observe(14_601, 11_001.5, 11_001.5)
+    assert clock.now() == pytest.approx(MAX_STEP)

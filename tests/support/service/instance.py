@@ -1,19 +1,23 @@
 """`python -m tests.support.service.instance`: `python -m assistants.local` on a machine that tests can bend.
 
-Settings of its own, in seconds: CLOCK_AHEAD, by which the machine's clock is wrong; LEASE, for which an item is hidden
+Settings of its own, in seconds: CLOCK_AHEAD, by which the machine's clock is wrong, and a `CLOCK_STEPS` signal sets it
+an hour ahead; LEASE, for which an item is hidden
 from others when this process dies with it; PURGE_DELAY, after which what is left of a deleted thread is looked for.
 """
 
 import os
+import signal
 import sys
 import time
 from functools import partial
 
+CLOCK_STEPS = signal.SIGUSR1
+
 _time = time.time
-_ahead = float(os.environ.get("CLOCK_AHEAD", "0"))
-if _ahead:
-    # Before anything else is imported: some keep the function, not the module.
-    time.time = lambda: _time() + _ahead
+_ahead = [float(os.environ.get("CLOCK_AHEAD", "0"))]
+# Before anything else is imported: some keep the function, not the module.
+time.time = lambda: _time() + sum(_ahead)
+signal.signal(CLOCK_STEPS, lambda *_: _ahead.append(3600))
 
 
 def main() -> int:
