@@ -6,13 +6,25 @@ from functools import cached_property, lru_cache
 from typing import Annotated, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT = "[A-Za-z0-9_-]{1,63}"
 """The pattern of a project's name."""
 
 _HASHED_KEY = re.compile(r"sha256:[0-9a-f]{64}")
+_SENDABLE = re.compile(r"[!-~]([ -~]*[!-~])?")
+_NOT_SENDABLE = "a key has printable ASCII characters only, and no space or line break at its ends"
+
+
+def _sendable(key: SecretStr) -> SecretStr:
+    """A key that a header can carry; another one would fail in every request."""
+    if not _SENDABLE.fullmatch(key.get_secret_value()):
+        raise ValueError(_NOT_SENDABLE)
+    return key
+
+
+Key = Annotated[SecretStr, AfterValidator(_sendable)]
 
 
 class Settings(BaseSettings):
@@ -27,7 +39,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", hide_input_in_errors=True)
 
     # Storage. The names are those of the Functions host, whose triggers read the same settings.
-    storage: SecretStr | None = Field(
+    storage: Key | None = Field(
         None,
         validation_alias=AliasChoices("AzureWebJobsStorage", "BlobConnectionString"),
         description="connection string of the storage account",
@@ -72,7 +84,7 @@ class Settings(BaseSettings):
     )
 
     # The model.
-    openai_api_key: SecretStr | None = Field(
+    openai_api_key: Key | None = Field(
         None,
         validation_alias=AliasChoices("OPENAI_API_KEY", "OpenAIKey"),
         description="key of the chat-completions endpoint",
@@ -83,7 +95,7 @@ class Settings(BaseSettings):
     azure_openai_endpoint: str | None = Field(
         None, validation_alias="AZURE_OPENAI_ENDPOINT", description="Azure OpenAI resource to use instead"
     )
-    azure_openai_api_key: SecretStr | None = Field(
+    azure_openai_api_key: Key | None = Field(
         None,
         validation_alias="AZURE_OPENAI_API_KEY",
         description="its key; without one the managed identity is used",
@@ -131,7 +143,7 @@ class Settings(BaseSettings):
     proxy_base_url: Annotated[str, Field(pattern="^https?://")] | None = Field(
         None, validation_alias="PROXY_BASE_URL", description="that endpoint's base URL, with `/v1` or `/openai/v1`"
     )
-    proxy_api_key: SecretStr | None = Field(
+    proxy_api_key: Key | None = Field(
         None, validation_alias="PROXY_API_KEY", description="its key; without one the caller's own is passed on"
     )
     proxy_timeout: Annotated[float, Field(gt=0)] = Field(
@@ -152,6 +164,12 @@ class Settings(BaseSettings):
         False,
         validation_alias="REQUIRE_BETA_HEADER",
         description="`true`: assistants and threads need `OpenAI-Beta: assistants=v2`, as OpenAI had it",
+    )
+
+    max_json_bytes: Annotated[int, Field(ge=1024)] = Field(
+        16 * 1024 * 1024,
+        validation_alias="MAX_JSON_BYTES",
+        description="bytes of the largest request that is not a form; a larger one is refused before it is parsed",
     )
 
     # Runs and threads; times in seconds.
@@ -228,6 +246,8 @@ class Settings(BaseSettings):
             return value
         keys = dict(_pairs(value, "API_KEYS"))
         for key, project in keys.items():
+            if not _SENDABLE.fullmatch(key):
+                raise ValueError(f"API_KEYS: {_NOT_SENDABLE}")
             if not re.fullmatch(PROJECT, project):
                 raise ValueError("API_KEYS: a project is 1 to 63 letters, digits, dashes or underscores")
             if key.startswith("sha256:") and not _HASHED_KEY.fullmatch(key):

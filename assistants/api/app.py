@@ -25,6 +25,7 @@ from assistants.api import (
     vector_store_files,
     vector_stores,
 )
+from assistants.api.bodies import BodyRefused
 from assistants.api.gate import Gate, error_response
 from assistants.api.validation import translate
 from assistants.schema.errors import (
@@ -92,6 +93,8 @@ async def _invalid_request(_: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if isinstance(error, BodyRefused):
+        return error_response(error.error)
     found = {404: unknown_url, 405: wrong_method}.get(error.status_code)
     if found and getattr(request.state, "azure", False):
         return error_response(resource_not_found())

@@ -8,7 +8,8 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
-from assistants.api.multipart import Form, Keep
+from assistants.api.bodies import streamed
+from assistants.api.multipart import HELD, Form, Keep
 from assistants.api.parameters import Project, Store
 from assistants.ingestion.intake import create_file
 from assistants.ingestion.removal import delete_file
@@ -59,7 +60,7 @@ async def files_create(request: Request, store: Store, project: Project) -> file
         await store.contents.stage(blob_name(project, file_id), blocks[-1], piece)
 
     received = file_form(request.headers, keep)
-    body = await received.read(request.stream())
+    body = await received.read(streamed(request, HELD))
     now = int(store.clock.now())
     record = FileRecord(
         id=file_id,

@@ -17,6 +17,7 @@ from starlette.background import BackgroundTask
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 
+from assistants.api.bodies import streamed
 from assistants.api.files import file_form
 from assistants.api.models import ask_endpoint
 from assistants.api.multipart import Form
@@ -120,7 +121,7 @@ class Forwarding:
         report.calls += 1
         add: Add = partial(report.add, call.operation, request.scope["path"])
         form = _FORMS[call.name](request.headers) if call.name in _FORMS else None
-        content = _seen(request.stream(), form) if form else await request.body()
+        content = _seen(streamed(request, 0), form) if form else await request.body()
         try:
             answer = await self._send(request, content)
             if answer.is_success:

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistants.api import azure, beta
+from assistants.api.bodies import Body, Held
 from assistants.api.keys import project
 from assistants.api.pages import is_page
 from assistants.schema.errors import ApiError, GatewayError, access_denied, server_error, unavailable
@@ -28,11 +29,13 @@ class Gate:
     """ASGI middleware, which checks first the key, then the api version or the beta header.
 
     In `request.state` it sets the caller's `project`, the `request_id`, the `version` ("v1" or "v2"), and whether this
-    is the `azure` flavour, with the `deployment` of its path. The application gets OpenAI's own paths only.
+    is the `azure` flavour, with the `deployment` of its path; the `body`, which is bounded. The application gets
+    OpenAI's own paths only.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._held = Held()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -40,6 +43,7 @@ class Gate:
         started, request_id, answering = time.perf_counter(), f"req_{secrets.token_hex(16)}", False
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
+        body = state["body"] = Body(receive, Headers(scope=scope), settings().max_json_bytes, self._held)
 
         async def send_with_headers(message: Message) -> None:
             nonlocal answering
@@ -52,18 +56,22 @@ class Gate:
                 headers.setdefault("openai-organization", state.get("project", ""))
                 headers.setdefault("openai-processing-ms", str(round((time.perf_counter() - started) * 1000)))
                 headers.setdefault("x-content-type-options", "nosniff")
+                if body.rest_is_long:
+                    headers["connection"] = "close"
             await send(message)
 
         try:
             if not is_page(scope["path"]):
                 scope = _admitted(scope)
-            await self._app(scope, receive, send_with_headers)
+            await self._app(scope, body.receive, send_with_headers)
         except ClientDisconnect:
             log.info("%s: the client disconnected before its request was complete", request_id)
         except Exception as error:
             if answering:
                 raise
             await error_response(_answerable(error, request_id))(scope, receive, send_with_headers)
+        finally:
+            body.close()
 
 
 def error_response(error: ApiError) -> Response:

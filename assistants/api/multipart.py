@@ -18,6 +18,9 @@ Keep = Callable[[bytes], Awaitable[None]]
 _MAX_FIELDS = 64 * 1024
 """Bytes of everything in a form that is not the file."""
 
+HELD = 2 * PIECE
+"""Bytes that a form whose file is kept holds at most: a piece, and the copy of it that is stored."""
+
 _BRACKETS = re.compile(r"([^\[\]]+)\[([^\[\]]+)\]")
 
 
@@ -49,6 +52,7 @@ class Form(Generic[Model]):
         self._header, self._header_value, self._disposition = b"", b"", b""
         self._value, self._piece = bytearray(), bytearray()
         self._done = False
+        self._fed, self._most = 0, sizes[-1] + 2 * _MAX_FIELDS
         self.bytes = 0
         """Bytes of the file so far."""
         self.refusal: ApiError | None = None
@@ -76,6 +80,9 @@ class Form(Generic[Model]):
 
     async def feed(self, chunk: bytes) -> None:
         """The next bytes of the form. What is wrong with them is told by `refusal`."""
+        self._fed += len(chunk)
+        if self._fed > self._most:  # of what is neither the file nor a field, such as what follows the end
+            self.refusal = self.refusal or malformed_form()
         # The server's chunks are small; what a larger one holds is kept after each slice of it.
         for start in range(0, len(chunk), PIECE):
             if not self._parser or self.refusal:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from fastapi import APIRouter, Request
 
-from assistants.api.multipart import Form, Keep
+from assistants.api.bodies import streamed
+from assistants.api.multipart import HELD, Form, Keep
 from assistants.api.parameters import Project, Store
 from assistants.ingestion.intake import complete_upload
 from assistants.schema.base import UploadId
@@ -50,7 +51,7 @@ async def uploads_add_part(request: Request, store: Store, project: Project, upl
         await store.contents.stage(content, block(part_id, kept), piece)
         kept += 1
 
-    await part_form(request.headers, keep).read(request.stream())
+    await part_form(request.headers, keep).read(streamed(request, HELD))
     return UploadPart(id=part_id, created_at=int(store.clock.now()), upload_id=upload_id)
 
 

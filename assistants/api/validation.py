@@ -248,6 +248,7 @@ _TABLE: Mapping[str, Callable[[_Problem], ApiError]] = {
     "url": lambda p: invalid(p.param, "invalid URL", "a valid URL that begins with 'http://' or 'https://'"),
     "json_text": lambda p: invalid(p.param, "invalid JSON", "text without lone surrogates and finite numbers"),
     "json_depth": lambda p: invalid(p.param, "object too deep", f"at most {p.context['limit']} levels of nesting"),
+    "json_nodes": lambda p: invalid(p.param, "object too large", f"at most {p.context['limit']} values"),
     "missing_key": lambda p: missing_parameter(_key(p, "key")),
     "exclusive_keys": lambda p: exclusive_parameters(_key(p, "first"), _key(p, "second")),
     "helper_without_files": lambda _: helper_without_files(),

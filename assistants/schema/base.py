@@ -27,6 +27,12 @@ MAX_TEXT = 256_000
 MAX_DEPTH = 100
 """The deepest nesting of a client's own JSON: it must be readable once it is stored, and parsers stop at 200."""
 
+MAX_NODES = 50_000
+"""Values in a client's own JSON: a schema of 5,000 properties, each described, has some 20,000."""
+
+MAX_ITEMS = 1_000
+"""Items of a list that has no smaller limit of its own, such as the messages of a request."""
+
 T = TypeVar("T")
 
 
@@ -198,12 +204,21 @@ def _children(node: object) -> Iterable[object]:
     return cast("list[object]", node) if isinstance(node, list) else _mapping(node).values()
 
 
-def _storable(value: dict[str, Any]) -> dict[str, Any]:
-    level: list[object] = [value]
-    for _ in range(MAX_DEPTH):
+def bounded(value: T, depth: int = MAX_DEPTH, nodes: int = MAX_NODES) -> T:
+    """The JSON value, if it is nested at most so deep and has at most so many values."""
+    level, count = list[object]([value]), 1
+    for _ in range(depth):
         level = [child for node in level for child in _children(node)]
+        count += len(level)
+        if count > nodes:
+            raise PydanticCustomError("json_nodes", "Expected at most {limit} values.", {"limit": nodes})
     if any(isinstance(node, (dict, list)) for node in level):
-        raise PydanticCustomError("json_depth", "Expected at most {limit} levels.", {"limit": MAX_DEPTH})
+        raise PydanticCustomError("json_depth", "Expected at most {limit} levels.", {"limit": depth})
+    return value
+
+
+def _storable(value: dict[str, Any]) -> dict[str, Any]:
+    bounded(value)
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except ValueError:

@@ -188,6 +188,17 @@ def too_large() -> ApiError:
     return ApiError(413, "The request is too large to be stored.", code="request_too_large")
 
 
+def body_too_large(most: int) -> ApiError:
+    """A body that is no form has more bytes than any may."""
+    return ApiError(413, f"Maximum content size limit ({most}) exceeded.", code="request_too_large")
+
+
+def body_too_many_values(most: int) -> ApiError:
+    """A body has more values than are parsed."""
+    message = f"Invalid request body: too many values. Expected at most {most} values in arrays and objects."
+    return ApiError(400, message, code="invalid_value")
+
+
 def file_too_large(param: str, most: int) -> ApiError:
     """A file, or a part of one, has more than so many bytes."""
     message = f"Invalid '{param}': file too large. Expected a file with at most {most} bytes."

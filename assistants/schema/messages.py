@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from assistants.schema.base import (
+    MAX_ITEMS,
     MAX_TEXT,
     FileId,
     Items,
@@ -140,7 +141,7 @@ class Attachment(TypedDict):
     """A file of a message, and the tools that may use it."""
 
     file_id: FileId
-    tools: Items[AttachmentTool]
+    tools: Annotated[Items[AttachmentTool], Field(max_length=MAX_ITEMS)]
 
 
 class CreateMessage(Request):
@@ -148,8 +149,11 @@ class CreateMessage(Request):
 
     role: Role
     content: InputContent
-    attachments: Items[Attachment] | None = None
+    attachments: Annotated[Items[Attachment], Field(max_length=MAX_ITEMS)] | None = None
     metadata: Metadata | None = None
+
+
+CreateMessages = Annotated[Items[CreateMessage], Field(max_length=MAX_ITEMS)]
 
 
 class ModifyMessage(Request):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from assistants.schema.base import (
+    MAX_ITEMS,
     AssistantId,
     Items,
     Metadata,
@@ -17,7 +18,7 @@ from assistants.schema.base import (
     Resource,
     Timestamp,
 )
-from assistants.schema.messages import CreateMessage
+from assistants.schema.messages import CreateMessages
 from assistants.schema.threads import CreateThread
 from assistants.schema.tools import (
     AssistantTool,
@@ -85,7 +86,7 @@ class CreateRun(_RunFields):
 
     reasoning_effort: ReasoningEffort | None = None
     additional_instructions: Instructions | None = None
-    additional_messages: Items[CreateMessage] | None = None
+    additional_messages: CreateMessages | None = None
 
 
 class CreateThreadAndRun(_RunFields):
@@ -111,7 +112,7 @@ class ToolOutput(Request):
 class SubmitToolOutputs(Request):
     """The outputs of all calls that a run waits for."""
 
-    tool_outputs: Items[ToolOutput]
+    tool_outputs: Annotated[Items[ToolOutput], Field(max_length=MAX_ITEMS)]
     stream: bool | None = None
 
 

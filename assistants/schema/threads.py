@@ -4,15 +4,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from assistants.schema.base import Items, Metadata, NotNull, ObjectMetadata, OptionalNulls, Request, Resource, Timestamp
-from assistants.schema.messages import CreateMessage
+from assistants.schema.base import Metadata, NotNull, ObjectMetadata, OptionalNulls, Request, Resource, Timestamp
+from assistants.schema.messages import CreateMessages
 from assistants.schema.tools import NewToolResources, ToolResources
 
 
 class CreateThread(Request):
     """A thread to be made, perhaps with its first messages."""
 
-    messages: NotNull[Items[CreateMessage]] = None
+    messages: NotNull[CreateMessages] = None
     tool_resources: OptionalNulls[NewToolResources] | None = None
     metadata: Metadata | None = None
 

@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Field, Tag
 
 from assistants.schema.assistants import AssistantName, Description
 from assistants.schema.base import (
+    MAX_ITEMS,
     AssistantId,
     FileId,
     Items,
@@ -105,10 +106,13 @@ class CreateMessage(V1Request):
     metadata: Metadata | None = None
 
 
+CreateMessages = Annotated[Items[CreateMessage], Field(max_length=MAX_ITEMS)]
+
+
 class CreateThread(V1Request):
     """A thread to be made, perhaps with its first messages."""
 
-    messages: NotNull[Items[CreateMessage]] = None
+    messages: NotNull[CreateMessages] = None
     metadata: Metadata | None = None
 
 
@@ -137,7 +141,7 @@ class CreateRun(_RunFields):
     """A run to be made on a thread."""
 
     additional_instructions: Instructions | None = None
-    additional_messages: Items[CreateMessage] | None = None
+    additional_messages: CreateMessages | None = None
 
 
 class CreateThreadAndRun(_RunFields):

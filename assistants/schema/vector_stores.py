@@ -3,7 +3,7 @@
 import math
 from typing import Annotated, Literal, NotRequired, Self
 
-from pydantic import BeforeValidator, Field, PlainValidator, Tag, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Tag, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError, PydanticKnownError
 from typing_extensions import TypedDict
 
@@ -18,6 +18,7 @@ from assistants.schema.base import (
     Request,
     Resource,
     Timestamp,
+    bounded,
     by_json_type,
 )
 from assistants.schema.tools import ChunkingStrategy, StaticChunking
@@ -219,7 +220,16 @@ class CompoundFilter(TypedDict):
     filters: "Items[Filter]"
 
 
+_MAX_FILTER = 1_000
+"""Values in a filter, which is applied to up to 10,000 files."""
+
+_MAX_QUERIES = 100
+
 Filter = Annotated[ComparisonFilter | CompoundFilter, Field(discriminator="type")]
+
+
+def _few(chosen: Filter) -> Filter:
+    return bounded(chosen, nodes=_MAX_FILTER)
 
 
 class SearchRanking(TypedDict):
@@ -233,12 +243,13 @@ class SearchVectorStore(Request):
     """A search: one query, or several whose results are merged."""
 
     query: Annotated[
-        Annotated[str, Tag("<string>")] | Annotated[Items[str], Field(min_length=1), Tag("<array>")],
+        Annotated[str, Tag("<string>")]
+        | Annotated[Items[str], Field(min_length=1, max_length=_MAX_QUERIES), Tag("<array>")],
         by_json_type("a string or array of strings"),
     ]
     rewrite_query: NotNull[bool] = None
     max_num_results: Annotated[int, Field(ge=1, le=50)] = 10
-    filters: NotNull[Filter] = None
+    filters: NotNull[Annotated[Filter, AfterValidator(_few)]] = None
     ranking_options: NotNull[SearchRanking] = None
 
 

@@ -1,5 +1,5 @@
-"""Two machines whose clocks are half a minute wrong, one ahead and one behind, and are set while a run is driven: claims
-and expiry hold all the same.
+"""Two machines whose clocks are half a minute wrong, one ahead and one behind, and are set meanwhile: claims and expiry
+hold all the same.
 """
 
 import time

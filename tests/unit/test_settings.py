@@ -142,6 +142,30 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_setting_and_without_any_key
     assert DIGEST.upper() not in str(refused.value)
 
 
+@pytest.mark.parametrize("name", ["AzureWebJobsStorage", "OPENAI_API_KEY", "AZURE_OPENAI_API_KEY", "PROXY_API_KEY"])
+@pytest.mark.parametrize("bad", ["{}\n", "\r\n{}", "{} ", "\ufeff{}", "{}é", "a\n{}", "{}\x7f"], ids=ascii)
+def test_a_key_that_no_header_can_carry_is_refused_by_the_name_of_its_setting(
+    read_settings: ReadSettings, name: str, bad: str
+):
+    with pytest.raises(ValidationError, match=name) as refused:
+        read_settings({name: bad.format(SECRET)})
+    assert SECRET not in str(refused.value)
+    assert "printable ASCII" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "keys", ["{0}\nk=p", "k1=p\n{0}=p", "{0}é=p", "k=p,{0}\u2013=p", "\ufeff{0}=p", "{0}\x7f=p"], ids=ascii
+)
+def test_a_callers_key_that_no_header_can_carry_is_refused(read_settings: ReadSettings, keys: str):
+    with pytest.raises(ValidationError, match=r"API_KEYS: .* printable ASCII") as refused:
+        read_settings({"API_KEYS": keys.format(SECRET)})
+    assert SECRET not in str(refused.value)
+
+
+def test_keys_may_come_on_lines_of_their_own(read_settings: ReadSettings):
+    assert read_settings({"API_KEYS": "k 1=p,\r\nk2=q\n"}).api_keys == {"k 1": "p", "k2": "q"}
+
+
 @pytest.mark.parametrize(
     "name", ["AzureWebJobsStorage", "OPENAI_API_KEY", "AZURE_OPENAI_API_KEY", "PROXY_API_KEY", "API_KEYS"]
 )
