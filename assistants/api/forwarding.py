@@ -17,6 +17,7 @@ from starlette.background import BackgroundTask
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 
+from assistants.api import policy
 from assistants.api.bodies import streamed
 from assistants.api.files import file_form
 from assistants.api.models import ask_endpoint
@@ -181,8 +182,9 @@ async def proxy_report(request: Request) -> Response:
     """What was found wrong in the caller's project: JSON, or a page for those who ask for HTML."""
     report: Report = request.app.state.backend.report(request.state.project)
     if "text/html" in request.headers.get("accept", ""):
-        return HTMLResponse(report.page())
-    return JSONResponse(report.body())
+        page = report.page()
+        return HTMLResponse(page, headers=policy.headers(page))
+    return JSONResponse(report.body(), headers=policy.headers())
 
 
 def _forwarding(router: APIRouter) -> APIRouter:

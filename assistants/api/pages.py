@@ -7,6 +7,8 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from assistants.api import policy
+
 DOCUMENT, DOCS = "/openapi.json", "/docs"
 
 _ASSETS = {
@@ -14,6 +16,9 @@ _ASSETS = {
     "swagger-ui.css": "text/css",
     "favicon-32x32.png": "image/png",
 }
+
+_SOURCES = ("script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'")
+"""What Swagger UI loads: its own files, the images that its styles hold, and the API."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -28,7 +33,7 @@ async def document(request: Request) -> Response:
     """The description of the API, made on first use."""
     from assistants.api.description import described
 
-    return JSONResponse(described(request.app))
+    return JSONResponse(described(request.app), headers=policy.headers())
 
 
 @router.get(DOCS)
@@ -36,7 +41,7 @@ async def docs() -> HTMLResponse:
     """Swagger UI; all of its addresses are this service's, relative to the page."""
     from fastapi.openapi.docs import get_swagger_ui_html
 
-    return get_swagger_ui_html(
+    page = get_swagger_ui_html(
         openapi_url=DOCUMENT.lstrip("/"),
         title="Assistants API",
         swagger_js_url=f"{DOCS}/swagger-ui-bundle.js".lstrip("/"),
@@ -44,6 +49,8 @@ async def docs() -> HTMLResponse:
         swagger_favicon_url=f"{DOCS}/favicon-32x32.png".lstrip("/"),
         swagger_ui_parameters={"tryItOutEnabled": True, "validatorUrl": "none"},
     )
+    page.headers.update(policy.headers(bytes(page.body).decode(), *_SOURCES))
+    return page
 
 
 @router.get(f"{DOCS}/{{asset}}")
@@ -54,4 +61,5 @@ async def docs_asset(asset: str) -> Response:
     import fastapi_swagger  # pyright: ignore[reportMissingTypeStubs] - it has none
 
     content = (resources.files(fastapi_swagger) / "resources" / asset).read_bytes()
-    return Response(content, media_type=_ASSETS[asset], headers={"cache-control": "public, max-age=86400"})
+    headers = policy.headers() | {"cache-control": "public, max-age=86400"}
+    return Response(content, media_type=_ASSETS[asset], headers=headers)

@@ -44,6 +44,7 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebDriver]:
         monkeypatch.delenv(name)
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     for flag in FLAGS:
         options.add_argument(flag)
     driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
@@ -73,6 +74,16 @@ def test_the_page_is_swagger_ui_5_or_later(root: str):
     bundle = httpx2.get(f"{root}/docs/swagger-ui-bundle.js").raise_for_status().text
     (version,) = re.findall(r'PACKAGE_VERSION:"(\d+)\.', bundle)
     assert int(version) >= 5
+
+
+def test_no_page_may_be_framed_or_run_scripts_of_others(root: str):
+    for path in ("/docs", "/docs/swagger-ui-bundle.js", "/openapi.json"):
+        headers = httpx2.get(f"{root}{path}").raise_for_status().headers
+        policy = dict(each.split(" ", 1) for each in headers["content-security-policy"].split("; "))
+        assert (policy["default-src"], policy["frame-ancestors"]) == ("'none'", "'none'")
+        assert headers["x-frame-options"] == "DENY"
+        assert "unsafe" not in headers["content-security-policy"]
+        assert re.findall(r"https?:|\*", headers["content-security-policy"]) == []
 
 
 @pytest.mark.parametrize("path", ["/docs/nowhere", "/docs/..%2f..%2fmain.py", "/docs/"])
@@ -112,6 +123,15 @@ def test_the_page_calls_the_service_with_a_key(browser: WebDriver, root: str, sc
 
     loaded = browser.execute_script("return performance.getEntriesByType('resource').map(each => each.name)")
     assert [address for address in loaded if not address.startswith((root, "data:"))] == []
+    complaints = [entry["message"] for entry in browser.get_log("browser")]  # type: ignore[reportUnknownMemberType]
+    assert [each for each in complaints if "Content Security Policy" in each] == []
+
+
+@pytest.mark.timeout(180)
+def test_a_browser_shows_the_page_in_no_frame(browser: WebDriver, root: str):
+    browser.get(f"data:text/html,<iframe src='{root}/docs'></iframe>")
+    browser.switch_to.frame(0)
+    assert browser.find_elements(By.ID, "swagger-ui") == []
 
 
 class _Page:

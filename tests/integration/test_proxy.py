@@ -589,6 +589,10 @@ class TestReport:
         url = f"{proxy.url.removesuffix('/v1')}/proxy/report"
         got = httpx2.get(url, headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
         assert got.headers["content-type"].startswith("text/html")
+        policy = got.headers["content-security-policy"]
+        assert policy.startswith(
+            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style"
+        )
         assert "&lt;script&gt;" in got.text
         assert "<script>" not in got.text
 
