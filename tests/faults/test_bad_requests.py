@@ -199,7 +199,7 @@ def test_an_upload_that_breaks_off_is_nothing_to_worry_about(service: Service, c
     part = b'--b\r\ncontent-disposition: form-data; name="file"\r\n\r\nHel'
     form = b"content-type: multipart/form-data; boundary=b\r\ncontent-length: 999\r\n\r\n"
     sent_raw(service, b"POST /v1/files HTTP/1.1\r\nhost: x\r\n" + form + part, wait=False)
-    eventually(lambda: any("the client went away" in line for line in service.lines[known:]))
+    eventually(lambda: any("the client disconnected" in line for line in service.lines[known:]))
     client.files.list()
     assert not [line for line in service.lines[known:] if " ERROR " in line]
 
