@@ -9,7 +9,7 @@ MAX_SHOWN = 8_192
 
 
 class Error(Object):
-    """What went wrong, in OpenAI's shape; also the data of a stream's `error` event."""
+    """An error in OpenAI's shape; also the data of a stream's `error` event."""
 
     message: str
     type: str

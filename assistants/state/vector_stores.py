@@ -100,7 +100,7 @@ class NewMember(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How the ingestion of one version of a file ended; without a status the file is gone."""
+    """The outcome of the ingestion of one version of a file; without a status the file was deleted."""
 
     file_id: str
     version: str

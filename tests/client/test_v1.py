@@ -244,7 +244,7 @@ class TestRuns:
 
 
 class TestErrors:
-    """What is refused, in the words of the catalogue."""
+    """Refusals, in the words of the catalogue."""
 
     @pytest.mark.parametrize(
         ("path", "body", "param"),

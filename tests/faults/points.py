@@ -32,7 +32,7 @@ ASKED, ANSWERING = "POST model", "READ model"
 
 
 class Fault(Enum):
-    """What may happen to a call."""
+    """A fault of a call."""
 
     FAILS = "fails"
     """It fails before it acts; the model's answer breaks off at its beginning."""

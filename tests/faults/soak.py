@@ -43,7 +43,7 @@ FAILURES: list[dict[str, Any]] = [
     {"chance": 0.03, "text": "It is sunny in Oslo today.", "delay": 5},
     {"chance": 0.2, "text": "It is sunny in Oslo today.", "chunk_delay": 0.2},
 ]
-"""What the model does now and then; otherwise it calls the tools it is asked to call, and answers at once."""
+"""Occasional replies of the model; otherwise it calls the tools it is asked to call, and answers at once."""
 
 
 class Report(NamedTuple):

@@ -250,6 +250,6 @@ class Clients:
 
 
 def all_at_once(acts: Sequence[Callable[[], A]]) -> list[A]:
-    """What each act returns, each done in a thread of its own; an exception is raised when all have ended."""
+    """The results of the acts, each done in a thread of its own; an exception is raised when all have ended."""
     with ThreadPoolExecutor(len(acts) or 1) as pool:
         return [each.result() for each in [pool.submit(act) for act in acts]]

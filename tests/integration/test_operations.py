@@ -94,7 +94,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
 
 @pytest.fixture
 def replies() -> list[dict[str, Any]]:
-    """What the model says: first to the run that opens all connections and containers, then what a test adds."""
+    """The model's replies: first to the run that opens all connections and containers, then those that a test adds."""
     return [{"text": "Hello."}]
 
 
@@ -251,7 +251,7 @@ class TestSubmittingOutputs:
 
     @pytest.fixture
     async def owed(self, service: InProcess, client: AsyncOpenAI, counted: Count) -> dict[str, Any]:
-        """What names the run and hands in its outputs."""
+        """The arguments that submit the outputs of a run."""
         thread, assistant = await new_thread(client), await new_assistant(client, WEATHER)
         run = await client.beta.threads.runs.create(thread, assistant_id=assistant)
         await service.attend()

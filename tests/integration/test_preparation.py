@@ -1,4 +1,4 @@
-"""What a run does before its first turn: it waits for its thread's files, and does not begin with an expired store."""
+"""A run before its first turn: it waits for its thread's files, and does not begin with an expired store."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -16,11 +16,11 @@ from tests.simulation.loop import LANE
 FUNCTION, RETRIEVAL = "lookup", "retrieval"
 
 HANGS = 1_500.0
-"""Seconds for which a model that says nothing says nothing."""
+"""Seconds for which a silent model sends nothing."""
 
 
 class Turn(NamedTuple):
-    """What the model says in one turn of a run."""
+    """The model's answer in one turn of a run."""
 
     calls: tuple[str, ...] = ()
     says: bool = True

@@ -1,4 +1,4 @@
-"""What source files import, read without running them."""
+"""The imports of source files, read without running them."""
 
 import ast
 from collections.abc import Iterable, Iterator

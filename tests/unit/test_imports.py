@@ -14,7 +14,7 @@ FOREIGN = {
     if module.partition(".")[0] not in {*sys.stdlib_module_names, "assistants"}
 }
 FASTAPIS = {"python-multipart"}
-"""What FastAPI imports where it is installed."""
+"""Packages that FastAPI imports if they are installed."""
 
 
 def requirements() -> list[str]:
