@@ -80,7 +80,7 @@ def _translated(model: type[v1.V1Request], content: bytes) -> bytes:
         try:
             return json.dumps(model.model_validate(body).v2()).encode()
         except ValidationError as error:
-            found = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
+            found = [{**problem, "loc": ("body", *problem["loc"])} for problem in error.errors()]
             raise RequestValidationError(found, body=cast("dict[str, Any]", body)) from None
     except (ValueError, RecursionError):
         return content

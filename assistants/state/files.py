@@ -42,7 +42,7 @@ def in_store(record: FileRecord, store_id: str, now: float) -> FileRecord | None
 
 def out_of_store(record: FileRecord, store_id: str) -> FileRecord | None:
     """Record that the file is not in a store. None: that is recorded."""
-    left = [each for each in record.stores if each != store_id]
+    left = [store for store in record.stores if store != store_id]
     return record.model_copy(update={"stores": left}) if left != record.stores else None
 
 
