@@ -38,7 +38,7 @@ STREAMED: dict[int | str, dict[str, Any]] = {
 async def runs_list(store: Store, project: Project, thread_id: ThreadId, page: Page) -> ListPage[Run]:
     """Lists the runs of a thread, the newest first."""
     thread = (await find_thread(store, project, thread_id)).value
-    # Seen to before it is shown: its time may be over.
+    # Attended to before it is shown: it may be overdue.
     await requests.active_run(store, project, thread)
 
     def show(run: RunRecord) -> Run | None:
@@ -59,7 +59,7 @@ async def runs_create(
 ) -> Run | StreamingResponse:
     """Runs an assistant on a thread."""
     finding = together(find_thread(store, project, thread_id), find_assistant(store, project, body.assistant_id))
-    # Nearly every log has one segment: a run that is driven from here reads it at the same time.
+    # Nearly every log has one segment: a run that this process drives reads it at the same time.
     reading = store.messages.fetch(project, thread_id, 1 if body.stream else 0)
     (thread, assistant), log_content = await together(finding, reading)
     messages = [new_message(store, thread_id, message) for message in body.additional_messages or []]
@@ -125,7 +125,7 @@ async def runs_submit_tool_outputs(
 def stream_started(
     request: Request, service: Service, started: Started, thread: Thread | None = None, content: bool = False
 ) -> StreamingResponse:
-    """The events of a run that was just created, perhaps with its thread."""
+    """The events of a run that was just created, with its thread's if that is new, too."""
     channel = Channel()
     events = RunEvents(channel.emit, content)
     if thread is not None:
@@ -137,7 +137,7 @@ def stream_started(
 def _stream(
     request: Request, service: Service, started: Started, channel: Channel, events: RunEvents
 ) -> StreamingResponse:
-    """The events of a run, which goes on without the client."""
+    """The events of a run, which does not end with the client's connection."""
     work = streaming.drive(service.store, service.endpoint, started, events)
     service.begin(produce(channel, work, request.state.request_id))
     return response(channel)

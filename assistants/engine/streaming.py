@@ -1,6 +1,6 @@
-"""Streamed runs: the process that opened the stream drives the run; the queue is the net.
+"""Streamed runs: the process that opened the stream drives the run; the queue takes over if that fails.
 
-The run outlives its stream. If its driver fails, the stream follows the run's document until the run ends.
+The run does not end with its stream. If its driver fails, the stream follows the run's document until the run ends.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ FOLLOW = 0.5
 
 
 async def resumed(store: Store, key: RunKey, outputs: Sequence[tuple[str, str]], events: RunEvents) -> Started:
-    """Submit a run's outputs, and claim the run if no other output is awaited and no other process was faster.
+    """Submit a run's outputs, and claim the run if no other output is awaited and no other process has claimed it.
 
     Raises
     ------
@@ -51,7 +51,7 @@ async def drive(store: Store, model: Model, started: Started, events: RunEvents)
     Raises
     ------
     AzureError, Contended
-        Storage failed; the run goes on by its look-again item.
+        Storage failed; the look-again item continues the run.
     """
     key, document, claimed = started.key, started.document, started.claimed
     if claimed is not None:
@@ -60,9 +60,9 @@ async def drive(store: Store, model: Model, started: Started, events: RunEvents)
             await driver.carry_on()
         except TRANSIENT as error:
             log.warning("run %s: its stream no longer drives it: %s", key.run, error)
-            await queue_run(store, key, claimed.run)  # only the look-again item would be delivered again
+            await queue_run(store, key, claimed.run)  # only the look-again item will attend to the run again
         except asyncio.CancelledError:
-            await queue_run(store, key, claimed.run)  # this process is stopping; another one goes on
+            await queue_run(store, key, claimed.run)  # this process is stopping; another one continues the run
             raise
         document = claimed.document
         events.updated(document.value)  # a failure may have come between a write and its event

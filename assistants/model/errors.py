@@ -98,7 +98,9 @@ class Mask:
         forms = {
             form for key in keys if len(key) >= self._SHORTEST for form in (key, json.dumps(key)[1:-1], quote(key, ""))
         }
-        secrets = [re.escape(form) for form in sorted(forms, key=len, reverse=True)]
+        self.forms = sorted(forms, key=len, reverse=True)
+        """The keys as they may stand in a text."""
+        secrets = [re.escape(form) for form in self.forms]
         self._text = re.compile("|".join([*secrets, r"(?<=[Bb]earer )[\w.~+/-]{16,}=*"]))
         self._bytes = re.compile(self._text.pattern.encode())
         self.longest = max((len(form.encode()) for form in forms), default=0)

@@ -25,6 +25,10 @@ class ModelLearnt:
     refused: int | None = None
     """Tokens of the shortest prompt that was refused for its length."""
     refused_at: float = 0.0
+    batch_texts: int | None = None
+    """Texts that a request for embeddings should have at most; None: no bound is known."""
+    batch_tokens: int | None = None
+    """Tokens that they should have together at most."""
 
     def accepts(self, tokens: int) -> None:
         """Note that a prompt was not too long."""

@@ -29,6 +29,11 @@ def retry_after(trouble: Exception, attempt: int) -> float | None:
     return min(SHORTEST_WAIT * 2**attempt, _LONGEST_WAIT) * (1 + jitter)
 
 
+def is_busy(trouble: EndpointError) -> bool:
+    """Whether the endpoint asks to come again later; any other trouble may be there to stay."""
+    return trouble.transient and (trouble.wait is not None or trouble.status in (408, 429, 503))
+
+
 def wait_of(headers: Mapping[str, str]) -> float | None:
     """The seconds that an answer names: `retry-after-ms`, or `Retry-After` in seconds or as a date."""
     try:

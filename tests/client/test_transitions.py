@@ -56,7 +56,7 @@ def test_the_last_line_of_a_failed_run_says_why(client: OpenAI, service: Service
     assert (last["from"], last["why"]) == ("in_progress", "The prompt is too long.")
 
 
-def test_the_log_tells_a_cancellation_and_its_end(client: OpenAI, service: Service):
+def test_the_log_has_a_cancellation_and_its_end(client: OpenAI, service: Service):
     conversation = Conversation(client, unique("get weather"), WEATHER)
     conversation.reaches("requires_action")
     conversation.cancel()

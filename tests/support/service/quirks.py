@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support.service.embedding_quirks import embedded
 from tests.support.service.upstream import EVENTS, JSON, Answer, Asked, Upstream
 
 Json = dict[str, Any]
@@ -344,6 +345,8 @@ class Quirks(Upstream):
 
     def choose(self, asked: Asked) -> Answer:
         body = json.loads(asked.body)
+        if asked.path.endswith("/embeddings"):
+            return embedded(body, asked)
         replies = QUIRKS[body["model"].partition("@")[0]].replies
         turn = self.turns[body["model"]]
         self.turns[body["model"]] += 1
