@@ -5,6 +5,7 @@ import gc
 
 gc.disable()  # until all is imported: a collection would find nothing, and takes a quarter of a cold start
 
+import logging
 from collections.abc import Awaitable, Callable
 
 import azure.functions as func
@@ -20,6 +21,9 @@ from assistants.settings import settings
 
 STORAGE = "AzureWebJobsStorage"
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+
+# Microsoft's worker logs what any library says from INFO on: here the address of each request, with the keys in it.
+logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 api = create_api()
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)

@@ -38,7 +38,7 @@ class QueueHandler(Protocol):
 
 @dataclass(frozen=True)
 class Service:
-    """The store, the model and the handlers of queue items, with the streams that this process drives."""
+    """The store, the model, the handlers of queue items, and the runs that this process drives beside its requests."""
 
     store: Store
     endpoint: Endpoint
@@ -46,7 +46,7 @@ class Service:
     tool_calls: ToolCalls
     ingestion: Ingestion
     searcher: Searcher
-    _streams: set["asyncio.Task[None]"] = field(default_factory=set["asyncio.Task[None]"])
+    _tasks: set["asyncio.Task[None]"] = field(default_factory=set["asyncio.Task[None]"])
 
     @classmethod
     def open(cls) -> "Service":
@@ -82,14 +82,14 @@ class Service:
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Begin work that may outlast its request."""
         task = asyncio.create_task(work)
-        self._streams.add(task)
-        task.add_done_callback(self._streams.discard)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
         """Release the runs in progress, and close all connections."""
-        for task in self._streams:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._streams, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.store.close()
 
 

@@ -1,8 +1,10 @@
 """Every setting of the service: its name in the environment, its default and its purpose."""
 
 import re
+from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from typing import Annotated, Literal, Self
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -152,7 +154,15 @@ class Settings(BaseSettings):
         description="`true`: assistants and threads need `OpenAI-Beta: assistants=v2`, as OpenAI had it",
     )
 
-    # Times of runs and threads, in seconds.
+    # Runs and threads; times in seconds.
+    runs_driven_by: Literal["queue", "creator"] = Field(
+        "queue",
+        validation_alias="RUNS_DRIVEN_BY",
+        description=(
+            "which process drives a run that is not streamed: `creator`, the one that created it (default of the local "
+            "runner), or `queue`, a queue function"
+        ),
+    )
     run_lifetime: Annotated[float, Field(gt=0)] = Field(
         600, validation_alias="RUN_LIFETIME", description="seconds from a run's creation to its `expires_at`"
     )
@@ -235,6 +245,16 @@ class Settings(BaseSettings):
         """Whether a model's endpoint is named."""
         return bool(self.openai_api_key or self.openai_base_url or self.azure_openai_endpoint)
 
+    @property
+    def secrets(self) -> list[str]:
+        """The operator's keys to other services, which no answer and no log line may hold."""
+        keys = (self.openai_api_key, self.azure_openai_api_key, self.proxy_api_key)
+        urls = (self.openai_base_url, self.azure_openai_endpoint, self.proxy_base_url)
+        return [
+            *(key.get_secret_value() for key in keys if key),
+            *(secret for url in urls for secret in _secrets_of(url)),
+        ]
+
     @cached_property
     def models(self) -> dict[str, str]:
         """The endpoint's name of each model; `*` stands for every other."""
@@ -254,6 +274,13 @@ class Settings(BaseSettings):
 def settings() -> Settings:
     """The process's settings, read once."""
     return Settings.model_validate({})
+
+
+def _secrets_of(url: str | None) -> Iterator[str]:
+    """The password and the keys that a URL carries."""
+    parts = urlsplit(url or "")
+    yield from filter(None, [parts.password])
+    yield from (value for name, value in parse_qsl(parts.query) if re.search("key|token|secret|sig", name, re.I))
 
 
 def _pairs(text: str, name: str) -> list[tuple[str, str]]:

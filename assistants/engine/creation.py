@@ -14,6 +14,7 @@ from assistants.engine.items import Purge, SweepThreads, attend_item, look_again
 from assistants.engine.removal import delete_thread, purge_thread
 from assistants.engine.requests import active_run, check_idle
 from assistants.schema.errors import ApiError, not_found, nothing_to_run_on, run_already_active, unavailable
+from assistants.schema.runs import RunStatus
 from assistants.state import post
 from assistants.state.messages import Fold, LogContent, put_record
 from assistants.state.resources import store_ids
@@ -263,7 +264,9 @@ async def _follow_up(store: Store, key: RunKey, run: RunRecord, look: Look) -> N
 
     A run that its creator drives needs no item, and its driver appends the messages that came with it.
     """
-    log_transition(key, None, run, "created")
+    queued = run.model_copy(update={"status": RunStatus.QUEUED, "entered_at": run.touched_at})
+    log_transition(key, None, queued, "created")
+    log_transition(key, queued, run, "claimed")
     if run.claim is not None:
         return
     try:

@@ -13,6 +13,7 @@ from assistants.engine.claim import ClaimedRun, ClaimLost
 from assistants.engine.ending import delete_look, publish
 from assistants.engine.events import NO_LISTENER, Listener
 from assistants.engine.machine import Ending, Event
+from assistants.engine.requests import queue_run
 from assistants.engine.toolcalls import call_server_tools
 from assistants.engine.turn import outcome, tokens
 from assistants.engine.turn.asking import ModelCall
@@ -37,6 +38,27 @@ WATCH_TOOLS = 0.2
 
 WATCH_FILES = 0.25
 """Seconds between two reads of the vector stores that a run waits for."""
+
+
+async def drive(
+    store: Store, model: Model, claimed: ClaimedRun, content: LogContent, look: Look | None, listener: Listener
+) -> None:
+    """Drive a run in the process of a request. If that fails, or the process stops, the queue has it driven.
+
+    Raises
+    ------
+    asyncio.CancelledError
+        The process is stopping.
+    """
+    key = claimed.key
+    try:
+        await Driver(store, model, claimed, content, look, listener, stay=True).carry_on()
+    except TRANSIENT as error:
+        log.warning("run %s: its creator no longer drives it: %s", key.run, error)
+        await queue_run(store, key, claimed.run)  # only the look-again item would be delivered again
+    except asyncio.CancelledError:
+        await queue_run(store, key, claimed.run)
+        raise
 
 
 class Driver:
@@ -206,13 +228,29 @@ class Driver:
 
     async def _await_outputs(self) -> None:
         """Keep the claim alive until the server tools have answered, or the run is cancelled or expires."""
-        while self._run.unanswered and self._cut_off(self._run) is None:
-            await self._keep_claim(WATCH_TOOLS)
+        answered = self._store.answered[self._key.name] = asyncio.Event()
+        try:
+            while self._run.unanswered and self._cut_off(self._run) is None:
+                await self._keep_claim(WATCH_TOOLS, answered)
+        finally:
+            del self._store.answered[self._key.name]
 
-    async def _keep_claim(self, interval: float) -> None:
-        """Wait `interval` seconds at most, then read the run again, or renew the claim if a third of it has passed."""
+    async def _keep_claim(self, interval: float, until: asyncio.Event | None = None) -> None:
+        """Wait `interval` seconds at most, then read the run again, or renew the claim where a third of it is over.
+
+        `until` ends the wait.
+        """
         length, run = self._store.settings.claim, self._run
-        await asyncio.sleep(max(min(interval, length / 3, run.expires_at - self._now()), 0))
+        pause = max(min(interval, length / 3, run.expires_at - self._now()), 0)
+        if until is None:
+            await asyncio.sleep(pause)
+        else:
+            waiting = asyncio.create_task(until.wait())
+            try:
+                await asyncio.wait({waiting}, timeout=pause)
+            finally:
+                waiting.cancel()
+            until.clear()
         due = run.claim is None or run.claim.until - self._now() < length * 2 / 3
         try:
             await (self._claimed.renew() if due else self._claimed.refresh())

@@ -16,7 +16,7 @@ from assistants.schema.messages import FileCitation
 from assistants.schema.runs import RunStatus
 from assistants.schema.steps import StepType
 from assistants.state.citations import pieces, settled
-from assistants.state.runs import FUNCTION, RunRecord, ToolCall, Turn, view
+from assistants.state.runs import FUNCTION, RunRecord, ToolCall, Turn, created_view, view
 from assistants.state.turns import begun_message, begun_step, message, message_id, step_id, steps_of_turn
 
 Emit = Callable[[str, Object | dict[str, Any]], None]
@@ -114,7 +114,7 @@ class RunEvents:
 
     def created(self, run: RunRecord) -> None:
         """Emit the first events of a run that this process created."""
-        shown = view(run.model_copy(update={"status": RunStatus.QUEUED, "started_at": None}))
+        shown = created_view(run)
         self._emit("thread.run.created", shown)
         self._emit("thread.run.queued", shown)
         self._status = RunStatus.QUEUED

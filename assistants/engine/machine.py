@@ -170,8 +170,9 @@ def claimed(run: RunRecord, token: str, now: float, length: float, prompt_length
 
 
 def renewed(run: RunRecord, token: str, now: float, length: float) -> RunRecord | None:
-    """Renew the claim for `length` seconds. None: the claim is lost."""
-    return _write(run, now, claim=_claim(run, token, now, length)) if is_claimed_by(run, token) else None
+    """Renew the claim for `length` seconds. None: it is lost."""
+    own = _claim(run, token, now, length)
+    return _write(run, now, committed=True, claim=own) if is_claimed_by(run, token) else None
 
 
 def _claim(run: RunRecord, token: str, now: float, length: float) -> Claim:
@@ -185,8 +186,8 @@ def released(run: RunRecord, trouble: str, now: float) -> RunRecord:
 
 
 def recorded(run: RunRecord, turn: Turn, now: float) -> RunRecord:
-    """Record the outcome of a call of the model, which is progress."""
-    return _write(run, now, turns=[*run.turns, turn], takeovers=0)
+    """Record the outcome of a call of the model. That is progress."""
+    return _write(run, now, committed=True, turns=[*run.turns, turn], takeovers=0)
 
 
 def parked(run: RunRecord, now: float, look: Look | None, stay: bool = False) -> RunRecord | None:

@@ -63,6 +63,8 @@ class ToolCalls:
             except ToolFailed as failure:
                 answer = Answer(str(failure))
             document = await self._store_answer(key, item.call, answer, document)
+            if answered := self._store.answered.get(key.name):
+                answered.set()
         # The delivery that finds the last output stored queues the run, whether it or an earlier delivery stored it.
         if document is not None and self._need(document.value) in (Need.DRIVE, Need.EXPIRE):
             await post.send(self._store, attend_item(key, document.value))

@@ -44,7 +44,10 @@ async def run(host: str, port: int, data: Path) -> int:
     async with AsyncExitStack() as stack:
         proxy = environment.is_proxy()
         notes = [_proxy_note()] if proxy else [await _storage(stack, data), await _model(stack)]
+        os.environ.setdefault("RUNS_DRIVEN_BY", "creator")
         function_app: Any = importlib.import_module("function_app")
+        from assistants.service import service
+
         function_app.api.state.loopback = _is_loopback(host)
         listener = bind(host, port)
         drained, activity = asyncio.Event(), Activity()
@@ -73,6 +76,7 @@ async def run(host: str, port: int, data: Path) -> int:
         _on_signals(stop)
         if pump:
             pump.start()
+            service().store.queues.on_send = pump.poll
         url = base_url(listener)
         print(f"Listening on {url}", flush=True)
         print(_welcome(url, [note for note in notes if note]), flush=True)

@@ -223,6 +223,12 @@ class Pump:
             task.cancel()
         await ended
 
+    def poll(self, queue: str) -> None:
+        """Poll a queue at once, as an item was put into it."""
+        for listener in self._listeners:
+            if listener.queue == queue:
+                listener.poll()
+
     def hurry(self) -> None:
         """End the grace period of a current or later `stop`."""
         self._hurry.set()
@@ -259,6 +265,14 @@ class _Listener:
         self._longest = options.max_polling_interval * (1 if self._poison else RARER)
         self._deliveries: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
+        self._sent = asyncio.Event()
+
+    @property
+    def queue(self) -> str:
+        return self._function.queue
+
+    def poll(self) -> None:
+        self._sent.set()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -277,6 +291,7 @@ class _Listener:
                     await asyncio.wait({*self._deliveries, stopped}, return_when=asyncio.FIRST_COMPLETED)
                 if stopped.done():
                     break
+                self._sent.clear()
                 try:
                     items = await self._receive()
                 except Exception as error:
@@ -291,11 +306,20 @@ class _Listener:
                 if delay and self._activity.calm:
                     delay = await self._rest(delay, stopped)
                 elif delay:
-                    await asyncio.wait({stopped}, timeout=delay)
+                    delay = await self._wait(delay, stopped)
         finally:
             stopped.cancel()
         while self._deliveries:
             await asyncio.wait(self._deliveries)
+
+    async def _wait(self, delay: float, stopped: "asyncio.Task[Any]") -> float:
+        """Wait for the delay, or until this process sends an item; the delay to go on with."""
+        sent = asyncio.create_task(self._sent.wait())
+        try:
+            await asyncio.wait({stopped, sent}, timeout=delay, return_when=asyncio.FIRST_COMPLETED)
+            return 0.0 if sent.done() else delay
+        finally:
+            sent.cancel()
 
     async def _rest(self, delay: float, stopped: "asyncio.Task[Any]") -> float:
         """Wait for the interval of a calm process, or until something begins; return the next delay."""

@@ -31,6 +31,10 @@ class Watch:
             self._add(deviation)
         return True
 
+    def skip(self, size: int) -> None:
+        """An event of so many bytes, which are too many to look at."""
+        self._add(Deviation("stream", "too long", "an event", excerpt(size)))
+
     def end(self) -> None:
         """Check the end of the stream."""
         for problem in self._order.end():

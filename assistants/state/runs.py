@@ -52,6 +52,8 @@ class ToolCall(BaseModel):
     """Of a server tool's call: the number with which the marks of its results begin."""
     found: list[Found] | None = None
     """The results of a search, in the order of its output."""
+    extra: dict[str, Any] | None = None
+    """Fields that are not OpenAI's, which the endpoint wants back with the call. No client sees them."""
 
 
 class Turn(BaseModel):
@@ -75,6 +77,8 @@ class Turn(BaseModel):
     """The calls have been given out. A turn that is not parked has yet to be published."""
     answered_at: float | None = None
     """When the last of the outputs arrived."""
+    extra: dict[str, Any] | None = None
+    """Fields of the message that are not OpenAI's, which the endpoint wants back with it. No client sees them."""
 
     @property
     def silent(self) -> bool:
@@ -219,6 +223,11 @@ def view(record: RunRecord) -> Run:
 def _view_reason(reason: str) -> str | None:
     """The reason as the SDK's type has it: token budgets only. The message has its own details of a content filter."""
     return None if reason == "content_filter" else reason
+
+
+def created_view(record: RunRecord) -> Run:
+    """The run as its creation shows it: queued, even where its creator has claimed it already."""
+    return view(record.model_copy(update={"status": RunStatus.QUEUED, "started_at": None}))
 
 
 def required_action(record: RunRecord) -> RequiredAction:

@@ -63,6 +63,8 @@ class Store:
     services: tuple[BlobServiceClient, QueueServiceClient]
     spans: dict[str, Span] = field(default_factory=dict[str, Span])
     """By project: the threads of this process that a queued sweep covers."""
+    answered: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
+    """By the names of runs that this process drives and that await server tools: set when it stores an output."""
 
     @classmethod
     def open(cls, settings: Settings, transport: MakeTransport = Transport) -> "Store":

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from azure.core.exceptions import HttpResponseError
@@ -25,6 +25,8 @@ class Queues:
     def __init__(self, service: QueueServiceClient) -> None:
         self._service = service
         self._clients: dict[str, QueueClient] = {}
+        self.on_send: Callable[[str], None] | None = None
+        """Is told the queue of each item that appears at once, for a listener in this process."""
 
     async def send(self, queue: str, item: Mapping[str, Any], delay: float = 0) -> Receipt:
         """Send an item to a queue, to appear after `delay` seconds, rounded up."""
@@ -34,6 +36,8 @@ class Queues:
             lambda: client.send_message(content, time_to_live=-1, visibility_timeout=math.ceil(delay)),
             client.create_queue,
         )
+        if self.on_send is not None and not delay:
+            self.on_send(queue)
         return Receipt(str(message.id), str(message.pop_receipt))
 
     async def delete(self, queue: str, receipt: Receipt) -> None:

@@ -68,7 +68,10 @@ def soak(users: int, seconds: float, seed: int) -> Report:
         data = stack.enter_context(tempfile.TemporaryDirectory())
         storage = stack.enter_context(Azurite(Path(data)))
         model = stack.enter_context(Model())
-        instances = [stack.enter_context(Instance(storage.connection_string, model.url, **SETTINGS)) for _ in range(2)]
+        instances = [
+            stack.enter_context(Instance(storage.connection_string, model.url, RUNS_DRIVEN_BY=driver, **SETTINGS))
+            for driver in ("creator", "queue")
+        ]
         clients = Clients(instances, random.Random(f"{seed} clients"))
         living = [User(clients, random.Random(f"{seed} user {number}")) for number in range(users)]
 

@@ -55,9 +55,11 @@ Play = Callable[[Sides], str]
 
 @pytest.fixture(scope="module")
 def urls(idle: Storage, model: Model) -> Iterator[list[str]]:
-    """The URLs of the two processes."""
-    settings = {"RETRIEVAL_DELAY": str(RETRIEVAL_TAKES)}
-    one, other = (Service(idle.connection_string, model.url, **settings) for _ in range(2))
+    """The URLs of the two processes. One drives the runs that it creates, the other leaves them to the queue."""
+    one, other = (
+        Service(idle.connection_string, model.url, RETRIEVAL_DELAY=str(RETRIEVAL_TAKES), RUNS_DRIVEN_BY=driver)
+        for driver in ("creator", "queue")
+    )
     with one, other:
         yield [one.url, other.url]
 

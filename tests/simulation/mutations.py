@@ -348,6 +348,6 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(8, "the driver noticing a cancellation", _replaced(Driver, "_watch", _watched_for_expiry), 121),
     Mutation(9, "a purge item before a failed creation is deleted", _replaced(creation, "delete_thread", purge), 2890),
     Mutation(9, "the purge item", _replaced(Queues, "send", _send_no_purge)),
-    Mutation(9, "a log never being created again", _replaced(Logs, "append", _append_anew), 759),
+    Mutation(9, "a log never being made anew", _replaced(Logs, "append", _append_anew), 2063),
 )
 """Each of them breaks one sentence of the rules, by removing the smallest part that it depends on."""

@@ -70,6 +70,7 @@ class World:
             chance.choice(("60", "180", "600", "600")),
             chance.choice(("2", "49000")),
             chance.choice(("0", "0", "1", "35")),
+            "creator" if seed % 4 > 1 else "queue",  # both in the even and in the odd seeds
         )
         self.network = Network(self.loop, chance, self.plan)
         self.watch = Watch(self.network, self.settings, self.plan.calm)
@@ -252,9 +253,15 @@ def _uses() -> list[tuple[types.ModuleType, str, types.ModuleType]]:
 
 
 @cache
-def _settings(lifetime: str, blocks: str, delay: str) -> Settings:
+def _settings(lifetime: str, blocks: str, delay: str, driven_by: str) -> Settings:
     return Settings.model_validate(
-        {"RUN_LIFETIME": lifetime, "LOG_SEGMENT_BLOCKS": blocks, "RETRIEVAL_DELAY": delay, "LOOK_AGAIN": "60"}
+        {
+            "RUN_LIFETIME": lifetime,
+            "LOG_SEGMENT_BLOCKS": blocks,
+            "RETRIEVAL_DELAY": delay,
+            "LOOK_AGAIN": "60",
+            "RUNS_DRIVEN_BY": driven_by,
+        }
     )
 
 

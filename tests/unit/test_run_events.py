@@ -35,7 +35,9 @@ class Emitted:
 
     def received(self, run: RunRecord, *texts: str, calls: tuple[PartialCall, ...] = ()) -> list[str]:
         """The names of the events after this much of the model's answer."""
-        self.events.received(run, Completion(texts=list(texts), calls=list(calls)), NOW)
+        said = Completion(texts=list(texts))
+        said.calls.extend(calls)
+        self.events.received(run, said, NOW)
         return self.names()
 
     def updated(self, run: RunRecord) -> list[str]:
@@ -220,7 +222,7 @@ def searched(content: bool = False) -> tuple[Emitted, RunRecord]:
 class TestCitations:
     """The SDK builds the message from the deltas, wherever the model's text is split."""
 
-    TEXT = "😀 In Paris【2:0†a.txt】【9:9†b】, and 【2:1†source】 in Rome【2:0†a"
+    TEXT = "😀 In Paris【2:0†a.txt】【9:9†b】, and 【2:1†source】 in Rome【 2\uff1a0 , 2:1†L1-L3】【2:0†a"
 
     @pytest.mark.parametrize("at", range(len(TEXT) + 1))
     @pytest.mark.parametrize("finish", ["stop", "cancelled"])

@@ -7,16 +7,16 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from openai.types.chat import ChatCompletionChunk
-
 from assistants.engine.creation import start_thread_and_run
 from assistants.engine.items import Call, attend_item
 from assistants.engine.toolcalls import ToolCalls
 from assistants.engine.worker import Worker
 from assistants.local.azurite import Storage
 from assistants.local.reply import Completion, Reply
+from assistants.model.answers import Chunk
 from assistants.model.embedder import NoEmbedder
 from assistants.model.endpoint import Model
+from assistants.model.learnt import Learnt
 from assistants.schema.assistants import CreateAssistant
 from assistants.schema.messages import CreateMessage
 from assistants.schema.runs import CreateThreadAndRun
@@ -36,19 +36,20 @@ class ScriptedModel:
 
     def __init__(self, *replies: Mapping[str, Any], silent: bool = False) -> None:
         self._replies = [Reply.model_validate(reply) for reply in replies]
+        self.learnt = Learnt()
         self.requests: list[dict[str, Any]] = []
         self.asked = asyncio.Event()
         self.answer = asyncio.Event()
         if not silent:
             self.answer.set()
 
-    async def stream(self, body: dict[str, Any]) -> AsyncIterator[ChatCompletionChunk]:
+    async def stream(self, body: dict[str, Any]) -> AsyncIterator[Chunk]:
         self.requests.append(body)
         self.asked.set()
         await self.answer.wait()
         *events, _ = Completion(self._replies.pop(0), body).events()
         for event in events:
-            yield ChatCompletionChunk.model_validate(json.loads(event.removeprefix("data: ")))
+            yield json.loads(event.removeprefix("data: "))
 
 
 class Handlers:
