@@ -3,12 +3,13 @@
 import asyncio
 
 from assistants.ingestion.ingestion import Unreadable
+from assistants.ingestion.readers.errors import Invalid, Unsupported
+from assistants.ingestion.readers.registry import read
 from assistants.model.embedder import Embedder, Vectors
 from assistants.schema.tools import StaticChunks
 from assistants.schema.vector_stores import FileError
 from assistants.search.chunking import Span, chunk
 from assistants.search.chunks import encode
-from assistants.search.extraction import Invalid, Unsupported, extract
 from assistants.tokens import of_text
 
 MAX_TOKENS = 5_000_000
@@ -37,7 +38,7 @@ class Cutter:
 
 def _chunks(name: str, content: bytes, chunking: StaticChunks) -> tuple[str, list[Span]]:
     try:
-        text = extract(name, content)
+        text = read(name, content)
     except Unsupported as error:
         raise Unreadable(FileError(code="unsupported_file", message=str(error))) from error
     except Invalid as error:

@@ -1,0 +1,85 @@
+"""Which module reads which files, by what their names say they are (contract, 12).
+
+A module, and with it the library of its format, is imported for the first file that needs it.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import PurePath
+
+from assistants.ingestion.readers.errors import Invalid, Unsupported
+
+PLAIN = frozenset(
+    (
+        ".c", ".cpp", ".cs", ".css", ".go", ".java", ".js", ".json", ".md", ".php", ".py", ".rb", ".sh", ".tex",
+        ".ts", ".txt",
+    )
+)  # fmt: skip
+"""Names of files that are text as they are."""
+
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\ud800-\udfff]")
+
+
+def read(name: str, content: bytes) -> str:
+    """The text of a file.
+
+    Raises
+    ------
+    Unsupported
+        Its type is not supported.
+    Invalid
+        It cannot be read, or there is no text in it.
+    """
+    suffix = PurePath(name).suffix.lower()
+    if suffix not in READERS:
+        raise Unsupported("The file type is not supported.")
+    try:
+        text = READERS[suffix](content)
+    except (Invalid, MemoryError):
+        raise
+    except Exception as error:  # what parsers raise for what is broken, nobody lists
+        raise Invalid(f"The file could not be read as {suffix[1:]}: {type(error).__name__}.") from error
+    text = _CONTROLS.sub("", text)
+    if not text.strip():
+        raise Invalid("The file has no text in it.")
+    return text
+
+
+def _text(content: bytes) -> str:
+    from assistants.ingestion.readers.text import read
+
+    return read(content)
+
+
+def _docx(content: bytes) -> str:
+    from assistants.ingestion.readers.docx import read
+
+    return read(content)
+
+
+def _html(content: bytes) -> str:
+    from assistants.ingestion.readers.html import read
+
+    return read(content)
+
+
+def _pdf(content: bytes) -> str:
+    from assistants.ingestion.readers.pdf import read
+
+    return read(content)
+
+
+def _pptx(content: bytes) -> str:
+    from assistants.ingestion.readers.pptx import read
+
+    return read(content)
+
+
+READERS: Mapping[str, Callable[[bytes], str]] = {
+    **dict.fromkeys(PLAIN, _text),
+    ".docx": _docx,
+    ".html": _html,
+    ".pdf": _pdf,
+    ".pptx": _pptx,
+}
+"""What makes the bytes of a file a text."""
