@@ -3,11 +3,11 @@
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
+from assistants.api.filenames import attachment
 from assistants.api.multipart import Form, Keep
 from assistants.api.parameters import Project
 from assistants.ingestion.intake import create_file
@@ -96,7 +96,7 @@ async def files_content(request: Request, project: Project, file_id: FileId) -> 
     start, end = (part.start, part.stop) if part else (0, file.bytes)
     headers = {
         "Content-Length": str(end - start),
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.filename, safe='')}",
+        "Content-Disposition": attachment(file.filename),
         "Accept-Ranges": "bytes",
     }
     if part is not None:
