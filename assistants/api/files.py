@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from assistants.api.filenames import attachment
 from assistants.api.multipart import Form, Keep
 from assistants.api.parameters import Project
+from assistants.ingestion.images import media_type
 from assistants.ingestion.intake import create_file
 from assistants.ingestion.removal import delete_file
 from assistants.schema import files
@@ -53,9 +54,11 @@ async def files_list(
 async def files_create(request: Request, project: Project) -> files.File:
     """Uploads a file."""
     store = await store_on_time()
-    file_id, blocks = store.ids.new("file-"), list[str]()
+    file_id, blocks, image = store.ids.new("file-"), list[str](), ""
 
     async def keep(piece: bytes) -> None:
+        nonlocal image
+        image = image if blocks else media_type(piece)
         blocks.append(f"{len(blocks):05}")
         await store.contents.stage(blob_name(project, file_id), blocks[-1], piece)
 
@@ -69,6 +72,7 @@ async def files_create(request: Request, project: Project) -> files.File:
         filename=body.file,
         bytes=received.bytes,
         expires_at=now + body.expires_after.seconds if body.expires_after else None,
+        image=image,
     )
     return view(await create_file(store, project, record, blocks))
 

@@ -8,6 +8,7 @@ from assistants.api.parameters import Page, Project
 from assistants.api.threads import find_thread, with_attachments
 from assistants.api.v1 import VersionedRoute
 from assistants.engine.requests import active_run, said_by_run
+from assistants.ingestion.images import check_images
 from assistants.schema.base import MessageId, RunId, ThreadId
 from assistants.schema.errors import not_found, thread_locked
 from assistants.schema.lists import Deleted
@@ -51,6 +52,7 @@ async def messages_create(project: Project, thread_id: ThreadId, body: CreateMes
         raise thread_locked(thread_id, run.id)
     message = new_message(store, thread_id, body)
     record = put_record(message)
+    await check_images(store, project, [body])
     thread = await with_attachments(store, project, thread, [body])
     await store.messages.append(project, thread_id, thread.value.segments, [record])
     return message

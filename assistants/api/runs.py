@@ -13,6 +13,7 @@ from assistants.api.v1 import VersionedRoute, run_is_modifiable
 from assistants.engine import requests, streaming
 from assistants.engine.creation import Started, start_run
 from assistants.engine.events import Narrator
+from assistants.ingestion.images import check_images
 from assistants.schema.base import RunId, ThreadId
 from assistants.schema.lists import Page as ListPage
 from assistants.schema.runs import CreateRun, ModifyRun, Run, SubmitToolOutputs
@@ -62,6 +63,7 @@ async def runs_create(
     run = new_run(store, thread_id, assistant, body, messages, v1=request.state.version == "v1")
     for message in messages:
         put_record(message)  # refused here if it is too large to be added later
+    await check_images(store, project, body.additional_messages)
     if any(message.attachments for message in messages):
         await requests.check_idle(store, project, thread.value)
         thread = await with_attachments(store, project, thread, body.additional_messages or [])

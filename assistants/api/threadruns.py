@@ -9,6 +9,7 @@ from assistants.api.runs import STREAMED, stream_started
 from assistants.api.v1 import VersionedRoute
 from assistants.engine.creation import needs_thread, start_thread_and_run
 from assistants.engine.streaming import new_token
+from assistants.ingestion.images import check_images
 from assistants.ingestion.resources import check, provide
 from assistants.schema.errors import nothing_to_run_on
 from assistants.schema.runs import CreateThreadAndRun, Run
@@ -39,6 +40,7 @@ async def threads_create_and_run(
         raise nothing_to_run_on()
     records = [put_record(message) for message in messages]
     await check(store, project, body.tool_resources)
+    await check_images(store, project, asked.messages)
     thread = await provide(store, project, thread, asked.tool_resources, attached(asked.messages), THREAD_STORE)
     key = RunKey(project, thread.id, run.id)
     if not body.stream:

@@ -8,6 +8,7 @@ from assistants.api.parameters import Page, Project
 from assistants.api.v1 import VersionedRoute
 from assistants.engine.creation import create_thread
 from assistants.engine.removal import delete_thread
+from assistants.ingestion.images import check_images
 from assistants.ingestion.resources import check, equip, provide
 from assistants.schema.base import ThreadId
 from assistants.schema.errors import malformed_json, not_found
@@ -42,6 +43,7 @@ async def threads_create(project: Project, request: Request, body: CreateThread 
     store, body = await store_on_time(), body or CreateThread()
     thread = new_thread(store, body)
     records = [put_record(new_message(store, thread.id, message)) for message in body.messages or []]
+    await check_images(store, project, body.messages)
     thread = await provide(store, project, thread, body.tool_resources, attached(body.messages), THREAD_STORE)
     await create_thread(store, project, thread, records)
     return view(thread)

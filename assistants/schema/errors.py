@@ -282,6 +282,22 @@ def too_many_code_files(most: int, got: int) -> ApiError:
     return ApiError(400, message, code="array_above_max_length")
 
 
+def unsupported_image_file(supported: Sequence[str], suffix: str) -> ApiError:
+    """A message is to show a file that is no image, as its name says. The original's words."""
+    message = f"Invalid message content: Expected file type to be a supported format: {', '.join(supported)}"
+    return ApiError(400, f"{message} but got {suffix or 'none'}.")
+
+
+def unsupported_image() -> ApiError:
+    """A message is to show a file that has the name of an image, and is none or is too large. The original's words."""
+    return ApiError(
+        400,
+        "You uploaded an unsupported image. Please make sure your image is below 20 MB in size and is of one the "
+        "following formats: ['png', 'jpeg', 'gif', 'webp'].",
+        code="invalid_image_format",
+    )
+
+
 def helper_without_files() -> ApiError:
     """A vector store helper without files (contract, 1.2)."""
     return ApiError(400, "file_search tool configuration is invalid. file_ids must be non-empty")

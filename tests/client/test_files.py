@@ -38,7 +38,7 @@ def test_a_name_is_the_persons_own_in_the_object_and_in_the_download(client: Ope
     assert file.filename == name
     answer = client.files.with_raw_response.content(file.id)
     assert answer.headers["content-disposition"] == (
-        "attachment; filename=\"the _best_ of; __.txt\"; "
+        'attachment; filename="the _best_ of; __.txt"; '
         "filename*=UTF-8''the%20%22best%22%20of%3B%20%E6%9D%B1%E4%BA%AC.txt"
     )
 
