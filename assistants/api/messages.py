@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from assistants.api.parameters import Page, Project
 from assistants.api.threads import find_thread, with_attachments
-from assistants.api.v1 import VersionedRoute
+from assistants.api.v1 import VersionedRoute, is_v1
 from assistants.engine.requests import active_run, said_by_run
 from assistants.ingestion.images import check_images
 from assistants.schema.base import MessageId, RunId, ThreadId
@@ -43,7 +43,7 @@ async def messages_list(
 
 
 @router.post("")
-async def messages_create(project: Project, thread_id: ThreadId, body: CreateMessage) -> Message:
+async def messages_create(project: Project, thread_id: ThreadId, request: Request, body: CreateMessage) -> Message:
     """Adds a message to a thread that no run is active on."""
     store = service().store
     thread = await find_thread(project, thread_id)
@@ -53,7 +53,7 @@ async def messages_create(project: Project, thread_id: ThreadId, body: CreateMes
     message = new_message(store, thread_id, body)
     record = put_record(message)
     await check_images(store, project, [body])
-    thread = await with_attachments(store, project, thread, [body])
+    thread = await with_attachments(store, project, thread, [body], is_v1(request))
     await store.messages.append(project, thread_id, thread.value.segments, [record])
     return message
 

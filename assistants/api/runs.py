@@ -9,7 +9,7 @@ from assistants.api.assistants import find_assistant
 from assistants.api.eventstream import Channel, response, tell
 from assistants.api.parameters import IncludeContent, Page, Project
 from assistants.api.threads import find_thread, with_attachments
-from assistants.api.v1 import VersionedRoute, run_is_modifiable
+from assistants.api.v1 import VersionedRoute, is_v1, run_is_modifiable
 from assistants.engine import requests, streaming
 from assistants.engine.creation import Started, start_run
 from assistants.engine.events import Narrator
@@ -60,13 +60,14 @@ async def runs_create(
     reading = store.messages.fetch(project, thread_id, 1 if body.stream else 0)
     (thread, assistant), parts = await together(finding, reading)
     messages = [new_message(store, thread_id, message) for message in body.additional_messages or []]
-    run = new_run(store, thread_id, assistant, body, messages, v1=request.state.version == "v1")
+    v1 = is_v1(request)
+    run = new_run(store, thread_id, assistant, body, messages, v1=v1)
     for message in messages:
         put_record(message)  # refused here if it is too large to be added later
     await check_images(store, project, body.additional_messages)
     if any(message.attachments for message in messages):
         await requests.check_idle(store, project, thread.value)
-        thread = await with_attachments(store, project, thread, body.additional_messages or [])
+        thread = await with_attachments(store, project, thread, body.additional_messages or [], v1)
     key = RunKey(project, thread_id, run.id)
     if not body.stream:
         return view((await start_run(store, key, thread, run)).document.value)

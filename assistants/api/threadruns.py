@@ -6,7 +6,7 @@ from starlette.responses import StreamingResponse
 from assistants.api.assistants import find_assistant
 from assistants.api.parameters import Project
 from assistants.api.runs import STREAMED, stream_started
-from assistants.api.v1 import VersionedRoute
+from assistants.api.v1 import VersionedRoute, is_v1
 from assistants.engine.creation import needs_thread, start_thread_and_run
 from assistants.engine.streaming import new_token
 from assistants.ingestion.images import check_images
@@ -35,13 +35,14 @@ async def threads_create_and_run(
     asked = body.thread or CreateThread()
     thread = new_thread(store, asked)
     messages = [new_message(store, thread.id, message) for message in asked.messages or []]
-    run = new_run(store, thread.id, assistant, body, v1=request.state.version == "v1")
+    v1 = is_v1(request)
+    run = new_run(store, thread.id, assistant, body, v1=v1)
     if needs_thread(run) and not any(message.role == "user" for message in messages):
         raise nothing_to_run_on()
     records = [put_record(message) for message in messages]
     await check(store, project, body.tool_resources)
     await check_images(store, project, asked.messages)
-    thread = await provide(store, project, thread, asked.tool_resources, attached(asked.messages), THREAD_STORE)
+    thread = await provide(store, project, thread, asked.tool_resources, attached(asked.messages, v1), THREAD_STORE)
     key = RunKey(project, thread.id, run.id)
     if not body.stream:
         return view((await start_thread_and_run(store, key, thread, run, records)).document.value)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter, Request
 
 from assistants.api.parameters import Page, Project
-from assistants.api.v1 import VersionedRoute
+from assistants.api.v1 import VersionedRoute, is_v1
 from assistants.engine.creation import create_thread
 from assistants.engine.removal import delete_thread
 from assistants.ingestion.images import check_images
@@ -44,7 +44,8 @@ async def threads_create(project: Project, request: Request, body: CreateThread 
     thread = new_thread(store, body)
     records = [put_record(new_message(store, thread.id, message)) for message in body.messages or []]
     await check_images(store, project, body.messages)
-    thread = await provide(store, project, thread, body.tool_resources, attached(body.messages), THREAD_STORE)
+    files = attached(body.messages, is_v1(request))
+    thread = await provide(store, project, thread, body.tool_resources, files, THREAD_STORE)
     await create_thread(store, project, thread, records)
     return view(thread)
 
@@ -94,7 +95,7 @@ async def find_thread(project: str, thread_id: str) -> Document[ThreadRecord]:
 
 
 async def with_attachments(
-    store: Store, project: str, thread: Document[ThreadRecord], messages: Sequence[CreateMessage]
+    store: Store, project: str, thread: Document[ThreadRecord], messages: Sequence[CreateMessage], v1: bool = False
 ) -> Document[ThreadRecord]:
     """The thread, whose tools have the files of messages that are about to be added.
 
@@ -103,7 +104,7 @@ async def with_attachments(
     ApiError
         As `equip`, or the thread is gone (404).
     """
-    files = attached(messages)
+    files = attached(messages, v1)
     if not files:
         return thread
     document = await equip(store, project, store.threads, thread, files, THREAD_STORE)

@@ -47,6 +47,11 @@ class VersionedRoute(APIRoute):
         return versioned
 
 
+def is_v1(request: Request) -> bool:
+    """Whether v1 is spoken, as the gate says."""
+    return request.state.version == "v1"
+
+
 async def run_is_modifiable(request: Request, project: Project, thread_id: ThreadId, run_id: RunId) -> None:
     """
     Raises
@@ -54,7 +59,7 @@ async def run_is_modifiable(request: Request, project: Project, thread_id: Threa
     ApiError
         v1 is spoken, and the run is active (400), or there is no such run (404).
     """
-    if request.state.version == "v1":
+    if is_v1(request):
         run = (await find_run(service().store, RunKey(project, thread_id, run_id))).value
         if run.active:
             raise cannot_update(run.status.value)

@@ -1,8 +1,8 @@
 """Images that messages show: files that are there, and of a type that models take (contract, 3)."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import PurePath
 
+from assistants.ingestion.readers.registry import suffix_of
 from assistants.schema.errors import ApiError, not_found, unsupported_image, unsupported_image_file
 from assistants.schema.messages import CreateMessage
 from assistants.state.store import Store
@@ -52,7 +52,7 @@ async def check_images(store: Store, project: str, messages: Iterable[CreateMess
             return not_found("file", file_id)
         file = document.value
         image = file.image if file.image is not None else await stored_type(store, name, file.bytes)
-        suffix = PurePath(file.filename).suffix.lower()
+        suffix = suffix_of(file.filename)
         if not image and suffix not in _SUFFIXES:
             return unsupported_image_file(_SUFFIXES, suffix)
         return unsupported_image() if not image or file.bytes > MAX_BYTES else None

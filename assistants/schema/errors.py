@@ -1,6 +1,6 @@
 """Every error a client can be answered: one exception, and one constructor for each row of the contract's section 8."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from assistants.schema.base import Object
 
@@ -280,6 +280,18 @@ def too_many_code_files(most: int, got: int) -> ApiError:
     """The code interpreter of a thread or an assistant would have more files than it may."""
     message = f"Too many files for the code interpreter: it may have {most}, but would have {got}."
     return ApiError(400, message, code="array_above_max_length")
+
+
+def unsupported_files(suffixes: Iterable[str]) -> ApiError:
+    """Files that cannot be searched were to be put into a vector store, in whatever way. The original's words."""
+    shown = ", ".join(dict.fromkeys(suffix or "none" for suffix in suffixes))
+    return ApiError(
+        400,
+        f"Files with extensions [{shown}] are not supported for retrieval. "
+        "See https://platform.openai.com/docs/assistants/tools/file-search/supported-files",
+        param="file_ids",
+        code="unsupported_file",
+    )
 
 
 def unsupported_image_file(supported: Sequence[str], suffix: str) -> ApiError:

@@ -17,7 +17,21 @@ PLAIN = frozenset(
 )  # fmt: skip
 """Names of files that are text as they are."""
 
+_READ_ELSEWHERE = frozenset((".doc",))
+"""Names of files that the original read and this service does not."""
+
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\ud800-\udfff]")
+
+
+def suffix_of(name: str) -> str:
+    """What tells the format of a file, with its dot, in lower case; empty where the name has none."""
+    return PurePath(name).suffix.lower()
+
+
+def attachable(name: str) -> bool:
+    """Whether a file of this name may be put into a vector store. One that is not read then fails alone."""
+    suffix = suffix_of(name)
+    return suffix in READERS or suffix in _READ_ELSEWHERE
 
 
 def read(name: str, content: bytes) -> str:
@@ -30,7 +44,7 @@ def read(name: str, content: bytes) -> str:
     Invalid
         It cannot be read, or there is no text in it.
     """
-    suffix = PurePath(name).suffix.lower()
+    suffix = suffix_of(name)
     if suffix not in READERS:
         raise Unsupported("The file type is not supported.")
     try:
