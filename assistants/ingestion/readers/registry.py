@@ -20,6 +20,11 @@ PLAIN = frozenset(
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\ud800-\udfff]")
 
 
+def supported(name: str) -> bool:
+    """Whether files of such a name are read."""
+    return PurePath(name).suffix.lower() in READERS
+
+
 def read(name: str, content: bytes) -> str:
     """The text of a file.
 
@@ -31,7 +36,7 @@ def read(name: str, content: bytes) -> str:
         It cannot be read, or there is no text in it.
     """
     suffix = PurePath(name).suffix.lower()
-    if suffix not in READERS:
+    if not supported(name):
         raise Unsupported("The file type is not supported.")
     try:
         text = READERS[suffix](content)
