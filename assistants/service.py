@@ -9,6 +9,7 @@ from typing import Any
 from assistants.engine.attendance import Attendance
 from assistants.ingestion.cutting import Cutter
 from assistants.ingestion.ingestion import Ingestion
+from assistants.ingestion.reading import Child, Reading, Start
 from assistants.model.embedder import Embedder
 from assistants.model.embedding import EndpointEmbedder
 from assistants.model.endpoint import Endpoint
@@ -26,6 +27,7 @@ class Service:
     attendance: Attendance
     ingestion: Ingestion
     searcher: Searcher
+    cutter: Cutter
     _streams: set["asyncio.Task[None]"] = field(default_factory=set["asyncio.Task[None]"])
 
     @classmethod
@@ -42,11 +44,11 @@ class Service:
         return cls.over(store, model, EndpointEmbedder(settings(), model))
 
     @classmethod
-    def over(cls, store: Store, endpoint: Endpoint, embedder: Embedder) -> "Service":
-        """What serves from this store, with this model."""
+    def over(cls, store: Store, endpoint: Endpoint, embedder: Embedder, start: Start = Child.start) -> "Service":
+        """What serves from this store, with this model; `start` is how children that read files begin."""
         searcher = Searcher(store, embedder)
-        ingestion = Ingestion(store, Cutter(embedder).cut)
-        return cls(store, endpoint, Attendance(store, endpoint, searcher), ingestion, searcher)
+        attendance, cutter = Attendance(store, endpoint, searcher), Cutter(embedder, Reading(store.settings, start))
+        return cls(store, endpoint, attendance, Ingestion(store, cutter.cut), searcher, cutter)
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something that outlives the request which began it."""
@@ -55,10 +57,11 @@ class Service:
         task.add_done_callback(self._streams.discard)
 
     async def close(self) -> None:
-        """Let go of the runs in progress, and close all connections."""
+        """Let go of the runs in progress, end the children, and close all connections."""
         for task in self._streams:
             task.cancel()
         await asyncio.gather(*self._streams, return_exceptions=True)
+        await self.cutter.close()
         await self.store.close()
 
 

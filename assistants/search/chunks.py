@@ -10,6 +10,8 @@ import json
 import struct
 from typing import TYPE_CHECKING, Any
 
+from assistants.model.embedder import Vectors
+
 if TYPE_CHECKING:
     from assistants.search.segment import Segment
 
@@ -29,16 +31,21 @@ def encode(segment: Segment) -> bytes:
         "chunks": len(segment),
         "words": len(postings.words),
         "postings": len(postings.chunks),
-        "model": group.model if group else None,
-        "dimensions": group.matrix.shape[1] if group else 0,
+        "model": None,
+        "dimensions": 0,
     }
-    named = json.dumps(header).encode()
-    named += b" " * (-(len(named) + _HEADER.size) % _NUMBER)
     numbers = (text.spans, segment.lengths, postings.words, np.diff(postings.starts), postings.chunks)
-    parts = [_HEADER.pack(_MAGIC, len(named)), named, *(each.astype("<u4").tobytes() for each in numbers)]
-    if group:
-        parts.append(group.matrix.astype("<f2").tobytes())
-    return b"".join([*parts, postings.counts.tobytes(), text.content])
+    parts = (each.astype("<u4").tobytes() for each in numbers)
+    blob = b"".join([_head(header), *parts, postings.counts.tobytes(), text.content])
+    return with_vectors(blob, Vectors(group.model, group.matrix)) if group else blob
+
+
+def with_vectors(blob: bytes, vectors: Vectors) -> bytes:
+    """Chunks that were stored without vectors, with them: one for each."""
+    header, at = _header(blob)
+    numbers, matrix = memoryview(blob)[at : _matrix(header, at)], vectors.matrix.astype("<f2")
+    header |= {"model": vectors.model, "dimensions": matrix.shape[1]}
+    return b"".join([_head(header), numbers, matrix.tobytes(), memoryview(blob)[at + len(numbers) :]])
 
 
 def decode(blob: bytes, file_id: str, version: str) -> Segment:
@@ -75,9 +82,19 @@ def texts(blob: bytes) -> list[str]:
     header, at = _header(blob)
     size = header["chunks"]
     bounds = struct.unpack_from(f"<{2 * size}I", blob, at)
-    numbers = 3 * size + 2 * header["words"] + header["postings"]
-    start = at + _NUMBER * numbers + 2 * size * header["dimensions"] + header["postings"]
+    start = _matrix(header, at) + 2 * size * header["dimensions"] + header["postings"]
     return [blob[start + low : start + high].decode() for low, high in zip(bounds[::2], bounds[1::2], strict=True)]
+
+
+def _head(header: dict[str, Any]) -> bytes:
+    named = json.dumps(header).encode()
+    named += b" " * (-(len(named) + _HEADER.size) % _NUMBER)
+    return _HEADER.pack(_MAGIC, len(named)) + named
+
+
+def _matrix(header: dict[str, Any], at: int) -> int:
+    """Where the vectors begin, or would, when the header ends there."""
+    return at + _NUMBER * (3 * header["chunks"] + 2 * header["words"] + header["postings"])
 
 
 def _header(blob: bytes) -> tuple[dict[str, Any], int]:

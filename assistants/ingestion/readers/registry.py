@@ -28,10 +28,14 @@ def suffix_of(name: str) -> str:
     return PurePath(name).suffix.lower()
 
 
+def supported(name: str) -> bool:
+    """Whether files of such a name are read."""
+    return suffix_of(name) in READERS
+
+
 def attachable(name: str) -> bool:
     """Whether a file of this name may be put into a vector store. One that is not read then fails alone."""
-    suffix = suffix_of(name)
-    return suffix in READERS or suffix in _READ_ELSEWHERE
+    return supported(name) or suffix_of(name) in _READ_ELSEWHERE
 
 
 def read(name: str, content: bytes) -> str:
@@ -45,7 +49,7 @@ def read(name: str, content: bytes) -> str:
         It cannot be read, or there is no text in it.
     """
     suffix = suffix_of(name)
-    if suffix not in READERS:
+    if not supported(name):
         raise Unsupported("The file type is not supported.")
     try:
         text = READERS[suffix](content)
