@@ -87,6 +87,7 @@ def main() -> None:
     jobs = _jobs(os.fdopen(os.dup(0), "rb"))
     for standard in (0, 1, 2):  # nothing that a library prints comes among the answers, or into the log
         os.dup2(nothing, standard)
+    os.close(nothing)
     while True:
         job, content = jobs.get()
         head, body = _answer(job, content) if job else (_OUT_OF_MEMORY, b"")

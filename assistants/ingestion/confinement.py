@@ -11,6 +11,7 @@ import struct
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 _OPEN_FILES = 64
@@ -37,8 +38,9 @@ def confine(memory: int) -> None:
     with suppress(OSError, AttributeError):
         os.nice(_NICENESS)
     if sys.platform == "linux":
-        with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123
-            score.write("1000")  # where memory ends, the system ends this process before its parent
+        with suppress(OSError):
+            # Where memory ends, the system ends this process before its parent.
+            Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
         _leave_with_parent()
         _filter_system_calls()
     _limit(memory)
@@ -59,12 +61,14 @@ def limit_processor(seconds: int) -> None:
 
 def peak_memory() -> int:
     """The most bytes of memory that this process has ever had; 0 where nobody knows."""
-    if sys.platform == "win32":
-        return 0
-    import resource
+    if sys.platform == "linux":  # whose `ru_maxrss` has the parent's memory in it
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024
+    if sys.platform == "darwin":
+        import resource
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return 0
 
 
 def _limit(memory: int) -> None:

@@ -14,6 +14,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from typing_extensions import Self
@@ -27,6 +28,7 @@ from assistants.settings import Settings
 
 log = logging.getLogger("assistants.ingestion")
 
+_MODULE = "assistants.ingestion.child"
 _PIECE = 256 * 1024
 _MAX_HEAD = 64 * 1024
 _TRIES = 2
@@ -48,6 +50,17 @@ _KEPT = (
 """What Python itself needs of the environment."""
 
 
+_OWN = {
+    "PYTHONSAFEPATH": "1",
+    "PYTHONNOUSERSITE": "1",
+    "PYTHONUTF8": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+}
+
+
 class Died(Exception):
     """A child has ended without an answer, or with too long a one."""
 
@@ -61,26 +74,19 @@ class Child:
         self._worn = False
 
     @classmethod
-    async def start(cls, memory: int) -> Self:
-        """
+    async def start(cls, memory: int, module: str = _MODULE) -> Self:
+        """A process with so many bytes of memory at most, that runs this module.
+
         Raises
         ------
         OSError
             There are no more processes.
         """
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        own = {
-            "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path),
-            "PYTHONSAFEPATH": "1",
-            "PYTHONNOUSERSITE": "1",
-            "PYTHONUTF8": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "OPENBLAS_NUM_THREADS": "1",
-            "OMP_NUM_THREADS": "1",
-            "MALLOC_ARENA_MAX": "1",
-        }
-        command = [sys.executable, "-m", "assistants.ingestion.child", str(memory)]
-        return cls(await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env={**kept, **own}))
+        paths = os.pathsep.join(path or "." for path in sys.path)
+        command = [sys.executable, "-m", module, str(memory)]
+        environment = {**kept, **_OWN, "PYTHONPATH": paths}
+        return cls(await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env=environment))
 
     @property
     def pid(self) -> int:
@@ -103,7 +109,8 @@ class Child:
         worn, self._worn = self._worn, True  # unless all goes well
         self._files += 1
         try:
-            await self._send(head, content)
+            with suppress(OSError):  # where it takes no more, it may have said why
+                await self._send(head, content)
             told, body = await self._receive()
         except (OSError, asyncio.IncompleteReadError) as error:
             raise Died from error
