@@ -20,7 +20,8 @@ PLAIN = frozenset(
 _READ_ELSEWHERE = frozenset((".doc",))
 """Names of files that the original read and this service does not."""
 
-_CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\ud800-\udfff]")
+_LEFT_OUT = re.compile("[\x00-\x08\x0e-\x1f\x7f\xad\u2060\ufeff\ud800-\udfff]")
+"""Control characters, signs inside words that nobody sees, and what cannot be stored."""
 
 
 def suffix_of(name: str) -> str:
@@ -57,7 +58,7 @@ def read(name: str, content: bytes) -> str:
         raise
     except Exception as error:  # what parsers raise for what is broken, nobody lists
         raise Invalid(f"The file could not be read as {suffix[1:]}: {type(error).__name__}.") from error
-    text = _CONTROLS.sub("", text)
+    text = _LEFT_OUT.sub("", text)
     if not text.strip():
         raise Invalid("The file has no text in it.")
     return text
@@ -67,6 +68,18 @@ def _text(content: bytes) -> str:
     from assistants.ingestion.readers.text import read
 
     return read(content)
+
+
+def _python(content: bytes) -> str:
+    from assistants.ingestion.readers.text import read_python
+
+    return read_python(content)
+
+
+def _css(content: bytes) -> str:
+    from assistants.ingestion.readers.text import read_css
+
+    return read_css(content)
 
 
 def _docx(content: bytes) -> str:
@@ -95,7 +108,10 @@ def _pptx(content: bytes) -> str:
 
 READERS: Mapping[str, Callable[[bytes], str]] = {
     **dict.fromkeys(PLAIN, _text),
+    ".css": _css,
+    ".py": _python,
     ".docx": _docx,
+    ".htm": _html,
     ".html": _html,
     ".pdf": _pdf,
     ".pptx": _pptx,
