@@ -111,7 +111,7 @@ async def ingest(writer: Writer, megabytes: int, pages: int) -> None:
 
 def start(rounds: int) -> None:
     """Print how long a process takes to be ready for HTTP, and how long if it imported what only searches need."""
-    heavy = "import numpy, pypdf, docx, pptx, bs4, assistants.search.ranking"
+    heavy = "import numpy, assistants.search.ranking"
     times: dict[str, list[float]] = {"": [], f"; {heavy}": []}
     for _ in range(rounds):
         for more, taken in times.items():

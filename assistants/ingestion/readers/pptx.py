@@ -1,30 +1,51 @@
-"""Slide shows."""
+"""Slide shows: each slide, in the order of its shapes, then its notes and comments."""
 
-from collections.abc import Iterator
-from typing import Any
+from assistants.ingestion.readers.drawing import drawn
+from assistants.ingestion.readers.errors import Invalid
+from assistants.ingestion.readers.markup import Handler
+from assistants.ingestion.readers.package import Package
+from assistants.ingestion.readers.story import Room, Story
 
-from pptx import Presentation
+_NO_TEXT = ("sldNum",)
+_NO_NOTES = ("sldImg", "sldNum", "dt", "hdr", "ftr")
+"""Placeholders that are no text of a slide's, and none of its notes'."""
 
-from assistants.ingestion.readers.package import unpackable
+
+class _Show(Handler):
+    """The relations to its slides, in their order, each once."""
+
+    def __init__(self) -> None:
+        self.root = ""
+        self.slides: dict[str, None] = {}
+
+    def start(self, name: str, attributes: dict[str, str]) -> bool:
+        self.root = self.root or name
+        if name == "p:sldId":
+            self.slides[attributes.get("r:id", "")] = None
+        return True
 
 
 def read(content: bytes) -> str:
-    """The texts of the slides, each with its notes."""
-    return "\n\n".join("\n".join(_slide(slide)) for slide in Presentation(unpackable(content)).slides)
+    """The texts of the slides."""
+    package, room, show = Package(content), Room(), _Show()
+    main = package.main("ppt/presentation.xml")
+    package.read(main, show)
+    if show.root != "p:presentation":
+        raise Invalid("The file is no PowerPoint presentation.")
+    slides = package.relations(main)
+    parts = (slides[reference].part for reference in show.slides if reference in slides)
+    return "\n\n".join("\n".join(lines) for part in parts if (lines := _slide(package, part, room)))
 
 
-def _slide(slide: Any) -> Iterator[str]:
-    yield from _shapes(slide.shapes)
-    if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
-        yield slide.notes_slide.notes_text_frame.text
-
-
-def _shapes(shapes: Any) -> Iterator[str]:
-    for shape in shapes:
-        if hasattr(shape, "shapes"):
-            yield from _shapes(shape.shapes)
-        elif shape.has_text_frame:
-            yield shape.text_frame.text
-        elif getattr(shape, "has_table", False):
-            for row in shape.table.rows:
-                yield " | ".join(cell.text for cell in row.cells)
+def _slide(package: Package, part: str, room: Room) -> list[str]:
+    relations = package.relations(part)
+    slide = Story(room, lambda reference: drawn(package, relations, reference, room), _NO_TEXT)
+    package.read(part, slide)
+    lines = slide.lines
+    for kind in ("notesSlide", "comments"):
+        for relation in relations.values():
+            if relation.kind == kind:
+                beside = Story(room, without=_NO_NOTES)
+                package.read(relation.part, beside)
+                lines += beside.lines
+    return lines
