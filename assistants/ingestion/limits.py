@@ -18,7 +18,7 @@ _MAX_BYTES = 40 * _MB
 _MAX_PACKED_BYTES = 256 * _MB
 """Of formats that also hold pictures, fonts and films. They are held in memory, here and in the child."""
 
-_PACKED = frozenset((".pdf", ".docx", ".pptx"))
+_PACKED = frozenset((".pdf", ".docx", ".pptx", ".odt", ".epub", ".rtf", ".eml"))
 _SECONDS, _SECONDS_PER_MB, _MAX_SECONDS = 20, 8, 110
 
 

@@ -106,14 +106,42 @@ def _pptx(content: bytes) -> str:
     return read(content)
 
 
+def _rtf(content: bytes) -> str:
+    from assistants.ingestion.readers.rtf import read
+
+    return read(content)
+
+
+def _eml(content: bytes) -> str:
+    from assistants.ingestion.readers.eml import read
+
+    return read(content)
+
+
+def _odt(content: bytes) -> str:
+    from assistants.ingestion.readers.odt import read
+
+    return read(content)
+
+
+def _epub(content: bytes) -> str:
+    from assistants.ingestion.readers.epub import read
+
+    return read(content)
+
+
 READERS: Mapping[str, Callable[[bytes], str]] = {
     **dict.fromkeys(PLAIN, _text),
     ".css": _css,
     ".py": _python,
     ".docx": _docx,
+    ".eml": _eml,
+    ".epub": _epub,
     ".htm": _html,
     ".html": _html,
+    ".odt": _odt,
     ".pdf": _pdf,
     ".pptx": _pptx,
+    ".rtf": _rtf,
 }
 """What makes the bytes of a file a text."""
