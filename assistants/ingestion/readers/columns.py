@@ -24,6 +24,8 @@ class Piece(NamedTuple):
     right: float
     bottom: float
     height: float
+    slant: float = 0
+    """Radians clockwise. Places in a line that is not level are as if it were, and there are no widths and heights."""
 
 
 Line = Sequence[Piece]

@@ -2,13 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
-from lxml import etree as untyped  # pyright: ignore
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from assistants.ingestion.readers.encodings import decoded
-
-etree: Any = untyped  # pyright: ignore[reportUnknownVariableType]
 
 _CHARSET = re.compile(
     rb"""<meta[^>]{0,1000}?charset\s*=\s*["']?\s*([-\w.:]+)|<\?xml[^>]{0,100}?encoding=["']([-\w.]+)""", re.IGNORECASE
@@ -38,6 +35,22 @@ _UNSEEN = frozenset(("script", "style", "template", "noscript", "rp", "rt", "ifr
 """What is not shown; of ruby the text that it is about is."""
 
 _KEPT_LINES = frozenset(("pre", "textarea", "listing", "xmp", "plaintext"))
+_ENDED = _UNSEEN | frozenset(
+    (
+        "area", "base", "br", "button", "col", "dd", "dt", "embed", "hr", "img", "input", "li", "link", "meta",
+        "option", "p", "param", "source", "tbody", "td", "textarea", "tfoot", "th", "thead", "title", "tr",
+        "track", "wbr",
+    )
+)  # fmt: skip
+"""What does not become deep: the next one of a kind, or something else, ends it."""
+
+_SIBLINGS = frozenset(("rt", "rp", "optgroup"))
+"""What `ruby` and `select` end."""
+
+_DEEPEST = 256
+_TAG = re.compile(r"<(/?)([a-z][a-z0-9-]*)", re.IGNORECASE)
+
+_SPEAKING = frozenset(("img", "area", "input"))
 _INPUTS_UNSEEN = frozenset(("hidden", "password", "checkbox", "radio", "file", "color", "range"))
 
 
@@ -46,12 +59,52 @@ def read(content: bytes) -> str:
     found = _CHARSET.search(content[:4096])
     declared = (found[1] or found[2]).decode("ascii", errors="replace") if found else None
     page = decoded(content, declared)
-    parser = etree.HTMLParser(target=_Page(), encoding="utf-8", huge_tree=True)
-    return etree.fromstring(page.replace("\0", "").encode(errors="replace"), parser)
+    shown = _Page()
+    _walk(LexborHTMLParser(_shallow(page.replace("\0", ""))).root, shown)
+    return shown.text
+
+
+def _shallow(page: str) -> str:
+    """The page without elements in more than so many others: parsers take more than linear time for those.
+
+    What stands for them separates words, or does not, just the same.
+    """
+    depth = siblings = 0
+
+    def limited(found: re.Match[str]) -> str:
+        nonlocal depth, siblings
+        tag = found[2].lower()
+        if tag in _SIBLINGS:
+            siblings += 1
+            return found[0] if siblings <= _DEEPEST else "<wbr"
+        if tag in _ENDED:
+            return found[0]
+        if tag in ("ruby", "select"):
+            siblings = 0
+        depth = max(depth - 1, 0) if found[1] else depth + 1
+        return found[0] if found[1] or depth <= _DEEPEST else "<hr" if tag in _BLOCKS else "<wbr"
+
+    return _TAG.sub(limited, page)
+
+
+def _walk(root: LexborNode | None, page: "_Page") -> None:
+    """Go through a tree in its order, however deep it is."""
+    node = root
+    while node is not None:
+        page.start(node)
+        if (child := node.child) is not None:
+            node = child
+            continue
+        while node is not None:
+            page.end(node.tag or "")
+            if node.next is not None:
+                node = node.next
+                break
+            node = node.parent
 
 
 class _Page:
-    """Takes a page as it is parsed, so that neither depth nor missing ends of elements matter."""
+    """Gathers the lines that are shown."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -59,18 +112,29 @@ class _Page:
         self._unseen = self._kept = 0
         self._gap = False
 
-    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+    @property
+    def text(self) -> str:
+        """All of them, at the end."""
+        self._end_line()
+        return "\n".join(self._lines)
+
+    def start(self, node: LexborNode) -> None:
+        tag = node.tag or ""
+        if tag == "-text":
+            self._add(node.text_content or "")
+            return
         self._break(tag)
         self._unseen += tag in _UNSEEN
         self._kept += tag in _KEPT_LINES
-        self.data(_alternative(tag, attributes))
+        if tag in _SPEAKING:
+            self._add(_alternative(tag, node.attributes))
 
     def end(self, tag: str) -> None:
         self._break(tag)
         self._unseen -= tag in _UNSEEN
         self._kept -= tag in _KEPT_LINES
 
-    def data(self, text: str) -> None:
+    def _add(self, text: str) -> None:
         if self._unseen:
             return
         first, *others = text.split("\n") if self._kept else [text]
@@ -78,10 +142,6 @@ class _Page:
         for line in others:
             self._end_line()
             self._line.append(line)
-
-    def close(self) -> str:
-        self._end_line()
-        return "\n".join(self._lines)
 
     def _break(self, tag: str) -> None:
         if tag in _BLOCKS and not self._unseen:
@@ -96,10 +156,10 @@ class _Page:
             self._gap = False
 
 
-def _alternative(tag: str, attributes: Mapping[str, str]) -> str:
+def _alternative(tag: str, attributes: Mapping[str, str | None]) -> str:
     """What stands for an element that has no text of its own."""
-    if tag in ("img", "area"):
+    if tag != "input":
         return f" {attributes.get('alt') or ''} "
-    if tag == "input" and attributes.get("type", "text").lower() not in _INPUTS_UNSEEN:
-        return f"{attributes.get('value') or attributes.get('alt') or attributes.get('placeholder') or ''}"
-    return ""
+    if (attributes.get("type") or "text").lower() in _INPUTS_UNSEEN:
+        return ""
+    return attributes.get("value") or attributes.get("alt") or attributes.get("placeholder") or ""

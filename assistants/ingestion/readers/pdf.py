@@ -4,6 +4,8 @@ import ctypes
 import math
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import chain, groupby
 from typing import Any
 
 import pypdfium2  # pyright: ignore[reportMissingTypeStubs]
@@ -11,6 +13,7 @@ import pypdfium2.raw  # pyright: ignore[reportMissingTypeStubs]
 
 from assistants.ingestion.readers.columns import GAP, LINES, Line, Piece, in_order
 from assistants.ingestion.readers.errors import Invalid
+from assistants.ingestion.readers.repair import repaired
 
 pdfium: Any = pypdfium2.raw
 PdfDocument: Any = pypdfium2.PdfDocument
@@ -35,23 +38,47 @@ _HYPHEN = 2
 _ENDS = frozenset(map(ord, "\0 \r\n\xa0")) | {_HYPHEN}
 """What no word goes on after."""
 
+_LEVEL = 0.01
+"""Radians clockwise up to which a line counts as level."""
+
 _BROKEN = re.compile("([^\\W\\d_])[-\u2010\u00ad]\n(?=([^\\W\\d_]))")
 _LIGATURES = dict(zip(range(0xFB00, 0xFB07), ("ff", "fi", "fl", "ffi", "ffl", "st", "st"), strict=True))
 
 
 def read(content: bytes) -> str:
     """The texts of the pages; a page that is broken is left out."""
-    try:
-        document = PdfDocument(content)
-    except PdfiumError as error:
-        if error.err_code == pdfium.FPDF_ERR_PASSWORD:
-            raise Invalid("The file is encrypted.") from None
-        raise Invalid("The file is no PDF, or too much of it is missing.") from None
+    document = _opened(content)
     document.init_forms()
     text = "\n\n".join(_pages(document))
     if not text.strip():
         raise Invalid("The file has no text in it: its pages are pictures only, or empty.")
     return text
+
+
+def _opened(content: bytes) -> Any:
+    """The file, repaired if need be and if it can be.
+
+    Raises
+    ------
+    Invalid
+        It is encrypted, or no PDF.
+    """
+    for each in chain([content], repaired(content) if b"%PDF-" in content[:1024] else ()):
+        with suppress(PdfiumError):
+            return _nonempty(each)
+    raise Invalid("The file is no PDF, or too much of it is missing.")
+
+
+def _nonempty(content: bytes) -> Any:
+    try:
+        document = PdfDocument(content)
+    except PdfiumError as error:
+        if error.err_code == pdfium.FPDF_ERR_PASSWORD:
+            raise Invalid("The file is encrypted.") from None
+        raise
+    if not len(document):
+        raise PdfiumError("There are no pages.")
+    return document
 
 
 def _pages(document: Any) -> Iterator[str]:
@@ -68,9 +95,17 @@ def _pages(document: Any) -> Iterator[str]:
 
 def _text(page: Any) -> str:
     """The text in lines, as it was drawn: that is how nearly all programs mean it to be read."""
-    if _gaps(page) >= LINES:
-        return "\n".join(in_order(_lines(page)))
-    return page.get_text_range().replace("\r\n", "\n").replace("\ufffe", "-\n")
+    text: str = page.get_text_range()
+    if _gaps(page) < LINES and not _has_slanted_lines(page, text):
+        return text.replace("\r\n", "\n").replace("\ufffe", "-\n")
+    ordered: list[str] = []
+    for slant, lines in groupby(_lines(page), key=lambda line: line[0].slant):
+        if slant:  # the library has them in any order
+            sorted_lines = sorted(lines, key=lambda line: -line[0].bottom)
+            ordered += [" ".join(piece.text for piece in line) for line in sorted_lines]
+        else:
+            ordered += in_order(list(lines))
+    return "\n".join(ordered)
 
 
 def _whole_words(text: str) -> str:
@@ -91,8 +126,17 @@ def _gaps(page: Any) -> int:
     return found
 
 
+def _has_slanted_lines(page: Any, text: str) -> bool:
+    at = 0
+    for line in text.split("\r\n"):
+        if pdfium.FPDFText_GetCharAngle(page, at) > _LEVEL:
+            return True
+        at += len(line) + 2
+    return False
+
+
 def _lines(page: Any) -> list[Line]:
-    """The lines, cut where there are gaps; those that are not level are in one piece."""
+    """The lines, cut where there are gaps."""
     lines: list[Line] = []
     line: list[Piece] = []
     word: list[int] = []
@@ -117,15 +161,20 @@ def _lines(page: Any) -> list[Line]:
 def _add(line: list[Piece], word: Piece) -> None:
     """Add a word to a line."""
     last = line[-1] if line else None
-    if last is None or word.left - last.right > GAP * word.height > 0:
+    if last is None or (word.left - last.right > GAP * word.height and not word.slant):
         line.append(word)
     else:
         line[-1] = last._replace(text=f"{last.text} {word.text}", right=word.right)
 
 
 def _piece(page: Any, first: int, last: int, text: str) -> Piece:
-    if pdfium.FPDFText_GetCharAngle(page, first) > 0.01:
-        return Piece(text, 0, 0, 0, 0)
+    angle = pdfium.FPDFText_GetCharAngle(page, first)
+    if angle > _LEVEL:
+        x, y = ctypes.c_double(), ctypes.c_double()
+        pdfium.FPDFText_GetCharOrigin(page, first, x, y)
+        across, up = math.cos(angle), -math.sin(angle)
+        left = x.value * across + y.value * up
+        return Piece(text, left, left, y.value * across - x.value * up, 0, round(angle, 2))
     box = pdfium.FS_RECTF()
     pdfium.FPDFText_GetLooseCharBox(page, last, box)
     right = box.right
