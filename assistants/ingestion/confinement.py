@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 _OPEN_FILES = 64
-_NICENESS = 10
+_NICENESS = 5
 """Requests and streams of the service come before it."""
 
 _PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 22, 38
