@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from email.message import EmailMessage
 from io import BytesIO
+from typing import Any
 
 from fpdf import FPDF
 from odf.namespaces import XMLNS
@@ -54,7 +55,7 @@ secondarea</textarea><details><summary>summaryword</summary>detailword</details>
 def form(canvas: Canvas) -> None:
     """Fields that are filled, a box that is ticked, and notes."""
     canvas.drawString(60, 780, "labelword")
-    place = {"width": 200, "height": 20}
+    place: Any = {"width": 200, "height": 20}
     canvas.acroForm.textfield(name="a", value="fieldword Zürich", x=150, y=770, **place)
     canvas.acroForm.choice(name="b", value="chosenword", options=["chosenword", "otherword"], x=150, y=740, **place)
     canvas.acroForm.checkbox(name="c", checked=True, x=150, y=700)
@@ -127,7 +128,7 @@ def damaged() -> None:
 
 def odt() -> None:
     """A text with a header, a footer, a table, a note, a comment, and a deletion."""
-    document = OpenDocumentText()
+    document: Any = OpenDocumentText()
     layout = PageLayout(name="layout")
     document.automaticstyles.addElement(layout)
     page = MasterPage(name="Standard", pagelayoutname=layout)
