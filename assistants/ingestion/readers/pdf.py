@@ -48,8 +48,11 @@ _LIGATURES = dict(zip(range(0xFB00, 0xFB07), ("ff", "fi", "fl", "ffi", "ffl", "s
 def read(content: bytes) -> str:
     """The texts of the pages; a page that is broken is left out."""
     document = _opened(content)
-    document.init_forms()
-    text = "\n\n".join(_pages(document))
+    try:
+        document.init_forms()
+        text = "\n\n".join(_pages(document))
+    finally:
+        document.close()
     if not text.strip():
         raise Invalid("The file has no text in it: its pages are pictures only, or empty.")
     return text
@@ -77,6 +80,7 @@ def _nonempty(content: bytes) -> Any:
             raise Invalid("The file is encrypted.") from None
         raise
     if not len(document):
+        document.close()
         raise PdfiumError("There are no pages.")
     return document
 
