@@ -98,7 +98,8 @@ def main() -> None:
     for label, (distribution, reader) in READERS.items():
         with suppress(PackageNotFoundError):
             about: Any = metadata(distribution)
-            licence = about.get("License-Expression") or about.get("License") or ""
+            listed = [each for each in about.get_all("Classifier", ()) if each.startswith("License")]
+            licence = about.get("License-Expression") or about.get("License") or ", ".join(listed).rpartition(":: ")[2]
             start = time.process_time()
             words = sum(len(reader(content).split()) for content in contents)
             speed = f"{pages / (time.process_time() - start):.0f}" if pages else ""
