@@ -29,6 +29,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.proxy
 	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.searching
+	$(BIN)/python -m benchmarks.hostile
 
 run: setup
 	$(BIN)/python -m assistants.local $(ARGS)

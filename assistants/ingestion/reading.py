@@ -21,7 +21,7 @@ from typing_extensions import Self
 
 from assistants.ingestion.child import LENGTHS, MEMORY
 from assistants.ingestion.ingestion import Busy, Unreadable
-from assistants.ingestion.limits import MAX_INDEX, MAX_TOKENS, limits
+from assistants.ingestion.limits import MAX_INDEX, MAX_SECONDS, MAX_TOKENS, processor_seconds
 from assistants.schema.tools import StaticChunks
 from assistants.schema.vector_stores import FileError
 from assistants.settings import Settings
@@ -184,15 +184,15 @@ class Reading:
         async with self._turns:
             if time.monotonic() - since > _PATIENCE:
                 raise Busy
-            most = limits(len(content))
+            seconds = processor_seconds(len(content))
             head = {
                 "name": name,
                 "size": chunking["max_chunk_size_tokens"],
                 "overlap": chunking["chunk_overlap_tokens"],
                 "tokens": MAX_TOKENS,
-                "seconds": most.processor,
+                "seconds": seconds,
             }
-            end = asyncio.get_running_loop().time() + most.wall
+            end = asyncio.get_running_loop().time() + MAX_SECONDS
             for _ in range(_TRIES):
                 child = await self._child()
                 late = _Alarm(end, child.kill)
@@ -202,9 +202,9 @@ class Reading:
                     child.kill()
                     code = await child.ended()
                     if late.rung:
-                        raise _too_much(f"{most.wall} seconds") from None
+                        raise _too_much(f"{MAX_SECONDS} seconds") from None
                     if sys.platform != "win32" and code == -signal.SIGXCPU:
-                        raise _too_much(f"{most.processor} seconds of processor time") from None
+                        raise _too_much(f"{seconds} seconds of processor time") from None
                     log.warning("a child that read a file has ended with %d", code)
                     continue
                 finally:

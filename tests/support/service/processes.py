@@ -82,6 +82,11 @@ class Process:
         status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
         return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def children(self) -> list[int]:
         """The processes that it has started and that are there, as Linux knows them; none elsewhere."""
         assert self._process is not None
