@@ -11,12 +11,11 @@ from pydantic import ValidationError
 from starlette.responses import StreamingResponse
 from starlette.types import Message
 
-from assistants.api.parameters import Project
+from assistants.api.parameters import Project, Store
 from assistants.engine.requests import find_run
 from assistants.schema import v1
 from assistants.schema.base import RunId, ThreadId
 from assistants.schema.errors import cannot_update
-from assistants.service import service
 from assistants.state.store import RunKey
 
 _REQUESTS: Mapping[str, type[v1.V1Request]] = {
@@ -47,7 +46,9 @@ class VersionedRoute(APIRoute):
         return versioned
 
 
-async def run_is_modifiable(request: Request, project: Project, thread_id: ThreadId, run_id: RunId) -> None:
+async def run_is_modifiable(
+    request: Request, store: Store, project: Project, thread_id: ThreadId, run_id: RunId
+) -> None:
     """
     Raises
     ------
@@ -55,7 +56,7 @@ async def run_is_modifiable(request: Request, project: Project, thread_id: Threa
         v1 is spoken, and the run is active (400), or there is no such run (404).
     """
     if request.state.version == "v1":
-        run = (await find_run(service().store, RunKey(project, thread_id, run_id))).value
+        run = (await find_run(store, RunKey(project, thread_id, run_id))).value
         if run.active:
             raise cannot_update(run.status.value)
 

@@ -15,9 +15,7 @@ import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
-
-from typing_extensions import Self
+from typing import Any, Self
 
 from assistants.ingestion.child import LENGTHS, MEMORY
 from assistants.ingestion.ingestion import Busy, Unreadable
@@ -61,6 +59,10 @@ _OWN = {
 }
 
 
+_FLAGS = 0x4000 | 0x08000000 if sys.platform == "win32" else 0
+"""BELOW_NORMAL_PRIORITY_CLASS, as `nice` elsewhere, and CREATE_NO_WINDOW."""
+
+
 class Died(Exception):
     """A child has ended without an answer, or with too long a one."""
 
@@ -86,7 +88,10 @@ class Child:
         paths = os.pathsep.join(path or "." for path in sys.path)
         command = [sys.executable, "-m", module, str(memory)]
         environment = {**kept, **_OWN, "PYTHONPATH": paths}
-        return cls(await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env=environment))
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=PIPE, stdout=PIPE, env=environment, creationflags=_FLAGS
+        )
+        return cls(process)
 
     @property
     def pid(self) -> int:

@@ -24,7 +24,7 @@ class Equipped(BaseModel):
 E = TypeVar("E", bound=Equipped)
 
 
-class Attached(NamedTuple):
+class Attachments(NamedTuple):
     """Files of messages, each once, by what they are for."""
 
     code: list[str]
@@ -36,17 +36,17 @@ class Attached(NamedTuple):
         return any(self)
 
 
-NOTHING = Attached([], [], [])
+NOTHING = Attachments([], [], [])
 
 
-def attached(messages: Iterable[CreateMessage] | None) -> Attached:
+def attachments_of(messages: Iterable[CreateMessage] | None) -> Attachments:
     """The files of some messages."""
     found = [each for message in messages or () for each in message.attachments or ()]
 
     def of(kind: str) -> list[str]:
         return _once(each["file_id"] for each in found if any(tool["type"] == kind for tool in each["tools"]))
 
-    return Attached(of("code_interpreter"), of("file_search"), _once(e["file_id"] for e in found if not e["tools"]))
+    return Attachments(of("code_interpreter"), of("file_search"), _once(e["file_id"] for e in found if not e["tools"]))
 
 
 def named(requested: NewToolResources | None) -> ToolResources | None:
@@ -106,7 +106,7 @@ def searches(tools: Iterable[AssistantTool]) -> bool:
     return any(tool["type"] in ("file_search", "retrieval") for tool in tools)
 
 
-def shown(resources: ToolResources | None, tools: Iterable[AssistantTool]) -> ToolResources:
+def view_resources(resources: ToolResources | None, tools: Iterable[AssistantTool]) -> ToolResources:
     """The resources as the wire shows them: the code interpreter, where there is one, has files or none."""
     if any(tool["type"] == "code_interpreter" for tool in tools):
         return {"code_interpreter": {"file_ids": []}, **(resources or {})}

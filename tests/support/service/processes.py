@@ -10,10 +10,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx2
-from typing_extensions import Self
 
 ROOT = Path(__file__).parents[3]
 _READY = "Listening on "
