@@ -1,77 +1,101 @@
 VENV := .venv
 BIN := $(VENV)/bin
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
-	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null && echo $$p && break; done)
+# -qq: errors only, as pip warns of each local folder of packages that lacks one.
+PIP := -m pip install -qq --disable-pip-version-check
 MATRIX := $(patsubst tests/matrix/%.txt,$(VENV)/matrix/%/.requirements,$(wildcard tests/matrix/*.txt))
 
-.PHONY: setup run test proxied faults simulate races soak matrix node bench lint format clean
+.DEFAULT_GOAL := help
+.PHONY: help setup run unit test proxied faults simulate races soak matrix node bench lint format update clean
 
-setup: $(VENV)/.requirements $(VENV)/.azurite
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-$(VENV)/.requirements: requirements.txt requirements-dev.txt
-	@test -n "$(PYTHON)" || { echo "Python 3.10 or newer is needed: make setup PYTHON=path/to/python3" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	@touch $@
+setup: $(VENV)/.requirements $(VENV)/.azurite ## Make .venv with the packages of constraints.txt, and Azurite
 
-$(VENV)/.azurite: $(VENV)/.requirements assistants/local/azurite.py
-	$(BIN)/python -m assistants.local.azurite install
-	@touch $@
-
-$(VENV)/.node: $(VENV)/.requirements tests/node/packages.py
-	$(BIN)/python -m tests.node.packages
-	@touch $@
-
-node: $(VENV)/.node
-
-bench: setup
-	$(BIN)/python -m benchmarks.streaming $(ARGS)
-	$(BIN)/python -m benchmarks.proxy
-	$(BIN)/python -m benchmarks.search
-	$(BIN)/python -m benchmarks.searching
-
-run: setup
+run: setup ## Start the service; ARGS="--port 7071 --data .data"
 	$(BIN)/python -m assistants.local $(ARGS)
 
-test: setup node
+unit: setup ## Run the tests that do no I/O
+	$(BIN)/python -m pytest tests/unit -n 2 $(ARGS)
+
+test: setup node ## Run all tests; ARGS="--sdk=all" for every kind of client
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-# The tests of the API again, through a proxy that may find nothing.
-proxied: setup
-	$(BIN)/python -m pytest tests/client -n 3 --dist loadfile --through-proxy
-
-# Every call of every flow with every fault, of which `make test` tries a part.
-faults: setup
-	$(BIN)/python -m pytest tests/faults/test_points.py --faults=all
-
-# As many schedules as ARGS says; then for longer than the tests do it: requests that meet, and a soak.
-simulate: setup
-	$(BIN)/python -m tests.simulation $(ARGS)
-
-races: setup
-	$(BIN)/python -m pytest -s --timeout 1800 --rounds 300 tests/faults/test_races.py tests/faults/test_trouble.py $(ARGS)
-
-soak: setup
-	$(BIN)/python -m tests.faults.soak $(ARGS)
-
-# The versions of the SDK that tests/matrix tries.
-matrix: $(MATRIX)
-
-$(VENV)/matrix/%/.requirements: tests/matrix/%.txt | setup
-	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
-	@touch $@
-
-lint: setup
+lint: setup ## Check style, types and imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-logo
 
-format: setup
+format: setup ## Mend style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean:
+proxied: setup ## Run the tests of the API through a proxy that may find nothing
+	$(BIN)/python -m pytest tests/client -n 3 --dist loadfile --through-proxy
+
+faults: setup ## Try every call of every flow with every fault, of which the tests try a part
+	$(BIN)/python -m pytest tests/faults/test_points.py --faults=all
+
+simulate: setup ## Simulate schedules; ARGS="--schedules 20000"
+	$(BIN)/python -m tests.simulation $(ARGS)
+
+races: setup ## Run the races for longer than the tests do
+	$(BIN)/python -m pytest -s --timeout 1800 --rounds 300 tests/faults/test_races.py tests/faults/test_trouble.py $(ARGS)
+
+soak: setup ## Run simulated users for long, with processes that are killed
+	$(BIN)/python -m tests.faults.soak $(ARGS)
+
+bench: setup ## Print the figures of the README
+	$(BIN)/python -m benchmarks.streaming $(ARGS)
+	$(BIN)/python -m benchmarks.proxy
+	$(BIN)/python -m benchmarks.search
+	$(BIN)/python -m benchmarks.searching
+	$(BIN)/python -m benchmarks.hostile
+
+node: $(VENV)/.node ## Install the versions of openai-node that the tests run
+
+matrix: $(MATRIX) ## Install the versions of openai-python that tests/matrix runs
+
+update: ## Renew constraints.txt from the requirements; then run the tests
+	@$(need_python)
+	@echo "Resolving requirements-dev.txt for Python 3.11 to 3.14 ..."
+	@rm -rf $(VENV)/update && $(PYTHON) -m venv $(VENV)/update && $(VENV)/update/bin/python $(PIP) uv
+	@$(VENV)/update/bin/uv pip compile --quiet --no-config --upgrade --universal --python-version 3.11 \
+		--no-annotate --no-emit-index-url --custom-compile-command "make update" requirements-dev.txt -o constraints.txt
+	@rm -rf $(VENV)/update
+
+clean: ## Remove .venv, the data of `make run`, and caches
 	rm -rf $(VENV) .data .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+define need_python
+test -n "$(PYTHON)" || { echo "Python 3.11 to 3.14 is needed: make setup PYTHON=path/to/python3" >&2; exit 1; }
+endef
+
+$(VENV)/.requirements: requirements.txt requirements-dev.txt constraints.txt
+	@$(need_python)
+	@echo "Making $(VENV) with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv $(VENV) || { echo "On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "Installing the Python packages (about a minute) ..."
+	@$(BIN)/python $(PIP) -c constraints.txt -r requirements-dev.txt || { echo "The packages could not be installed, for \
+	the reason above. pip reads a proxy from HTTPS_PROXY, another index from PIP_INDEX_URL and a certificate from \
+	PIP_CERT. Then go on with: make setup" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.azurite: $(VENV)/.requirements assistants/local/azurite.py
+	@$(BIN)/python -m assistants.local.azurite install
+	@touch $@
+
+$(VENV)/.node: $(VENV)/.requirements tests/node/packages.py
+	@$(BIN)/python -m tests.node.packages
+	@touch $@
+
+# Without the constraints, which have a version of openai of their own.
+$(VENV)/matrix/%/.requirements: tests/matrix/%.txt | setup
+	@echo "Installing openai $* for the tests of old and new versions ..."
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python $(PIP) -r $<
+	@touch $@

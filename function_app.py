@@ -5,6 +5,7 @@ import gc
 
 gc.disable()  # until all is there: nothing is garbage yet, and to look for it takes a quarter of a cold start
 
+import logging
 from collections.abc import Awaitable, Callable
 
 import azure.functions as func
@@ -15,14 +16,14 @@ from starlette.types import Receive, Scope, Send
 
 from assistants.api.app import PREFIX, ROUTERS, UNDESCRIBED, create_api
 from assistants.api.models import router as models
-from assistants.engine.items import WORK
-from assistants.ingestion.items import INGEST
-from assistants.service import service
+from assistants.service import QUEUES, service
 from assistants.settings import settings
-from assistants.tools.registry import QUEUES
 
 STORAGE = "AzureWebJobsStorage"
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+
+# Microsoft's worker logs what any library says from INFO on: here the address of each request, with the keys in it.
+logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 api = create_api()
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
@@ -74,46 +75,26 @@ _publish("azure_openai", "openai/{*path}", METHODS)
 _publish("zz_unmatched", "{*path}", METHODS)
 
 
-def _attend(queue: str, handle: Callable[[bytes], Awaitable[None]], name: str) -> None:
+def _publish_queue(name: str, queue: str, handle: Callable[[bytes], Awaitable[None]]) -> None:
     @app.function_name(name)
     @app.queue_trigger(arg_name="item", queue_name=queue, connection=STORAGE)
     async def attend(item: func.QueueMessage) -> None:
         await handle(item.get_body())
 
 
-async def _work(content: bytes) -> None:
-    await service().attendance.work(content)
+def _handle(queue: str) -> Callable[[bytes], Awaitable[None]]:
+    return lambda content: service().queues[queue].handle(content)
 
 
-async def _give_up_work(content: bytes) -> None:
-    await service().attendance.give_up_work(content)
-
-
-async def _tool(content: bytes) -> None:
-    await service().attendance.tool(content)
-
-
-async def _give_up_tool(content: bytes) -> None:
-    await service().attendance.give_up_tool(content)
-
-
-async def _ingest(content: bytes) -> None:
-    await service().ingestion.ingest(content)
-
-
-async def _give_up_ingest(content: bytes) -> None:
-    await service().ingestion.give_up(content)
+def _give_up(queue: str) -> Callable[[bytes], Awaitable[None]]:
+    return lambda content: service().queues[queue].give_up(content)
 
 
 # A proxy has no storage, without which the host cannot listen to queues.
 if settings().backend == "blob":
-    _attend(WORK, _work, WORK)
-    _attend(f"{WORK}-poison", _give_up_work, f"{WORK}_poison")
     for _queue in QUEUES:
-        _attend(_queue, _tool, _queue)
-        _attend(f"{_queue}-poison", _give_up_tool, f"{_queue}_poison")
-    _attend(INGEST, _ingest, INGEST)
-    _attend(f"{INGEST}-poison", _give_up_ingest, f"{INGEST}_poison")
+        _publish_queue(_queue, _queue, _handle(_queue))
+        _publish_queue(f"{_queue}_poison", f"{_queue}-poison", _give_up(_queue))
 
 # All that is there by now stays. A garbage collection that looked at it would stop every stream meanwhile.
 gc.freeze()

@@ -1,14 +1,17 @@
-"""What a process needs to answer requests and attend to queue items, opened on first use."""
+"""The composition root: what a process needs to answer requests and to attend to queue items, opened on first use."""
 
 import asyncio
 import weakref
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from assistants.engine.attendance import Attendance
+from assistants.engine.items import WORK
+from assistants.engine.toolcalls import ToolCalls
+from assistants.engine.worker import Worker
 from assistants.ingestion.cutting import Cutter
 from assistants.ingestion.ingestion import Ingestion
+from assistants.ingestion.items import INGEST
 from assistants.ingestion.reading import Child, Reading, Start
 from assistants.model.embedder import Embedder
 from assistants.model.embedding import EndpointEmbedder
@@ -16,15 +19,32 @@ from assistants.model.endpoint import Endpoint
 from assistants.search.searcher import Searcher
 from assistants.settings import settings
 from assistants.state.store import Store
+from assistants.tools.registry import QUEUES as TOOL_QUEUES
+
+QUEUES = (WORK, *TOOL_QUEUES, INGEST)
+"""Every queue that the service listens to."""
+
+
+class QueueHandler(Protocol):
+    """Handles the items of a queue. An item whose handling fails is delivered again; the last time, it is given up."""
+
+    async def handle(self, content: bytes) -> None:
+        """Do what an item says; raises where it is to be delivered again."""
+        ...
+
+    async def give_up(self, content: bytes) -> None:
+        """Clean up after an item that failed again and again."""
+        ...
 
 
 @dataclass(frozen=True)
 class Service:
-    """The store and the engine, as the settings have them, and the runs that streams of this process drive."""
+    """The store, the model and the handlers of queue items, with the streams that this process drives."""
 
     store: Store
     endpoint: Endpoint
-    attendance: Attendance
+    worker: Worker
+    tool_calls: ToolCalls
     ingestion: Ingestion
     searcher: Searcher
     cutter: Cutter
@@ -41,23 +61,53 @@ class Service:
             A setting is out of its range.
         """
         store, model = Store.open(settings()), endpoint()
-        return cls.over(store, model, EndpointEmbedder(settings(), model))
+        # One for searches and one for ingestion: no search waits for its turn behind all the batches of a file.
+        searching, ingesting = EndpointEmbedder(settings(), model), EndpointEmbedder(settings(), model)
+        return cls.over(store, model, searching, ingesting)
 
     @classmethod
-    def over(cls, store: Store, endpoint: Endpoint, embedder: Embedder, start: Start = Child.start) -> "Service":
-        """What serves from this store, with this model; `start` is how children that read files begin."""
+    def over(
+        cls,
+        store: Store,
+        endpoint: Endpoint,
+        embedder: Embedder,
+        ingesting: Embedder | None = None,
+        start: Start = Child.start,
+    ) -> "Service":
+        """The service over this store, with this model.
+
+        Parameters
+        ----------
+        ingesting
+            The embedder of files, if it is another than that of searches.
+        start
+            Starts a child that reads files.
+        """
         searcher = Searcher(store, embedder)
-        attendance, cutter = Attendance(store, endpoint, searcher), Cutter(embedder, Reading(store.settings, start))
-        return cls(store, endpoint, attendance, Ingestion(store, cutter.cut), searcher, cutter)
+        cutter = Cutter(ingesting or embedder, Reading(store.settings, start))
+        return cls(
+            store=store,
+            endpoint=endpoint,
+            worker=Worker(store, endpoint),
+            tool_calls=ToolCalls(store, searcher),
+            ingestion=Ingestion(store, cutter.cut),
+            searcher=searcher,
+            cutter=cutter,
+        )
+
+    @property
+    def queues(self) -> Mapping[str, QueueHandler]:
+        """The handler of each of the `QUEUES`."""
+        return {WORK: self.worker, **dict.fromkeys(TOOL_QUEUES, self.tool_calls), INGEST: self.ingestion}
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something that outlives the request which began it."""
+        """Begin work that outlives the request which it came with."""
         task = asyncio.create_task(work)
         self._streams.add(task)
         task.add_done_callback(self._streams.discard)
 
     async def close(self) -> None:
-        """Let go of the runs in progress, end the children, and close all connections."""
+        """Release the runs in progress, end the children, and close all connections."""
         for task in self._streams:
             task.cancel()
         await asyncio.gather(*self._streams, return_exceptions=True)
@@ -75,16 +125,6 @@ def service() -> Service:
     if loop not in _services:
         _services[loop] = Service.open()
     return _services[loop]
-
-
-async def store_on_time() -> Store:
-    """The store, for a route that makes something before it has read anything.
-
-    The first thing that a process makes would otherwise have the time of the machine's own clock, and an id by it.
-    """
-    store = service().store
-    await store.hear_time()
-    return store
 
 
 def endpoint() -> Endpoint:

@@ -1,12 +1,13 @@
 """Every setting of the service: its name in the environment, its default and what it is for."""
 
 import re
+from collections.abc import Iterator
 from functools import cached_property, lru_cache
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from typing_extensions import Self
 
 PROJECT = "[A-Za-z0-9_-]{1,63}"
 """The pattern of a project's name."""
@@ -243,6 +244,16 @@ class Settings(BaseSettings):
         """Whether a model's endpoint is named."""
         return bool(self.openai_api_key or self.openai_base_url or self.azure_openai_endpoint)
 
+    @property
+    def secrets(self) -> list[str]:
+        """The operator's keys to other services, which no answer and no log line may hold."""
+        keys = (self.openai_api_key, self.azure_openai_api_key, self.proxy_api_key)
+        urls = (self.openai_base_url, self.azure_openai_endpoint, self.proxy_base_url)
+        return [
+            *(key.get_secret_value() for key in keys if key),
+            *(secret for url in urls for secret in _secrets_of(url)),
+        ]
+
     @cached_property
     def models(self) -> dict[str, str]:
         """What the endpoint calls each model; `*` stands for every other."""
@@ -262,6 +273,13 @@ class Settings(BaseSettings):
 def settings() -> Settings:
     """The process's settings, read once."""
     return Settings.model_validate({})
+
+
+def _secrets_of(url: str | None) -> Iterator[str]:
+    """The password and the keys that a URL carries."""
+    parts = urlsplit(url or "")
+    yield from filter(None, [parts.password])
+    yield from (value for name, value in parse_qsl(parts.query) if re.search("key|token|secret|sig", name, re.I))
 
 
 def _pairs(text: str, name: str) -> list[tuple[str, str]]:

@@ -6,16 +6,16 @@ that v2 has put there.
 
 from collections.abc import Sequence
 
-from assistants.ingestion.attachment import detach
-from assistants.ingestion.resources import check, equip
+from assistants.ingestion.membership import detach
+from assistants.ingestion.resources import equip, register
 from assistants.schema.assistants import ModifyAssistant
 from assistants.schema.errors import not_found
 from assistants.state.assistants import AssistantRecord
-from assistants.state.resources import Attached, code_files, searches, store_ids, without_files
+from assistants.state.lookup import find_assistant
+from assistants.state.resources import Attachments, code_files, searches, store_ids, without_files
 from assistants.state.snapshots import modified_assistant
 from assistants.state.store import Store
 from assistants.storage.documents import Document
-from assistants.storage.ids import blob_name
 
 
 async def add_file(store: Store, project: str, assistant_id: str, file_id: str) -> AssistantRecord:
@@ -25,7 +25,7 @@ async def add_file(store: Store, project: str, assistant_id: str, file_id: str) 
     ApiError
         There is no such assistant or file (404), or the assistant has too many (400).
     """
-    return (await _serve(store, project, await _find(store, project, assistant_id), [file_id])).value
+    return (await _serve(store, project, await find_assistant(store, project, assistant_id), [file_id])).value
 
 
 async def remove_file(store: Store, project: str, assistant_id: str, file_id: str) -> None:
@@ -35,7 +35,7 @@ async def remove_file(store: Store, project: str, assistant_id: str, file_id: st
     ApiError
         There is no such assistant, or it has no such file (404).
     """
-    known = await _find(store, project, assistant_id)
+    known = await find_assistant(store, project, assistant_id)
     if file_id not in code_files(known.value.tool_resources):
         raise not_found("file", file_id)
     await _unserve(store, project, known.value, [file_id])
@@ -50,9 +50,9 @@ async def modify(store: Store, project: str, assistant_id: str, request: ModifyA
     ApiError
         There is no such assistant or file (404).
     """
-    known = await _find(store, project, assistant_id)
+    known = await find_assistant(store, project, assistant_id)
     before = known.value
-    await check(store, project, request.tool_resources, assistant_id)
+    await register(store, project, request.tool_resources, assistant_id)
 
     def modified(record: AssistantRecord) -> AssistantRecord:
         changed = modified_assistant(record, request)
@@ -73,7 +73,9 @@ async def _serve(
     store: Store, project: str, known: Document[AssistantRecord], files: Sequence[str]
 ) -> Document[AssistantRecord]:
     """Let all tools of an assistant use these files."""
-    every = Attached(code=list(files), search=list(files) if searches(known.value.tools) else [], rest=[], strict=False)
+    every = Attachments(
+        code=list(files), search=list(files) if searches(known.value.tools) else [], rest=[], strict=False
+    )
     document = await equip(store, project, store.assistants, known, every)
     if document is None:
         raise not_found("assistant", known.value.id)
@@ -84,10 +86,3 @@ async def _unserve(store: Store, project: str, record: AssistantRecord, files: S
     """Take files out of the assistant's store."""
     for store_id in store_ids(record.tool_resources) if files else ():
         await detach(store, project, store_id, files)
-
-
-async def _find(store: Store, project: str, assistant_id: str) -> Document[AssistantRecord]:
-    document = await store.assistants.read(blob_name(project, assistant_id))
-    if document is None:
-        raise not_found("assistant", assistant_id)
-    return document

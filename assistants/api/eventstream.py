@@ -39,16 +39,16 @@ class Channel:
         self._put(f"event: {event}\ndata: {content}\n\n".encode(errors="replace"))
 
     def end(self) -> None:
-        """The stream's last words."""
+        """Queue the last event of the stream."""
         self._put(b"event: done\ndata: [DONE]\n\n")
         self._ended = True
         self._news.set()
 
-    async def first_sent(self, patience: float = 1.0) -> None:
-        """Wait until the first bytes have left, or nobody reads them."""
+    async def first_sent(self, at_most: float = 1.0) -> None:
+        """Wait until the first bytes have left; a client that does not read them is waited for `at_most` seconds."""
         sent = asyncio.create_task(self._first_sent.wait())
         try:
-            await asyncio.wait({sent}, timeout=patience)  # `wait_for` may swallow a cancellation, before Python 3.12
+            await asyncio.wait({sent}, timeout=at_most)  # `wait_for` may swallow a cancellation, before Python 3.12
         finally:
             sent.cancel()
 
@@ -70,7 +70,7 @@ class Channel:
 
     async def _news_within(self, seconds: float) -> bool:
         self._news.clear()
-        with suppress(asyncio.TimeoutError):
+        with suppress(TimeoutError):
             return await asyncio.wait_for(self._news.wait(), seconds)
         return False
 
@@ -92,10 +92,10 @@ class Channel:
         self._first_sent.set()
 
 
-async def tell(channel: Channel, work: Awaitable[None], request_id: str) -> None:
+async def produce(channel: Channel, work: Awaitable[None], request_id: str) -> None:
     """Do the work of a stream once its first bytes have left, and end the stream however that goes.
 
-    Work that is cancelled before it begins is begun and cancelled: it lets go of what it has.
+    Work that is cancelled before it begins is begun and cancelled: it releases its claim.
     """
     task = asyncio.current_task()
     assert task is not None
@@ -117,7 +117,7 @@ async def tell(channel: Channel, work: Awaitable[None], request_id: str) -> None
 
 
 def response(channel: Channel) -> StreamingResponse:
-    """What the client reads."""
+    """The response that the client reads."""
     return StreamingResponse(
         channel.read(), media_type="text/event-stream; charset=utf-8", headers={"cache-control": "no-cache"}
     )

@@ -4,16 +4,16 @@ import secrets
 
 from fastapi import APIRouter, Response
 
-from assistants.api.parameters import Page, Project
+from assistants.api.parameters import Page, Project, Store
 from assistants.api.runs import POLL_AFTER
 from assistants.api.vector_store_files import Filter, page_of_files
-from assistants.ingestion.attachment import attach, find_store
+from assistants.ingestion.membership import attach
 from assistants.schema.base import FileBatchId, VectorStoreId
 from assistants.schema.errors import not_found
 from assistants.schema.lists import Page as ListPage
 from assistants.schema.vector_stores import CreateVectorStoreFileBatch, VectorStoreFile, VectorStoreFileBatch
-from assistants.service import service
-from assistants.state.vector_stores import batch_cancelled, batch_of, new_member, show_batch
+from assistants.state.lookup import find_vector_store
+from assistants.state.vector_stores import batch_cancelled, batch_of, new_member, view_batch
 from assistants.storage.ids import blob_name
 
 router = APIRouter(prefix="/vector_stores/{vector_store_id}/file_batches", tags=["Vector store file batches"])
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/vector_stores/{vector_store_id}/file_batches", tags=
 
 @router.post("")
 async def vector_stores_batches_create(
-    project: Project, vector_store_id: VectorStoreId, body: CreateVectorStoreFileBatch
+    store: Store, project: Project, vector_store_id: VectorStoreId, body: CreateVectorStoreFileBatch
 ) -> VectorStoreFileBatch:
     """Puts files into a vector store."""
     batch_id = f"vsfb_{secrets.token_hex(16)}"
@@ -29,35 +29,40 @@ async def vector_stores_batches_create(
         files = [new_member(each.file_id, each.attributes, each.chunking_strategy) for each in body.files]
     else:
         files = [new_member(each, body.attributes, body.chunking_strategy) for each in body.file_ids or ()]
-    return show_batch(await attach(service().store, project, vector_store_id, files, batch_id), batch_id)
+    return view_batch(await attach(store, project, vector_store_id, files, batch_id), batch_id)
 
 
 @router.get("/{batch_id}")
 async def vector_stores_batches_retrieve(
-    project: Project, vector_store_id: VectorStoreId, batch_id: FileBatchId, response: Response
+    store: Store, project: Project, vector_store_id: VectorStoreId, batch_id: FileBatchId, response: Response
 ) -> VectorStoreFileBatch:
     """Retrieves a batch."""
     response.headers["openai-poll-after-ms"] = POLL_AFTER
-    return show_batch((await find_store(service().store, project, vector_store_id)).value, batch_id)
+    return view_batch((await find_vector_store(store, project, vector_store_id)).value, batch_id)
 
 
 @router.post("/{batch_id}/cancel")
 async def vector_stores_batches_cancel(
-    project: Project, vector_store_id: VectorStoreId, batch_id: FileBatchId
+    store: Store, project: Project, vector_store_id: VectorStoreId, batch_id: FileBatchId
 ) -> VectorStoreFileBatch:
     """Cancels the files of a batch that are still in progress."""
-    document = await service().store.vector_stores.change(
+    document = await store.vector_stores.change(
         blob_name(project, vector_store_id), lambda record: batch_cancelled(record, batch_id)
     )
     if document is None:
         raise not_found("vector store", vector_store_id)
-    return show_batch(document.value, batch_id)
+    return view_batch(document.value, batch_id)
 
 
 @router.get("/{batch_id}/files")
 async def vector_stores_batches_list_files(
-    project: Project, vector_store_id: VectorStoreId, batch_id: FileBatchId, page: Page, status: Filter = None
+    store: Store,
+    project: Project,
+    vector_store_id: VectorStoreId,
+    batch_id: FileBatchId,
+    page: Page,
+    status: Filter = None,
 ) -> ListPage[VectorStoreFile]:
     """Lists the files of a batch, those first that were put in last."""
-    record = (await find_store(service().store, project, vector_store_id)).value
+    record = (await find_vector_store(store, project, vector_store_id)).value
     return await page_of_files(record, batch_of(record, batch_id).file_ids, page, status)

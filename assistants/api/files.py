@@ -1,4 +1,4 @@
-"""Files."""
+"""Files. Any text is taken for an id here: one that is none is not found, as OpenAI has it."""
 
 import re
 from collections.abc import Mapping
@@ -9,18 +9,17 @@ from fastapi.responses import StreamingResponse
 
 from assistants.api.filenames import attachment
 from assistants.api.multipart import Form, Keep
-from assistants.api.parameters import Project
+from assistants.api.parameters import Project, Store
 from assistants.ingestion.images import media_type
 from assistants.ingestion.intake import create_file
 from assistants.ingestion.removal import delete_file
 from assistants.schema import files
-from assistants.schema.base import FileId
-from assistants.schema.errors import download_refused, not_found, range_not_satisfiable
+from assistants.schema.errors import download_refused, range_not_satisfiable
 from assistants.schema.lists import Deleted
 from assistants.schema.lists import Page as ListPage
-from assistants.service import service, store_on_time
 from assistants.settings import settings
 from assistants.state.files import FileRecord, view
+from assistants.state.lookup import find_file
 from assistants.state.paging import Cursors, Order, page_of_documents
 from assistants.storage.ids import blob_name
 
@@ -34,6 +33,7 @@ _BYTES: dict[int | str, dict[str, Any]] = {
 
 @router.get("")
 async def files_list(
+    store: Store,
     project: Project,
     purpose: Annotated[str | None, Query(description="Only files of this purpose.")] = None,
     limit: Annotated[int, Query(ge=1, le=10_000, description="Objects on the page.")] = 10_000,
@@ -41,7 +41,6 @@ async def files_list(
     after: Annotated[str | None, Query(description="Id of the object before the page.")] = None,
 ) -> ListPage[files.File]:
     """Lists files, the newest first."""
-    store = service().store
 
     def show(record: FileRecord) -> files.File | None:
         wanted = purpose in (None, record.purpose) and not record.gone(store.clock.now())
@@ -51,9 +50,9 @@ async def files_list(
 
 
 @router.post("", openapi_extra=files.form(files.CreateFile))
-async def files_create(request: Request, project: Project) -> files.File:
+async def files_create(request: Request, store: Store, project: Project) -> files.File:
     """Uploads a file."""
-    store = await store_on_time()
+    await store.hear_time()
     file_id, blocks, image = store.ids.new("file-"), list[str](), ""
 
     async def keep(piece: bytes) -> None:
@@ -78,22 +77,22 @@ async def files_create(request: Request, project: Project) -> files.File:
 
 
 @router.get("/{file_id}")
-async def files_retrieve(project: Project, file_id: FileId) -> files.File:
+async def files_retrieve(store: Store, project: Project, file_id: str) -> files.File:
     """Retrieves a file."""
-    return view(await _find_file(project, file_id))
+    return view((await find_file(store, project, file_id)).value)
 
 
 @router.delete("/{file_id}")
-async def files_delete(project: Project, file_id: FileId) -> Deleted:
+async def files_delete(store: Store, project: Project, file_id: str) -> Deleted:
     """Deletes a file, which takes it out of all vector stores."""
-    await delete_file(service().store, project, file_id)
+    await delete_file(store, project, file_id)
     return Deleted(id=file_id, object="file")
 
 
 @router.get("/{file_id}/content", response_class=StreamingResponse, responses=_BYTES)
-async def files_content(request: Request, project: Project, file_id: FileId) -> StreamingResponse:
+async def files_content(request: Request, store: Store, project: Project, file_id: str) -> StreamingResponse:
     """Retrieves the bytes of a file, or the one range of them that is asked for."""
-    store, file = service().store, await _find_file(project, file_id)
+    file = (await find_file(store, project, file_id)).value
     if file.purpose == "assistants" and store.settings.refuse_assistants_downloads:
         raise download_refused(file.purpose)
     part = asked_for(request.headers.get("range"), file.bytes)
@@ -138,11 +137,3 @@ def asked_for(header: str | None, size: int) -> range | None:
     if start >= end:
         raise range_not_satisfiable(size)
     return range(start, end)
-
-
-async def _find_file(project: str, file_id: str) -> FileRecord:
-    store = service().store
-    document = await store.files.read(blob_name(project, file_id))
-    if document is None or document.value.gone(store.clock.now()):
-        raise not_found("file", file_id)
-    return document.value

@@ -1,10 +1,12 @@
 """The routes of the API with endpoints that forward: what comes back is checked, reported, and passed on unchanged."""
 
+import asyncio
+import inspect
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from functools import partial, wraps
-from typing import Any, NamedTuple, cast
+from functools import partial, update_wrapper
+from typing import Any, NamedTuple, TypeVar, cast
 
 import httpx2
 from fastapi import APIRouter, Request, Response
@@ -18,6 +20,7 @@ from starlette.exceptions import HTTPException
 from assistants.api.files import file_form
 from assistants.api.models import ask_endpoint
 from assistants.api.multipart import Form
+from assistants.api.parameters import Service, Store
 from assistants.api.uploads import part_form
 from assistants.api.v1 import VersionedRoute, run_is_modifiable
 from assistants.api.validation import translate
@@ -26,7 +29,7 @@ from assistants.proxy.order import Begin
 from assistants.proxy.report import Report
 from assistants.proxy.upstream import NAME, Upstream
 from assistants.proxy.watch import Tell, Watch
-from assistants.relay import EVENTS, Relayed, events, failure, media_type, read
+from assistants.relay.answers import EVENTS, Relayed, events, failure, headers_of, media_type, read
 from assistants.schema import v1
 from assistants.schema.errors import ApiError, ErrorResponse, GatewayErrorResponse, malformed_json
 from assistants.service import close_service
@@ -69,6 +72,13 @@ class ForwardingRoute(VersionedRoute):
 
         return forward
 
+
+T = TypeVar("T")
+
+MAX_CHECKED = 8 * 1024 * 1024
+"""Bytes of a body or an event up to which it is checked; more than that is a deviation by itself."""
+
+_AT_ONCE = 64 * 1024
 
 router = APIRouter(include_in_schema=False)
 
@@ -117,14 +127,17 @@ class Forwarding:
                 if call.name in _BEGINS:
                     _check_kind(await request.body(), answer, tell)
             if media_type(answer) == "application/json" and (call.model is not None or not answer.is_success):
-                return await read(answer, NAME, self._verification(call, request, answer, tell))
+                body = await read(answer, NAME)
+                verification = self._verification(call, request, answer, body, tell)
+                return Response(body, answer.status_code, headers_of(answer), background=verification)
         except ApiError as error:
             if error.status >= 500:
                 tell(Deviation("response", "no answer", "", shown(error.message)))
             raise
         if media_type(answer) == EVENTS and answer.is_success and call.name in _BEGINS:
-            watch = Watch(_BEGINS[call.name], request.state.version, tell)
-            return Relayed(answer, _events(answer, watch, report))
+            found = list[Deviation]()
+            watch = Watch(_BEGINS[call.name], request.state.version, found.append)
+            return Relayed(answer, _told(_events(answer, watch, report), found, tell))
         if call.model is not None:
             tell(Deviation(_part(answer), "not JSON", "content-type", shown(answer.headers.get("content-type"))))
         return Relayed(answer, _bytes(answer, tell))
@@ -136,22 +149,26 @@ class Forwarding:
         path, query = request.scope["path"].removeprefix("/v1"), request.scope["query_string"]
         return await self._upstream.send(request.method, path, query, headers, content)
 
-    def _verification(self, call: Call, request: Request, answer: httpx2.Response, tell: Tell) -> BackgroundTask:
+    def _verification(
+        self, call: Call, request: Request, answer: httpx2.Response, body: bytes, tell: Tell
+    ) -> BackgroundTask:
         """To be done once the answer has been read and sent."""
 
-        async def verify() -> None:
+        def found() -> list[Deviation]:
             if answer.is_success:
-                if answer.status_code != 200:
-                    tell(Deviation("response", "unknown value", "status", shown(answer.status_code)))
-                if request.state.version == "v1":
-                    found = deviations("response", call.model, _restored(answer.content))
-                else:
-                    found = deviations("response", call.model, answer.content)
-            else:
-                found = deviations("error", ErrorResponse, answer.content)
-                if self._upstream.is_azure and not deviations("error", GatewayErrorResponse, answer.content):
-                    found = []
-            for deviation in found:
+                content = _restored(body) if request.state.version == "v1" else body
+                return deviations("response", call.model, content)
+            if self._upstream.is_azure and not deviations("error", GatewayErrorResponse, body):
+                return []
+            return deviations("error", ErrorResponse, body)
+
+        async def verify() -> None:
+            if answer.is_success and answer.status_code != 200:
+                tell(Deviation("response", "unknown value", "status", shown(answer.status_code)))
+            if len(body) > MAX_CHECKED:
+                tell(Deviation(_part(answer), "too long", "the body", shown(len(body))))
+                return
+            for deviation in await _done(found, len(body)):
                 tell(deviation)
 
         return BackgroundTask(verify)
@@ -189,12 +206,14 @@ def _forwarding(router: APIRouter) -> APIRouter:
 
 
 def _idle(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """An endpoint with the same parameters, which does nothing."""
+    """An endpoint with the same parameters of the request, which does nothing. A proxy has no service, and no store."""
 
-    @wraps(endpoint)
     async def accept(**_: Any) -> Response:
         return Response(b"{}")
 
+    signature = inspect.signature(endpoint)
+    asked = [each for each in signature.parameters.values() if each.annotation not in (Service, Store)]
+    update_wrapper(accept, endpoint).__signature__ = signature.replace(parameters=asked)  # pyright: ignore[reportAttributeAccessIssue]
     return accept
 
 
@@ -229,18 +248,36 @@ async def _seen(chunks: AsyncIterator[bytes], form: Form[Any]) -> AsyncIterator[
 
 
 async def _events(answer: httpx2.Response, watch: Watch, report: Report) -> AsyncIterator[bytes]:
-    """A stream that breaks off ends with an error and `done`, as the contract has it (7.5)."""
+    """A stream that breaks off ends with an error and `done` (contract, 7.5)."""
     try:
         async for blocks in events(answer):
             yield b"".join(blocks)
             for block in blocks:
-                report.events += watch.see(block)
+                if len(block) > MAX_CHECKED:
+                    watch.skip(len(block))
+                else:
+                    report.events += await _done(partial(watch.see, block), len(block))
     except httpx2.TransportError as error:
         watch.cut(error)
         shown_error = json.dumps(failure(error, NAME).body()["error"])
         yield f"event: error\ndata: {shown_error}\n\nevent: done\ndata: [DONE]\n\n".encode()
     else:
         watch.end()
+
+
+async def _told(chunks: AsyncIterator[bytes], found: list[Deviation], tell: Tell) -> AsyncIterator[bytes]:
+    """Chunks, and after each what was found meanwhile; the report is of one thread."""
+    async for chunk in chunks:
+        yield chunk
+        while found:
+            tell(found.pop(0))
+    for deviation in found:
+        tell(deviation)
+
+
+async def _done(check: Callable[[], T], size: int) -> T:
+    """What a check finds in so many bytes: many would hold up the other streams."""
+    return check() if size <= _AT_ONCE else await asyncio.to_thread(check)
 
 
 async def _bytes(answer: httpx2.Response, tell: Tell) -> AsyncIterator[bytes]:

@@ -9,7 +9,6 @@ import secrets
 import time
 from urllib.parse import quote
 
-from azure.core.exceptions import AzureError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -20,7 +19,7 @@ from assistants.api.keys import project
 from assistants.api.pages import is_page
 from assistants.schema.errors import ApiError, GatewayError, access_denied, server_error, unavailable
 from assistants.settings import settings
-from assistants.storage.documents import Contended
+from assistants.storage.errors import TRANSIENT
 
 log = logging.getLogger("assistants.api")
 
@@ -82,7 +81,7 @@ def _answerable(error: Exception, request_id: str) -> ApiError:
     if isinstance(error, ApiError):
         return error
     log.error("%s failed", request_id, exc_info=error)
-    return unavailable() if isinstance(error, (AzureError, Contended)) else server_error(request_id)
+    return unavailable() if isinstance(error, TRANSIENT) else server_error(request_id)
 
 
 def _admitted(scope: Scope) -> Scope:

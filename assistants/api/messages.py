@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from assistants.api.parameters import Page, Project
-from assistants.api.threads import find_thread, with_attachments
+from assistants.api.parameters import Page, Project, Store
+from assistants.api.threads import with_attachments
 from assistants.api.v1 import VersionedRoute, is_v1
 from assistants.engine.requests import active_run, said_by_run
 from assistants.ingestion.images import check_images
@@ -14,7 +14,7 @@ from assistants.schema.errors import not_found, thread_locked
 from assistants.schema.lists import Deleted
 from assistants.schema.lists import Page as ListPage
 from assistants.schema.messages import CreateMessage, Message, ModifyMessage
-from assistants.service import service
+from assistants.state.lookup import find_thread
 from assistants.state.messages import delete_record, put_record, update_record
 from assistants.state.paging import page_of_items
 from assistants.state.snapshots import new_message
@@ -26,14 +26,15 @@ router = APIRouter(prefix="/threads/{thread_id}/messages", tags=["Messages"], ro
 
 @router.get("")
 async def messages_list(
+    store: Store,
     project: Project,
     thread_id: ThreadId,
     page: Page,
     run_id: Annotated[RunId | None, Query(description="Only the messages of this run.")] = None,
 ) -> ListPage[Message]:
     """Lists the messages of a thread, the newest first."""
-    thread = (await find_thread(project, thread_id)).value
-    fold = await service().store.messages.read(project, thread_id, thread.segments)
+    thread = (await find_thread(store, project, thread_id)).value
+    fold = await store.messages.read(project, thread_id, thread.segments)
     items = [
         (message_id, message if message and (run_id is None or message["run_id"] == run_id) else None)
         for message_id, message in fold.raw()
@@ -43,10 +44,11 @@ async def messages_list(
 
 
 @router.post("")
-async def messages_create(project: Project, thread_id: ThreadId, request: Request, body: CreateMessage) -> Message:
+async def messages_create(
+    store: Store, project: Project, thread_id: ThreadId, request: Request, body: CreateMessage
+) -> Message:
     """Adds a message to a thread that no run is active on."""
-    store = service().store
-    thread = await find_thread(project, thread_id)
+    thread = await find_thread(store, project, thread_id)
     run = await active_run(store, project, thread.value)
     if run is not None:
         raise thread_locked(thread_id, run.id)
@@ -59,9 +61,9 @@ async def messages_create(project: Project, thread_id: ThreadId, request: Reques
 
 
 @router.get("/{message_id}")
-async def messages_retrieve(project: Project, thread_id: ThreadId, message_id: MessageId) -> Message:
+async def messages_retrieve(store: Store, project: Project, thread_id: ThreadId, message_id: MessageId) -> Message:
     """Retrieves a message, be it that a run is still at it."""
-    store, thread = service().store, (await find_thread(project, thread_id)).value
+    thread = (await find_thread(store, project, thread_id)).value
     message = (await store.messages.read(project, thread_id, thread.segments)).get(message_id)
     message = message or await said_by_run(store, project, thread, message_id)
     if message is None:
@@ -70,21 +72,22 @@ async def messages_retrieve(project: Project, thread_id: ThreadId, message_id: M
 
 
 @router.post("/{message_id}")
-async def messages_modify(project: Project, thread_id: ThreadId, message_id: MessageId, body: ModifyMessage) -> Message:
+async def messages_modify(
+    store: Store, project: Project, thread_id: ThreadId, message_id: MessageId, body: ModifyMessage
+) -> Message:
     """Replaces a message's metadata."""
-    message, thread = await _find_message(project, thread_id, message_id)
+    message, thread = await _find_message(store, project, thread_id, message_id)
     if "metadata" in body.model_fields_set:
         message = message.model_copy(update={"metadata": body.metadata or {}})
         record = update_record(message_id, message.metadata)
-        await service().store.messages.append(project, thread_id, thread.segments, [record])
+        await store.messages.append(project, thread_id, thread.segments, [record])
     return message
 
 
 @router.delete("/{message_id}")
-async def messages_delete(project: Project, thread_id: ThreadId, message_id: MessageId) -> Deleted:
+async def messages_delete(store: Store, project: Project, thread_id: ThreadId, message_id: MessageId) -> Deleted:
     """Deletes a message."""
-    store = service().store
-    message, thread = await _find_message(project, thread_id, message_id)
+    message, thread = await _find_message(store, project, thread_id, message_id)
     if message.role == "user" and thread.asked:
         name = blob_name(project, thread_id)
         await store.threads.change(name, lambda record: record.model_copy(update={"asked": False}))
@@ -92,10 +95,10 @@ async def messages_delete(project: Project, thread_id: ThreadId, message_id: Mes
     return Deleted(id=message_id, object="thread.message.deleted")
 
 
-async def _find_message(project: str, thread_id: str, message_id: str) -> tuple[Message, ThreadRecord]:
+async def _find_message(store: Store, project: str, thread_id: str, message_id: str) -> tuple[Message, ThreadRecord]:
     """The message, and its thread."""
-    thread = (await find_thread(project, thread_id)).value
-    message = (await service().store.messages.read(project, thread_id, thread.segments)).get(message_id)
+    thread = (await find_thread(store, project, thread_id)).value
+    message = (await store.messages.read(project, thread_id, thread.segments)).get(message_id)
     if message is None:
         raise not_found("message", message_id)
     return message, thread

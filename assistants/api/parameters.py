@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from fastapi import Depends, Query, Request
 
+from assistants import service as services
+from assistants.state import store as stores
 from assistants.state.paging import Cursors, Order
 
 
@@ -13,6 +15,22 @@ async def project(request: Request) -> str:
 
 
 Project = Annotated[str, Depends(project)]
+
+
+async def service() -> services.Service:
+    """The service of this process."""
+    return services.service()
+
+
+Service = Annotated[services.Service, Depends(service)]
+
+
+async def store(service: Service) -> stores.Store:
+    """The store of the service."""
+    return service.store
+
+
+Store = Annotated[stores.Store, Depends(store)]
 
 
 async def cursors(

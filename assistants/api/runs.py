@@ -5,26 +5,25 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import StreamingResponse
 
-from assistants.api.assistants import find_assistant
-from assistants.api.eventstream import Channel, response, tell
-from assistants.api.parameters import IncludeContent, Page, Project
-from assistants.api.threads import find_thread, with_attachments
+from assistants.api.eventstream import Channel, produce, response
+from assistants.api.parameters import IncludeContent, Page, Project, Service, Store
+from assistants.api.threads import with_attachments
 from assistants.api.v1 import VersionedRoute, is_v1, run_is_modifiable
 from assistants.engine import requests, streaming
 from assistants.engine.creation import Started, start_run
-from assistants.engine.events import Narrator
+from assistants.engine.events import RunEvents
 from assistants.ingestion.images import check_images
 from assistants.schema.base import RunId, ThreadId
 from assistants.schema.lists import Page as ListPage
 from assistants.schema.runs import CreateRun, ModifyRun, Run, SubmitToolOutputs
 from assistants.schema.threads import Thread
-from assistants.service import service
+from assistants.state.lookup import find_assistant, find_thread
 from assistants.state.messages import put_record
 from assistants.state.paging import page_of_documents
 from assistants.state.runs import RunRecord, view
 from assistants.state.snapshots import new_message, new_run
 from assistants.state.store import RunKey
-from assistants.storage.atonce import together
+from assistants.storage.concurrency import together
 
 router = APIRouter(prefix="/threads/{thread_id}/runs", tags=["Runs"], route_class=VersionedRoute)
 
@@ -37,31 +36,36 @@ STREAMED: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("")
-async def runs_list(project: Project, thread_id: ThreadId, page: Page) -> ListPage[Run]:
+async def runs_list(store: Store, project: Project, thread_id: ThreadId, page: Page) -> ListPage[Run]:
     """Lists the runs of a thread, the newest first."""
-    thread = (await find_thread(project, thread_id)).value
+    thread = (await find_thread(store, project, thread_id)).value
     # Seen to before it is shown: its time may be over.
-    await requests.active_run(service().store, project, thread)
+    await requests.active_run(store, project, thread)
 
     def show(run: RunRecord) -> Run | None:
         return view(run) if run.committed or run.id == thread.last_run_id else None
 
-    return ListPage.of(*await page_of_documents(service().store.runs, project, (thread_id,), page, show))
+    return ListPage.of(*await page_of_documents(store.runs, project, (thread_id,), page, show))
 
 
 @router.post("", response_model=Run, responses=STREAMED)
 async def runs_create(
-    request: Request, project: Project, thread_id: ThreadId, body: CreateRun, content: IncludeContent
+    request: Request,
+    service: Service,
+    store: Store,
+    project: Project,
+    thread_id: ThreadId,
+    body: CreateRun,
+    content: IncludeContent,
 ) -> Run | StreamingResponse:
     """Runs an assistant on a thread."""
-    store = service().store
-    finding = together(find_thread(project, thread_id), find_assistant(project, body.assistant_id))
+    finding = together(find_thread(store, project, thread_id), find_assistant(store, project, body.assistant_id))
     # Nearly every log has one segment: a run that is driven from here reads it at the same time.
     reading = store.messages.fetch(project, thread_id, 1 if body.stream else 0)
-    (thread, assistant), parts = await together(finding, reading)
+    (thread, assistant), log_content = await together(finding, reading)
     messages = [new_message(store, thread_id, message) for message in body.additional_messages or []]
     v1 = is_v1(request)
-    run = new_run(store, thread_id, assistant, body, messages, v1=v1)
+    run = new_run(store, thread_id, assistant.value, body, messages, v1=v1)
     for message in messages:
         put_record(message)  # refused here if it is too large to be added later
     await check_images(store, project, body.additional_messages)
@@ -71,72 +75,72 @@ async def runs_create(
     key = RunKey(project, thread_id, run.id)
     if not body.stream:
         return view((await start_run(store, key, thread, run)).document.value)
-    token = streaming.new_token()
-    started = await start_run(store, key, thread, run, token, parts)
-    return stream_started(request, key, started, token, content=content)
+    started = await start_run(store, key, thread, run, claim=True, content=log_content)
+    return stream_started(request, service, started, content=content)
 
 
 @router.get("/{run_id}")
-async def runs_retrieve(response: Response, project: Project, thread_id: ThreadId, run_id: RunId) -> Run:
+async def runs_retrieve(response: Response, store: Store, project: Project, thread_id: ThreadId, run_id: RunId) -> Run:
     """Retrieves a run."""
-    run = (await requests.find_run(service().store, RunKey(project, thread_id, run_id))).value
+    run = (await requests.find_run(store, RunKey(project, thread_id, run_id))).value
     if run.active:
         response.headers["openai-poll-after-ms"] = POLL_AFTER
     return view(run)
 
 
 @router.post("/{run_id}", dependencies=[Depends(run_is_modifiable)])
-async def runs_modify(project: Project, thread_id: ThreadId, run_id: RunId, body: ModifyRun) -> Run:
+async def runs_modify(store: Store, project: Project, thread_id: ThreadId, run_id: RunId, body: ModifyRun) -> Run:
     """Replaces a run's metadata, in every state."""
-    key, store = RunKey(project, thread_id, run_id), service().store
+    key = RunKey(project, thread_id, run_id)
     if "metadata" not in body.model_fields_set:
         return view((await requests.find_run(store, key)).value)
     return view(await requests.modify_run(store, key, body.metadata or {}))
 
 
 @router.post("/{run_id}/cancel")
-async def runs_cancel(project: Project, thread_id: ThreadId, run_id: RunId) -> Run:
+async def runs_cancel(store: Store, project: Project, thread_id: ThreadId, run_id: RunId) -> Run:
     """Cancels a run."""
-    return view(await requests.cancel_run(service().store, RunKey(project, thread_id, run_id)))
+    return view(await requests.cancel_run(store, RunKey(project, thread_id, run_id)))
 
 
 @router.post("/{run_id}/submit_tool_outputs", response_model=Run, responses=STREAMED)
 async def runs_submit_tool_outputs(
-    request: Request, project: Project, thread_id: ThreadId, run_id: RunId, body: SubmitToolOutputs
+    request: Request,
+    service: Service,
+    store: Store,
+    project: Project,
+    thread_id: ThreadId,
+    run_id: RunId,
+    body: SubmitToolOutputs,
 ) -> Run | StreamingResponse:
-    """Hands in the outputs of all function calls that a run awaits."""
-    store, key = service().store, RunKey(project, thread_id, run_id)
+    """Submits the outputs of all function calls that a run awaits."""
+    key = RunKey(project, thread_id, run_id)
     outputs = [(output.tool_call_id, output.output) for output in body.tool_outputs]
     if body.stream:
         channel = Channel()
-        narrator = Narrator(channel.emit)
-        return stream(request, key, await streaming.resumed(store, key, outputs, narrator), channel, narrator)
+        events = RunEvents(channel.emit)
+        return _stream(request, service, await streaming.resumed(store, key, outputs, events), channel, events)
     run = (await requests.submit_outputs(store, key, outputs)).value
-    await requests.nudge(store, key, run)
+    await requests.queue_run(store, key, run)
     return view(run)
 
 
 def stream_started(
-    request: Request,
-    key: RunKey,
-    started: Started,
-    token: str,
-    thread: Thread | None = None,
-    content: bool = False,
+    request: Request, service: Service, started: Started, thread: Thread | None = None, content: bool = False
 ) -> StreamingResponse:
-    """The events of a run that was just created, perhaps with its thread, and that is driven from here."""
+    """The events of a run that was just created, perhaps with its thread."""
     channel = Channel()
-    narrator = Narrator(channel.emit, content)
+    events = RunEvents(channel.emit, content)
     if thread is not None:
         channel.emit("thread.created", thread)
-    return stream(request, key, streaming.born(service().store, key, started, token, narrator), channel, narrator)
+    events.created(started.document.value)
+    return _stream(request, service, started, channel, events)
 
 
-def stream(
-    request: Request, key: RunKey, taken: streaming.Taken, channel: Channel, narrator: Narrator
+def _stream(
+    request: Request, service: Service, started: Started, channel: Channel, events: RunEvents
 ) -> StreamingResponse:
-    """The events of a run. The run goes on without the client."""
-    here = service()
-    work = streaming.drive(here.attendance, here.store, key, taken, narrator)
-    here.begin(tell(channel, work, request.state.request_id))
+    """The events of a run, which goes on without the client."""
+    work = streaming.drive(service.store, service.endpoint, started, events)
+    service.begin(produce(channel, work, request.state.request_id))
     return response(channel)

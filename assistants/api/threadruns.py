@@ -3,21 +3,19 @@
 from fastapi import APIRouter, Request
 from starlette.responses import StreamingResponse
 
-from assistants.api.assistants import find_assistant
-from assistants.api.parameters import Project
+from assistants.api.parameters import Project, Service, Store
 from assistants.api.runs import STREAMED, stream_started
 from assistants.api.v1 import VersionedRoute, is_v1
 from assistants.engine.creation import needs_thread, start_thread_and_run
-from assistants.engine.streaming import new_token
 from assistants.ingestion.images import check_images
 from assistants.ingestion.resources import check, provide
 from assistants.schema.errors import nothing_to_run_on
 from assistants.schema.runs import CreateThreadAndRun, Run
 from assistants.schema.threads import CreateThread
-from assistants.service import service
 from assistants.state import threads
+from assistants.state.lookup import find_assistant
 from assistants.state.messages import put_record
-from assistants.state.resources import THREAD_STORE, attached
+from assistants.state.resources import THREAD_STORE, attachments_of
 from assistants.state.runs import view
 from assistants.state.snapshots import new_message, new_run, new_thread
 from assistants.state.store import RunKey
@@ -27,11 +25,10 @@ router = APIRouter(prefix="/threads", tags=["Runs"], route_class=VersionedRoute)
 
 @router.post("/runs", response_model=Run, responses=STREAMED)
 async def threads_create_and_run(
-    request: Request, project: Project, body: CreateThreadAndRun
+    request: Request, service: Service, store: Store, project: Project, body: CreateThreadAndRun
 ) -> Run | StreamingResponse:
     """Creates a thread and runs an assistant on it."""
-    store = service().store
-    assistant = await find_assistant(project, body.assistant_id)
+    assistant = (await find_assistant(store, project, body.assistant_id)).value
     asked = body.thread or CreateThread()
     thread = new_thread(store, asked)
     messages = [new_message(store, thread.id, message) for message in asked.messages or []]
@@ -42,10 +39,10 @@ async def threads_create_and_run(
     records = [put_record(message) for message in messages]
     await check(store, project, body.tool_resources)
     await check_images(store, project, asked.messages)
-    thread = await provide(store, project, thread, asked.tool_resources, attached(asked.messages, v1), THREAD_STORE)
+    attachments = attachments_of(asked.messages, v1)
+    thread = await provide(store, project, thread, asked.tool_resources, attachments, THREAD_STORE)
     key = RunKey(project, thread.id, run.id)
     if not body.stream:
         return view((await start_thread_and_run(store, key, thread, run, records)).document.value)
-    token = new_token()
-    started = await start_thread_and_run(store, key, thread, run, records, token)
-    return stream_started(request, key, started, token, threads.view(thread))
+    started = await start_thread_and_run(store, key, thread, run, records, claim=True)
+    return stream_started(request, service, started, threads.view(thread))

@@ -6,13 +6,12 @@ from fastapi import APIRouter, Request
 
 from assistants.api.filenames import base_name
 from assistants.api.multipart import Form, Keep
-from assistants.api.parameters import Project
+from assistants.api.parameters import Project, Store
 from assistants.ingestion.intake import complete_upload
 from assistants.schema.base import UploadId
 from assistants.schema.errors import not_found
 from assistants.schema.files import form
 from assistants.schema.uploads import MAX_PART, AddUploadPart, CompleteUpload, CreateUpload, Upload, UploadPart
-from assistants.service import service, store_on_time
 from assistants.state.uploads import LIFETIME, UploadRecord, block, cancelled, pending, view
 from assistants.storage.ids import blob_name
 
@@ -20,9 +19,9 @@ router = APIRouter(prefix="/uploads", tags=["Uploads"])
 
 
 @router.post("")
-async def uploads_create(project: Project, body: CreateUpload) -> Upload:
+async def uploads_create(store: Store, project: Project, body: CreateUpload) -> Upload:
     """Begins an upload, which has to be completed within an hour."""
-    store = await store_on_time()
+    await store.hear_time()
     now = int(store.clock.now())
     record = UploadRecord(
         id=store.ids.new("upload_"),
@@ -39,9 +38,8 @@ async def uploads_create(project: Project, body: CreateUpload) -> Upload:
 
 
 @router.post("/{upload_id}/parts", openapi_extra=form(AddUploadPart))
-async def uploads_add_part(request: Request, project: Project, upload_id: UploadId) -> UploadPart:
+async def uploads_add_part(request: Request, store: Store, project: Project, upload_id: UploadId) -> UploadPart:
     """Adds a part to an upload; parts may come at the same time."""
-    store = service().store
     document = await store.uploads.read(blob_name(project, upload_id))
     if document is None:
         raise not_found("upload", upload_id)
@@ -58,16 +56,14 @@ async def uploads_add_part(request: Request, project: Project, upload_id: Upload
 
 
 @router.post("/{upload_id}/complete")
-async def uploads_complete(project: Project, upload_id: UploadId, body: CompleteUpload) -> Upload:
+async def uploads_complete(store: Store, project: Project, upload_id: UploadId, body: CompleteUpload) -> Upload:
     """Makes a file of the parts, in the order in which they are given."""
-    store = service().store
     return view(await complete_upload(store, project, upload_id, body.part_ids, body.md5), store.clock.now())
 
 
 @router.post("/{upload_id}/cancel")
-async def uploads_cancel(project: Project, upload_id: UploadId) -> Upload:
+async def uploads_cancel(store: Store, project: Project, upload_id: UploadId) -> Upload:
     """Cancels an upload; nothing of it is kept."""
-    store = service().store
     document = await store.uploads.change(
         blob_name(project, upload_id), lambda record: cancelled(record, store.clock.now())
     )

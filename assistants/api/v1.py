@@ -11,12 +11,11 @@ from pydantic import ValidationError
 from starlette.responses import StreamingResponse
 from starlette.types import Message
 
-from assistants.api.parameters import Project
+from assistants.api.parameters import Project, Store
 from assistants.engine.requests import find_run
 from assistants.schema import v1
 from assistants.schema.base import RunId, ThreadId
 from assistants.schema.errors import cannot_update
-from assistants.service import service
 from assistants.state.store import RunKey
 
 _REQUESTS: Mapping[str, type[v1.V1Request]] = {
@@ -48,11 +47,13 @@ class VersionedRoute(APIRoute):
 
 
 def is_v1(request: Request) -> bool:
-    """Whether v1 is spoken, as the gate says."""
+    """Whether the request is one of v1."""
     return request.state.version == "v1"
 
 
-async def run_is_modifiable(request: Request, project: Project, thread_id: ThreadId, run_id: RunId) -> None:
+async def run_is_modifiable(
+    request: Request, store: Store, project: Project, thread_id: ThreadId, run_id: RunId
+) -> None:
     """
     Raises
     ------
@@ -60,7 +61,7 @@ async def run_is_modifiable(request: Request, project: Project, thread_id: Threa
         v1 is spoken, and the run is active (400), or there is no such run (404).
     """
     if is_v1(request):
-        run = (await find_run(service().store, RunKey(project, thread_id, run_id))).value
+        run = (await find_run(store, RunKey(project, thread_id, run_id))).value
         if run.active:
             raise cannot_update(run.status.value)
 

@@ -7,16 +7,15 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from assistants.api.assistantfiles import add_file, remove_file
-from assistants.api.assistants import find_assistant
 from assistants.api.messages import messages_retrieve
-from assistants.api.parameters import Page, Project
+from assistants.api.parameters import Page, Project, Store
 from assistants.api.v1 import VersionedRoute
 from assistants.schema.base import AssistantId, FileId, MessageId, Resource, ThreadId
 from assistants.schema.errors import not_found
 from assistants.schema.lists import Page as ListPage
 from assistants.schema.v1 import AssistantFile, AssistantFileDeleted, CreateAssistantFile, MessageFile
-from assistants.service import service
 from assistants.state.assistants import AssistantRecord
+from assistants.state.lookup import find_assistant
 from assistants.state.paging import Cursors, page_of_items
 from assistants.state.resources import code_files
 
@@ -34,58 +33,64 @@ router = APIRouter(tags=["v1"], route_class=V1Route, include_in_schema=False)
 
 
 @router.get("/assistants/{assistant_id}/files")
-async def assistants_files_list(project: Project, assistant_id: AssistantId, page: Page) -> ListPage[AssistantFile]:
+async def assistants_files_list(
+    store: Store, project: Project, assistant_id: AssistantId, page: Page
+) -> ListPage[AssistantFile]:
     """Lists the files of an assistant, those first that it was given last."""
-    return await _page_of(_assistant_files(await find_assistant(project, assistant_id)), page)
+    return await _page_of(_assistant_files((await find_assistant(store, project, assistant_id)).value), page)
 
 
 @router.post("/assistants/{assistant_id}/files")
 async def assistants_files_create(
-    project: Project, assistant_id: AssistantId, body: CreateAssistantFile
+    store: Store, project: Project, assistant_id: AssistantId, body: CreateAssistantFile
 ) -> AssistantFile:
     """Gives a file to an assistant, for all of its tools."""
-    return _find(_assistant_files(await add_file(service().store, project, assistant_id, body.file_id)), body.file_id)
+    return _find(_assistant_files(await add_file(store, project, assistant_id, body.file_id)), body.file_id)
 
 
 @router.get("/assistants/{assistant_id}/files/{file_id}")
-async def assistants_files_retrieve(project: Project, assistant_id: AssistantId, file_id: FileId) -> AssistantFile:
+async def assistants_files_retrieve(
+    store: Store, project: Project, assistant_id: AssistantId, file_id: FileId
+) -> AssistantFile:
     """Retrieves a file of an assistant."""
-    return _find(_assistant_files(await find_assistant(project, assistant_id)), file_id)
+    return _find(_assistant_files((await find_assistant(store, project, assistant_id)).value), file_id)
 
 
 @router.delete("/assistants/{assistant_id}/files/{file_id}")
-async def assistants_files_delete(project: Project, assistant_id: AssistantId, file_id: FileId) -> AssistantFileDeleted:
+async def assistants_files_delete(
+    store: Store, project: Project, assistant_id: AssistantId, file_id: FileId
+) -> AssistantFileDeleted:
     """Takes a file from an assistant; the file itself stays."""
-    await remove_file(service().store, project, assistant_id, file_id)
+    await remove_file(store, project, assistant_id, file_id)
     return AssistantFileDeleted(id=file_id)
 
 
 @router.get("/threads/{thread_id}/messages/{message_id}/files")
 async def messages_files_list(
-    project: Project, thread_id: ThreadId, message_id: MessageId, page: Page
+    store: Store, project: Project, thread_id: ThreadId, message_id: MessageId, page: Page
 ) -> ListPage[MessageFile]:
     """Lists the files of a message, the last one first."""
-    return await _page_of(await _message_files(project, thread_id, message_id), page)
+    return await _page_of(await _message_files(store, project, thread_id, message_id), page)
 
 
 @router.get("/threads/{thread_id}/messages/{message_id}/files/{file_id}")
 async def messages_files_retrieve(
-    project: Project, thread_id: ThreadId, message_id: MessageId, file_id: FileId
+    store: Store, project: Project, thread_id: ThreadId, message_id: MessageId, file_id: FileId
 ) -> MessageFile:
     """Retrieves a file of a message."""
-    return _find(await _message_files(project, thread_id, message_id), file_id)
+    return _find(await _message_files(store, project, thread_id, message_id), file_id)
 
 
 def _assistant_files(record: AssistantRecord) -> list[AssistantFile]:
-    """The files that v1 shows of an assistant. When it was given them nobody knows, but it was no sooner than this."""
+    """The files that v1 shows of an assistant. It was given them at an unknown time, no sooner than this."""
     return [
         AssistantFile(id=file_id, created_at=record.created_at, assistant_id=record.id)
         for file_id in code_files(record.tool_resources)
     ]
 
 
-async def _message_files(project: str, thread_id: str, message_id: str) -> list[MessageFile]:
-    message = await messages_retrieve(project, thread_id, message_id)
+async def _message_files(store: Store, project: str, thread_id: str, message_id: str) -> list[MessageFile]:
+    message = await messages_retrieve(store, project, thread_id, message_id)
     files = dict.fromkeys(each["file_id"] for each in message.attachments)
     return [MessageFile(id=file_id, created_at=message.created_at, message_id=message.id) for file_id in files]
 

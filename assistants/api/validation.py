@@ -1,4 +1,4 @@
-"""From pydantic's errors to OpenAI's: one table, after the catalogue of the contract's section 8.
+"""From pydantic's errors to OpenAI's: one table, after the catalogue of errors (contract, 8).
 
 Several errors become one answer: the first in the order of path, query, header and body, and there of the fields of
 the schema, unknown fields last. Unions are told apart before they are validated, so no error is a guess.

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from assistants.api.parameters import Page, Project
+from assistants.api.parameters import Page, Project, Store
 from assistants.api.runs import POLL_AFTER
-from assistants.ingestion.attachment import attach, chunks_name, detach, find_store
+from assistants.ingestion.membership import attach, chunks_name, detach
 from assistants.schema.base import FileId, VectorStoreId
 from assistants.schema.errors import not_found, not_in_store
 from assistants.schema.lists import Deleted
@@ -20,9 +20,9 @@ from assistants.schema.vector_stores import (
     VectorStoreFileContent,
 )
 from assistants.search.chunks import texts
-from assistants.service import service
+from assistants.state.lookup import find_vector_store
 from assistants.state.paging import Cursors, page_of_items
-from assistants.state.vector_stores import VectorStoreRecord, listed, member_of, new_member, show_file, with_attributes
+from assistants.state.vector_stores import VectorStoreRecord, listed, member_of, new_member, view_file, with_attributes
 from assistants.storage.ids import blob_name
 
 router = APIRouter(prefix="/vector_stores/{vector_store_id}/files", tags=["Vector store files"])
@@ -32,61 +32,61 @@ Filter = Annotated[FileStatus | None, Query(alias="filter", description="Only th
 
 @router.get("")
 async def vector_stores_files_list(
-    project: Project, vector_store_id: VectorStoreId, page: Page, status: Filter = None
+    store: Store, project: Project, vector_store_id: VectorStoreId, page: Page, status: Filter = None
 ) -> ListPage[VectorStoreFile]:
     """Lists the files of a vector store, those first that were put in last."""
-    record = (await find_store(service().store, project, vector_store_id)).value
+    record = (await find_vector_store(store, project, vector_store_id)).value
     return await page_of_files(record, list(record.members), page, status)
 
 
 @router.post("")
 async def vector_stores_files_create(
-    project: Project, vector_store_id: VectorStoreId, body: CreateVectorStoreFile
+    store: Store, project: Project, vector_store_id: VectorStoreId, body: CreateVectorStoreFile
 ) -> VectorStoreFile:
     """Puts a file into a vector store."""
     file = new_member(body.file_id, body.attributes, body.chunking_strategy)
-    return show_file(await attach(service().store, project, vector_store_id, [file]), body.file_id)
+    return view_file(await attach(store, project, vector_store_id, [file]), body.file_id)
 
 
 @router.get("/{file_id}")
 async def vector_stores_files_retrieve(
-    project: Project, vector_store_id: VectorStoreId, file_id: FileId, response: Response
+    store: Store, project: Project, vector_store_id: VectorStoreId, file_id: FileId, response: Response
 ) -> VectorStoreFile:
     """Retrieves a file of a vector store."""
     response.headers["openai-poll-after-ms"] = POLL_AFTER
-    return show_file((await find_store(service().store, project, vector_store_id)).value, file_id)
+    return view_file((await find_vector_store(store, project, vector_store_id)).value, file_id)
 
 
 @router.post("/{file_id}")
 async def vector_stores_files_modify(
-    project: Project, vector_store_id: VectorStoreId, file_id: FileId, body: ModifyVectorStoreFile
+    store: Store, project: Project, vector_store_id: VectorStoreId, file_id: FileId, body: ModifyVectorStoreFile
 ) -> VectorStoreFile:
     """Replaces a file's attributes."""
-    document = await service().store.vector_stores.change(
+    document = await store.vector_stores.change(
         blob_name(project, vector_store_id), lambda record: with_attributes(record, file_id, body.attributes or {})
     )
     if document is None:
         raise not_found("vector store", vector_store_id)
-    return show_file(document.value, file_id)
+    return view_file(document.value, file_id)
 
 
 @router.delete("/{file_id}")
-async def vector_stores_files_delete(project: Project, vector_store_id: VectorStoreId, file_id: FileId) -> Deleted:
+async def vector_stores_files_delete(
+    store: Store, project: Project, vector_store_id: VectorStoreId, file_id: FileId
+) -> Deleted:
     """Takes a file out of a vector store; the file itself stays."""
-    store = service().store
     if not await detach(store, project, vector_store_id, [file_id]):
-        await find_store(store, project, vector_store_id)
+        await find_vector_store(store, project, vector_store_id)
         raise not_in_store("file", file_id, vector_store_id)
     return Deleted(id=file_id, object="vector_store.file.deleted")
 
 
 @router.get("/{file_id}/content")
 async def vector_stores_files_content(
-    project: Project, vector_store_id: VectorStoreId, file_id: FileId
+    store: Store, project: Project, vector_store_id: VectorStoreId, file_id: FileId
 ) -> VectorStoreFileContent:
     """Retrieves the text of a file as it is searched: chunk by chunk, which may overlap."""
-    store = service().store
-    member = member_of((await find_store(store, project, vector_store_id)).value, file_id)
+    member = member_of((await find_vector_store(store, project, vector_store_id)).value, file_id)
     content = await store.chunks.read(chunks_name(project, vector_store_id, file_id, member.version))
     return VectorStoreFileContent(data=[TextContent(text=each) for each in texts(content)] if content else [])
 

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from assistants.api.parameters import Page, Project
-from assistants.ingestion.attachment import create_store, find_store
+from assistants.api.parameters import Page, Project, Service, Store
+from assistants.ingestion.membership import create_store
 from assistants.ingestion.removal import delete_store
 from assistants.schema.base import VectorStoreId
 from assistants.schema.errors import not_found
@@ -19,68 +19,65 @@ from assistants.schema.vector_stores import (
     VectorStore,
 )
 from assistants.search.hits import Hit
-from assistants.service import service, store_on_time
+from assistants.state.lookup import find_vector_store
 from assistants.state.paging import page_of_documents
-from assistants.state.vector_stores import modified, new_member, new_vector_store, show_store
+from assistants.state.vector_stores import modified, new_member, new_vector_store, view_store
 from assistants.storage.ids import blob_name
 
 router = APIRouter(prefix="/vector_stores", tags=["Vector stores"])
 
 
 @router.get("")
-async def vector_stores_list(project: Project, page: Page) -> ListPage[VectorStore]:
+async def vector_stores_list(store: Store, project: Project, page: Page) -> ListPage[VectorStore]:
     """Lists vector stores, the newest first."""
-    store = service().store
     now = store.clock.now()
-    found = await page_of_documents(store.vector_stores, project, (), page, lambda record: show_store(record, now))
+    found = await page_of_documents(store.vector_stores, project, (), page, lambda record: view_store(record, now))
     return ListPage.of(*found)
 
 
 @router.post("")
-async def vector_stores_create(project: Project, body: CreateVectorStore) -> VectorStore:
+async def vector_stores_create(store: Store, project: Project, body: CreateVectorStore) -> VectorStore:
     """Creates a vector store; files that are given are put into it."""
-    store = await store_on_time()
+    await store.hear_time()
     record = new_vector_store(store.ids.new("vs_"), body, store.clock.now())
     files = [new_member(file_id, strategy=body.chunking_strategy) for file_id in body.file_ids or ()]
-    return show_store(await create_store(store, project, record, files), store.clock.now())
+    return view_store(await create_store(store, project, record, files), store.clock.now())
 
 
 @router.get("/{vector_store_id}")
-async def vector_stores_retrieve(project: Project, vector_store_id: VectorStoreId) -> VectorStore:
+async def vector_stores_retrieve(store: Store, project: Project, vector_store_id: VectorStoreId) -> VectorStore:
     """Retrieves a vector store."""
-    store = service().store
-    return show_store((await find_store(store, project, vector_store_id)).value, store.clock.now())
+    return view_store((await find_vector_store(store, project, vector_store_id)).value, store.clock.now())
 
 
 @router.post("/{vector_store_id}")
 async def vector_stores_modify(
-    project: Project, vector_store_id: VectorStoreId, body: ModifyVectorStore
+    store: Store, project: Project, vector_store_id: VectorStoreId, body: ModifyVectorStore
 ) -> VectorStore:
     """Modifies a vector store: what is given replaces what was there."""
-    store = service().store
     document = await store.vector_stores.change(
         blob_name(project, vector_store_id), lambda record: modified(record, body)
     )
     if document is None:
         raise not_found("vector store", vector_store_id)
-    return show_store(document.value, store.clock.now())
+    return view_store(document.value, store.clock.now())
 
 
 @router.delete("/{vector_store_id}")
-async def vector_stores_delete(project: Project, vector_store_id: VectorStoreId) -> Deleted:
+async def vector_stores_delete(store: Store, project: Project, vector_store_id: VectorStoreId) -> Deleted:
     """Deletes a vector store; its files stay."""
-    await delete_store(service().store, project, vector_store_id)
+    await delete_store(store, project, vector_store_id)
     return Deleted(id=vector_store_id, object="vector_store.deleted")
 
 
 @router.post("/{vector_store_id}/search")
 async def vector_stores_search(
-    project: Project, vector_store_id: VectorStoreId, body: SearchVectorStore
+    service: Service, project: Project, vector_store_id: VectorStoreId, body: SearchVectorStore
 ) -> SearchResults:
     """Searches a vector store: finds the chunks of its files that answer the query best."""
     queries = [body.query] if isinstance(body.query, str) else body.query
     ranking = body.ranking_options or {}
-    hits = await service().searcher.search(
+    hits = await service.searcher.search(
         project,
         [vector_store_id],
         queries,

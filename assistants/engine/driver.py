@@ -1,142 +1,178 @@
 """The loop of a run: call the model, record the turn, publish it, then park the run or end it.
 
-One driver at a time holds a run, by a claim in the run's document. Every step is a conditional write under that claim,
-and the loop can be entered again at any point by another process: it goes on from what is recorded.
+One driver at a time has a run, by a claim in the run's document. Every step is a conditional write under that claim,
+and another process can enter the loop at any point: it goes on from what is recorded.
 """
 
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 
-from azure.core.exceptions import AzureError
-
 from assistants.engine import machine
-from assistants.engine.events import Listener
-from assistants.engine.hold import Hold
-from assistants.engine.items import WORK, Call
-from assistants.engine.machine import Event
-from assistants.engine.publication import publish
+from assistants.engine.claim import ClaimedRun, ClaimLost
+from assistants.engine.ending import delete_look, publish
+from assistants.engine.events import NO_LISTENER, Listener
+from assistants.engine.machine import Ending, Event
+from assistants.engine.toolcalls import call_server_tools
 from assistants.engine.turn import outcome, tokens
 from assistants.engine.turn.asking import ModelCall
 from assistants.engine.turn.images import load
-from assistants.engine.turn.preparation import Preparation, patient
+from assistants.engine.turn.preparation import Preparation, may_wait
 from assistants.engine.turn.prompt import recent
 from assistants.model.endpoint import Model
 from assistants.schema.messages import Message
 from assistants.schema.runs import LastError, RunStatus
-from assistants.state.runs import FUNCTION, Finish, Look, RunRecord, ToolCall
-from assistants.state.store import RunKey, Store
-from assistants.storage.queues import Receipt
-from assistants.tools.registry import SERVER_TOOLS
+from assistants.state.messages import Fold, LogContent, ThreadGone, put_record
+from assistants.state.runs import Finish, Look, RunRecord
+from assistants.state.store import Store
+from assistants.storage.errors import TRANSIENT
 
 log = logging.getLogger("assistants.engine")
 
 WATCH = 1.0
-"""Seconds between two looks for a cancellation while the model works."""
+"""Seconds between two reads of the run while the model works, which notice a cancellation."""
 
 WATCH_TOOLS = 0.2
-"""Seconds between two looks for the answers of server tools, for a driver that waits for them."""
-
+"""Seconds between two reads of the run while server tools work, for a driver that waits for their outputs."""
 
 WATCH_FILES = 0.25
-"""Seconds between two looks at the files that a run waits for."""
+"""Seconds between two reads of the vector stores that a run waits for."""
 
 
 class Driver:
-    """Drives runs that it is handed under a claim."""
+    """Drives one run, under the claim of this process.
 
-    def __init__(self, store: Store, model: Model) -> None:
+    Parameters
+    ----------
+    content
+        The thread's log, of which the run knows how much belongs to its prompt.
+    look
+        The run's look-again item, deleted when the run has ended.
+    listener
+        Is told how the run goes on.
+    stay
+        Wait for the outputs of server tools instead of parking the run.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        model: Model,
+        claimed: ClaimedRun,
+        content: LogContent,
+        look: Look | None,
+        listener: Listener = NO_LISTENER,
+        stay: bool = False,
+    ) -> None:
         self._store = store
         self._model = model
+        self._claimed = claimed
+        self._key = claimed.key
+        self._content = content
+        self._look = look
+        self._listener = listener
+        self._stay = stay
 
-    async def drive(
-        self, hold: Hold, thread: Sequence[Message], look: Look | None, listener: Listener, stay: bool = False
-    ) -> None:
-        """Go on with a run until it is parked or has ended.
+    @property
+    def _run(self) -> RunRecord:
+        return self._claimed.run
 
-        Parameters
-        ----------
-        thread
-            The messages that belong to the run's prompt.
-        look
-            The run's look-again item, deleted when the run has ended.
-        listener
-            Is told how the run goes on.
-        stay
-            Wait for the answers of server tools instead of parking the run.
+    async def carry_on(self) -> None:
+        """Drive the run until it is parked or has ended. Every failure ends the run or releases the claim.
 
         Raises
         ------
-        ClaimLost
-            Another attendance has the run.
-        ThreadGone
-            The thread has been deleted.
+        AzureError, Contended
+            Storage failed; the claim has been released, if that was possible.
         """
+        run, key = self._run, self._key
+        try:
+            if run.takeovers >= machine.MAX_TAKEOVERS:
+                await self._fail(f"The run was taken up {run.takeovers} times without making progress.")
+            else:
+                lengths = run.prompt_lengths or ()
+                fold = Fold([segment[:length] for segment, length in zip(self._content, lengths, strict=False)])
+                await self._add_missing(fold)
+                await self._drive(fold.messages())
+        except ClaimLost:
+            log.warning("run %s: another process has it now", key.run)
+        except ThreadGone:
+            log.info("run %s: its thread is gone", key.run)
+        except TRANSIENT as error:
+            await self._release(f"{type(error).__name__}: {error}".splitlines()[0])
+            raise
+        except asyncio.CancelledError:
+            await self._release("the process that drove the run was stopped")
+            raise
+        except Exception as error:
+            log.exception("run %s failed", key.run)
+            await self._fail(f"The run could not be completed: {type(error).__name__}: {error}")
+
+    async def _drive(self, thread: Sequence[Message]) -> None:
+        """Go on from what is recorded; `thread` has the messages that belong to the prompt."""
         images: Mapping[str, str] | None = None
         while True:
-            run = hold.run
-            if run.unpublished is None:
-                expired = await self._prepare(hold, listener)
+            if self._run.unpublished is None:
+                expired = await self._prepare()
                 if expired is not None:
-                    return await self._end(hold, Event.FAIL, None, look, listener, expired)
-                run = hold.run
+                    return await self._end(Ending(Event.FAIL, error=expired))
                 if images is None:
-                    images = await load(self._store, hold.key.project, recent(run, thread))
-                call = ModelCall(self._store, self._model, run, thread, images)
-                ended = self._ended(run) or self._out_of_tokens(run, call)
-                if ended is not None:
-                    return await self._end(hold, *ended, look, listener)
-                await self._take_turn(hold, call, look, listener, stay)
-            if hold.run.unpublished is not None:
-                await self._publish(hold)
-                listener.see(hold.run)
-                conclusion = machine.conclusion(hold.run.unpublished) or self._ended(hold.run)
-                if conclusion is not None:
-                    return await self._end(hold, *conclusion, look, listener)
-                parked = await hold.write(lambda run: machine.park(run, self._now(), look, stay), "tools called")
+                    images = await load(self._store, self._key.project, recent(self._run, thread))
+                call = ModelCall(self._store, self._model, self._run, thread, images)
+                ending = self._cut_off(self._run) or self._out_of_tokens(call)
+                if ending is not None:
+                    return await self._end(ending)
+                await self._take_turn(call)
+            if self._run.unpublished is not None:
+                await self._publish()
+                self._listener.updated(self._run)
+                ending = machine.conclusion(self._run.unpublished) or self._cut_off(self._run)
+                if ending is not None:
+                    return await self._end(ending)
+                parked = await self._claimed.write(self._parked, "tools called")
                 if parked.unpublished is not None:
                     continue  # cancelled in this moment
-            run = hold.run
-            await call_server_tools(self._store, hold.key, run.unanswered)
-            listener.see(run)
+            run = self._run
+            await call_server_tools(self._store, self._key, run.unanswered)
+            self._listener.updated(run)
             if run.claim is None:
                 return None
-            await self._await_outputs(hold)
-            listener.see(hold.run)
+            await self._await_outputs()
+            self._listener.updated(self._run)
 
-    async def _prepare(self, hold: Hold, listener: Listener) -> LastError | None:
+    async def _prepare(self) -> LastError | None:
         """Keep the claim alive until the thread's files can be searched, for a minute at most.
 
-        The answer is why the run cannot go on, if it cannot.
+        The result is the error for which the run cannot go on.
         """
-        preparation = Preparation(self._store, hold.key.project, hold.run)
+        preparation = Preparation(self._store, self._key.project, self._run)
         error = await preparation.begin()
         if error is not None or not preparation.waits:
             return error
-        while preparation.waits and patient(hold.run, self._now()) and self._ended(hold.run) is None:
-            await self._look_after(hold, WATCH_FILES)
+        while preparation.waits and may_wait(self._run, self._now()) and self._cut_off(self._run) is None:
+            await self._keep_claim(WATCH_FILES)
             await preparation.look()
-        listener.see(hold.run)
+        self._listener.updated(self._run)
         return None
 
-    def _ended(self, run: RunRecord) -> tuple[Event, str | None] | None:
-        """What ends the run from outside: a cancellation, or its time."""
+    def _cut_off(self, run: RunRecord) -> Ending | None:
+        """How the run is ended from outside: by a cancellation, or by its time."""
         if run.status is RunStatus.CANCELLING:
-            return Event.STOP, None
-        return (Event.EXPIRE, None) if self._now() >= run.expires_at else None
+            return Ending(Event.STOP)
+        return Ending(Event.EXPIRE) if self._now() >= run.expires_at else None
 
-    def _out_of_tokens(self, run: RunRecord, call: ModelCall) -> tuple[Event, str | None] | None:
-        used_up = tokens.used_up(run) or ("max_prompt_tokens" if call.over_budget else None)
-        return (Event.INCOMPLETE, used_up) if used_up else None
+    def _out_of_tokens(self, call: ModelCall) -> Ending | None:
+        used_up = tokens.used_up(self._run) or ("max_prompt_tokens" if call.over_budget else None)
+        return Ending(Event.INCOMPLETE, used_up) if used_up else None
 
-    async def _take_turn(self, hold: Hold, call: ModelCall, look: Look | None, listener: Listener, stay: bool) -> None:
-        """Ask the model, until a cancellation or the run's expiry cuts it off, and record what it said.
+    async def _take_turn(self, call: ModelCall) -> None:
+        """Ask the model, until a cancellation or the run's expiry cuts it off, and record its answer.
 
-        Where it said nothing but calls there is nothing to publish, and the same write parks the run.
+        An answer of nothing but calls has nothing to publish, and the same write parks the run.
         """
-        run, started = hold.run, self._now()
-        answer = asyncio.create_task(call.make(lambda completion: listener.hear(run, completion, started)))
-        watch = asyncio.create_task(self._watch(hold))
+        run, started = self._run, self._now()
+        answer = asyncio.create_task(call.make(lambda completion: self._listener.received(run, completion, started)))
+        watch = asyncio.create_task(self._watch())
         try:
             await asyncio.wait({answer, watch}, return_when=asyncio.FIRST_COMPLETED)
             cut_off = answer.result() if answer.done() else watch.result()
@@ -145,83 +181,75 @@ class Driver:
                 task.cancel()
             await asyncio.gather(answer, watch, return_exceptions=True)
         if cut_off == "cancelled":
-            listener.see(hold.run)
+            self._listener.updated(self._run)
         turn = outcome.turn(run, call.completion, started, self._now(), cut_off)
         turn = outcome.numbered(run, turn, call.thread)
         turn = machine.bounded(run, outcome.measured(turn, call.completion, call.prompt))
 
         def record(run: RunRecord) -> RunRecord:
-            recorded = machine.record(run, turn, self._now())
-            goes_on = machine.conclusion(turn) is None and self._ended(run) is None
-            return (turn.silent and goes_on and machine.park(recorded, self._now(), look, stay)) or recorded
+            recorded = machine.recorded(run, turn, self._now())
+            goes_on = machine.conclusion(turn) is None and self._cut_off(run) is None
+            return (turn.silent and goes_on and self._parked(recorded)) or recorded
 
-        await hold.write(record, "tools called")
+        await self._claimed.write(record, "tools called")
 
-    async def _watch(self, hold: Hold) -> Finish:
+    def _parked(self, run: RunRecord) -> RunRecord | None:
+        return machine.parked(run, self._now(), self._look, self._stay)
+
+    async def _watch(self) -> Finish:
         """Keep the claim alive until the run is cancelled or expires."""
         while True:
-            ended = self._ended(hold.run)
-            if ended is not None:
-                return "cancelled" if ended[0] is Event.STOP else "expired"
-            await self._look_after(hold, WATCH)
+            ending = self._cut_off(self._run)
+            if ending is not None:
+                return "cancelled" if ending.event is Event.STOP else "expired"
+            await self._keep_claim(WATCH)
 
-    async def _await_outputs(self, hold: Hold) -> None:
+    async def _await_outputs(self) -> None:
         """Keep the claim alive until the server tools have answered, or the run is cancelled or expires."""
-        while hold.run.unanswered and self._ended(hold.run) is None:
-            await self._look_after(hold, WATCH_TOOLS)
+        while self._run.unanswered and self._cut_off(self._run) is None:
+            await self._keep_claim(WATCH_TOOLS)
 
-    async def _look_after(self, hold: Hold, interval: float) -> None:
-        """Wait for a moment, then read the run again, or renew the claim where a third of it is over."""
-        length, run = self._store.settings.claim, hold.run
+    async def _keep_claim(self, interval: float) -> None:
+        """Wait `interval` seconds at most, then read the run again, or renew the claim where a third of it is over."""
+        length, run = self._store.settings.claim, self._run
         await asyncio.sleep(max(min(interval, length / 3, run.expires_at - self._now()), 0))
         due = run.claim is None or run.claim.until - self._now() < length * 2 / 3
         try:
-            await (hold.renew() if due else hold.refresh())
-        except AzureError as error:
-            log.warning("run %s: could not look after the claim: %s", hold.key.run, error)
+            await (self._claimed.renew() if due else self._claimed.refresh())
+        except TRANSIENT as error:
+            log.warning("run %s: could not keep its claim: %s", self._key.run, error)
 
-    async def _publish(self, hold: Hold) -> None:
-        segments = await publish(self._store, hold.key, hold.run)
-        if segments != hold.run.segments:
-            await hold.write(lambda run: run.model_copy(update={"segments": segments}), "log rolled")
+    async def _add_missing(self, fold: Fold) -> None:
+        """Append the messages that came with the run and are not in the thread, as the process that created it died."""
+        run = self._run
+        missing = [put_record(message) for message in run.additional_messages if message.id not in fold]
+        if missing:
+            await self._store.messages.append(self._key.project, self._key.thread, run.segments, missing)
 
-    async def _end(
-        self,
-        hold: Hold,
-        event: Event,
-        reason: str | None,
-        look: Look | None,
-        listener: Listener,
-        error: LastError | None = None,
-    ) -> None:
-        error = error or (hold.run.turn.error if hold.run.turn else None)
-        run = await hold.write(lambda run: machine.end(run, event, self._now(), error, reason), event.value)
-        listener.see(run)
-        await delete_look(self._store, look)
+    async def _publish(self) -> None:
+        segments = await publish(self._store, self._key, self._run)
+        if segments != self._run.segments:
+            await self._claimed.write(lambda run: run.model_copy(update={"segments": segments}), "log rolled")
+
+    async def _end(self, ending: Ending) -> None:
+        run = await self._claimed.write(lambda run: machine.ended(run, ending, self._now()), ending.event.value)
+        self._listener.updated(run)
+        await delete_look(self._store, self._look)
+
+    async def _fail(self, why: str) -> None:
+        ending = Ending(Event.FAIL, error=LastError(code="server_error", message=why))
+        try:
+            await publish(self._store, self._key, self._run)
+            await self._claimed.write(lambda run: machine.ended(run, ending, self._now()), why)
+        except (ClaimLost, ThreadGone):
+            pass  # the process that has the run now ends it
+
+    async def _release(self, trouble: str) -> None:
+        """Let the item's next delivery try again at once, and record the trouble."""
+        try:
+            await self._claimed.write(lambda run: machine.released(run, trouble, self._now()), trouble)
+        except (*TRANSIENT, ClaimLost) as again:
+            log.warning("run %s: could not release its claim: %s", self._key.run, again)
 
     def _now(self) -> float:
         return self._store.clock.now()
-
-
-async def call_server_tools(store: Store, key: RunKey, calls: Sequence[ToolCall]) -> None:
-    """Send the items of the server tools' calls. One that is lost is sent again by a look-again item."""
-    await asyncio.gather(
-        *(
-            store.queues.send(
-                SERVER_TOOLS[call.type].queue,
-                Call(project=key.project, thread=key.thread, run=key.run, call=call.id).model_dump(),
-            )
-            for call in calls
-            if call.type != FUNCTION
-        )
-    )
-
-
-async def delete_look(store: Store, look: Look | None) -> None:
-    """Delete the look-again item of a run that has ended; if that fails, the item finds the run ended."""
-    if look is None:
-        return
-    try:
-        await store.queues.delete(WORK, Receipt(look.id, look.pop_receipt))
-    except AzureError as error:
-        log.warning("could not delete a look-again item: %s", error)

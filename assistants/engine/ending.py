@@ -1,42 +1,65 @@
-"""Ending a run that nobody drives: cancelled, expired, or given up."""
+"""How a run ends: its recorded turn is published, and a run that no driver has is ended."""
+
+import logging
 
 from assistants.engine import machine
-from assistants.engine.driver import delete_look
-from assistants.engine.machine import Event
-from assistants.engine.publication import publish
-from assistants.engine.transitions import change_run
-from assistants.schema.runs import LastError
-from assistants.state.messages import ThreadGone
+from assistants.engine.claim import change_run
+from assistants.engine.items import WORK
+from assistants.engine.machine import Ending
+from assistants.state.messages import ThreadGone, put_record
 from assistants.state.runs import Look, RunRecord
 from assistants.state.store import RunKey, Store
+from assistants.state.turns import message
 from assistants.storage.documents import Document
+from assistants.storage.errors import TRANSIENT
+from assistants.storage.queues import Receipt
+
+log = logging.getLogger("assistants.engine")
 
 
-async def end_unheld(
+async def publish(store: Store, key: RunKey, run: RunRecord) -> int:
+    """Append the messages that the run has recorded and the thread may not have; the number of the log's segments then.
+
+    That is the message of its last turn; before its first turn, the messages that came with the run. Only what is
+    recorded is appended, so that every repetition appends the same bytes.
+
+    Raises
+    ------
+    ThreadGone
+        The thread has been deleted.
+    """
+    said = message(run, len(run.turns) - 1) if run.unpublished else None
+    messages = [said] if said else [] if run.turns else run.additional_messages
+    if not messages:
+        return run.segments
+    records = [put_record(message) for message in messages]
+    return await store.messages.append(key.project, key.thread, run.segments, records)
+
+
+async def end_unclaimed(
     store: Store,
     key: RunKey,
     known: Document[RunRecord],
-    event: Event,
+    ending: Ending,
     why: str,
     look: Look | None = None,
 ) -> Document[RunRecord] | None:
     """End a run unless a live claim holds it; a turn that is recorded is published first.
 
-    The answer is the run as it is then, ended or not; None where there is none any more.
+    The result is the run as it is then, ended or not; None where there is none any more.
     """
     document: Document[RunRecord] | None = known
     while document is not None:
         try:
             await publish(store, key, document.value)
         except ThreadGone:
-            return None  # the thread is gone, and the run with it
+            return None
         published = len(document.value.turns)
-        error = LastError(code="server_error", message=why) if event is Event.FAIL else None
 
-        def decide(run: RunRecord, published: int = published, error: LastError | None = error) -> RunRecord | None:
-            if len(run.turns) != published or machine.held(run, store.clock.now()):
+        def decide(run: RunRecord, published: int = published) -> RunRecord | None:
+            if len(run.turns) != published or machine.is_claimed(run, store.clock.now()):
                 return None
-            return machine.end(run, event, store.clock.now(), error)
+            return machine.ended(run, ending, store.clock.now())
 
         document = await change_run(store, key, decide, why, document)
         if document is not None and len(document.value.turns) == published:
@@ -44,3 +67,13 @@ async def end_unheld(
     if document is not None and not document.value.active:
         await delete_look(store, look)
     return document
+
+
+async def delete_look(store: Store, look: Look | None) -> None:
+    """Delete the look-again item of a run that has ended; if that fails, the item finds the run ended."""
+    if look is None:
+        return
+    try:
+        await store.queues.delete(WORK, Receipt(look.id, look.pop_receipt))
+    except TRANSIENT as error:
+        log.warning("could not delete a look-again item: %s", error)

@@ -1,7 +1,7 @@
-"""A run told as events (contract, 7): from what its document says, and from what the model is saying just now.
+"""The events of a run (contract, 7), made from its document and from the answer of the model that is arriving.
 
-Everything is told once, in the order of the contract, however the run is watched: live by its driver, or from outside
-by reading the document again and again.
+Every event is emitted once, in the order of the contract, be the run watched live by its driver or from outside by
+reading its document again and again.
 """
 
 import codecs
@@ -24,83 +24,84 @@ Emit = Callable[[str, Object | dict[str, Any]], None]
 
 
 class Listener(Protocol):
-    """Who is told how a run goes on. Neither method may block or fail."""
+    """Is told how a run goes on. Neither method may block or fail."""
 
-    def see(self, run: RunRecord) -> None:
-        """The run as it was written or read just now."""
+    def updated(self, run: RunRecord) -> None:
+        """The run was written or read just now."""
         ...
 
-    def hear(self, run: RunRecord, completion: Completion, started: float) -> None:
-        """What the model has said so far in the turn that is not recorded yet."""
+    def received(self, run: RunRecord, completion: Completion, started: float) -> None:
+        """More of the model's answer has arrived; `completion` is all of the turn so far, which is not recorded yet."""
         ...
 
 
-class Nobody:
-    """The listener of a run that nobody streams."""
+class NoListener:
+    """The listener of a run that is not streamed."""
 
-    def see(self, run: RunRecord) -> None:
+    def updated(self, run: RunRecord) -> None:
         """Nothing."""
 
-    def hear(self, run: RunRecord, completion: Completion, started: float) -> None:
+    def received(self, run: RunRecord, completion: Completion, started: float) -> None:
         """Nothing."""
 
 
-NOBODY = Nobody()
+NO_LISTENER = NoListener()
 
 
 @dataclass
 class _Text:
-    """A text part of a message, as far as it has been told."""
+    """A text part of a message, as far as it has been emitted."""
 
-    told: list[str] = field(default_factory=list[str])
+    emitted: list[str] = field(default_factory=list[str])
     cited: int = 0
     """The citations in it."""
-    heard: int = 0
+    received: int = 0
+    """The pieces of it that were taken from the completion."""
     kept: str = ""
-    """The beginning of what may become a mark."""
+    """The beginning of an unfinished citation mark."""
     joiner: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-16-le")("replace")
     )
 
     def take(self, pieces: list[str]) -> str:
-        """What is new among the pieces. Half a character waits for its other half."""
-        new, self.heard = "".join(pieces[self.heard :]), len(pieces)
+        """The new text among the pieces. Half a character waits for its other half."""
+        new, self.received = "".join(pieces[self.received :]), len(pieces)
         return self.joiner.decode(new.encode("utf-16-le", "surrogatepass"))
 
     def take_settled(self, pieces: list[str]) -> str:
-        """The same, where a mark that is begun waits for its end as well."""
+        """The same, where an unfinished citation mark waits for its end as well."""
         new = self.kept + self.take(pieces)
         end = settled(new)
         self.kept = new[end:]
         return new[:end]
 
     def release(self) -> str:
-        """What was kept, where no end of it is to be waited for."""
+        """The text that was kept, where its end is not waited for."""
         kept, self.kept = self.kept, ""
         return kept
 
     def rest(self, whole: str) -> str:
-        """What is left to be told of the whole text; nothing where another text was told before."""
-        told = "".join(self.told)
-        return whole[len(told) :] if whole.startswith(told) else ""
+        """The part of the whole text that is left to emit; nothing where another text was emitted before."""
+        emitted = "".join(self.emitted)
+        return whole[len(emitted) :] if whole.startswith(emitted) else ""
 
 
 @dataclass
-class _Telling:
-    """How far the telling of one turn has come."""
+class _Progress:
+    """How far the events of one turn have been emitted."""
 
     text: _Text = field(default_factory=_Text)
     refusal: _Text = field(default_factory=_Text)
     message_begun: bool = False
     message_ended: bool = False
     calls_begun: bool = False
-    calls_told: bool = False
+    calls_emitted: bool = False
     calls_ended: bool = False
     arguments: dict[str, _Text] = field(default_factory=dict[str, _Text])
 
 
-class Narrator:
-    """The listener that makes events of what it sees and hears.
+class RunEvents:
+    """The listener that emits the events of a run.
 
     With `content`, steps show the texts that searches found.
     """
@@ -109,100 +110,101 @@ class Narrator:
         self._emit = emit
         self._content = content
         self._status: RunStatus | None = None
-        self._tellings: list[_Telling] = []
+        self._turns: list[_Progress] = []
 
-    def begin(self, run: RunRecord) -> None:
-        """Tell that a run was created."""
-        created = view(run.model_copy(update={"status": RunStatus.QUEUED, "started_at": None}))
-        self._emit("thread.run.created", created)
-        self._emit("thread.run.queued", created)
+    def created(self, run: RunRecord) -> None:
+        """Emit the first events of a run that was created here."""
+        shown = view(run.model_copy(update={"status": RunStatus.QUEUED, "started_at": None}))
+        self._emit("thread.run.created", shown)
+        self._emit("thread.run.queued", shown)
         self._status = RunStatus.QUEUED
+        self.updated(run)
 
-    def take_up(self, run: RunRecord) -> None:
-        """Go on with a run whose past has been told."""
+    def resumed(self, run: RunRecord) -> None:
+        """Go on with a run whose events so far were emitted by an earlier stream."""
         self._status = run.status
-        self._tellings = [
-            _Telling(
+        self._turns = [
+            _Progress(
                 message_begun=True,
                 message_ended=True,
                 calls_begun=True,
-                calls_told=True,
+                calls_emitted=True,
                 calls_ended=turn.answered_at is not None,
             )
             for turn in run.turns
         ]
 
-    def see(self, run: RunRecord) -> None:
+    def updated(self, run: RunRecord) -> None:
         for number, turn in enumerate(run.turns):
-            if number == len(self._tellings):
+            if number == len(self._turns):
                 self._start(run)
-            self._see_turn(run, number, turn)
+            self._emit_turn(run, number, turn)
         if run.status is RunStatus.IN_PROGRESS:
             self._start(run)
         if run.status is not self._status:
             self._status = run.status
             self._emit(f"thread.run.{run.status.value}", view(run))
 
-    def hear(self, run: RunRecord, completion: Completion, started: float) -> None:
+    def received(self, run: RunRecord, completion: Completion, started: float) -> None:
         number = len(run.turns)
-        telling = self._telling(number)
-        text = telling.text.take_settled(completion.texts)
-        refusal = telling.refusal.take(completion.refusals)
+        progress = self._progress(number)
+        text = progress.text.take_settled(completion.texts)
+        refusal = progress.refusal.take(completion.refusals)
         if refusal:
-            text += telling.text.release()
-        if text or refusal or telling.text.kept:
+            text += progress.text.release()
+        if text or refusal or progress.text.kept:
             self._begin_message(run, number, started)
-            self._tell_text(run, number, text)
-            self._tell_refusal(run, number, refusal)
-        # After a message the calls wait until they are recorded: its end is told first, and that is not known before.
-        if completion.calls and not telling.message_begun:
+            self._emit_text(run, number, text)
+            self._emit_refusal(run, number, refusal)
+        # After a message the calls wait until they are recorded: its end comes first, and is not known before.
+        if completion.calls and not progress.message_begun:
             self._begin_calls(run, number, started)
             for index, (call, part) in enumerate(zip(outcome.calls(run, completion), completion.calls, strict=False)):
                 if part.arguments or index + 1 < len(completion.calls):  # its name is whole
-                    self._tell_call(run, number, index, call, part.arguments)
+                    self._emit_call(run, number, index, call, part.arguments)
 
     def _start(self, run: RunRecord) -> None:
-        """The run has left the queue, even if that was not seen."""
+        """The run has left the queue, even if no read met it there."""
         if self._status is RunStatus.QUEUED:
             self._status = RunStatus.IN_PROGRESS
             started = {"status": RunStatus.IN_PROGRESS, "started_at": run.started_at or run.touched_at}
             self._emit("thread.run.in_progress", view(_open(run).model_copy(update=started)))
 
-    def _see_turn(self, run: RunRecord, number: int, turn: Turn) -> None:
-        telling = self._telling(number)
-        if not telling.message_ended and (said := message(run, number)):
-            telling.message_ended = True
+    def _emit_turn(self, run: RunRecord, number: int, turn: Turn) -> None:
+        progress = self._progress(number)
+        if not progress.message_ended and (said := message(run, number)):
+            progress.message_ended = True
             self._begin_message(run, number, turn.started_at)
-            self._tell_text(run, number, telling.text.rest(turn.text or ""), first=turn.text == "")
-            self._tell_refusal(run, number, telling.refusal.rest(turn.refusal or ""))
+            self._emit_text(run, number, progress.text.rest(turn.text or ""), first=turn.text == "")
+            self._emit_refusal(run, number, progress.refusal.rest(turn.refusal or ""))
             if turn.finish == "failed":
                 self._end_step(run, number, "message_creation")
             self._emit(f"thread.message.{said.status}", said)
             if turn.finish != "failed":
                 self._end_step(run, number, "message_creation")
-        if turn.calls and not telling.calls_ended:
+        if turn.calls and not progress.calls_ended:
             self._begin_calls(run, number, turn.started_at)
-            if not telling.calls_told:
-                telling.calls_told = True
+            if not progress.calls_emitted:
+                progress.calls_emitted = True
                 for index, call in enumerate(turn.calls):
-                    self._tell_call(run, number, index, call, None)
-            telling.calls_ended = self._end_step(run, number, "tool_calls")
+                    self._emit_call(run, number, index, call, None)
+            progress.calls_ended = self._end_step(run, number, "tool_calls")
 
     def _begin_message(self, run: RunRecord, number: int, started: float) -> None:
-        telling = self._telling(number)
-        if telling.message_begun:
+        progress = self._progress(number)
+        if progress.message_begun:
             return
-        telling.message_begun = True
+        progress.message_begun = True
         self._begin_step(run, number, "message_creation", started)
         begun = begun_message(run, number, started)
         self._emit("thread.message.created", begun)
         self._emit("thread.message.in_progress", begun)
 
     def _begin_calls(self, run: RunRecord, number: int, started: float) -> None:
-        telling = self._telling(number)
-        if telling.calls_begun:
+        progress = self._progress(number)
+        if progress.calls_begun:
             return
-        telling.calls_begun = True
+        progress.calls_begun = True
         self._begin_step(run, number, "tool_calls", started)
 
     def _begin_step(self, run: RunRecord, number: int, kind: StepType, started: float) -> None:
@@ -217,59 +219,59 @@ class Narrator:
                 return True
         return False
 
-    def _tell_text(self, run: RunRecord, number: int, text: str, first: bool = False) -> None:
-        said = self._telling(number).text
-        if first and not said.told:
-            self._tell_piece(run, number, "", None)
-        for piece, citation in list(pieces(run.turns[:number], text, said.told, said.cited)):
-            self._tell_piece(run, number, piece, citation)
+    def _emit_text(self, run: RunRecord, number: int, text: str, first: bool = False) -> None:
+        said = self._progress(number).text
+        if first and not said.emitted:
+            self._emit_piece(run, number, "", None)
+        for piece, citation in list(pieces(run.turns[:number], text, said.emitted, said.cited)):
+            self._emit_piece(run, number, piece, citation)
 
-    def _tell_piece(self, run: RunRecord, number: int, text: str, citation: FileCitation | None) -> None:
-        said = self._telling(number).text
+    def _emit_piece(self, run: RunRecord, number: int, text: str, citation: FileCitation | None) -> None:
+        said = self._progress(number).text
         part: dict[str, Any] = {"value": text}
-        if citation or not said.told:
+        if citation or not said.emitted:
             part["annotations"] = [{"index": said.cited, **citation}] if citation else []
-        said.told.append(text)
+        said.emitted.append(text)
         said.cited += citation is not None
-        self._tell_content(run, number, {"index": 0, "type": "text", "text": part})
+        self._emit_content(run, number, {"index": 0, "type": "text", "text": part})
 
-    def _tell_refusal(self, run: RunRecord, number: int, refusal: str) -> None:
-        telling = self._telling(number)
+    def _emit_refusal(self, run: RunRecord, number: int, refusal: str) -> None:
+        progress = self._progress(number)
         if refusal:
-            telling.refusal.told.append(refusal)
-            index = 1 if telling.text.told else 0
-            self._tell_content(run, number, {"index": index, "type": "refusal", "refusal": refusal})
+            progress.refusal.emitted.append(refusal)
+            index = 1 if progress.text.emitted else 0
+            self._emit_content(run, number, {"index": index, "type": "refusal", "refusal": refusal})
 
-    def _tell_content(self, run: RunRecord, number: int, part: dict[str, Any]) -> None:
+    def _emit_content(self, run: RunRecord, number: int, part: dict[str, Any]) -> None:
         delta = {"content": [part]}
-        told = {"id": message_id(run.id, number), "object": "thread.message.delta", "delta": delta}
-        self._emit("thread.message.delta", told)
+        data = {"id": message_id(run.id, number), "object": "thread.message.delta", "delta": delta}
+        self._emit("thread.message.delta", data)
 
-    def _tell_call(self, run: RunRecord, number: int, index: int, call: ToolCall, heard: list[str] | None) -> None:
-        """A call is introduced by its id and name; its arguments follow as they come, or, recorded, all at once."""
-        arguments = self._telling(number).arguments
+    def _emit_call(self, run: RunRecord, number: int, index: int, call: ToolCall, received: list[str] | None) -> None:
+        """A call begins with its id and name; its arguments follow as they arrive, or, recorded, all at once."""
+        arguments = self._progress(number).arguments
         if call.id not in arguments:
             arguments[call.id] = _Text()
             if call.type == FUNCTION:
                 function = {"name": call.name, "arguments": "", "output": None}
-                self._tell_calls(run, number, {"index": index, "id": call.id, "type": FUNCTION, "function": function})
+                self._emit_calls(run, number, {"index": index, "id": call.id, "type": FUNCTION, "function": function})
             else:
-                self._tell_calls(run, number, {"index": index, "id": call.id, "type": call.type, call.type: {}})
+                self._emit_calls(run, number, {"index": index, "id": call.id, "type": call.type, call.type: {}})
         text = arguments[call.id]
-        new = text.rest(call.arguments) if heard is None else text.take(heard)
+        new = text.rest(call.arguments) if received is None else text.take(received)
         if new and call.type == FUNCTION:
-            text.told.append(new)
-            self._tell_calls(run, number, {"index": index, "type": FUNCTION, "function": {"arguments": new}})
+            text.emitted.append(new)
+            self._emit_calls(run, number, {"index": index, "type": FUNCTION, "function": {"arguments": new}})
 
-    def _tell_calls(self, run: RunRecord, number: int, call: dict[str, Any]) -> None:
+    def _emit_calls(self, run: RunRecord, number: int, call: dict[str, Any]) -> None:
         delta = {"step_details": {"type": "tool_calls", "tool_calls": [call]}}
-        told = {"id": step_id(run.id, number, "tool_calls"), "object": "thread.run.step.delta", "delta": delta}
-        self._emit("thread.run.step.delta", told)
+        data = {"id": step_id(run.id, number, "tool_calls"), "object": "thread.run.step.delta", "delta": delta}
+        self._emit("thread.run.step.delta", data)
 
-    def _telling(self, number: int) -> _Telling:
-        while len(self._tellings) <= number:
-            self._tellings.append(_Telling())
-        return self._tellings[number]
+    def _progress(self, number: int) -> _Progress:
+        while len(self._turns) <= number:
+            self._turns.append(_Progress())
+        return self._turns[number]
 
 
 def _open(run: RunRecord) -> RunRecord:

@@ -2,20 +2,28 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
+from assistants.state.post import Item
 from assistants.state.runs import Look, RunRecord
 from assistants.state.store import RunKey
 from assistants.storage.ids import Project
+from assistants.tools.registry import SERVER_TOOLS
 
 WORK = "work"
 """The queue of everything but the server tools, which have one each."""
 
 Segments = Annotated[int, Field(ge=1, le=100_000)]
-"""The segments of a thread's log, of which each holds tens of thousands of appends."""
+"""The number of segments of a thread's log, of which each holds tens of thousands of appends."""
 
 
-class Attend(BaseModel):
+class _Work(Item):
+    @property
+    def queue(self) -> str:
+        return WORK
+
+
+class Attend(_Work):
     """Attend to a run now."""
 
     kind: Literal["attend"] = "attend"
@@ -24,11 +32,11 @@ class Attend(BaseModel):
     run: str
     segments: Segments = 1
     look: Look | None = None
-    """The run's look-again item, to be deleted by whoever finishes the run."""
+    """The run's look-again item, which is deleted when the run has ended."""
 
 
-class LookAgain(BaseModel):
-    """See how a run is getting on, and go on doing so until it has ended."""
+class LookAgain(_Work):
+    """Attend to a run again and again until it has ended."""
 
     kind: Literal["look"] = "look"
     project: Project
@@ -37,7 +45,7 @@ class LookAgain(BaseModel):
     segments: Segments = 1
 
 
-class Purge(BaseModel):
+class Purge(_Work):
     """Delete what is left of a deleted thread."""
 
     kind: Literal["purge"] = "purge"
@@ -45,8 +53,8 @@ class Purge(BaseModel):
     thread: str
 
 
-class LookAfterThreads(BaseModel):
-    """Purge what was made of threads that were never created, of those with ids between these two."""
+class SweepThreads(_Work):
+    """Purge what is left of threads whose creation failed, of those with ids between these two."""
 
     kind: Literal["look_after_threads"] = "look_after_threads"
     project: Project
@@ -54,16 +62,22 @@ class LookAfterThreads(BaseModel):
     oldest: str
 
 
-class Call(BaseModel):
+class Call(Item):
     """Answer one call of a server tool."""
 
     project: Project
     thread: str
     run: str
     call: str
+    tool: str = Field(default="", exclude=True)
+    """The type of the tool, which decides the queue. It is not part of the item."""
+
+    @property
+    def queue(self) -> str:
+        return SERVER_TOOLS[self.tool].queue
 
 
-WorkItem = Attend | LookAgain | Purge | LookAfterThreads
+WorkItem = Attend | LookAgain | Purge | SweepThreads
 work_item: TypeAdapter[WorkItem] = TypeAdapter(Annotated[WorkItem, Field(discriminator="kind")])
 
 
@@ -73,5 +87,10 @@ def run_key(item: Attend | LookAgain | Call) -> RunKey:
 
 
 def attend_item(key: RunKey, run: RunRecord, look: Look | None = None) -> Attend:
-    """The item that sets a run going at once."""
+    """The item that has a run attended to at once."""
     return Attend(project=key.project, thread=key.thread, run=key.run, segments=run.segments, look=look or run.look)
+
+
+def look_again_item(key: RunKey, run: RunRecord) -> LookAgain:
+    """The item that has a run attended to until it has ended."""
+    return LookAgain(project=key.project, thread=key.thread, run=key.run, segments=run.segments)

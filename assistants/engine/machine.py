@@ -1,5 +1,8 @@
 """The state machine of a run: pure functions from a record, an event and a time to the next record.
 
+A participle (`claimed`, `parked`, `ended`) returns the next record, and None where it leaves the run as it is; `is_...`
+answers a question.
+
 The table of states and events; an empty cell means that nothing happens (contract, 4.1):
 
 =============== =========== =============== ====== ========== ========= ========= ========== ========= =========
@@ -19,6 +22,7 @@ PARK leaves a run in_progress when only server tools have been called. A run tha
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from typing import NamedTuple
 
 from assistants.schema.runs import LastError, RunStatus
 from assistants.state.runs import FUNCTION, Claim, Finish, Found, Look, RunRecord, ToolCall, Turn
@@ -34,26 +38,51 @@ MAX_TOOL_CALLS = 128
 
 
 class Event(Enum):
-    """What can happen to a run."""
+    """An event in the life of a run."""
 
     START = "start"
-    """A driver takes it up, for the first time or again."""
+    """A driver claims the run, for the first time or again."""
     PARK = "park"
     """The model has called tools whose outputs are awaited."""
     SUBMIT = "submit"
-    """The client has handed in its outputs."""
+    """The client has submitted its outputs."""
     CANCEL = "cancel"
-    """The client wants it to stop."""
+    """The client cancels the run."""
     STOP = "stop"
-    """It has stopped."""
+    """The cancelled run has stopped."""
     COMPLETE = "complete"
-    """The model has said its last word."""
+    """The model has answered without calling a tool."""
     INCOMPLETE = "incomplete"
     """The model was cut off, by a token budget or a content filter."""
     FAIL = "fail"
-    """Something went wrong for good."""
+    """An error that no repetition mends."""
     EXPIRE = "expire"
-    """Its time is over."""
+    """`expires_at` has passed."""
+
+
+class Ending(NamedTuple):
+    """How a run ends."""
+
+    event: Event
+    reason: str | None = None
+    """Of INCOMPLETE: `incomplete_details.reason`."""
+    error: LastError | None = None
+    """Of FAIL: `last_error`."""
+
+
+class Need(Enum):
+    """What an active run needs from the process that meets it."""
+
+    EXPIRE = "expire"
+    """Its time is over, and no driver is left to end it."""
+    STOP = "stop"
+    """It is being cancelled, and no driver is left to stop it."""
+    CALL_AGAIN = "call again"
+    """Calls of server tools are taken for lost."""
+    DRIVE = "drive"
+    """It waits for a driver."""
+    NOTHING = "nothing"
+    """It has ended, a driver has it, or outputs are awaited."""
 
 
 _S, _E = RunStatus, Event
@@ -81,51 +110,68 @@ def following(status: RunStatus, event: Event) -> RunStatus | None:
     return TABLE.get(status, {}).get(event)
 
 
-def held(run: RunRecord, now: float) -> bool:
-    """Whether a live claim holds the run: nobody else may drive or end it."""
+def need(run: RunRecord, now: float, resend_after: float) -> Need:
+    """The one thing that the run needs now; calls without an output for `resend_after` seconds are taken for lost."""
+    if is_overdue(run, now):
+        return Need.EXPIRE
+    if run.status is RunStatus.CANCELLING and not is_claimed(run, now):
+        return Need.STOP
+    if lost_calls(run, now, resend_after):
+        return Need.CALL_AGAIN
+    return Need.DRIVE if is_ready(run, now) else Need.NOTHING
+
+
+def is_claimed(run: RunRecord, now: float) -> bool:
+    """Whether a live claim holds the run: no other process may drive or end it."""
     return run.claim is not None and run.claim.until > now
 
 
-def overdue(run: RunRecord, now: float) -> bool:
-    """Whether the run is to be expired by whoever meets it."""
-    return run.active and now >= run.expires_at and not held(run, now)
+def is_claimed_by(run: RunRecord, token: str) -> bool:
+    """Whether the claim is the one with this token; it may have lapsed, as long as no other one has replaced it."""
+    return run.active and run.claim is not None and run.claim.token == token
 
 
-def ready(run: RunRecord, now: float) -> bool:
+def is_overdue(run: RunRecord, now: float) -> bool:
+    """Whether the run is to be expired by the next process that meets it."""
+    return run.active and now >= run.expires_at and not is_claimed(run, now)
+
+
+def is_ready(run: RunRecord, now: float) -> bool:
     """Whether the run waits for nothing but a driver."""
     waiting = run.status in (RunStatus.QUEUED, RunStatus.IN_PROGRESS) and not run.unanswered
-    return waiting and not held(run, now)
+    return waiting and not is_claimed(run, now)
 
 
-def abandoned(run: RunRecord, now: float) -> bool:
-    """Whether the run is being cancelled and nobody is left to finish that."""
-    return run.status is RunStatus.CANCELLING and not held(run, now)
+def is_discarded(run: RunRecord) -> bool:
+    """Whether its creation was given up: any other write to a run records that it was committed."""
+    return not run.committed and not run.active
 
 
-def born_claimed(run: RunRecord, token: str, now: float, length: float, prompt: list[int]) -> RunRecord:
-    """A run that its creator drives itself. It is not committed yet."""
-    claimed = claim(run, token, now, length, prompt)
-    assert claimed is not None
-    return claimed.model_copy(update={"committed": False})
+def born_claimed(run: RunRecord, token: str, now: float, length: float, prompt_lengths: list[int]) -> RunRecord:
+    """A new run that its creator drives. It is not committed yet."""
+    own = claimed(run, token, now, length, prompt_lengths)
+    assert own is not None
+    return own.model_copy(update={"committed": False})
 
 
-def claim(run: RunRecord, token: str, now: float, length: float, prompt: list[int]) -> RunRecord | None:
-    """Take up a ready run for `length` seconds. The first claim fixes the prompt. None: it is not ready.
+def claimed(run: RunRecord, token: str, now: float, length: float, prompt_lengths: list[int]) -> RunRecord | None:
+    """Claim a ready run for `length` seconds. The first claim fixes the prompt. None: the run is not ready.
 
-    The claim counts itself, so that a run which kills every driver comes to an end.
+    Claims without progress are counted, so that a run that kills every driver comes to an end.
     """
     status = following(run.status, Event.START)
-    if status is None or not ready(run, now):
+    if status is None or not is_ready(run, now):
         return None
     return _write(
         run, now, committed=True, status=status, started_at=run.started_at if run.status is status else now,
-        claim=_claim(run, token, now, length), takeovers=run.takeovers + 1, prompt=run.prompt or prompt,
+        claim=_claim(run, token, now, length), takeovers=run.takeovers + 1,
+        prompt_lengths=run.prompt_lengths or prompt_lengths,
     )  # fmt: skip
 
 
-def renew(run: RunRecord, token: str, now: float, length: float) -> RunRecord | None:
-    """Hold the claim for `length` more seconds. None: it is lost."""
-    return _write(run, now, claim=_claim(run, token, now, length)) if holds(run, token) else None
+def renewed(run: RunRecord, token: str, now: float, length: float) -> RunRecord | None:
+    """Renew the claim for `length` seconds. None: it is lost."""
+    return _write(run, now, claim=_claim(run, token, now, length)) if is_claimed_by(run, token) else None
 
 
 def _claim(run: RunRecord, token: str, now: float, length: float) -> Claim:
@@ -133,23 +179,18 @@ def _claim(run: RunRecord, token: str, now: float, length: float) -> Claim:
     return Claim(token=token, until=min(now + length, max(run.expires_at, now) + LAST_WRITES))
 
 
-def let_go(run: RunRecord, trouble: str, now: float) -> RunRecord:
-    """Give back the claim, with word of what went wrong under it."""
+def released(run: RunRecord, trouble: str, now: float) -> RunRecord:
+    """Release the claim, and record the trouble that its driver met."""
     return _write(run, now, claim=None, trouble=trouble[:500])
 
 
-def holds(run: RunRecord, token: str) -> bool:
-    """Whether the claim is the one with this token; its time may be over, as long as nobody else has taken it."""
-    return run.active and run.claim is not None and run.claim.token == token
-
-
-def record(run: RunRecord, turn: Turn, now: float) -> RunRecord:
-    """Write down what a call of the model brought. That is progress."""
+def recorded(run: RunRecord, turn: Turn, now: float) -> RunRecord:
+    """Record the outcome of a call of the model. That is progress."""
     return _write(run, now, turns=[*run.turns, turn], takeovers=0)
 
 
-def park(run: RunRecord, now: float, look: Look | None, stay: bool = False) -> RunRecord | None:
-    """Give out the last turn's calls and let go of the run, in one write.
+def parked(run: RunRecord, now: float, look: Look | None, stay: bool = False) -> RunRecord | None:
+    """Give out the last turn's calls and release the claim, in one write.
 
     A driver that stays keeps its claim as long as only server tools are awaited.
     """
@@ -157,40 +198,40 @@ def park(run: RunRecord, now: float, look: Look | None, stay: bool = False) -> R
     if turn is None or run.status is not RunStatus.IN_PROGRESS:
         return None
     calls = [call if call.type == FUNCTION else call.model_copy(update={"sent_at": now}) for call in turn.calls]
-    parked = turn.model_copy(update={"parked": True, "calls": calls})
+    given_out = turn.model_copy(update={"parked": True, "calls": calls})
     owed = any(call.type == FUNCTION for call in calls)
     status = following(run.status, Event.PARK) if owed else run.status
     claim = run.claim if stay and not owed else None
-    return _write(run, now, turns=[*run.turns[:-1], parked], status=status, claim=claim, look=look, takeovers=0)
+    return _write(run, now, turns=[*run.turns[:-1], given_out], status=status, claim=claim, look=look, takeovers=0)
 
 
-def submit(run: RunRecord, outputs: Mapping[str, str], now: float) -> RunRecord | None:
-    """Take in the client's outputs, all of them. None: none are awaited."""
+def submitted(run: RunRecord, outputs: Mapping[str, str], now: float) -> RunRecord | None:
+    """Store the client's outputs, all of them. None: none are awaited."""
     status = following(run.status, Event.SUBMIT)
     answers = {call_id: {"output": output} for call_id, output in outputs.items()}
-    return _write(_answered(run, answers, now), now, status=status) if status else None
+    return _write(_with_outputs(run, answers, now), now, status=status) if status else None
 
 
-def answer(
+def answered(
     run: RunRecord, call_id: str, output: str, now: float, found: Sequence[Found] | None = None
 ) -> RunRecord | None:
-    """Take in a server tool's output, with what was found, if it is a search's.
+    """Store a server tool's output; of a search, with the passages that were found.
 
     The first one stored wins. None: it is not awaited, or no longer.
     """
     if not run.active or call_id not in {call.id for call in run.unanswered if call.type != FUNCTION}:
         return None
-    return _write(_answered(run, {call_id: {"output": output, "found": found}}, now), now)
+    return _write(_with_outputs(run, {call_id: {"output": output, "found": found}}, now), now)
 
 
-def unheard(run: RunRecord, now: float, patience: float) -> list[ToolCall]:
-    """The calls of server tools whose item was sent so long ago that it is sent again."""
+def lost_calls(run: RunRecord, now: float, resend_after: float) -> list[ToolCall]:
+    """The calls of server tools without an output whose item was sent so long ago that it is sent again."""
     calls = run.unanswered if run.active else []
-    return [call for call in calls if call.sent_at is not None and now - call.sent_at >= patience]
+    return [call for call in calls if call.sent_at is not None and now - call.sent_at >= resend_after]
 
 
-def sent_again(run: RunRecord, call_ids: set[str], now: float) -> RunRecord | None:
-    """Note that the items of these calls are sent again. None: there is nobody to answer to any more."""
+def resent(run: RunRecord, call_ids: set[str], now: float) -> RunRecord | None:
+    """Record that the items of these calls are sent again. None: the run has ended."""
     turn = run.turn
     if turn is None or not call_ids or not run.active:
         return None
@@ -199,54 +240,47 @@ def sent_again(run: RunRecord, call_ids: set[str], now: float) -> RunRecord | No
 
 
 def touched(run: RunRecord, now: float) -> RunRecord | None:
-    """Note that somebody has seen to an active run. None: somebody else has, since, or it has ended."""
+    """Record that a process has seen to an active run. None: another one has since, or the run has ended."""
     return run.model_copy(update={"touched_at": now}) if run.active and run.touched_at < now else None
 
 
-def cancel(run: RunRecord, now: float) -> RunRecord | None:
-    """Ask for the end of a run. None: it has ended, or was asked before."""
+def cancelled(run: RunRecord, now: float) -> RunRecord | None:
+    """Begin to cancel a run. None: it has ended, or is being cancelled."""
     status = following(run.status, Event.CANCEL)
     return _write(run, now, committed=True, status=status) if status else None
 
 
-def discard(run: RunRecord, now: float) -> RunRecord | None:
-    """Give up a run whose creation was never committed. Nobody is shown it, unless the commit still comes, too late."""
+def discarded(run: RunRecord, now: float) -> RunRecord | None:
+    """Give up a run whose creation was never committed. It is not shown, unless the commit still comes, too late."""
     if run.committed or not run.active:
         return None
     error = LastError(code="server_error", message="The run was not created in time.")
     return _write(run, now, status=RunStatus.FAILED, failed_at=now, claim=None, last_error=error)
 
 
-def discarded(run: RunRecord) -> bool:
-    """Whether its creation was given up: any other write to a run notes that it was committed."""
-    return not run.committed and not run.active
-
-
-def end(
-    run: RunRecord, event: Event, now: float, error: LastError | None = None, reason: str | None = None
-) -> RunRecord | None:
-    """End a run by COMPLETE, INCOMPLETE (with a reason), FAIL (with an error) or EXPIRE. None: it has ended."""
-    status = following(run.status, event)
+def ended(run: RunRecord, ending: Ending, now: float) -> RunRecord | None:
+    """End a run by STOP, COMPLETE, INCOMPLETE, FAIL or EXPIRE. None: it has ended."""
+    status = following(run.status, ending.event)
     if status is None:
         return None
     stamp = _STAMPS.get(status)
     return _write(
         run, now, status=status, claim=None, committed=True, **({stamp: now} if stamp else {}),
-        last_error=error if status is RunStatus.FAILED else None,
-        incomplete_reason=reason if status is RunStatus.INCOMPLETE else None,
+        last_error=ending.error if status is RunStatus.FAILED else None,
+        incomplete_reason=ending.reason if status is RunStatus.INCOMPLETE else None,
     )  # fmt: skip
 
 
-def conclusion(turn: Turn) -> tuple[Event, str | None] | None:
-    """What a published turn means for its run: the event that ends it, with a reason; None: its calls are given out."""
+def conclusion(turn: Turn) -> Ending | None:
+    """How a published turn ends its run; None: its calls are given out."""
     if turn.calls and turn.finish not in _CUT_OFF:
         return None
-    return _CONCLUSIONS[turn.finish]
+    return _CONCLUSIONS[turn.finish]._replace(error=turn.error)
 
 
 def bounded(run: RunRecord, turn: Turn) -> Turn:
     """The turn, or a failed one in its place where it would call more tools than a run may."""
-    if sum(len(each.calls) for each in [*run.turns, turn]) <= MAX_TOOL_CALLS:
+    if sum(len(made.calls) for made in [*run.turns, turn]) <= MAX_TOOL_CALLS:
         return turn
     message = f"The run made more than {MAX_TOOL_CALLS} tool calls, which is the limit."
     error = LastError.model_validate({"code": "server_error", "message": message})
@@ -255,14 +289,14 @@ def bounded(run: RunRecord, turn: Turn) -> Turn:
 
 _CUT_OFF = {"cancelled", "expired", "failed", "length", "content_filter"}
 
-_CONCLUSIONS: Mapping[Finish, tuple[Event, str | None]] = {
-    "stop": (Event.COMPLETE, None),
-    "tool_calls": (Event.COMPLETE, None),
-    "length": (Event.INCOMPLETE, "max_completion_tokens"),
-    "content_filter": (Event.INCOMPLETE, "content_filter"),
-    "cancelled": (Event.STOP, None),
-    "expired": (Event.EXPIRE, None),
-    "failed": (Event.FAIL, None),
+_CONCLUSIONS: Mapping[Finish, Ending] = {
+    "stop": Ending(Event.COMPLETE),
+    "tool_calls": Ending(Event.COMPLETE),
+    "length": Ending(Event.INCOMPLETE, "max_completion_tokens"),
+    "content_filter": Ending(Event.INCOMPLETE, "content_filter"),
+    "cancelled": Ending(Event.STOP),
+    "expired": Ending(Event.EXPIRE),
+    "failed": Ending(Event.FAIL),
 }
 
 _STAMPS = {
@@ -273,7 +307,7 @@ _STAMPS = {
 }
 
 
-def _answered(run: RunRecord, answers: Mapping[str, Mapping[str, object]], now: float) -> RunRecord:
+def _with_outputs(run: RunRecord, answers: Mapping[str, Mapping[str, object]], now: float) -> RunRecord:
     turn = run.turn
     assert turn is not None
     calls = [

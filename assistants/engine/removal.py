@@ -1,32 +1,68 @@
-"""Threads that are deleted, or were never created, and what is left of them."""
+"""How a thread goes: deleted by its client, or left behind by a creation that failed."""
 
+import asyncio
 import logging
+from collections.abc import AsyncIterator
 
-from assistants.engine.items import WORK, LookAfterThreads, Purge
-from assistants.state.purging import purge, unborn
+from assistants.engine.items import Purge, SweepThreads
+from assistants.state import post
 from assistants.state.store import Store
+from assistants.storage.ids import blob_name
 
 log = logging.getLogger("assistants.engine")
-
-PURGE_DELAY = 30
-"""Seconds after which what is left of a deleted thread is looked for: any write begun before has ended by then."""
 
 
 async def delete_thread(store: Store, project: str, thread_id: str) -> None:
     """Delete a thread with its messages and runs; a run in progress stops."""
     # Sent first: should this process die, the item finds what is left.
-    await store.queues.send(WORK, Purge(project=project, thread=thread_id).model_dump(), PURGE_DELAY)
+    await post.send(store, Purge(project=project, thread=thread_id), post.PURGE_DELAY)
     await purge(store, project, thread_id)
 
 
 async def purge_thread(store: Store, item: Purge) -> None:
     """Delete what is left of a thread, until nothing was left."""
     if await purge(store, item.project, item.thread):
-        await store.queues.send(WORK, item.model_dump(), store.settings.purge_again)
+        await post.send(store, item, store.settings.purge_again)
 
 
-async def look_after_threads(store: Store, item: LookAfterThreads) -> None:
-    """Have everything purged that was made of a thread which never was: the process that made it may have died."""
+async def sweep_threads(store: Store, item: SweepThreads) -> None:
+    """Queue purges of threads whose creation failed."""
     for thread in sorted(await unborn(store, item.project, item.newest, item.oldest)):
         log.warning("thread %s: never created, and purged", thread)
-        await store.queues.send(WORK, Purge(project=item.project, thread=thread).model_dump())
+        await post.send(store, Purge(project=item.project, thread=thread))
+
+
+async def purge(store: Store, project: str, thread_id: str) -> bool:
+    """Delete a thread with its messages and runs; whether there were any of these."""
+    # First, and again: the process that began the deletion may have died before it got so far.
+    await store.threads.delete(blob_name(project, thread_id))
+    had_log, runs = await asyncio.gather(
+        store.messages.purge(project, thread_id), _names(store, blob_name(project, thread_id) + "/")
+    )
+    await asyncio.gather(*(store.runs.delete(name) for name in runs))
+    return had_log or bool(runs)
+
+
+async def unborn(store: Store, project: str, newest: str, oldest: str) -> set[str]:
+    """The threads with ids between these two of which there is a log, and no document."""
+    start = blob_name(project, newest)
+    logs, documents = await asyncio.gather(
+        _threads(store.messages.names(project, start), oldest),
+        _threads(store.threads.names(f"{project}/", start), oldest),
+    )
+    return logs - documents
+
+
+async def _names(store: Store, prefix: str) -> list[str]:
+    return [name async for name in store.runs.names(prefix)]
+
+
+async def _threads(names: AsyncIterator[str], oldest: str) -> set[str]:
+    """The threads that these blobs belong to, up to the oldest one."""
+    found = set[str]()
+    async for name in names:
+        thread = name.split("/")[1]
+        if thread > oldest:
+            break
+        found.add(thread)
+    return found

@@ -1,18 +1,16 @@
-"""What clients do with runs that are there: find, modify, hand in outputs, cancel.
+"""What clients ask of a run: find, modify, submit outputs, cancel.
 
-Every request is a net as well: a run that is met past its time is ended, and one that waits unattended gets an item.
+Every request is a net as well: it ends a run that is past its time, and sends an item for one that has waited too long.
 """
 
 import logging
 from collections.abc import Mapping, Sequence
 
-from azure.core.exceptions import AzureError
-
 from assistants.engine import machine
-from assistants.engine.ending import end_unheld
-from assistants.engine.items import WORK, attend_item
-from assistants.engine.machine import Event
-from assistants.engine.transitions import change_run
+from assistants.engine.claim import change_run
+from assistants.engine.ending import end_unclaimed
+from assistants.engine.items import attend_item
+from assistants.engine.machine import Ending, Event, Need
 from assistants.schema.errors import (
     cannot_cancel,
     not_found,
@@ -22,11 +20,12 @@ from assistants.schema.errors import (
 )
 from assistants.schema.messages import Message
 from assistants.schema.runs import RunStatus
-from assistants.state import turns
+from assistants.state import post, turns
 from assistants.state.runs import RunRecord
 from assistants.state.store import RunKey, Store
 from assistants.state.threads import ThreadRecord
 from assistants.storage.documents import Document
+from assistants.storage.errors import TRANSIENT
 from assistants.storage.ids import blob_name
 
 log = logging.getLogger("assistants.engine")
@@ -74,7 +73,7 @@ async def check_idle(store: Store, project: str, thread: ThreadRecord) -> None:
 
 
 async def said_by_run(store: Store, project: str, thread: ThreadRecord, message_id: str) -> Message | None:
-    """A message that the thread's last run is at just now, or has recorded but not appended yet."""
+    """A message that the thread's last run is writing, or has recorded but not appended yet."""
     if thread.last_run_id is None:
         return None
     document = await store.runs.read(blob_name(project, thread.id, thread.last_run_id))
@@ -82,15 +81,15 @@ async def said_by_run(store: Store, project: str, thread: ThreadRecord, message_
 
 
 async def attended(store: Store, key: RunKey, document: Document[RunRecord]) -> Document[RunRecord]:
-    """The run, seen to: ended where its time is over, and given an item where it has waited for too long."""
-    run, now = document.value, store.clock.now()
-    if machine.overdue(run, now):
-        return await end_unheld(store, key, document, Event.EXPIRE, "expires_at has passed", run.look) or document
-    patience = store.settings.look_again
-    waiting = machine.ready(run, now) or machine.abandoned(run, now) or machine.unheard(run, now, patience)
-    if waiting and now - run.touched_at > patience:
+    """The run, seen to: it is ended past its time, and an item is sent for it if it has waited too long."""
+    run, now, longest = document.value, store.clock.now(), store.settings.look_again
+    need = machine.need(run, now, longest)
+    if need is Need.EXPIRE:
+        ending = Ending(Event.EXPIRE)
+        return await end_unclaimed(store, key, document, ending, "expires_at has passed", run.look) or document
+    if need is not Need.NOTHING and now - run.touched_at > longest:
         touched = await change_run(store, key, lambda run: machine.touched(run, now), "")
-        await store.queues.send(WORK, attend_item(key, run).model_dump())
+        await post.send(store, attend_item(key, run))
         return touched or document
     return document
 
@@ -98,7 +97,7 @@ async def attended(store: Store, key: RunKey, document: Document[RunRecord]) -> 
 async def submit_outputs(
     store: Store, key: RunKey, outputs: Sequence[tuple[str, str]], known: Document[RunRecord] | None = None
 ) -> Document[RunRecord]:
-    """Take in all outputs that the client owes, as (call id, output) pairs. Who is to go on is the caller's affair.
+    """Store all outputs that the client owes, as (call id, output) pairs. The caller has the run driven.
 
     Raises
     ------
@@ -109,9 +108,9 @@ async def submit_outputs(
 
     def decide(run: RunRecord) -> RunRecord | None:
         expected, got = [call.id for call in run.awaited], [call_id for call_id, _ in outputs]
-        if machine.overdue(run, store.clock.now()):
-            raise outputs_not_accepted(RunStatus.EXPIRED.value)  # which whoever meets it next will make it
-        submitted = machine.submit(run, dict(outputs), store.clock.now())
+        if machine.is_overdue(run, store.clock.now()):
+            raise outputs_not_accepted(RunStatus.EXPIRED.value)
+        submitted = machine.submitted(run, dict(outputs), store.clock.now())
         if submitted is None:
             raise outputs_not_accepted(run.status.value)
         if sorted(expected) != sorted(got):
@@ -124,13 +123,13 @@ async def submit_outputs(
     return document
 
 
-async def nudge(store: Store, key: RunKey, run: RunRecord) -> None:
-    """Send an item for a run that has become ready. If that fails, its look-again item makes up for it."""
-    if not (machine.ready(run, store.clock.now()) or machine.abandoned(run, store.clock.now())):
+async def queue_run(store: Store, key: RunKey, run: RunRecord) -> None:
+    """Send an item for a run that needs a process. If that fails, its look-again item makes up for it."""
+    if machine.need(run, store.clock.now(), store.settings.look_again) not in (Need.DRIVE, Need.STOP, Need.EXPIRE):
         return
     try:
-        await store.queues.send(WORK, attend_item(key, run).model_dump())
-    except AzureError as error:
+        await post.send(store, attend_item(key, run))
+    except TRANSIENT as error:
         log.warning("run %s: left to its look-again item: %s", key.run, error)
 
 
@@ -144,7 +143,7 @@ async def cancel_run(store: Store, key: RunKey) -> RunRecord:
     known = await find_run(store, key)
 
     def decide(run: RunRecord) -> RunRecord:
-        cancelled = machine.cancel(run, store.clock.now())
+        cancelled = machine.cancelled(run, store.clock.now())
         if cancelled is None:
             raise cannot_cancel(run.status.value)
         return cancelled
@@ -152,7 +151,7 @@ async def cancel_run(store: Store, key: RunKey) -> RunRecord:
     document = await change_run(store, key, decide, "cancelled by the client", known)
     if document is None:
         raise not_found("run", key.run)
-    await nudge(store, key, document.value)
+    await queue_run(store, key, document.value)
     return document.value
 
 

@@ -3,9 +3,13 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
+from assistants.ingestion.ingestion import Unreadable
 from assistants.ingestion.reading import Reading
 from assistants.model.embedder import Embedder
+from assistants.model.errors import EndpointError
+from assistants.model.retries import is_busy
 from assistants.schema.tools import StaticChunks
+from assistants.schema.vector_stores import FileError
 from assistants.search.chunks import texts, with_vectors
 
 
@@ -25,15 +29,23 @@ class Cutter:
         Raises
         ------
         Unreadable
-            The file has no text that can be searched, or reading it takes too much.
+            The file has no text that can be searched, or reading it takes too much, or there will be no embeddings.
         Busy
             There is no time for it just now.
-        Exception
-            There are no embeddings just now, or no processes.
+        EndpointError
+            There are no embeddings just now.
+        OSError
+            No child can be started.
         """
         loop = asyncio.get_running_loop()
         chunks = await self._reading.read(name, content, chunking)
-        vectors = await self._embedder.embed(await loop.run_in_executor(self._thread, texts, chunks))
+        try:
+            vectors = await self._embedder.embed(await loop.run_in_executor(self._thread, texts, chunks))
+        except EndpointError as error:
+            if is_busy(error):
+                raise
+            message = f"The text of the file could not be embedded: {error}"
+            raise Unreadable(FileError(code="server_error", message=message)) from error
         return await loop.run_in_executor(self._thread, with_vectors, chunks, vectors) if vectors else chunks
 
     async def close(self) -> None:

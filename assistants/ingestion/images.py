@@ -6,7 +6,7 @@ from assistants.ingestion.readers.registry import suffix_of
 from assistants.schema.errors import ApiError, not_found, unsupported_image, unsupported_image_file
 from assistants.schema.messages import CreateMessage
 from assistants.state.store import Store
-from assistants.storage.atonce import each
+from assistants.storage.concurrency import for_each
 from assistants.storage.ids import blob_name
 
 MAX_BYTES = 20 * 1024 * 1024
@@ -57,7 +57,7 @@ async def check_images(store: Store, project: str, messages: Iterable[CreateMess
             return unsupported_image_file(_SUFFIXES, suffix)
         return unsupported_image() if not image or file.bytes > MAX_BYTES else None
 
-    for found in await each(problem, dict.fromkeys(_files(messages or ()))):
+    for found in await for_each(problem, dict.fromkeys(_files(messages or ()))):
         if found is not None:
             raise found
 

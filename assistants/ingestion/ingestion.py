@@ -7,30 +7,31 @@ not wait for changes nothing.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple
 
-from assistants.ingestion.attachment import chunks_name, send_items
 from assistants.ingestion.commits import Commits
 from assistants.ingestion.items import (
     INGEST,
-    LONGEST_DELAY,
+    MAX_CHECK_DELAY,
+    CheckFiles,
     Ingest,
-    Item,
-    LookAfterFile,
-    LookAgain,
     PurgeFile,
     PurgeStore,
+    SweepFile,
     ingest_item,
 )
 from assistants.ingestion.limits import refused
-from assistants.ingestion.removal import look_after_file, purge_file, purge_store
+from assistants.ingestion.membership import chunks_name, send_items
+from assistants.ingestion.removal import purge_file, purge_store, sweep_file
+from assistants.model.errors import EndpointError
 from assistants.schema.tools import StaticChunks
 from assistants.schema.vector_stores import FileError
+from assistants.state import post
 from assistants.state.store import Store
 from assistants.state.vector_stores import Member, Outcome, VectorStoreRecord
 from assistants.storage.ids import blob_name
-from assistants.storage.patience import patiently
+from assistants.storage.retrying import outlast
 
 log = logging.getLogger("assistants.ingestion")
 
@@ -42,7 +43,9 @@ _PATIENCE = 60.0
 """Seconds that a file waits for its turn. An item that took longer than the host's `functionTimeout` would end the
 whole process, so files of others that take long must not hold it up: it goes to the end of the queue."""
 
-_GIVEN_UP = FileError(code="server_error", message="The file could not be processed after several attempts.")
+_GIVEN_UP = "The file could not be processed after several attempts"
+_CAUSES = 1_000
+"""Files of which this process knows why they could not be processed last."""
 
 
 class Unreadable(Exception):
@@ -78,10 +81,11 @@ class Ingestion:
         self._cut = cut
         self._commits = Commits(store)
         self._under_way: set[_Version] = set()
+        self._causes: dict[_Version, str] = {}
         self._small, self._large = asyncio.Semaphore(_AT_ONCE), asyncio.Semaphore(1)
 
-    async def ingest(self, content: bytes) -> None:
-        """An item of the queue.
+    async def handle(self, content: bytes) -> None:
+        """Do what an item says.
 
         Raises
         ------
@@ -93,20 +97,20 @@ class Ingestion:
         item = ingest_item.validate_json(content)
         if isinstance(item, PurgeStore):
             if await purge_store(self._store, item.project, item.store):
-                await self._send(item, self._store.settings.purge_again)
+                await post.send(self._store, item, self._store.settings.purge_again)
         elif isinstance(item, PurgeFile):
             await purge_file(self._store, item.project, item.file)
             await self._store.files.delete(blob_name(item.project, item.file))
-        elif isinstance(item, LookAfterFile):
-            await look_after_file(self._store, item)
-        elif isinstance(item, LookAgain):
-            await self._look_again(item)
+        elif isinstance(item, SweepFile):
+            await sweep_file(self._store, item)
+        elif isinstance(item, CheckFiles):
+            await self._check_files(item)
         else:
             await self._ingest(item)
 
     async def give_up(self, content: bytes) -> None:
         """An item that failed again and again: its file ends `failed`; of several, each is tried alone."""
-        await patiently(lambda: self._give_up(content))
+        await outlast(lambda: self._give_up(content))
 
     async def _ingest(self, item: Ingest) -> None:
         document = await self._store.vector_stores.read(blob_name(item.project, item.store))
@@ -121,6 +125,7 @@ class Ingestion:
             found = await asyncio.gather(
                 *(self._processed(key, member) for key, member in ours.items()), return_exceptions=True
             )
+            self._note(zip(ours, found, strict=True))
             outcomes = [each for each in found if isinstance(each, Outcome)]
             if outcomes:
                 document = await self._commits.add(item.project, item.store, outcomes)
@@ -132,7 +137,16 @@ class Ingestion:
                 raise each
         busy = {key.file: key.version for key, each in zip(ours, found, strict=True) if isinstance(each, Busy)}
         if busy:
-            await self._send(item.model_copy(update={"files": busy}))
+            await post.send(self._store, item.model_copy(update={"files": busy}))
+
+    def _note(self, found: Iterable[tuple[_Version, Outcome | BaseException]]) -> None:
+        """Keep what the model's endpoint has said: should it not change, the file's error says it."""
+        for key, each in found:
+            self._causes.pop(key, None)
+            if isinstance(each, EndpointError):
+                self._causes[key] = str(each)
+        while len(self._causes) > _CAUSES:
+            del self._causes[next(iter(self._causes))]
 
     async def _processed(self, key: _Version, member: Member) -> Outcome:
         """The chunks of a file are written under the name of their version: nobody sees them until the store does."""
@@ -163,7 +177,7 @@ class Ingestion:
             if member is None or member.version != version or member.status == "cancelled":
                 await self._store.chunks.delete(chunks_name(item.project, item.store, file_id, version))
 
-    async def _look_again(self, item: LookAgain) -> None:
+    async def _check_files(self, item: CheckFiles) -> None:
         """Items may be lost. The successor is sent before anything is done: the chain must not break."""
         document = await self._store.vector_stores.read(blob_name(item.project, item.store))
         found = document.value.in_progress if document else {}
@@ -172,8 +186,8 @@ class Ingestion:
             return
         stuck = len(waiting) == item.waiting
         # A large file may just take its time: each time that nothing has moved, more is given.
-        delay = min(item.delay * 2, LONGEST_DELAY) if stuck else self._store.settings.look_again
-        await self._send(item.model_copy(update={"waiting": len(waiting), "delay": delay}), delay)
+        delay = min(item.delay * 2, MAX_CHECK_DELAY) if stuck else self._store.settings.look_again
+        await post.send(self._store, item.model_copy(update={"waiting": len(waiting), "delay": delay}), delay)
         if stuck:
             files = ((file_id, each.version, each.size) for file_id, each in waiting.items())
             await send_items(self._store, item.project, item.store, files)
@@ -182,21 +196,21 @@ class Ingestion:
         try:
             item = ingest_item.validate_json(content)
         except ValueError:
-            log.error("dropped an item of the queue %s that nobody can read", INGEST)
+            log.error("dropped an item of the queue %s that cannot be read", INGEST)
             return
         if isinstance(item, Ingest):
             await self._give_up_files(item)
         else:
-            await self._send(item, self._store.settings.look_again)
+            await post.send(self._store, item, self._store.settings.look_again)
 
     async def _give_up_files(self, item: Ingest) -> None:
         if len(item.files) > 1:
             for file_id, version in item.files.items():
-                await self._send(item.model_copy(update={"files": {file_id: version}}))
+                await post.send(self._store, item.model_copy(update={"files": {file_id: version}}))
             return
         log.error("vector store %s: gave up %s", item.store, ", ".join(item.files))
-        failed = [Outcome(*file, "failed", last_error=_GIVEN_UP) for file in item.files.items()]
-        await self._commits.add(item.project, item.store, failed)
-
-    async def _send(self, item: Item, delay: float = 0) -> None:
-        await self._store.queues.send(INGEST, item.model_dump(), delay)
+        for file_id, version in item.files.items():
+            cause = self._causes.pop(_Version(item.project, item.store, file_id, version), None)
+            error = FileError(code="server_error", message=f"{_GIVEN_UP}: {cause}" if cause else f"{_GIVEN_UP}.")
+            outcome = Outcome(file_id, version, "failed", last_error=error)
+            await self._commits.add(item.project, item.store, [outcome])

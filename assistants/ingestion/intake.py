@@ -1,22 +1,22 @@
-"""Files that are made of what was sent: the content is whole before there is a document that shows it."""
+"""Files that are made of uploads: the content is whole before there is a document that shows it."""
 
 import hashlib
 from collections.abc import Iterable
 
 from assistants.ingestion.images import stored_type
-from assistants.ingestion.items import INGEST, LookAfterFile
+from assistants.ingestion.items import SweepFile
 from assistants.schema.errors import not_found, unavailable, upload_mismatch
-from assistants.state import uploads
+from assistants.state import post, uploads
 from assistants.state.files import FileRecord, view
 from assistants.state.store import Store
 from assistants.state.uploads import UploadRecord
-from assistants.storage.documents import Conflict
+from assistants.storage.errors import Conflict
 from assistants.storage.ids import blob_name
 
-_LOOK_AFTER = 180
-"""Seconds after which a content is looked for that no file was made of; also how soon an expiring file is."""
+_SWEEP_DELAY = 180
+"""Seconds after which a content without a file is deleted; an expiring file is looked for no sooner."""
 
-_PATIENCE = 60
+_COMMIT_WITHIN = 60
 """Seconds after which no file is made any more, as its content may be gone before the write has ended."""
 
 
@@ -28,8 +28,8 @@ async def create_file(store: Store, project: str, record: FileRecord, blocks: It
     ApiError
         Storage took too long (503).
     """
-    await _announce(store, project, record.id, _LOOK_AFTER)
-    return await _commit(store, project, record, blocks, store.clock.now() + _PATIENCE)
+    await _queue_sweep(store, project, record.id, _SWEEP_DELAY)
+    return await _commit(store, project, record, blocks, store.clock.now() + _COMMIT_WITHIN)
 
 
 async def complete_upload(
@@ -51,28 +51,28 @@ async def complete_upload(
     content = blob_name(project, known.value.file_id)
     blocks = uploads.blocks(known.value, part_ids, await store.contents.blocks(content))
 
-    # Whoever has begun with other parts goes first: the order of two commits is nobody's to say.
+    # A request that has begun with other parts goes first: the order of two commits is not known.
     begun = await store.uploads.change(name, lambda record: uploads.begun(record, part_ids, store.clock.now()), known)
     if begun is None:
         raise not_found("upload", upload_id)
     if begun.value.status == "completed":
         return begun.value
     left = begun.value.expires_at - store.clock.now()
-    await _announce(store, project, begun.value.file_id, left + _LOOK_AFTER)
+    await _queue_sweep(store, project, begun.value.file_id, left + _SWEEP_DELAY)
     if md5 is not None:
         await store.contents.commit(content, blocks)
         if (found := await _md5(store, content, begun.value.bytes)) != md5.lower():
             await store.uploads.change(name, lambda record: uploads.given_up(record, part_ids), begun)
             raise upload_mismatch("md5", md5, found)
     record = uploads.file_of(begun.value, int(store.clock.now()))
-    file = view(await _commit(store, project, record, blocks, begun.value.expires_at + _PATIENCE))
+    file = view(await _commit(store, project, record, blocks, begun.value.expires_at + _COMMIT_WITHIN))
     done = await store.uploads.change(name, lambda record: uploads.completed(record, file), begun)
     return done.value if done else uploads.completed(begun.value, file)
 
 
-async def _announce(store: Store, project: str, file_id: str, delay: float) -> None:
-    """Before the commit: no crash leaves a content behind, or a file that never expires."""
-    await store.queues.send(INGEST, LookAfterFile(project=project, file=file_id).model_dump(), delay)
+async def _queue_sweep(store: Store, project: str, file_id: str, delay: float) -> None:
+    """Queue a sweep before the commit: no crash leaves a content without a file, or a file that never expires."""
+    await post.send(store, SweepFile(project=project, file=file_id), delay)
 
 
 async def _commit(store: Store, project: str, record: FileRecord, blocks: Iterable[str], until: float) -> FileRecord:

@@ -1,23 +1,30 @@
-"""What the queue `ingest` holds: ids only."""
+"""The items of the queue `ingest`. Ids only."""
 
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
+from assistants.state.post import Item
 from assistants.storage.ids import Project
 
 INGEST = "ingest"
 """The queue that moves files into vector stores."""
 
-LONGEST_DELAY = 600.0
-"""Seconds between two looks at files that have not got on."""
+MAX_CHECK_DELAY = 600.0
+"""Seconds between two checks of files of which none was ingested meanwhile."""
 
 _FILES = 16
 _BYTES = 4 * 1024 * 1024
 
 
-class Ingest(BaseModel):
+class _Ingest(Item):
+    @property
+    def queue(self) -> str:
+        return INGEST
+
+
+class Ingest(_Ingest):
     """Ingest these files, if the store still waits for these versions of them."""
 
     kind: Literal["ingest"] = "ingest"
@@ -27,21 +34,21 @@ class Ingest(BaseModel):
     """Versions, by the files' ids."""
 
 
-class LookAgain(BaseModel):
-    """See how the files that came together are getting on, and go on doing so until all have been ingested."""
+class CheckFiles(_Ingest):
+    """Check files that were put into a store together, again and again until all have been ingested."""
 
     kind: Literal["look"] = "look"
     project: Project
     store: str
     token: str
-    """What their versions begin with."""
+    """The beginning of their versions."""
     waiting: int
     """How many were still to be ingested when the item was sent."""
-    delay: Annotated[float, Field(gt=0, le=LONGEST_DELAY)]
+    delay: Annotated[float, Field(gt=0, le=MAX_CHECK_DELAY)]
     """Seconds for which it was hidden."""
 
 
-class PurgeStore(BaseModel):
+class PurgeStore(_Ingest):
     """Delete what is left of a deleted vector store."""
 
     kind: Literal["purge_store"] = "purge_store"
@@ -49,7 +56,7 @@ class PurgeStore(BaseModel):
     store: str
 
 
-class PurgeFile(BaseModel):
+class PurgeFile(_Ingest):
     """Delete what is left of a deleted file."""
 
     kind: Literal["purge_file"] = "purge_file"
@@ -57,16 +64,16 @@ class PurgeFile(BaseModel):
     file: str
 
 
-class LookAfterFile(BaseModel):
-    """Delete a content that no file was made of, or a file that has expired, which nobody may ever meet."""
+class SweepFile(_Ingest):
+    """Delete a content without a file, or a file that has expired."""
 
     kind: Literal["look_after_file"] = "look_after_file"
     project: Project
     file: str
 
 
-Item = Ingest | LookAgain | PurgeStore | PurgeFile | LookAfterFile
-ingest_item: TypeAdapter[Item] = TypeAdapter(Annotated[Item, Field(discriminator="kind")])
+IngestItem = Ingest | CheckFiles | PurgeStore | PurgeFile | SweepFile
+ingest_item: TypeAdapter[IngestItem] = TypeAdapter(Annotated[IngestItem, Field(discriminator="kind")])
 
 
 def portions(project: str, store_id: str, files: Iterable[tuple[str, str, int]]) -> Iterator[Ingest]:

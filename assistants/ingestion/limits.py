@@ -1,7 +1,5 @@
 """What reading a file may take, and what is refused before it is read."""
 
-from typing import NamedTuple
-
 from assistants.ingestion.readers.registry import suffix_of, supported
 from assistants.schema.vector_stores import FileError
 
@@ -11,6 +9,9 @@ MAX_TOKENS = 5_000_000
 MAX_INDEX = 256 * 1024 * 1024
 """Bytes of chunks that are taken from a child: more than `MAX_TOKENS` tokens have in the smallest chunks."""
 
+MAX_SECONDS = 240
+"""Within which a file is read, also where the machine has little time for it: the host's `functionTimeout` is near."""
+
 _MB = 1024 * 1024
 _MAX_BYTES = 40 * _MB
 """Of formats that are text: `MAX_TOKENS` tokens have 20 MB of UTF-8 at most, and 40 MB of UTF-16."""
@@ -19,20 +20,12 @@ _MAX_PACKED_BYTES = 256 * _MB
 """Of formats that also hold pictures, fonts and films. They are held in memory, here and in the child."""
 
 _PACKED = frozenset((".pdf", ".docx", ".pptx", ".odt", ".epub", ".rtf", ".eml"))
-_SECONDS, _SECONDS_PER_MB, _MAX_SECONDS = 20, 8, 110
+_SECONDS, _SECONDS_PER_MB, _MOST_SECONDS = 20, 8, 110
 
 
-class Limits(NamedTuple):
-    """Of reading one file, in seconds: of processor time, and in all."""
-
-    processor: int
-    wall: int
-
-
-def limits(size: int) -> Limits:
-    """Of a file of so many bytes. Small files get less: nobody else's file waits long for a small one."""
-    seconds = min(_SECONDS + _SECONDS_PER_MB * size // _MB, _MAX_SECONDS)
-    return Limits(seconds, 2 * seconds + 20)
+def processor_seconds(size: int) -> int:
+    """Seconds of processor time for a file of so many bytes. Small ones get less, so that others wait less for them."""
+    return min(_SECONDS + _SECONDS_PER_MB * size // _MB, _MOST_SECONDS)
 
 
 def refused(name: str, size: int) -> FileError | None:

@@ -15,13 +15,11 @@ import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
-
-from typing_extensions import Self
+from typing import Any, Self
 
 from assistants.ingestion.child import LENGTHS, MEMORY
 from assistants.ingestion.ingestion import Busy, Unreadable
-from assistants.ingestion.limits import MAX_INDEX, MAX_TOKENS, limits
+from assistants.ingestion.limits import MAX_INDEX, MAX_SECONDS, MAX_TOKENS, processor_seconds
 from assistants.schema.tools import StaticChunks
 from assistants.schema.vector_stores import FileError
 from assistants.settings import Settings
@@ -61,6 +59,10 @@ _OWN = {
 }
 
 
+_FLAGS = 0x4000 | 0x08000000 if sys.platform == "win32" else 0
+"""BELOW_NORMAL_PRIORITY_CLASS, as `nice` elsewhere, and CREATE_NO_WINDOW."""
+
+
 class Died(Exception):
     """A child has ended without an answer, or with too long a one."""
 
@@ -86,7 +88,10 @@ class Child:
         paths = os.pathsep.join(path or "." for path in sys.path)
         command = [sys.executable, "-m", module, str(memory)]
         environment = {**kept, **_OWN, "PYTHONPATH": paths}
-        return cls(await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env=environment))
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=PIPE, stdout=PIPE, env=environment, creationflags=_FLAGS
+        )
+        return cls(process)
 
     @property
     def pid(self) -> int:
@@ -184,15 +189,15 @@ class Reading:
         async with self._turns:
             if time.monotonic() - since > _PATIENCE:
                 raise Busy
-            most = limits(len(content))
+            seconds = processor_seconds(len(content))
             head = {
                 "name": name,
                 "size": chunking["max_chunk_size_tokens"],
                 "overlap": chunking["chunk_overlap_tokens"],
                 "tokens": MAX_TOKENS,
-                "seconds": most.processor,
+                "seconds": seconds,
             }
-            end = asyncio.get_running_loop().time() + most.wall
+            end = asyncio.get_running_loop().time() + MAX_SECONDS
             for _ in range(_TRIES):
                 child = await self._child()
                 late = _Alarm(end, child.kill)
@@ -202,9 +207,9 @@ class Reading:
                     child.kill()
                     code = await child.ended()
                     if late.rung:
-                        raise _too_much(f"{most.wall} seconds") from None
+                        raise _too_much(f"{MAX_SECONDS} seconds") from None
                     if sys.platform != "win32" and code == -signal.SIGXCPU:
-                        raise _too_much(f"{most.processor} seconds of processor time") from None
+                        raise _too_much(f"{seconds} seconds of processor time") from None
                     log.warning("a child that read a file has ended with %d", code)
                     continue
                 finally:

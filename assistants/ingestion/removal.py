@@ -1,29 +1,31 @@
 """Vector stores and files that are deleted, and what is left of them."""
 
-from assistants.ingestion.attachment import PURGE_DELAY, detach, find_store
-from assistants.ingestion.items import INGEST, LookAfterFile, PurgeFile, PurgeStore
+from assistants.ingestion.items import PurgeFile, PurgeStore, SweepFile
+from assistants.ingestion.membership import detach
 from assistants.schema.errors import not_found
+from assistants.state import post
 from assistants.state.files import deleted, out_of_store
+from assistants.state.lookup import find_vector_store
 from assistants.state.resources import without_files
 from assistants.state.store import Store
-from assistants.storage.atonce import each
+from assistants.storage.concurrency import for_each
 from assistants.storage.ids import blob_name
 
-LONGEST_DELAY = 6 * 86_400
+MAX_HIDDEN = 6 * 86_400
 """Seconds for which an item may be hidden; storage allows seven days."""
 
 
 async def delete_store(store: Store, project: str, store_id: str) -> None:
-    """Delete a store. Its chunks, which nobody finds any more, are left to the queue, as there may be many.
+    """Delete a store. Its chunks, which are no longer found, are left to the queue, as there may be many.
 
     Raises
     ------
     ApiError
         There is no such vector store (404).
     """
-    await find_store(store, project, store_id)
+    await find_vector_store(store, project, store_id)
     # Sent first: should this process die, the item finds what is left.
-    await store.queues.send(INGEST, PurgeStore(project=project, store=store_id).model_dump(), PURGE_DELAY)
+    await post.send(store, PurgeStore(project=project, store=store_id), post.PURGE_DELAY)
     # One that is gone by now may have been deleted by this very request, whose answer was lost on the way.
     await store.vector_stores.delete(blob_name(project, store_id))
 
@@ -31,15 +33,15 @@ async def delete_store(store: Store, project: str, store_id: str) -> None:
 async def purge_store(store: Store, project: str, store_id: str) -> bool:
     """Delete a store with its chunks, whose files need not know of it any more; whether there were any of these."""
     prefix = blob_name(project, store_id)
-    # First, and again: who began the deletion may have died before it got so far.
+    # First, and again: the process that began the deletion may have died before it got so far.
     await store.vector_stores.delete(prefix)
     names = [name async for name in store.chunks.names(f"{prefix}/")]
 
     async def forget(file: str) -> None:
         await store.files.change(f"{project}/{file}", lambda record: out_of_store(record, store_id))
 
-    await each(forget, {name.removeprefix(f"{prefix}/").partition("/")[0] for name in names})
-    await each(store.chunks.delete, names)
+    await for_each(forget, {name.removeprefix(f"{prefix}/").partition("/")[0] for name in names})
+    await for_each(store.chunks.delete, names)
     return bool(names)
 
 
@@ -55,7 +57,7 @@ async def delete_file(store: Store, project: str, file_id: str) -> None:
     document = await store.files.read(name)
     if document is None or document.value.gone(store.clock.now()):
         raise not_found("file", file_id)
-    await _announce(store, project, file_id)
+    await _queue_purge(store, project, file_id)
     # This marks it as deleted; if it takes long, the item may have been faster, and there is nothing to mark.
     await purge_file(store, project, file_id)
 
@@ -69,27 +71,27 @@ async def purge_file(store: Store, project: str, file_id: str) -> None:
     document = await store.files.read(name)
     if document is not None:
         await store.files.change(name, deleted, document)
-        await each(lambda store_id: detach(store, project, store_id, [file_id]), document.value.stores)
-        await each(lambda user: _release(store, project, user, file_id), document.value.users)
+        await for_each(lambda store_id: detach(store, project, store_id, [file_id]), document.value.stores)
+        await for_each(lambda user: _release(store, project, user, file_id), document.value.users)
     await store.contents.delete(name)
 
 
-async def look_after_file(store: Store, item: LookAfterFile) -> None:
+async def sweep_file(store: Store, item: SweepFile) -> None:
     """Delete the content of a file that was never made, or a file that has expired; if it is to expire, come again."""
     name, now = blob_name(item.project, item.file), store.clock.now()
     document = await store.files.read(name)
     if document is None:
         await store.contents.delete(name)
     elif document.value.gone(now):
-        await _announce(store, item.project, item.file)
+        await _queue_purge(store, item.project, item.file)
         await purge_file(store, item.project, item.file)
     elif document.value.expires_at is not None:
-        delay = min(document.value.expires_at - now, LONGEST_DELAY)
-        await store.queues.send(INGEST, item.model_dump(), delay)
+        delay = min(document.value.expires_at - now, MAX_HIDDEN)
+        await post.send(store, item, delay)
 
 
-async def _announce(store: Store, project: str, file_id: str) -> None:
-    await store.queues.send(INGEST, PurgeFile(project=project, file=file_id).model_dump(), PURGE_DELAY)
+async def _queue_purge(store: Store, project: str, file_id: str) -> None:
+    await post.send(store, PurgeFile(project=project, file=file_id), post.PURGE_DELAY)
 
 
 async def _release(store: Store, project: str, user: str, file_id: str) -> None:

@@ -6,16 +6,17 @@ from collections.abc import Iterable, Sequence
 
 from azure.core.exceptions import AzureError
 
-from assistants.ingestion.attachment import create_store, find_store, put
+from assistants.ingestion.membership import create_store, put
 from assistants.ingestion.removal import delete_store
 from assistants.schema.errors import ApiError, not_found
 from assistants.schema.tools import NewToolResources, ToolResources
 from assistants.schema.vector_stores import CreateVectorStore, ExpiresAfter
 from assistants.state.files import used_by
-from assistants.state.resources import NOTHING, Attached, E, code_files, equipped, named, store_ids
+from assistants.state.lookup import find_file, find_vector_store
+from assistants.state.resources import NOTHING, Attachments, E, code_files, equipped, named, store_ids
 from assistants.state.store import Store
 from assistants.state.vector_stores import NewMember, new_member, new_vector_store
-from assistants.storage.atonce import each
+from assistants.storage.concurrency import for_each
 from assistants.storage.documents import Document, Documents
 from assistants.storage.ids import blob_name
 
@@ -27,12 +28,12 @@ async def provide(
     project: str,
     owner: E,
     requested: NewToolResources | None,
-    attachments: Attached = NOTHING,
+    attachments: Attachments = NOTHING,
     expires_after: ExpiresAfter | None = None,
 ) -> E:
     """An assistant or a thread, about to be written, with the resources that it is to have.
 
-    Nothing is made before all that is named has been found. A store that nobody names, as the process died before its
+    Nothing is made before all that is named has been found. A store without an owner, as the process died before its
     owner was written, is like any other: it is listed, and expires if it was made for a thread.
 
     Parameters
@@ -51,7 +52,7 @@ async def provide(
     owner = owner.model_copy(update={"tool_resources": named(requested)})
     owner = equipped(owner, attachments.code) or owner
     stores = store_ids(owner.tool_resources)
-    await check(store, project, owner.tool_resources, owner.id)
+    await register(store, project, owner.tool_resources, owner.id)
     await _check_files(store, project, attachments.rest)
     (helper,) = (requested or {}).get("file_search", {}).get("vector_stores") or [{}]
     files = [new_member(file_id, strict=attachments.strict) for file_id in attachments.search]
@@ -70,7 +71,7 @@ async def equip(
     project: str,
     documents: Documents[E],
     known: Document[E],
-    attachments: Attached,
+    attachments: Attachments,
     expires_after: ExpiresAfter | None = None,
 ) -> Document[E] | None:
     """Let the tools of an assistant or a thread use more files: its document commits that. None: it is gone.
@@ -85,7 +86,7 @@ async def equip(
         have too many files (400).
     """
     equipped(known.value, attachments.code)  # refused here before anything is done
-    await _announce(store, project, known.value.id, attachments.code)
+    await _record_user(store, project, known.value.id, attachments.code)
     await _check_files(store, project, attachments.rest)
     files = [new_member(file_id, strict=attachments.strict) for file_id in attachments.search]
     document, made = known, None
@@ -114,41 +115,49 @@ async def equip(
             return document
 
 
-async def check(store: Store, project: str, resources: ToolResources | None, user: str | None = None) -> None:
-    """See that all that is named is there. Files are told of an assistant or a thread that is about to name them.
+async def check(store: Store, project: str, resources: ToolResources | None) -> None:
+    """Check that the named files and stores exist.
 
     Raises
     ------
     ApiError
         There is no such file or vector store (404).
     """
-    files = code_files(resources)
+    await asyncio.gather(_check_stores(store, project, resources), _check_files(store, project, code_files(resources)))
+
+
+async def register(store: Store, project: str, resources: ToolResources | None, user: str) -> None:
+    """Check that the named files and stores exist, and record on each file that this assistant or thread names it.
+
+    Raises
+    ------
+    ApiError
+        There is no such file or vector store (404).
+    """
     await asyncio.gather(
-        each(lambda store_id: find_store(store, project, store_id), store_ids(resources)),
-        _announce(store, project, user, files) if user else _check_files(store, project, files),
+        _check_stores(store, project, resources), _record_user(store, project, user, code_files(resources))
     )
 
 
+async def _check_stores(store: Store, project: str, resources: ToolResources | None) -> None:
+    await for_each(lambda store_id: find_vector_store(store, project, store_id), store_ids(resources))
+
+
 async def _check_files(store: Store, project: str, ids: Iterable[str]) -> None:
-    async def check(file_id: str) -> None:
-        document = await store.files.read(blob_name(project, file_id))
-        if document is None or document.value.gone(store.clock.now()):
-            raise not_found("file", file_id)
-
-    await each(check, ids)
+    await for_each(lambda file_id: find_file(store, project, file_id), ids)
 
 
-async def _announce(store: Store, project: str, user: str, ids: Iterable[str]) -> None:
-    """Before the user's document names the files: they are taken out of it when they are deleted."""
+async def _record_user(store: Store, project: str, user: str, ids: Iterable[str]) -> None:
+    """Record on files which document is about to name them: when they are deleted, they are taken out of it."""
     now = store.clock.now()
 
-    async def announce(file_id: str) -> None:
+    async def record(file_id: str) -> None:
         name = blob_name(project, file_id)
-        document = await store.files.change(name, lambda record: used_by(record, user, now))
+        document = await store.files.change(name, lambda file: used_by(file, user, now))
         if document is None or document.value.gone(now):
             raise not_found("file", file_id)
 
-    await each(announce, ids)
+    await for_each(record, ids)
 
 
 async def _filled(store: Store, project: str, ids: Sequence[str], files: Sequence[NewMember]) -> str | None:
@@ -172,7 +181,7 @@ async def _make(
 
 
 async def _take_back(store: Store, project: str, made: str | None) -> None:
-    """Delete a store that was made in vain. If that fails it is left to its owner's eyes, and to its expiry."""
+    """Delete a store that was made in vain. If that fails, it is listed, and goes when it expires."""
     if made is None:
         return
     try:

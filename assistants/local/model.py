@@ -182,7 +182,7 @@ async def _pause(delay: float, gone: asyncio.Event) -> None:
     if delay:
         try:
             await asyncio.wait_for(gone.wait(), delay)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return
         raise _Disconnected
 

@@ -257,24 +257,24 @@ class _Listener:
         if not function.queue.endswith(_SUFFIX):
             self._poison = service.get_queue_client(function.queue + _SUFFIX)
         self._longest = options.max_polling_interval * (1 if self._poison else RARER)
-        self._attendances: set[asyncio.Task[None]] = set()
+        self._deliveries: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
         self._stopping.set()
 
     def cancel(self) -> None:
-        for attendance in self._attendances:
-            attendance.cancel()
+        for delivery in self._deliveries:
+            delivery.cancel()
 
     async def listen(self) -> None:
-        """Receive and attend until stopped; returns when the last attendance has ended."""
+        """Receive and handle items until stopped; returns when the last delivery has ended."""
         stopped = asyncio.create_task(self._stopping.wait())
         delay = 0.0
         try:
             while not stopped.done():
-                while len(self._attendances) > self._options.new_batch_threshold and not stopped.done():
-                    await asyncio.wait({*self._attendances, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                while len(self._deliveries) > self._options.new_batch_threshold and not stopped.done():
+                    await asyncio.wait({*self._deliveries, stopped}, return_when=asyncio.FIRST_COMPLETED)
                 if stopped.done():
                     break
                 try:
@@ -285,17 +285,17 @@ class _Listener:
                 else:
                     delay = 0.0 if items else next_delay(delay, self._longest)
                     for item in items:
-                        attendance = asyncio.create_task(self._attend(item))
-                        self._attendances.add(attendance)
-                        attendance.add_done_callback(self._attendances.discard)
+                        delivery = asyncio.create_task(self._deliver(item))
+                        self._deliveries.add(delivery)
+                        delivery.add_done_callback(self._deliveries.discard)
                 if delay and self._activity.calm:
                     delay = await self._rest(delay, stopped)
                 elif delay:
                     await asyncio.wait({stopped}, timeout=delay)
         finally:
             stopped.cancel()
-        while self._attendances:
-            await asyncio.wait(self._attendances)
+        while self._deliveries:
+            await asyncio.wait(self._deliveries)
 
     async def _rest(self, delay: float, stopped: "asyncio.Task[Any]") -> float:
         """Wait for as long as a calm process does, or until something begins; the delay to go on with."""
@@ -317,11 +317,11 @@ class _Listener:
             return []
         return [_Item(m.id, m.pop_receipt, m.content, m.dequeue_count, m) for m in messages]
 
-    async def _attend(self, item: _Item) -> None:
+    async def _deliver(self, item: _Item) -> None:
         with self._activity.going_on():
-            await self._attend_to(item)
+            await self._deliver_one(item)
 
-    async def _attend_to(self, item: _Item) -> None:
+    async def _deliver_one(self, item: _Item) -> None:
         try:
             if self._stopping.is_set():
                 await self._show(item, 0)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from assistants.schema.base import KEEP_NULLS
 from assistants.schema.locations import fields
 
 MAX_EXAMPLE = 300
@@ -56,7 +57,7 @@ def deviations(part: str, model: Any, content: bytes, around: str = "") -> list[
     """
     adapter, found = _adapter(model), list[Deviation]()
     try:
-        value = adapter.validate_json(content, strict=True, extra="forbid")
+        value = adapter.validate_json(content, strict=True, extra="forbid", context=KEEP_NULLS)
     except ValidationError as error:
         payload = loaded(content)
         found = [_deviation(part, around, payload, each) for each in error.errors(include_url=False)]

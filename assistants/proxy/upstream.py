@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx2
 from starlette.datastructures import Headers
 
-from assistants.relay import CONNECT, answered, target
+from assistants.relay.answers import CONNECT, answered, target
 from assistants.settings import Settings
 
 NAME = "The upstream of this proxy"
@@ -22,6 +22,7 @@ class Upstream:
     def __init__(self, settings: Settings) -> None:
         assert settings.proxy_base_url is not None
         self._base = httpx2.URL(settings.proxy_base_url)
+        self._secrets = settings.secrets
         self._key = settings.proxy_api_key.get_secret_value() if settings.proxy_api_key else None
         self._client = httpx2.AsyncClient(
             timeout=httpx2.Timeout(settings.proxy_timeout, connect=min(CONNECT, settings.proxy_timeout)),
@@ -51,7 +52,8 @@ class Upstream:
         Raises
         ------
         ApiError
-            There is none (502), or none in time (504), or the path leaves the API (404).
+            There is none (502), or none in time (504), or `PROXY_API_KEY` was refused (502), or the path leaves the API
+            (404).
         """
         query = b"&".join(filter(None, (query, self._base.query)))
         asked = f"{self._base.path.rstrip('/')}{target(method, path)}".encode()
@@ -60,7 +62,7 @@ class Upstream:
         if not isinstance(content, bytes) and "content-length" in headers:
             sent[b"content-length"] = headers["content-length"].encode("latin-1")  # else it would come in chunks
         request = self._client.build_request(method, url, headers=sent, content=content or None)
-        return await answered(self._client.send(request, stream=True), NAME)
+        return await answered(self._client.send(request, stream=True), NAME, self._secrets if self._key else None)
 
     async def close(self) -> None:
         """Close its connections."""

@@ -30,6 +30,10 @@ class Watch:
             self._tell(deviation)
         return True
 
+    def skip(self, size: int) -> None:
+        """An event of so many bytes, which are too many to look at."""
+        self._tell(Deviation("stream", "too long", "an event", shown(size)))
+
     def end(self) -> None:
         """The stream has ended by itself."""
         for problem in self._order.end():

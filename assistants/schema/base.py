@@ -14,10 +14,12 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    ValidationInfo,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError
+from pydantic_core.core_schema import with_info_before_validator_function
 
 MAX_TEXT = 256_000
 """The longest string of a request, in characters (contract, 1 and 3)."""
@@ -85,6 +87,45 @@ class _NotNull:
 
 NotNull = Annotated[T | None, _NotNull()]
 """A field of a request that may be left out but not be null: None says that it was left out."""
+
+
+_NULL = {"type": "null"}
+
+KEEP_NULLS = {"nulls": "kept"}
+"""The context of a validation in which `OptionalNulls` drops nothing: no answer is to have such nulls."""
+
+
+class _OptionalNulls:
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        fields = cast("dict[str, Any]", handler.resolve_ref_schema(schema))["fields"]
+        optional = [name for name, field in fields.items() if not field["required"]]
+        names = {name for name in optional if fields[name]["schema"]["type"] != "nullable"}
+
+        def without_nulls(value: object, info: ValidationInfo) -> object:
+            sent = _mapping(value)
+            dropped = {name for name in names if sent.get(name, ...) is None}
+            if not dropped or info.context == KEEP_NULLS:
+                return value
+            return {name: each for name, each in sent.items() if name not in dropped}
+
+        return with_info_before_validator_function(without_nulls, schema)
+
+    def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        if handler.mode == "validation":
+            found = handler.resolve_ref_schema(schema)
+            for name, field in found["properties"].items():
+                if name not in found.get("required", ()) and _NULL not in field.get("anyOf", ()):
+                    found["properties"][name] = {"anyOf": [field, _NULL]}
+        return schema
+
+
+OptionalNulls = Annotated[T, _OptionalNulls()]
+"""An object in a request: a null counts as left out where it says nothing else.
+
+Clients read objects into classes and send them back with nulls for all that was not there.
+"""
 
 
 class _Id:

@@ -1,4 +1,4 @@
-"""Every error a client can be answered: one exception, and one constructor for each row of the contract's section 8."""
+"""Every error a client can get: one exception, and a constructor for each row of the catalogue (contract, 8)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -380,6 +380,29 @@ def unreachable(what: str) -> ApiError:
     return ApiError(502, f"{what} could not be reached. Please retry your request.", type="server_error")
 
 
+def key_refused(what: str, said: str) -> ApiError:
+    """The service behind this one refuses the key of this one; its own caller's was right, and none will do better."""
+    return _upstream(
+        f"{what} refused the key of this service: {said}" if said else f"{what} refused the key of this service."
+    )
+
+
+def unusable(what: str, why: str) -> ApiError:
+    """The answer of the service behind this one cannot be passed on; `why` has no full stop."""
+    return _upstream(f"{what} gave an answer that cannot be passed on: {why}.")
+
+
+def stored_responses(param: str | None) -> ApiError:
+    """Several projects share one endpoint, which cannot tell whose a stored response is; `param` names one."""
+    return ApiError(
+        403,
+        "Stored responses are not available: several projects share this service, and their responses are stored "
+        "together. Send the whole input with each request instead, with 'store' set to false.",
+        param=param,
+        code="stored_responses_not_available",
+    )
+
+
 def timed_out(what: str) -> ApiError:
     """The service behind this one has been silent for too long."""
     return ApiError(504, f"{what} did not answer in time. Please retry your request.", type="server_error")
@@ -389,3 +412,8 @@ def enumerated(values: Sequence[str], conjunction: str) -> str:
     """`'a'`, `'a' and 'b'`, or `'a', 'b', and 'c'`."""
     *others, last = [f"'{value}'" for value in values]
     return f"{', '.join(others)}{',' * (len(others) > 1)} {conjunction} {last}" if others else last
+
+
+def _upstream(message: str) -> ApiError:
+    """It is of no use to send the same again, which clients do otherwise."""
+    return ApiError(502, message, type="server_error", headers={"x-should-retry": "false"})

@@ -1,10 +1,10 @@
 """The data of a stream's events (contract, 7): whole objects, and deltas, in which most may be left out."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Field
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from assistants.schema.base import Object
 from assistants.schema.errors import Error

@@ -1,11 +1,11 @@
 """Messages, their content parts, attachments and annotations (contract, 3)."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import AfterValidator, Field, Tag
 from pydantic_core import PydanticCustomError
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from assistants.schema.base import (
     MAX_TEXT,

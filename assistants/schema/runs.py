@@ -1,6 +1,6 @@
 """Runs (contract, 4 and 4.1)."""
 
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -12,6 +12,7 @@ from assistants.schema.base import (
     NotNull,
     Object,
     ObjectMetadata,
+    OptionalNulls,
     Request,
     Resource,
     Timestamp,
@@ -39,7 +40,7 @@ Budget = Annotated[int, Field(ge=256)]
 ErrorCode = Literal["server_error", "rate_limit_exceeded", "invalid_prompt"]
 
 
-class RunStatus(str, Enum):
+class RunStatus(StrEnum):
     """The states of a run; all but the last five lock the thread."""
 
     QUEUED = "queued"
@@ -60,9 +61,6 @@ class RunStatus(str, Enum):
     """The model was cut off by a token budget or a content filter."""
     EXPIRED = "expired"
     """It did not end before `expires_at`."""
-
-    def __str__(self) -> str:
-        return self.value
 
 
 class _RunFields(Request):
@@ -94,7 +92,7 @@ class CreateThreadAndRun(_RunFields):
     """A thread to be made, and a run on it; what is given overrides the assistant."""
 
     thread: NotNull[CreateThread] = None
-    tool_resources: ToolResources | None = None
+    tool_resources: OptionalNulls[ToolResources] | None = None
 
 
 class ModifyRun(Request):

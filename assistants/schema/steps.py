@@ -1,9 +1,9 @@
 """Run steps (contract, 5)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from assistants.schema.base import Object, ObjectMetadata, Resource, Timestamp
 from assistants.schema.messages import FileReference

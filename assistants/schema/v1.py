@@ -13,7 +13,7 @@ Which fields a request may have follows the SDK of that time (openai 1.20, 2024-
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, Tag
+from pydantic import BeforeValidator, Field, Tag
 
 from assistants.schema.assistants import AssistantName, Description
 from assistants.schema.base import (
@@ -40,6 +40,7 @@ from assistants.schema.tools import (
     RetrievalTool,
     Temperature,
     TruncationStrategy,
+    without_function,
 )
 
 Json = dict[str, Any]
@@ -48,7 +49,9 @@ Tool = Annotated[CodeInterpreterTool | RetrievalTool | FunctionTool, Field(discr
 ToolChoice = Annotated[
     Annotated[Literal["none", "auto", "required"], Tag("<string>")]
     | Annotated[
-        Annotated[FunctionChoice | CodeInterpreterTool | RetrievalTool, Field(discriminator="type")], Tag("<object>")
+        Annotated[FunctionChoice | CodeInterpreterTool | RetrievalTool, Field(discriminator="type")],
+        BeforeValidator(without_function),
+        Tag("<object>"),
     ],
     by_json_type("a string or object"),
 ]

@@ -1,11 +1,11 @@
 """Vector stores, the files in them, and search (contract, 6.3)."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired, Self
 
 from pydantic import BeforeValidator, Field, PlainValidator, Tag, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError, PydanticKnownError
-from typing_extensions import NotRequired, Self, TypedDict
+from typing_extensions import TypedDict
 
 from assistants.schema.base import (
     FileId,
@@ -64,9 +64,9 @@ class CreateVectorStore(Request):
     """A vector store to be made, perhaps with its first files."""
 
     file_ids: NotNull[Annotated[Items[FileId], Field(max_length=500)]] = None
-    name: NotNull[str] = None
-    description: NotNull[str] = None
-    expires_after: NotNull[ExpiresAfter] = None
+    name: str | None = None
+    description: str | None = None
+    expires_after: ExpiresAfter | None = None
     chunking_strategy: NotNull[ChunkingStrategy] = None
     metadata: Metadata | None = None
 

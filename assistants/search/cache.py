@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 from assistants.search.chunks import decode
 from assistants.state.store import Store
 from assistants.state.vector_stores import VectorStoreRecord
-from assistants.storage.atonce import each
+from assistants.storage.concurrency import for_each
 from assistants.storage.documents import Document
 from assistants.storage.ids import blob_name
 
@@ -74,7 +74,7 @@ class Cache:
             blob = await self._store.chunks.read(blob_name(project, record.id, *version))
             return await asyncio.to_thread(decode, blob, *version) if blob else None
 
-        found = await each(load, (await asyncio.to_thread(_missing, index, versions)).items())
+        found = await for_each(load, (await asyncio.to_thread(_missing, index, versions)).items())
         new = [segment for segment in found if segment is not None]
         return await asyncio.to_thread(_grown, index, new, versions)
 

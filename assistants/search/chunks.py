@@ -1,7 +1,7 @@
 """The blob that holds the chunks of one version of a file in a vector store.
 
 A header in JSON says what follows it: numbers as numpy has them (little-endian), then the text. Vectors have half the
-precision there that they are searched with, which no ranking feels.
+precision there that they are searched with, which no ranking feels; a chunk without one has 0 in its place.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import json
 import struct
 from typing import TYPE_CHECKING, Any
 
-from assistants.model.embedder import Vectors
-
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from assistants.model.embedder import Vectors
     from assistants.search.segment import Segment
 
 _HEADER = struct.Struct("<4sI")
@@ -37,14 +39,22 @@ def encode(segment: Segment) -> bytes:
     numbers = (text.spans, segment.lengths, postings.words, np.diff(postings.starts), postings.chunks)
     parts = (each.astype("<u4").tobytes() for each in numbers)
     blob = b"".join([_head(header), *parts, postings.counts.tobytes(), text.content])
-    return with_vectors(blob, Vectors(group.model, group.matrix)) if group else blob
+    if group is None:
+        return blob
+    matrix = np.zeros((len(segment), group.matrix.shape[1]), "<f2")
+    matrix[group.chunks] = group.matrix
+    return _with(blob, group.model, matrix)
 
 
 def with_vectors(blob: bytes, vectors: Vectors) -> bytes:
     """Chunks that were stored without vectors, with them: one for each."""
+    return _with(blob, vectors.model, vectors.matrix.astype("<f2"))
+
+
+def _with(blob: bytes, model: str, matrix: NDArray[np.float16]) -> bytes:
     header, at = _header(blob)
-    numbers, matrix = memoryview(blob)[at : _matrix(header, at)], vectors.matrix.astype("<f2")
-    header |= {"model": vectors.model, "dimensions": matrix.shape[1]}
+    numbers = memoryview(blob)[at : _matrix(header, at)]
+    header |= {"model": model, "dimensions": matrix.shape[1]}
     return b"".join([_head(header), numbers, matrix.tobytes(), memoryview(blob)[at + len(numbers) :]])
 
 
@@ -52,7 +62,7 @@ def decode(blob: bytes, file_id: str, version: str) -> Segment:
     """The chunks that were stored."""
     import numpy as np
 
-    from assistants.search.segment import Group, Postings, Segment, Text
+    from assistants.search.segment import Postings, Segment, Text, grouped
 
     header, at = _header(blob)
     size, dimensions = header["chunks"], header["dimensions"]
@@ -68,10 +78,9 @@ def decode(blob: bytes, file_id: str, version: str) -> Segment:
     matrix = take("<f2", size * dimensions).reshape(size, dimensions).astype(np.float32)
     counts = take("u1", header["postings"])
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(often, dtype=np.int64)])
-    every = np.arange(size, dtype=np.uint32)
     return Segment(
         texts=(Text(header["filename"], blob[at:], spans, file_id, version),),
-        groups=(Group(header["model"], matrix, every),) if header["model"] is not None else (),
+        groups=grouped(header["model"], matrix) if header["model"] is not None else (),
         postings=Postings(words, starts, chunks, counts),
         lengths=lengths,
     )

@@ -71,17 +71,15 @@ def rank(
     searched
         Of each segment, which of its chunks are searched; None: all.
     vectors
-        Of the queries, one row each; None: keywords alone are compared.
+        Of the queries, one row each, of 0 where a query has none; None: keywords alone are compared.
     threshold
         The least relevance of a chunk.
     fused
-        Whether keywords have a say where there are vectors.
+        Whether keywords have a say where both the query and the chunk have vectors.
     """
     mask = _mask(segments, searched)
     orders = list(_by_meaning(segments, vectors, mask)) if vectors else []
-    if fused or not orders:
-        words = Words()
-        orders += [_by_keywords(segments, sorted(set(words.of(query))), mask) for query in queries]
+    orders += _keyword_orders(segments, queries, vectors if orders and not fused else None, mask)
     found = np.unique(np.concatenate([order.best for order in orders])) if orders else np.zeros(0, np.int64)
     if not len(found):
         return []
@@ -122,6 +120,30 @@ def _by_meaning(segments: Sequence[Segment], vectors: Vectors, mask: Flags | Non
                 any_found = True
         start += len(each)
     return [_order(row, 1.0, mask, MEANING) for row in cosines] if any_found else []
+
+
+def _keyword_orders(
+    segments: Sequence[Segment], queries: Sequence[str], vectors: Vectors | None, mask: Flags | None
+) -> Iterable[_Order]:
+    """An order for each query; with vectors, only of what these cannot find: a query or chunks without any."""
+    words = Words()
+    unseen = _unseen(segments, vectors, mask) if vectors else mask
+    for number, query in enumerate(queries):
+        if vectors is None or not vectors.matrix[number].any():
+            yield _by_keywords(segments, sorted(set(words.of(query))), mask)
+        elif unseen is not None and unseen.any():
+            yield _by_keywords(segments, sorted(set(words.of(query))), unseen)
+
+
+def _unseen(segments: Sequence[Segment], vectors: Vectors, mask: Flags | None) -> Flags:
+    """The chunks that are searched and have no vector that can be compared."""
+    unseen, start = np.ones(sum(map(len, segments)), np.bool_), 0
+    for each in segments:
+        for group in each.groups:
+            if (group.model, group.matrix.shape[1]) == (vectors.model, vectors.matrix.shape[1]):
+                unseen[start + group.chunks] = False
+        start += len(each)
+    return unseen if mask is None else unseen & mask
 
 
 def _by_keywords(segments: Sequence[Segment], words: Sequence[int], mask: Flags | None) -> _Order:

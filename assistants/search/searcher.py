@@ -20,6 +20,9 @@ from assistants.tokens import of_text
 
 log = logging.getLogger("assistants.search")
 
+_PATIENCE = 15.0
+"""Seconds that a search waits for the vectors of its queries."""
+
 
 class Searcher:
     """Finds the chunks that answer queries best."""
@@ -55,7 +58,8 @@ class Searcher:
         score_threshold
             The least score of a hit, from 0 to 1.
         ranker
-            `none` is the order of the embeddings alone; any other name is the fusion with keywords.
+            `none` is the order of the embeddings, with keywords for what has none only; any other name is the fusion
+            with keywords.
         budget
             Tokens that the texts of the hits may have together; None: as many as they have.
         skip_missing
@@ -93,7 +97,7 @@ class Searcher:
     async def _embedded(self, queries: Sequence[str]) -> Vectors | None:
         """The queries' vectors; while there are none, keywords find more than an error does."""
         try:
-            return await self._embedder.embed(queries)
+            return await asyncio.wait_for(self._embedder.embed(queries), _PATIENCE)
         except Exception as error:
             log.warning("searched by keywords alone: %s: %s", type(error).__name__, error)
             return None

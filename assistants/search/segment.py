@@ -113,7 +113,7 @@ class Segment:
 
 
 def segment(filename: str, text: str, spans: Sequence[Span], vectors: Vectors | None) -> Segment:
-    """The chunks of one file; of the vectors, one for each."""
+    """The chunks of one file; of the vectors, one for each chunk, or a row of 0."""
     cuts = sorted({0, *(at for span in spans for at in span)})
     pieces = [text[start:end] for start, end in zip(cuts, [*cuts[1:], len(text)], strict=True)]
     places = {at: number for number, at in enumerate(cuts)}
@@ -130,10 +130,18 @@ def segment(filename: str, text: str, spans: Sequence[Span], vectors: Vectors | 
     every = np.arange(len(spans), dtype=np.uint32)
     return Segment(
         texts=(Text(filename, b"".join(content), _starts([len(each) for each in content])[bounds].astype(np.uint32)),),
-        groups=(Group(vectors.model, vectors.matrix, every),) if vectors and len(spans) else (),
+        groups=grouped(vectors.model, vectors.matrix) if vectors else (),
         postings=_counted(words[_ranges(counted[:, 0], lengths)], np.repeat(every, lengths)),
         lengths=lengths.astype(np.uint32),
     )
+
+
+def grouped(model: str, matrix: Floats) -> tuple[Group, ...]:
+    """The vectors among the rows for all chunks: one of 0 says that its chunk has none."""
+    there = matrix.any(axis=1)
+    if not there.any():
+        return ()
+    return (Group(model, matrix if there.all() else matrix[there], np.flatnonzero(there).astype(np.uint32)),)
 
 
 def merged(segments: Sequence[Segment], kept: Sequence[Flags] | None = None) -> Segment:

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from assistants.schema.assistants import Assistant
 from assistants.schema.tools import AssistantTool, ResponseFormat
-from assistants.state.resources import Equipped, shown
+from assistants.state.resources import Equipped, view_resources
 
 
 class AssistantRecord(Equipped):
@@ -26,4 +26,4 @@ class AssistantRecord(Equipped):
 def view(record: AssistantRecord) -> Assistant:
     """The assistant as the wire shows it: what was never set is shown as its default (contract, 1)."""
     fields = {name: value for name, value in record if value is not None}
-    return Assistant.model_validate(fields | {"tool_resources": shown(record.tool_resources, record.tools)})
+    return Assistant.model_validate(fields | {"tool_resources": view_resources(record.tool_resources, record.tools)})

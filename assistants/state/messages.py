@@ -2,15 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from assistants.schema.errors import ApiError, too_large, unavailable
 from assistants.schema.messages import Message
 from assistants.state.threads import ThreadRecord
 from assistants.storage.documents import Documents
+from assistants.storage.errors import LogFull, NoLog
 from assistants.storage.ids import blob_name
-from assistants.storage.logs import MAX_RECORD, LogFull, Logs, NoLog
+from assistants.storage.logs import MAX_RECORD, Logs
+
+LogContent = Sequence[bytes]
+"""The bytes of a thread's log, one entry a segment."""
 
 
 class ThreadGone(ApiError):
@@ -21,15 +25,15 @@ class ThreadGone(ApiError):
 
 
 class Fold:
-    """What the records of a log say: an id keeps its first put, an update replaces fields, a delete is final.
+    """The messages of a log's records: an id keeps its first put, an update replaces fields, a delete is final.
 
     A deleted message keeps its place, so that it can still be a cursor.
     """
 
-    def __init__(self, segments: Iterable[bytes]) -> None:
+    def __init__(self, content: LogContent) -> None:
         self._messages: dict[str, dict[str, Any] | None] = {}
-        for content in segments:
-            for line in content.splitlines():
+        for segment in content:
+            for line in segment.splitlines():
                 self._take(json.loads(line))
 
     def _take(self, record: dict[str, Any]) -> None:
@@ -134,7 +138,7 @@ class Messages:
         return segments
 
     async def _roll(self, project: str, thread_id: str, segments: int) -> int:
-        """Begin the next segment. Whoever dies half-way leaves it to the next append, which finds the last one full."""
+        """Begin the next segment. If this process dies half-way, the next append does it."""
         await self._logs.create(_segment(project, thread_id, segments))
 
         def one_more(thread: ThreadRecord) -> ThreadRecord | None:

@@ -24,7 +24,7 @@ class Equipped(BaseModel):
 E = TypeVar("E", bound=Equipped)
 
 
-class Attached(NamedTuple):
+class Attachments(NamedTuple):
     """Files of messages, each once, by what they are for."""
 
     code: list[str]
@@ -38,10 +38,10 @@ class Attached(NamedTuple):
         return any((self.code, self.search, self.rest))
 
 
-NOTHING = Attached([], [], [])
+NOTHING = Attachments([], [], [])
 
 
-def attached(messages: Iterable[CreateMessage] | None, v1: bool = False) -> Attached:
+def attachments_of(messages: Iterable[CreateMessage] | None, v1: bool = False) -> Attachments:
     """The files of some messages. In v1 they are for all tools, and none has to be for the search."""
     found = [each for message in messages or () for each in message.attachments or ()]
 
@@ -49,7 +49,7 @@ def attached(messages: Iterable[CreateMessage] | None, v1: bool = False) -> Atta
         return _once(each["file_id"] for each in found if any(tool["type"] == kind for tool in each["tools"]))
 
     rest = _once(each["file_id"] for each in found if not each["tools"])
-    return Attached(of("code_interpreter"), of("file_search"), rest, strict=not v1)
+    return Attachments(of("code_interpreter"), of("file_search"), rest, strict=not v1)
 
 
 def named(requested: NewToolResources | None) -> ToolResources | None:
@@ -109,7 +109,7 @@ def searches(tools: Iterable[AssistantTool]) -> bool:
     return any(tool["type"] in ("file_search", "retrieval") for tool in tools)
 
 
-def shown(resources: ToolResources | None, tools: Iterable[AssistantTool]) -> ToolResources:
+def view_resources(resources: ToolResources | None, tools: Iterable[AssistantTool]) -> ToolResources:
     """The resources as the wire shows them: the code interpreter, where there is one, has files or none."""
     if any(tool["type"] == "code_interpreter" for tool in tools):
         return {"code_interpreter": {"file_ids": []}, **(resources or {})}

@@ -16,8 +16,7 @@ from assistants.schema.runs import (
     Usage,
 )
 from assistants.schema.tools import AssistantTool, ResponseFormat, ToolChoice, ToolResources
-from assistants.state.resources import shown as shown_resources
-from assistants.state.resources import store_ids
+from assistants.state.resources import store_ids, view_resources
 
 FUNCTION = "function"
 """The type of the tools whose outputs come from the client; every other type is a server tool."""
@@ -53,6 +52,8 @@ class ToolCall(BaseModel):
     """Of a server tool's call: what the marks of its results begin with."""
     found: list[Found] | None = None
     """The results of a search, in the order of its output."""
+    extra: dict[str, Any] | None = None
+    """Fields that are not OpenAI's, which the endpoint wants back with the call. No client sees them."""
 
 
 class Turn(BaseModel):
@@ -76,6 +77,8 @@ class Turn(BaseModel):
     """The calls have been given out. A turn that is not parked has yet to be published."""
     answered_at: float | None = None
     """When the last of the outputs arrived."""
+    extra: dict[str, Any] | None = None
+    """Fields of the message that are not OpenAI's, which the endpoint wants back with it. No client sees them."""
 
     @property
     def silent(self) -> bool:
@@ -84,7 +87,7 @@ class Turn(BaseModel):
 
 
 class Claim(BaseModel):
-    """The right of one attendance to drive the run, until a time."""
+    """The right of one process to drive the run, until a time."""
 
     token: str
     until: float
@@ -140,8 +143,8 @@ class RunRecord(BaseModel):
     """Vector stores of the thread, when the run was created."""
     segments: int = 1
     """Segments of the thread's log, as this run knows them."""
-    prompt: list[int] | None = None
-    """Bytes of each segment that belong to the prompt; fixed by the first claim."""
+    prompt_lengths: list[int] | None = Field(default=None, validation_alias="prompt", serialization_alias="prompt")
+    """Bytes of each segment of the log that belong to the prompt; fixed by the first claim. Stored as `prompt`."""
     additional_messages: list[Message] = Field(default_factory=list[Message])
     turns: list[Turn] = Field(default_factory=list[Turn])
     claim: Claim | None = None
@@ -149,7 +152,7 @@ class RunRecord(BaseModel):
     """Claims since the last progress."""
     look: Look | None = None
     trouble: str | None = None
-    """What went wrong when the run was last attended to in vain."""
+    """The error that the last driver in vain met."""
 
     @property
     def active(self) -> bool:
@@ -203,7 +206,7 @@ def view(record: RunRecord) -> Run:
         for name in ("created_at", "started_at", "cancelled_at", "failed_at", "completed_at")
         if (time := getattr(record, name)) is not None
     }
-    shown |= times | {"tool_resources": shown_resources(record.tool_resources, record.tools)}
+    shown |= times | {"tool_resources": view_resources(record.tool_resources, record.tools)}
     if record.active or record.status is RunStatus.EXPIRED:
         shown["expires_at"] = int(record.expires_at)
     if record.status is RunStatus.REQUIRES_ACTION:
@@ -223,7 +226,7 @@ def _shown_reason(reason: str) -> str | None:
 
 
 def required_action(record: RunRecord) -> RequiredAction:
-    """What the client owes: the outputs of its functions, never those of server tools (contract, 4)."""
+    """What the client owes: the outputs of its functions, never those of server tools (contract, 4.1)."""
     calls = [
         FunctionToolCall.model_validate({"id": call.id, "function": {"name": call.name, "arguments": call.arguments}})
         for call in record.awaited

@@ -162,7 +162,7 @@ def used(record: VectorStoreRecord, now: float) -> VectorStoreRecord | None:
     return record.model_copy(update={"last_active_at": int(now)})
 
 
-def attached(
+def with_members(
     record: VectorStoreRecord, files: Sequence[NewMember], now: float, batch_id: str | None = None
 ) -> VectorStoreRecord:
     """The store with more files in it; one that was in it already is ingested anew.
@@ -208,7 +208,7 @@ def missing(record: VectorStoreRecord, files: Iterable[NewMember]) -> list[NewMe
     return [each for each in files if each.file_id not in there]
 
 
-def detached(record: VectorStoreRecord, file_ids: Iterable[str]) -> VectorStoreRecord | None:
+def without_members(record: VectorStoreRecord, file_ids: Iterable[str]) -> VectorStoreRecord | None:
     """The store without these files; None where none of them is in it."""
     gone = {file_id: record.members[file_id].ordinal for file_id in file_ids if file_id in record.members}
     if not gone:
@@ -245,7 +245,7 @@ def settled(record: VectorStoreRecord, outcomes: Iterable[Outcome]) -> VectorSto
         if each.status is not None
     }
     record = record.model_copy(update={"members": {**record.members, **ended}})
-    return detached(record, news.keys() - ended.keys()) or record
+    return without_members(record, news.keys() - ended.keys()) or record
 
 
 def batch_cancelled(record: VectorStoreRecord, batch_id: str) -> VectorStoreRecord | None:
@@ -301,12 +301,12 @@ def listed(
 
     def shown(file_id: str) -> VectorStoreFile | None:
         asked = file_id in among and file_id in record.members
-        return show_file(record, file_id) if asked and status in (None, record.members[file_id].status) else None
+        return view_file(record, file_id) if asked and status in (None, record.members[file_id].status) else None
 
     return [(file_id, shown(file_id)) for file_id in sorted(ordinals, key=ordinals.__getitem__)]
 
 
-def show_store(record: VectorStoreRecord, now: float) -> VectorStore:
+def view_store(record: VectorStoreRecord, now: float) -> VectorStore:
     """The store as the wire shows it."""
     counts = _counts(record, record.members)
     status: VectorStoreStatus = "in_progress" if counts.in_progress else "completed"
@@ -325,7 +325,7 @@ def show_store(record: VectorStoreRecord, now: float) -> VectorStore:
     )
 
 
-def show_file(record: VectorStoreRecord, file_id: str) -> VectorStoreFile:
+def view_file(record: VectorStoreRecord, file_id: str) -> VectorStoreFile:
     """A file of the store as the wire shows it.
 
     Raises
@@ -346,7 +346,7 @@ def show_file(record: VectorStoreRecord, file_id: str) -> VectorStoreFile:
     )
 
 
-def show_batch(record: VectorStoreRecord, batch_id: str) -> VectorStoreFileBatch:
+def view_batch(record: VectorStoreRecord, batch_id: str) -> VectorStoreFileBatch:
     """A batch as the wire shows it: it counts those of its files that are still in the store.
 
     Raises

@@ -13,6 +13,7 @@ from azure.storage.queue.aio import QueueServiceClient
 from assistants.identity import identity
 from assistants.settings import Settings
 from assistants.storage.clock import Clock
+from assistants.storage.errors import NotConfigured
 from assistants.storage.transport import Transport
 
 T = TypeVar("T")
@@ -25,13 +26,6 @@ MAX_READ = 64 * 1024 * 1024
 
 MAX_WRITE = 8 * 1024 * 1024
 """Bytes that one write request holds in memory; what is larger is sent in blocks."""
-
-
-class NotConfigured(Exception):
-    """No storage account is named in the settings."""
-
-    def __init__(self) -> None:
-        super().__init__("No storage is configured: set AzureWebJobsStorage or AzureWebJobsStorage__accountName.")
 
 
 class _Retry(ExponentialRetry):

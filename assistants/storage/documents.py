@@ -1,5 +1,7 @@
 """JSON documents with ETags: every write is conditional, and a lost answer is settled by reading again."""
 
+import asyncio
+import random
 import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -17,25 +19,20 @@ from azure.storage.blob.aio import BlobServiceClient
 from pydantic import BaseModel
 
 from assistants.storage.connection import made_on_first_use
+from assistants.storage.errors import Conflict, Contended
 from assistants.storage.listing import names_in
 
 D = TypeVar("D", bound=BaseModel)
 
 _WRITES_KEPT = 16
 _TRIES = 50
+_LONGEST_PAUSE = 0.2
+"""Seconds between two tries of a contended change; the pauses begin at a hundredth of that and double."""
 
 
 class _Envelope(BaseModel, Generic[D]):
     writes: tuple[str, ...]
     value: D
-
-
-class Conflict(Exception):
-    """The document is not, or no longer, what the condition of the write says."""
-
-
-class Contended(Exception):
-    """So many others write this document that a change found no turn."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +102,7 @@ class Documents(Generic[D]):
         The answer is the document as it is then, or None where there is none.
         """
         document = known or await self.read(name)
-        for _ in range(_TRIES):
+        for attempt in range(_TRIES):
             if document is None:
                 return None
             value = decide(document.value)
@@ -114,6 +111,7 @@ class Documents(Generic[D]):
             try:
                 return await self.replace(document, value)
             except Conflict:
+                await _pause(attempt)
                 document = await self.read(name)
         raise Contended(name)
 
@@ -137,7 +135,7 @@ class Documents(Generic[D]):
         """
         mine = secrets.token_hex(8)
         writes = (*writes, mine)[-_WRITES_KEPT:]
-        content = self._envelope(writes=writes, value=value).model_dump_json().encode()
+        content = self._envelope(writes=writes, value=value).model_dump_json(by_alias=True).encode()
         try:
             blob = self._container.get_blob_client(name)
             answer = await made_on_first_use(
@@ -158,3 +156,9 @@ class Documents(Generic[D]):
     def _parse(self, name: str, content: bytes, etag: str) -> Document[D]:
         stored = self._envelope.model_validate_json(content)
         return Document(name, stored.value, etag, stored.writes)
+
+
+async def _pause(attempt: int) -> None:
+    """Wait a little before a contended change is tried again; the first repetition follows at once."""
+    if attempt:
+        await asyncio.sleep(min(_LONGEST_PAUSE / 100 * 2**attempt, _LONGEST_PAUSE) * random.uniform(0.5, 1))

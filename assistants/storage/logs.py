@@ -8,18 +8,11 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError, Resour
 from azure.storage.blob.aio import BlobServiceClient
 
 from assistants.storage.connection import MAX_READ, made_on_first_use
+from assistants.storage.errors import LogFull, NoLog
 from assistants.storage.listing import names_in
 
 MAX_RECORD = 4 * 1024 * 1024 - 1024
 """Bytes that one append may hold, in every version of the service."""
-
-
-class NoLog(Exception):
-    """The log is not there: what it belongs to is gone. Nobody makes it anew."""
-
-
-class LogFull(Exception):
-    """The log takes no further append."""
 
 
 class Logs:

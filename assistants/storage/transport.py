@@ -1,11 +1,10 @@
 """The one place where every storage request leaves the process, below the SDK's own retries."""
 
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Self
 from urllib.request import getproxies
 
 from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpResponse, AsyncHttpTransport, HttpRequest
-from typing_extensions import Self
 
 from assistants.storage.clock import Clock
 

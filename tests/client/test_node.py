@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from assistants.local import azurite
+from assistants.local import npm
 from tests.node.packages import VERSIONS, folder, installed
 from tests.support.sdk.events import CALLS_BEGIN, MESSAGE_BEGINS, MESSAGE_ENDS, RUN_BEGINS
 from tests.support.service.processes import ROOT, Service
@@ -18,7 +18,7 @@ SAID = ["get weather for Oslo", "get_weather: sunny in Oslo"]
 def node(script: Path, *arguments: str, **environment: str) -> str:
     """What a script prints."""
     ran = subprocess.run(
-        [azurite.node(), script, *arguments],
+        [npm.node(), script, *arguments],
         env={"PATH": os.environ["PATH"], **environment},
         capture_output=True,
         encoding="utf-8",

@@ -1,4 +1,4 @@
-"""Streams, event by event, as the contract has them (7.1, 7.2, 7.5), and what becomes of a run whose stream is cut."""
+"""Streams, event by event (contract, 7.1, 7.2 and 7.5), and what becomes of a run whose stream is cut."""
 
 import time
 from collections.abc import Iterator

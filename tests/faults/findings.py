@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
-from assistants.ingestion.attachment import chunks_name
+from assistants.ingestion.membership import chunks_name
 from assistants.local.reply import Reply
 from assistants.storage.ids import blob_name
 from tests.faults.play import Play, Run

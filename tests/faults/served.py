@@ -9,13 +9,13 @@ from unittest.mock import patch
 
 import function_app
 from assistants import service as services
-from assistants.engine import removal as engine
-from assistants.ingestion import attachment, intake, removal
+from assistants.ingestion import intake
 from assistants.local.pump import Pump, QueueOptions, queue_functions
 from assistants.model.embedding import EndpointEmbedder
 from assistants.model.endpoint import Endpoint
 from assistants.service import Service
 from assistants.settings import settings
+from assistants.state import post
 from assistants.state.store import Store
 from assistants.storage.connection import queue_service
 from tests.faults.journal import Journal
@@ -34,11 +34,9 @@ SETTINGS = {
 }
 
 DELAYS = (
-    (engine, "PURGE_DELAY"),
-    (attachment, "PURGE_DELAY"),
-    (removal, "PURGE_DELAY"),
-    (intake, "_LOOK_AFTER"),
-    (intake, "_PATIENCE"),
+    (post, "PURGE_DELAY"),
+    (intake, "_SWEEP_DELAY"),
+    (intake, "_COMMIT_WITHIN"),
 )
 """Times that are no settings, and two seconds in a try: more than a call that hangs once."""
 
@@ -87,7 +85,7 @@ async def serving(job: Job, journal: Journal, **own: str) -> AsyncIterator[Serve
     seam = Seam(point, fault, lambda: journal.write("struck"))
     script = Script(seam)
     store, endpoint = Store.open(settings(), tapped(seam.storage)), Endpoint(settings(), script)
-    service = Service.over(store, endpoint, EndpointEmbedder(settings(), endpoint), Mortal.start_at(seam))
+    service = Service.over(store, endpoint, EndpointEmbedder(settings(), endpoint), start=Mortal.start_at(seam))
     services._services[asyncio.get_running_loop()] = service
     patient = settings().model_copy(update={"storage_timeout": NET})
     beside, queues = Store.open(patient), queue_service(patient)

@@ -143,7 +143,7 @@ def _counted(told: Told, instances: Sequence[Instance]) -> dict[str, int]:
         "runs": len(told.runs),
         "outputs handed in": len(told.outputs),
         "files": len(told.stores),
-        "claims lost": sum("another attendance has it now" in line for line in lines),
+        "claims lost": sum("another handlers has it now" in line for line in lines),
         "items moved to a poison queue": sum(" moves to " in line for line in lines),
         "seconds the slowest answer took": round(told.slowest),
         **dict(sorted(told.counts.items())),

@@ -15,7 +15,7 @@ from assistants.engine.items import WORK
 from assistants.ingestion.items import INGEST
 from assistants.local.azurite import Storage
 from assistants.state.store import RunKey
-from assistants.storage import patience
+from assistants.storage import retrying
 from assistants.tools.registry import QUEUES
 from tests.support.fuzz.badinput import TEXTS, VALUES, bent, spoiled
 from tests.support.fuzz.cases import Case, Fuzz
@@ -83,19 +83,19 @@ def bad(found: Sequence[dict[str, Any]], case: Case) -> bytes:
 async def test_no_item_is_stuck_or_does_any_harm(
     idle: Storage, fuzz: Fuzz, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    monkeypatch.setattr(patience, "_PAUSES", ())
+    monkeypatch.setattr(retrying, "_PAUSES", ())
     calls = [call("get_weather", "call_w"), call("retrieval", "call_r")]
     async with in_process(idle, ScriptedModel({"tool_calls": calls}, {"text": "Done."})) as running:
-        store, attendance, ingestion = running.store, running.attendance, running.ingestion
+        store, ingestion = running.store, running.ingestion
         waiting, ended = await new_run_on(store, RETRIEVAL, WEATHER), await new_run_on(store)
-        await attend(attendance, store, waiting)
-        await attend(attendance, store, ended)
+        await attend(running, store, waiting)
+        await attend(running, store, ended)
         found = await running.client.vector_stores.create()
         file = await running.client.files.create(file=("a.txt", b"Hello"), purpose="assistants")
         handlers: dict[str, tuple[Handler, Handler]] = {
-            WORK: (attendance.work, attendance.give_up_work),
-            **dict.fromkeys(QUEUES, (attendance.tool, attendance.give_up_tool)),
-            INGEST: (ingestion.ingest, ingestion.give_up),
+            WORK: (running.worker.handle, running.worker.give_up),
+            **dict.fromkeys(QUEUES, (running.tool_calls.handle, running.tool_calls.give_up)),
+            INGEST: (ingestion.handle, ingestion.give_up),
         }
         before, ends = [await run_of(store, key) for key in (waiting, ended)], Counter[str]()
         for queue in (WORK, INGEST, *QUEUES):
@@ -109,7 +109,7 @@ async def test_no_item_is_stuck_or_does_any_harm(
         assert [await run_of(store, key) for key in (waiting, ended)] == before
         assert await running.client.vector_stores.retrieve(found.id) == found
         assert (await running.client.files.content(file.id)).content == b"Hello"
-    dropped = [record for record in caplog.records if "that nobody can read" in record.message]
+    dropped = [record for record in caplog.records if "that cannot be read" in record.message]
     assert len(dropped) == ends["dropped"]
     left = [queue_of(idle, queue).get_queue_properties().approximate_message_count for queue in (WORK, INGEST, *QUEUES)]
     assert left == [0] * len(left)

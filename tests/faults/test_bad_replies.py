@@ -144,7 +144,7 @@ class World:
                 outputs: Any = [{"tool_call_id": call.id, "output": "sunny"} for call in run.awaited]
                 runs = self._running.client.beta.threads.runs
                 await runs.submit_tool_outputs(key.run, thread_id=key.thread, tool_outputs=outputs)
-            await attend(self._running.attendance, self._running.store, key)
+            await attend(self._running, self._running.store, key)
             await asyncio.sleep(0.02 if run.unanswered else 0)
 
 
@@ -162,7 +162,7 @@ async def world(storage: Storage, upstream: Upstream, **others: str) -> AsyncIte
     async with in_process(storage, endpoint, None, **settings) as running:
 
         async def tool(item: Any) -> None:
-            await running.attendance.tool(item.get_body())
+            await running.tool_calls.handle(item.get_body())
 
         listening = [QueueFunction(queue, queue, "item", tool) for queue in QUEUES]
         pump = Pump(listening, running.store.services[1], QueueOptions(max_polling_interval=0.1))
@@ -191,9 +191,10 @@ LARGE = "x" * 10_000_000
 
 
 def told(*deltas: dict[str, Any]) -> Iterator[bytes]:
-    """A stream of these deltas that ends without a finish reason or `[DONE]`."""
+    """A stream of these deltas that ends without a finish reason."""
     for delta in deltas:
         yield b"data: " + json.dumps({"choices": [{"index": 0, "delta": delta}]}).encode() + b"\n\n"
+    yield b"data: [DONE]\n\n"
 
 
 def called(call_id: str, name: str, arguments: str, index: int = 0) -> dict[str, Any]:

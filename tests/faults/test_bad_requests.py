@@ -10,11 +10,11 @@ from typing import Any
 import httpx2
 import pytest
 from openai import OpenAI
-from openai.types.chat import ChatCompletionChunk
 
 from assistants.api import models
 from assistants.api.app import create_api
 from assistants.local.azurite import Storage
+from assistants.model.answers import Chunk
 from assistants.settings import settings
 from assistants.state.store import RunKey
 from tests.support.fuzz.badinput import BadRequests, Got, Sent, ask
@@ -49,12 +49,9 @@ READ: Mapping[str, str] = {
 class Echo(ScriptedModel):
     """Answers every request that can be sent at all."""
 
-    async def stream(self, body: dict[str, Any]) -> AsyncIterator[ChatCompletionChunk]:
+    async def stream(self, body: dict[str, Any]) -> AsyncIterator[Chunk]:
         json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
-        choice = {"index": 0, "delta": {"content": "Done."}, "finish_reason": "stop"}
-        yield ChatCompletionChunk.model_validate(
-            {"id": "c", "created": 0, "model": "m", "object": "chat.completion.chunk", "choices": [choice]}
-        )
+        yield {"choices": [{"index": 0, "delta": {"content": "Done."}, "finish_reason": "stop"}]}
 
 
 class World:
@@ -113,7 +110,7 @@ class World:
 
     async def _ended(self, run: dict[str, Any]) -> dict[str, Any]:
         key = RunKey("default", run["thread_id"], run["id"])
-        await attend(self._running.attendance, self._running.store, key)
+        await attend(self._running, self._running.store, key)
         ended = await self._get(READ["thread.run"].format_map(run))
         assert ended["status"] in ("completed", "incomplete"), ended["last_error"]
         return ended

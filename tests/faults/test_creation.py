@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from assistants.engine import creation
-from assistants.engine.attendance import Attendance
 from assistants.engine.creation import create_thread, start_run
-from assistants.engine.items import WORK, LookAfterThreads, LookAgain
+from assistants.engine.items import WORK, LookAgain, SweepThreads
 from assistants.local.azurite import Storage
 from assistants.schema.assistants import CreateAssistant
 from assistants.schema.errors import ApiError
@@ -23,7 +22,7 @@ from assistants.state.snapshots import new_assistant, new_message, new_run, new_
 from assistants.state.store import RunKey, Store
 from assistants.storage.documents import Documents
 from assistants.storage.logs import Logs
-from tests.support.service.attending import Killed, ScriptedModel, killed, later, new_run_on, open_store
+from tests.support.service.attending import Handlers, Killed, ScriptedModel, killed, later, new_run_on, open_store
 from tests.support.storage.stored import PROJECT, left_of, next_item, queue_of
 
 
@@ -41,11 +40,11 @@ def items(storage: Storage) -> int:
     return queue_of(storage, WORK).get_queue_properties().approximate_message_count or 0
 
 
-async def look_after(store: Store) -> None:
-    """Deliver the item that looks after the threads begun so far."""
+async def sweep(store: Store) -> None:
+    """Deliver the sweep of the threads begun so far."""
     span = store.spans[PROJECT]
-    item = LookAfterThreads(project=PROJECT, newest=span.newest, oldest=span.oldest)
-    await Attendance(store, ScriptedModel()).work(item.model_dump_json().encode())
+    item = SweepThreads(project=PROJECT, newest=span.newest, oldest=span.oldest)
+    await Handlers(store, ScriptedModel()).worker.handle(item.model_dump_json().encode())
 
 
 @pytest.mark.parametrize("victim", [(Logs, "append"), (Documents, "create")], ids=["at its message", "at its document"])
@@ -59,8 +58,8 @@ async def test_nothing_is_left_of_a_thread_whose_creation_dies(
     assert len(left_of(idle, thread)) == 1
     assert items(idle) == 1
 
-    await look_after(store)
-    await Attendance(store, ScriptedModel()).work(next_item(idle, "purge").content)
+    await sweep(store)
+    await Handlers(store, ScriptedModel()).worker.handle(next_item(idle, "purge").content)
     assert left_of(idle, thread) == []
 
 
@@ -100,7 +99,7 @@ async def test_what_a_look_again_item_finds_of_a_thread_that_never_was_is_purged
         thread = await made(store)
     item = LookAgain(project=PROJECT, thread=thread, run="run_x")
     queue_of(idle, WORK).clear_messages()
-    await Attendance(store, ScriptedModel()).work(item.model_dump_json().encode())
+    await Handlers(store, ScriptedModel()).worker.handle(item.model_dump_json().encode())
     await store.close()
     assert left_of(idle, thread) == []
     assert json.loads(next_item(idle, "purge").content)["thread"] == thread
@@ -109,7 +108,7 @@ async def test_what_a_look_again_item_finds_of_a_thread_that_never_was_is_purged
 async def test_a_thread_that_was_created_is_left_alone(store: Store, idle: Storage):
     first, second = await made(store), await made(store)
     queue_of(idle, WORK).clear_messages()
-    await look_after(store)
+    await sweep(store)
     assert items(idle) == 0
     assert [len(left_of(idle, thread)) for thread in (first, second)] == [2, 2]
 
@@ -173,7 +172,7 @@ async def test_a_run_whose_commit_comes_too_late_is_refused_if_it_was_given_up(
     async def look_again() -> None:
         item = LookAgain(project=key.project, thread=key.thread, run=key.run)
         if given_up:
-            await Attendance(store, ScriptedModel()).work(item.model_dump_json().encode())
+            await Handlers(store, ScriptedModel()).worker.handle(item.model_dump_json().encode())
 
     held_up(monkeypatch, "replace", look_again)
     if given_up:

@@ -10,9 +10,9 @@ from contextlib import suppress
 
 import pytest
 
-from assistants.ingestion.attachment import chunks_name
 from assistants.ingestion.ingestion import Ingestion
 from assistants.ingestion.items import Ingest, PurgeStore
+from assistants.ingestion.membership import chunks_name
 from assistants.local.azurite import Storage
 from assistants.schema.tools import StaticChunks
 from assistants.storage.ids import blob_name
@@ -79,7 +79,7 @@ class Interrupted:
             return await ours._cut(name, content, chunking)
 
         item = Ingest(project="default", store=self.store_id, files={self.file_id: version})
-        await Ingestion(store, cut).ingest(item.model_dump_json().encode())
+        await Ingestion(store, cut).handle(item.model_dump_json().encode())
         return chunks_name("default", self.store_id, self.file_id, version)
 
 
@@ -146,7 +146,7 @@ async def test_a_deleted_stores_chunks_are_deleted_by_the_queue_and_its_files_fo
     assert await store.chunks.read(chunks) is not None
     await client.vector_stores.delete(interrupted.store_id)
     item = PurgeStore(project="default", store=interrupted.store_id).model_dump_json().encode()
-    await interrupted.running.ingestion.ingest(item)
+    await interrupted.running.ingestion.handle(item)
     assert await store.chunks.read(chunks) is None
     file = await store.files.read(blob_name("default", interrupted.file_id))
     assert file is not None

@@ -9,15 +9,23 @@ import pytest
 from openai import OpenAI
 
 from assistants.engine import machine
-from assistants.engine.attendance import Attendance
-from assistants.engine.items import LookAfterThreads, LookAgain, Purge, attend_item
-from assistants.engine.transitions import change_run
+from assistants.engine.claim import change_run
+from assistants.engine.items import LookAgain, Purge, SweepThreads, attend_item
 from assistants.local.azurite import Storage
 from assistants.schema.runs import RunStatus
 from assistants.state.store import RunKey, Store
 from tests.support.sdk.client import connect
 from tests.support.sdk.conversation import RETRIEVAL, WEATHER, Conversation, call, unique
-from tests.support.service.attending import ScriptedModel, answer, attend, call_item, new_run_on, open_store, run_of
+from tests.support.service.attending import (
+    Handlers,
+    ScriptedModel,
+    answer,
+    attend,
+    call_item,
+    new_run_on,
+    open_store,
+    run_of,
+)
 from tests.support.service.processes import HttpSide, Model, Service, eventually
 from tests.support.storage.stored import queue_of
 
@@ -33,12 +41,12 @@ def key_of(conversation: Conversation) -> RunKey:
     return RunKey("default", conversation.thread_id, conversation.run_id)
 
 
-async def parked(store: Store) -> tuple[RunKey, Attendance]:
+async def parked(store: Store) -> tuple[RunKey, Handlers]:
     """A run that waits for retrieval."""
-    attendance = Attendance(store, ScriptedModel({"tool_calls": [call("retrieval", "call_r", q="?")]}))
+    handlers = Handlers(store, ScriptedModel({"tool_calls": [call("retrieval", "call_r", q="?")]}))
     key = await new_run_on(store, RETRIEVAL)
-    await attend(attendance, store, key)
-    return key, attendance
+    await attend(handlers, store, key)
+    return key, handlers
 
 
 async def assert_failed(store: Store, key: RunKey, why: str) -> None:
@@ -51,78 +59,78 @@ async def assert_failed(store: Store, key: RunKey, why: str) -> None:
 class TestWork:
     async def test_a_run_that_cannot_be_attended_to_ends_failed(self, store: Store):
         key = await new_run_on(store)
-        await Attendance(store, ScriptedModel()).give_up_work(work_item(key))
+        await Handlers(store, ScriptedModel()).worker.give_up(work_item(key))
         await assert_failed(store, key, "The run could not be attended to after several attempts.")
 
     async def test_the_error_names_the_trouble_of_the_last_attempt(self, store: Store):
         key, now = await new_run_on(store), store.clock.now()
-        await change_run(store, key, lambda run: machine.let_go(run, "ServiceResponseError: no answer", now), "")
-        await Attendance(store, ScriptedModel()).give_up_work(work_item(key))
+        await change_run(store, key, lambda run: machine.released(run, "ServiceResponseError: no answer", now), "")
+        await Handlers(store, ScriptedModel()).worker.give_up(work_item(key))
         await assert_failed(
             store, key, "The run could not be attended to after several attempts: ServiceResponseError: no answer"
         )
 
     async def test_a_run_that_has_ended_stays_as_it_is(self, store: Store):
-        key, attendance = await new_run_on(store), Attendance(store, ScriptedModel({"text": "Done."}))
-        await attend(attendance, store, key)
+        key, handlers = await new_run_on(store), Handlers(store, ScriptedModel({"text": "Done."}))
+        await attend(handlers, store, key)
         ended = await run_of(store, key)
-        await attendance.give_up_work(work_item(key))
+        await handlers.worker.give_up(work_item(key))
         assert await run_of(store, key) == ended
 
     async def test_an_item_of_a_run_that_is_gone_is_harmless(self, store: Store):
-        await Attendance(store, ScriptedModel()).give_up_work(work_item(RunKey("default", "thread_x", "run_x")))
+        await Handlers(store, ScriptedModel()).worker.give_up(work_item(RunKey("default", "thread_x", "run_x")))
 
     @pytest.mark.parametrize(
         "item",
         [
             Purge(project="default", thread="thread_x"),
-            LookAfterThreads(project="default", newest="thread_x", oldest="thread_y"),
+            SweepThreads(project="default", newest="thread_x", oldest="thread_y"),
         ],
     )
     async def test_what_is_left_of_threads_is_purged_whatever_becomes_of_the_item(
-        self, idle: Storage, store: Store, item: Purge | LookAfterThreads
+        self, idle: Storage, store: Store, item: Purge | SweepThreads
     ):
         again = open_store(idle, PURGE_AGAIN="1")
         queue_of(idle, "work").clear_messages()
-        await Attendance(again, ScriptedModel()).give_up_work(item.model_dump_json().encode())
+        await Handlers(again, ScriptedModel()).worker.give_up(item.model_dump_json().encode())
         await again.close()
         assert received(idle, "work") == [item.model_dump()]
 
 
 class TestTool:
     async def test_a_call_that_cannot_be_answered_fails_its_run(self, store: Store):
-        key, attendance = await parked(store)
-        await attendance.give_up_tool(call_item(key, "call_r"))
+        key, handlers = await parked(store)
+        await handlers.tool_calls.give_up(call_item(key, "call_r"))
         await assert_failed(store, key, "The tool call call_r could not be attended to after several attempts.")
 
     async def test_a_call_that_was_answered_meanwhile_fails_nothing(self, store: Store):
-        key, attendance = await parked(store)
-        await answer(attendance, key, "call_r")
-        await attendance.give_up_tool(call_item(key, "call_r"))
+        key, handlers = await parked(store)
+        await answer(handlers, key, "call_r")
+        await handlers.tool_calls.give_up(call_item(key, "call_r"))
         assert (await run_of(store, key)).status is RunStatus.IN_PROGRESS
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b'{"kind":"attend"}', b'{"kind":"other","run":"run_x"}'])
-async def test_an_item_that_nobody_can_read_is_dropped_with_a_log_line(
+async def test_an_item_that_cannot_be_read_is_dropped_with_a_log_line(
     store: Store, caplog: pytest.LogCaptureFixture, content: bytes
 ):
-    attendance = Attendance(store, ScriptedModel())
-    await attendance.give_up_work(content)
-    await attendance.give_up_tool(content)
+    handlers = Handlers(store, ScriptedModel())
+    await handlers.worker.give_up(content)
+    await handlers.tool_calls.give_up(content)
     assert [(record.levelno, record.message) for record in caplog.records if record.name == "assistants.engine"] == [
-        (logging.ERROR, "dropped an item of the queue work that nobody can read"),
-        (logging.ERROR, "dropped an item of a tool's queue that nobody can read"),
+        (logging.ERROR, "dropped an item of the queue work that cannot be read"),
+        (logging.ERROR, "dropped an item of a tool's queue that cannot be read"),
     ]
 
 
 async def test_a_run_that_a_live_claim_holds_is_looked_at_again_instead(idle: Storage, store: Store):
     soon, key = open_store(idle, LOOK_AGAIN="1"), await new_run_on(store)
     now = store.clock.now()
-    await change_run(store, key, lambda run: machine.claim(run, "another", now, 30, [0]), "claimed")
+    await change_run(store, key, lambda run: machine.claimed(run, "another", now, 30, [0]), "claimed")
     held = await run_of(store, key)
     queue_of(idle, "work").clear_messages()
 
-    await Attendance(soon, ScriptedModel()).give_up_work(attend_item(key, held).model_dump_json().encode())
+    await Handlers(soon, ScriptedModel()).worker.give_up(attend_item(key, held).model_dump_json().encode())
     await soon.close()
     assert await run_of(store, key) == held
     assert received(idle, "work") == [{"kind": "look", **key._asdict(), "segments": 1}]
@@ -167,10 +175,10 @@ class TestEndToEnd:
         conversation.reaches("completed")
 
     @pytest.mark.parametrize(("queue", "named"), [("work", "the queue work"), ("retrieval", "a tool's queue")])
-    def test_an_item_that_nobody_can_read_hurts_nobody(
+    def test_an_item_that_cannot_be_read_does_no_harm(
         self, client: OpenAI, azurite: Storage, service: Service, queue: str, named: str
     ):
         queue_of(azurite, f"{queue}-poison").send_message(b"no item of ours")
         conversation = Conversation(client, unique("use retrieval"), RETRIEVAL)
         conversation.reaches("completed")
-        eventually(lambda: any(f"dropped an item of {named} that nobody can read" in line for line in service.lines))
+        eventually(lambda: any(f"dropped an item of {named} that cannot be read" in line for line in service.lines))

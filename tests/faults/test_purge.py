@@ -1,25 +1,32 @@
 """A deletion that is cut short is finished by its queue item."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from assistants.api import threads
 from assistants.engine import removal
-from assistants.engine.attendance import Attendance
 from assistants.engine.items import Purge
 from assistants.local.azurite import Storage
+from assistants.state import post
 from assistants.state.store import RunKey, Store
 from assistants.storage.documents import Documents
 from tests.support.sdk.conversation import WEATHER, call
-from tests.support.service.attending import Killed, ScriptedModel, attend, hang, killed, new_run_on, open_store
+from tests.support.service.attending import (
+    Handlers,
+    Killed,
+    ScriptedModel,
+    attend,
+    hang,
+    killed,
+    new_run_on,
+    open_store,
+)
 from tests.support.storage.stored import left_of, next_item, queue_of
 
 
 async def waiting_run(store: Store) -> RunKey:
     key = await new_run_on(store, WEATHER)
     model = ScriptedModel({"text": "One moment.", "tool_calls": [call("get_weather", "call_w")]})
-    await attend(Attendance(store, model), store, key)
+    await attend(Handlers(store, model), store, key)
     return key
 
 
@@ -33,28 +40,27 @@ async def test_a_deletion_that_dies_half_way_is_finished_by_its_item(
 ):
     key = await waiting_run(store)
     queue_of(idle, "work").clear_messages()
-    monkeypatch.setattr(threads, "service", lambda: SimpleNamespace(store=store))
-    monkeypatch.setattr(removal, "PURGE_DELAY", 0)
+    monkeypatch.setattr(post, "PURGE_DELAY", 0)
     with monkeypatch.context() as dying:
         dying.setattr(*victim, killed)
         with pytest.raises(Killed):
-            await threads.threads_delete(key.project, key.thread)
+            await threads.threads_delete(store, key.project, key.thread)
     assert left_of(idle, key.thread) != []
 
-    await Attendance(store, ScriptedModel()).work(next_item(idle, "purge").content)
+    await Handlers(store, ScriptedModel()).worker.handle(next_item(idle, "purge").content)
     assert left_of(idle, key.thread) == []
 
 
 async def test_the_item_comes_again_until_nothing_was_left(idle: Storage):
     store = open_store(idle, PURGE_AGAIN="1")
-    attendance, key = Attendance(store, ScriptedModel()), await waiting_run(store)
+    handlers, key = Handlers(store, ScriptedModel()), await waiting_run(store)
     queue = queue_of(idle, "work")
     queue.clear_messages()
-    await attendance.work(purge_of(key))
+    await handlers.worker.handle(purge_of(key))
     again = next_item(idle, "purge")
     queue.delete_message(again)
 
-    await attendance.work(again.content)
+    await handlers.worker.handle(again.content)
     assert queue.get_queue_properties().approximate_message_count == 0
     await store.close()
 
@@ -62,7 +68,7 @@ async def test_the_item_comes_again_until_nothing_was_left(idle: Storage):
 async def test_a_driver_whose_thread_is_deleted_creates_nothing(store: Store, idle: Storage):
     key, model = await new_run_on(store), ScriptedModel({"text": "Is anybody there?"}, silent=True)
     driver = await hang(store, key, model)
-    await Attendance(store, ScriptedModel()).work(purge_of(key))
+    await Handlers(store, ScriptedModel()).worker.handle(purge_of(key))
     model.answer.set()
     await driver
     assert left_of(idle, key.thread) == []

@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 
 from assistants.engine import machine
-from assistants.engine.attendance import Attendance
+from assistants.engine.claim import change_run
 from assistants.engine.requests import attended
-from assistants.engine.transitions import change_run
 from assistants.schema.runs import RunStatus
 from assistants.state.runs import Turn
 from assistants.state.store import Store
 from tests.support.sdk.conversation import WEATHER, call
-from tests.support.service.attending import ScriptedModel, attend, hang, later, new_run_on, run_of, said
+from tests.support.service.attending import Handlers, ScriptedModel, attend, hang, later, new_run_on, run_of, said
 
 LAPSED = 31
 """Seconds after which a claim that nobody renews is over."""
@@ -25,7 +24,7 @@ ANSWER = {"text": "In Oslo."}
 async def test_a_held_run_is_left_alone(store: Store):
     key, first, second = await new_run_on(store), ScriptedModel(ANSWER, silent=True), ScriptedModel(ANSWER)
     driver = await hang(store, key, first)
-    await attend(Attendance(store, second), store, key)
+    await attend(Handlers(store, second), store, key)
     assert second.requests == []
     first.answer.set()
     await driver
@@ -34,7 +33,7 @@ async def test_a_held_run_is_left_alone(store: Store):
 
 async def test_items_that_arrive_together_have_one_driver(store: Store):
     key, model = await new_run_on(store), ScriptedModel(ANSWER)
-    await asyncio.gather(*(attend(Attendance(store, model), store, key) for _ in range(5)))
+    await asyncio.gather(*(attend(Handlers(store, model), store, key) for _ in range(5)))
     assert len(model.requests) == 1
     assert await said(store, key) == ["In Oslo."]
 
@@ -43,7 +42,7 @@ async def test_a_request_that_met_the_run_before_its_end_writes_nothing_after_it
     key, model = await new_run_on(store), ScriptedModel(ANSWER)
     met = await store.runs.read(key.name)
     assert met is not None
-    await attend(Attendance(store, model), store, key)
+    await attend(Handlers(store, model), store, key)
     ended = await store.runs.read(key.name)
     assert await attended(later(store, 2 * LAPSED), key, met) == ended
     assert await store.runs.read(key.name) == ended
@@ -51,10 +50,10 @@ async def test_a_request_that_met_the_run_before_its_end_writes_nothing_after_it
 
 async def test_an_item_that_arrives_after_the_end_changes_nothing(store: Store):
     key, model = await new_run_on(store), ScriptedModel(ANSWER)
-    attendance = Attendance(store, model)
-    await attend(attendance, store, key)
+    handlers = Handlers(store, model)
+    await attend(handlers, store, key)
     ended = await run_of(store, key)
-    await attend(attendance, store, key)
+    await attend(handlers, store, key)
     assert await run_of(store, key) == ended
 
 
@@ -71,7 +70,7 @@ async def test_a_lapsed_claim_is_taken_over_and_the_first_drivers_writes_change_
 ):
     key, first, second = await new_run_on(store, WEATHER), ScriptedModel(late, silent=True), ScriptedModel(ANSWER)
     driver = await hang(store, key, first)
-    await attend(Attendance(later(store, LAPSED), second), store, key)
+    await attend(Handlers(later(store, LAPSED), second), store, key)
     ended = await run_of(store, key)
     assert ended.status is RunStatus.COMPLETED
 
@@ -84,7 +83,7 @@ async def test_a_lapsed_claim_is_taken_over_and_the_first_drivers_writes_change_
 async def test_a_driver_that_lost_its_claim_stops_its_model_within_about_a_second(store: Store):
     key, first, second = await new_run_on(store), ScriptedModel(silent=True), ScriptedModel(ANSWER)
     driver = await hang(store, key, first)
-    await attend(Attendance(later(store, LAPSED), second), store, key)
+    await attend(Handlers(later(store, LAPSED), second), store, key)
     await asyncio.wait_for(driver, 3)
 
 
@@ -93,9 +92,9 @@ async def test_what_a_lost_driver_recorded_is_published_and_not_asked_again(stor
     driver = await hang(store, key, lost)
     now = store.clock.now()
     recorded = Turn(started_at=now, ended_at=now, finish="stop", text="In Bergen.")
-    await change_run(store, key, lambda run: machine.record(run, recorded, now), "turn recorded")
+    await change_run(store, key, lambda run: machine.recorded(run, recorded, now), "turn recorded")
 
-    await attend(Attendance(later(store, LAPSED), model), store, key)
+    await attend(Handlers(later(store, LAPSED), model), store, key)
     await driver
     assert model.requests == []
     assert (await run_of(store, key)).status is RunStatus.COMPLETED
@@ -107,7 +106,7 @@ async def test_the_fifth_claim_without_progress_fails_the_run(store: Store):
     instances = [later(store, LAPSED * number) for number in range(machine.MAX_TAKEOVERS - 1)]
     drivers = [await hang(instance, key, ScriptedModel(silent=True)) for instance in instances]
     model = ScriptedModel(ANSWER)
-    await attend(Attendance(later(store, LAPSED * len(drivers)), model), store, key)
+    await attend(Handlers(later(store, LAPSED * len(drivers)), model), store, key)
     await asyncio.gather(*drivers)
 
     run = await run_of(store, key)
@@ -122,9 +121,9 @@ async def test_progress_makes_a_run_survive_any_number_of_lost_drivers(store: St
         lost.append(await hang(later(store, elapsed), key, ScriptedModel(silent=True)))
         elapsed += LAPSED
         asking = ScriptedModel({"tool_calls": [call("get_weather", f"call_{number}")]})
-        await attend(Attendance(later(store, elapsed), asking), store, key)
+        await attend(Handlers(later(store, elapsed), asking), store, key)
         outputs, now = {f"call_{number}": "sunny"}, store.clock.now()
-        await change_run(store, key, lambda run, outputs=outputs, now=now: machine.submit(run, outputs, now), "")
-    await attend(Attendance(later(store, elapsed), ScriptedModel(ANSWER)), store, key)
+        await change_run(store, key, lambda run, outputs=outputs, now=now: machine.submitted(run, outputs, now), "")
+    await attend(Handlers(later(store, elapsed), ScriptedModel(ANSWER)), store, key)
     await asyncio.gather(*lost)
     assert await said(store, key) == ["In Oslo."]

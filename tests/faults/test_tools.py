@@ -5,14 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from assistants.engine.attendance import Attendance
 from assistants.schema.runs import RunStatus
 from assistants.state.runs import Found
 from assistants.state.store import Store
 from assistants.tools.registry import SERVER_TOOLS
 from assistants.tools.servertool import Answer, Question, ToolFailed
 from tests.support.sdk.conversation import RETRIEVAL, call
-from tests.support.service.attending import ScriptedModel, answer, attend, new_run_on, run_of, said
+from tests.support.service.attending import Handlers, ScriptedModel, answer, attend, new_run_on, run_of, said
 
 Behave = Callable[[Callable[[Question], Awaitable[Answer]]], None]
 
@@ -38,10 +37,10 @@ async def test_a_tool_that_fails_for_good_tells_the_model_so_and_the_run_goes_on
 
     behave(refuse)
     key, model = await new_run_on(store, RETRIEVAL), asking("call_r")
-    attendance = Attendance(store, model)
-    await attend(attendance, store, key)
-    await answer(attendance, key, "call_r")
-    await attend(attendance, store, key)
+    handlers = Handlers(store, model)
+    await attend(handlers, store, key)
+    await answer(handlers, key, "call_r")
+    await attend(handlers, store, key)
 
     assert model.requests[1]["messages"][-1] == {
         "role": "tool",
@@ -59,29 +58,29 @@ async def test_a_tool_in_passing_trouble_leaves_its_item_to_be_delivered_again(s
     async def recover(_: Question) -> Answer:
         return Answer("Oslo")
 
-    key, attendance = await new_run_on(store, RETRIEVAL), Attendance(store, asking("call_r"))
-    await attend(attendance, store, key)
+    key, handlers = await new_run_on(store, RETRIEVAL), Handlers(store, asking("call_r"))
+    await attend(handlers, store, key)
     behave(break_down)
     with pytest.raises(OSError, match="no route to the index"):
-        await answer(attendance, key, "call_r")
+        await answer(handlers, key, "call_r")
     assert (await run_of(store, key)).unanswered
     behave(recover)
-    await answer(attendance, key, "call_r")
+    await answer(handlers, key, "call_r")
     assert not (await run_of(store, key)).unanswered
 
 
 async def test_the_first_of_two_answers_to_a_call_wins(store: Store, behave: Behave):
     key, model = await new_run_on(store, RETRIEVAL), asking("call_r")
-    attendance = Attendance(store, model)
-    await attend(attendance, store, key)
+    handlers = Handlers(store, model)
+    await attend(handlers, store, key)
 
     async def overtaken(question: Question) -> Answer:
         behave(SERVER_TOOL.answer)
-        await answer(attendance, key, "call_r")
+        await answer(handlers, key, "call_r")
         return Answer("too late", [Found(file_id="file-1", file_name="late.txt", score=1, start=0, end=3)])
 
     behave(overtaken)
-    await answer(attendance, key, "call_r")
+    await answer(handlers, key, "call_r")
     turn = (await run_of(store, key)).turn
     assert turn is not None
     assert [(each.output, each.found) for each in turn.calls] == [("Oslo", None)]
@@ -89,21 +88,21 @@ async def test_the_first_of_two_answers_to_a_call_wins(store: Store, behave: Beh
 
 async def test_a_run_goes_on_only_when_every_tool_has_answered(store: Store):
     key, model = await new_run_on(store, RETRIEVAL), asking("call_1", "call_2")
-    attendance = Attendance(store, model)
-    await attend(attendance, store, key)
-    await answer(attendance, key, "call_2")
-    await attend(attendance, store, key)
+    handlers = Handlers(store, model)
+    await attend(handlers, store, key)
+    await answer(handlers, key, "call_2")
+    await attend(handlers, store, key)
     assert len(model.requests) == 1
-    await answer(attendance, key, "call_1")
-    await attend(attendance, store, key)
+    await answer(handlers, key, "call_1")
+    await attend(handlers, store, key)
     assert len(model.requests) == 2
 
 
 async def test_an_item_of_a_call_that_nobody_made_is_harmless(store: Store):
-    key, attendance = await new_run_on(store, RETRIEVAL), Attendance(store, asking("call_r"))
-    await attend(attendance, store, key)
+    key, handlers = await new_run_on(store, RETRIEVAL), Handlers(store, asking("call_r"))
+    await attend(handlers, store, key)
     parked = await run_of(store, key)
-    await answer(attendance, key, "call_unknown")
+    await answer(handlers, key, "call_unknown")
     assert await run_of(store, key) == parked
 
 

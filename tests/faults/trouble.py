@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, contextmanager
 from enum import Enum
-from typing import Any
+from typing import Any, Self
 
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector, web
-from typing_extensions import Self
 from yarl import URL
 
 from assistants.local.azurite import Storage

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from azure.storage.blob import BlobServiceClient
 
+from assistants.local import azurite, npm
 from assistants.local.azurite import Azurite, AzuriteError, Storage, listening
 
 HOLDER = """
@@ -90,6 +91,18 @@ def test_a_killed_holder_loses_nothing(tmp_path: Path):
     assert ended(port, within=10)
     with Azurite(tmp_path) as storage:
         assert [read(storage, name) for name in ("before", "after", "last")] == [b"before", b"after", b"last"]
+
+
+def test_an_installation_that_fails_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(azurite, "_PREFIX", tmp_path)
+    monkeypatch.setattr(npm, "command", lambda: [sys.executable, "-c", "import sys; sys.exit('install' in sys.argv)"])
+    monkeypatch.setattr(sys, "argv", ["azurite", "install"])
+    assert azurite.main() == 1
+    said = capsys.readouterr()
+    assert said.out.startswith(f"Installing Azurite {azurite.VERSION}")
+    assert said.err.endswith(f"{sys.executable} -m assistants.local.azurite install\n")
 
 
 def _holder(data: Path) -> subprocess.Popen[str]:

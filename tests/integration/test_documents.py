@@ -6,7 +6,8 @@ from azure.storage.blob.aio import BlobServiceClient
 from pydantic import BaseModel
 
 from assistants.storage import documents
-from assistants.storage.documents import Conflict, Contended, Document, Documents
+from assistants.storage.documents import Document, Documents
+from assistants.storage.errors import Conflict, Contended
 from tests.integration.conftest import (
     TRIES,
     Disturbed,

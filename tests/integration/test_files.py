@@ -12,9 +12,9 @@ from openai.types import FileObject
 
 from assistants.ingestion.cutting import Cutter
 from assistants.ingestion.ingestion import Ingestion
-from assistants.ingestion.items import LookAfterFile, PurgeFile
+from assistants.ingestion.items import PurgeFile, SweepFile
 from assistants.ingestion.reading import Reading
-from assistants.ingestion.removal import look_after_file
+from assistants.ingestion.removal import sweep_file
 from assistants.local.azurite import Storage
 from assistants.model.embedder import NoEmbedder
 from assistants.schema.tools import ToolResources
@@ -38,7 +38,7 @@ def strict(idle: Storage, model: Model):
 
 
 async def look_after(store: Store, project: str, file_id: str) -> None:
-    await look_after_file(store, LookAfterFile(project=project, file=file_id))
+    await sweep_file(store, SweepFile(project=project, file=file_id))
 
 
 async def contents(store: Store, project: str) -> list[str]:
@@ -110,7 +110,7 @@ async def test_an_expired_file_is_not_found_and_cleared_away(idle: Storage):
     assert left.value.deleted
     item = PurgeFile(project="default", file=file_id).model_dump_json().encode()
     for _ in range(2):
-        await Ingestion(store, Cutter(NoEmbedder(), Reading(store.settings)).cut).ingest(item)
+        await Ingestion(store, Cutter(NoEmbedder(), Reading(store.settings)).cut).handle(item)
         assert await store.files.read(name) is None
     await store.close()
 
@@ -128,7 +128,7 @@ async def test_a_file_that_is_being_deleted_is_put_nowhere_and_what_was_about_to
         await store.files.change(names[0], lambda record: record.model_copy(update={"users": [late.id]}))
         named: ToolResources = {"code_interpreter": {"file_ids": [file.id]}}
         await store.assistants.change(names[1], lambda record: record.model_copy(update={"tool_resources": named}))
-        await running.ingestion.ingest(PurgeFile(project="default", file=file.id).model_dump_json().encode())
+        await running.ingestion.handle(PurgeFile(project="default", file=file.id).model_dump_json().encode())
         shown = (await client.beta.assistants.retrieve(late.id)).to_dict()
         assert shown["tool_resources"] == {"code_interpreter": {"file_ids": []}}
 

@@ -4,7 +4,8 @@ import pytest
 from azure.storage.blob.aio import BlobServiceClient
 
 from assistants.storage import logs as module
-from assistants.storage.logs import MAX_RECORD, Logs, NoLog
+from assistants.storage.errors import NoLog
+from assistants.storage.logs import MAX_RECORD, Logs
 from tests.integration.conftest import Disturbed, arrives_twice
 
 

@@ -12,8 +12,9 @@ from assistants.schema.messages import Message
 from assistants.state.messages import Messages, ThreadGone, delete_record, put_record, update_record
 from assistants.state.threads import ThreadRecord
 from assistants.storage.documents import Documents
+from assistants.storage.errors import LogFull
 from assistants.storage.ids import blob_name
-from assistants.storage.logs import MAX_RECORD, LogFull, Logs
+from assistants.storage.logs import MAX_RECORD, Logs
 
 PROJECT, THREAD = "p", "thread_1"
 LIMIT = 4

@@ -54,9 +54,9 @@ async def ingest(service: InProcess) -> None:
 
 
 async def waits(service: InProcess, key: RunKey) -> "asyncio.Task[None]":
-    """The attendance of a run that does not ask its model yet."""
-    driver = asyncio.create_task(attend(service.attendance, service.store, key))
-    with pytest.raises(asyncio.TimeoutError):
+    """The handlers of a run that does not ask its model yet."""
+    driver = asyncio.create_task(attend(service, service.store, key))
+    with pytest.raises(TimeoutError):
         await asyncio.wait_for(service.model.asked.wait(), 0.8)
     assert (await run_of(service.store, key)).status == "in_progress"
     return driver
@@ -78,7 +78,7 @@ async def test_a_stream_waits_too(service: InProcess):
     thread: Any = await attaching(service)
     create = service.client.beta.threads.create_and_run
     streaming = asyncio.create_task(create(assistant_id=made.id, thread=thread, stream=True))
-    with pytest.raises(asyncio.TimeoutError):
+    with pytest.raises(TimeoutError):
         await asyncio.wait_for(service.model.asked.wait(), 0.8)
     await ingest(service)
     told = [event.event async for event in await streaming]
@@ -89,7 +89,7 @@ async def test_a_stream_waits_too(service: InProcess):
 async def test_it_waits_no_longer_than_a_minute_from_its_start(
     service: InProcess, key: RunKey, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(preparation, "PATIENCE", 1.5)
+    monkeypatch.setattr(preparation, "MAX_WAIT", 1.5)
     driver = await waits(service, key)
     await asyncio.wait_for(driver, 10)
     assert await status(service, key) == "completed"
@@ -97,13 +97,13 @@ async def test_it_waits_no_longer_than_a_minute_from_its_start(
 
 
 async def test_the_minute_survives_a_takeover(service: InProcess, key: RunKey, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(preparation, "PATIENCE", 1.5)
+    monkeypatch.setattr(preparation, "MAX_WAIT", 1.5)
     driver = await waits(service, key)
     driver.cancel()
     await asyncio.gather(driver, return_exceptions=True)
     await asyncio.sleep(1)
     began = asyncio.get_running_loop().time()
-    await attend(service.attendance, service.store, key)
+    await attend(service, service.store, key)
     assert await status(service, key) == "completed"
     assert asyncio.get_running_loop().time() - began < 1.5
     await ingest(service)
@@ -133,14 +133,14 @@ async def test_the_assistants_files_are_not_waited_for(service: InProcess):
     file = await service.client.files.create(file=("a.txt", b"Hello"), purpose="assistants")
     helper: Any = {"file_search": {"vector_stores": [{"file_ids": [file.id]}]}}
     key = await started(service, {"messages": [{"role": "user", "content": "x"}]}, tool_resources=helper)
-    await attend(service.attendance, service.store, key)
+    await attend(service, service.store, key)
     assert await status(service, key) == "completed"
     await ingest(service)
 
 
 async def test_a_run_that_searches_nothing_does_not_wait(service: InProcess):
     key = await started(service, await attaching(service), {"type": "code_interpreter"})
-    await attend(service.attendance, service.store, key)
+    await attend(service, service.store, key)
     assert await status(service, key) == "completed"
     await ingest(service)
 
@@ -148,7 +148,7 @@ async def test_a_run_that_searches_nothing_does_not_wait(service: InProcess):
 async def test_a_store_that_is_gone_is_passed_over(service: InProcess, key: RunKey):
     thread: Any = (await service.client.beta.threads.retrieve(key.thread)).to_dict()
     await service.client.vector_stores.delete(thread["tool_resources"]["file_search"]["vector_store_ids"][0])
-    await attend(service.attendance, service.store, key)
+    await attend(service, service.store, key)
     assert await status(service, key) == "completed"
     await ingest(service)
 
@@ -161,7 +161,7 @@ async def test_a_run_does_not_begin_with_an_expired_store(service: InProcess, wh
     given = (thread | named, {}) if whose == "thread" else (thread, named)
     key = await started(service, given[0], **given[1])
     await used_two_days_ago(service, store.id)
-    await attend(service.attendance, service.store, key)
+    await attend(service, service.store, key)
     run = await service.client.beta.threads.runs.retrieve(key.run, thread_id=key.thread)
     assert (run.status, run.last_error and run.last_error.to_dict()) == (
         "failed",
@@ -186,7 +186,7 @@ async def test_a_run_is_a_use_of_its_stores(service: InProcess):
     await used_two_days_ago(service, store.id)
     named: Any = {"file_search": {"vector_store_ids": [store.id]}}
     thread = {"messages": [{"role": "user", "content": "x"}], "tool_resources": named}
-    await attend(service.attendance, service.store, await started(service, thread))
+    await attend(service, service.store, await started(service, thread))
     used = await service.client.vector_stores.retrieve(store.id)
     assert service.store.clock.now() - (used.last_active_at or 0) < 60
 

@@ -11,7 +11,6 @@ import pytest
 
 from assistants.ingestion import reading
 from assistants.ingestion.ingestion import Busy, Unreadable
-from assistants.ingestion.limits import Limits
 from assistants.ingestion.reading import Child, Reading
 from assistants.schema.tools import StaticChunks
 from assistants.search.chunks import texts
@@ -114,14 +113,14 @@ async def test_memory_ends_the_file_and_says_so(readers: Readers):
 
 
 async def test_processor_time_ends_the_file_and_says_so(readers: Readers, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(reading, "limits", lambda size: Limits(1, 60))
+    monkeypatch.setattr(reading, "processor_seconds", lambda size: 1)
     assert await readers.error("a.spin") == "Reading the file takes more than 1 seconds of processor time."
     assert await readers.read("a.txt", "text") == "text"
 
 
 @pytest.mark.parametrize("name", ["a.sleep", "a.spin"])
 async def test_time_ends_the_file_and_says_so(readers: Readers, name: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(reading, "limits", lambda size: Limits(30, 1))
+    monkeypatch.setattr(reading, "MAX_SECONDS", 1)
     assert await readers.error(name) == "Reading the file takes more than 1 seconds."
     assert await readers.read("a.txt", "text") == "text"
     assert len(readers.started) == 2
@@ -179,7 +178,7 @@ async def test_other_files_are_read_while_one_takes_long():
 
 async def test_a_file_waits_for_its_turn_only_for_so_long(readers: Readers, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(reading, "_PATIENCE", 0.05)
-    monkeypatch.setattr(reading, "limits", lambda size: Limits(30, 1))
+    monkeypatch.setattr(reading, "MAX_SECONDS", 1)
     slow = asyncio.create_task(readers.read("a.sleep"))
     await asyncio.sleep(0)
     with pytest.raises(Busy):

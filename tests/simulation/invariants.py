@@ -253,7 +253,7 @@ class Watch:
             yield f"it ended {late:.0f} s after its time was over"
 
     def _see_waiting(self, track: Track, new: Json | None) -> None:
-        """Note since when a run waits for nothing but attendance, and whether it waited for too long."""
+        """Note since when a run waits for nothing but handlers, and whether it waited for too long."""
         run = new or track.run
         if track.waits_since is not None and new is not None:
             waited = self._since(track.waits_since)

@@ -9,20 +9,24 @@ from unittest import mock
 
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 
-from assistants.engine import creation, driver, ending, machine, publication, requests, streaming
-from assistants.engine.attendance import Attendance
-from assistants.engine.driver import Driver, call_server_tools
-from assistants.engine.hold import Hold
-from assistants.engine.items import WORK, LookAgain, run_key
-from assistants.engine.publication import publish
+from assistants.engine import creation, driver, ending, machine, requests, streaming, toolcalls, worker
+from assistants.engine.claim import ClaimedRun
+from assistants.engine.driver import Driver
+from assistants.engine.ending import publish
+from assistants.engine.items import LookAgain, run_key
+from assistants.engine.machine import Ending, Need
+from assistants.engine.removal import purge
+from assistants.engine.toolcalls import ToolCalls, call_server_tools
 from assistants.engine.turn.completion import Completion
+from assistants.engine.worker import Worker
 from assistants.schema.runs import RunStatus
-from assistants.state.purging import purge
+from assistants.state import post
 from assistants.state.runs import Look, RunRecord
 from assistants.state.threads import ThreadRecord
-from assistants.storage.documents import Conflict, Document, Documents
+from assistants.storage.documents import Document, Documents
+from assistants.storage.errors import Conflict, NoLog
 from assistants.storage.ids import derived
-from assistants.storage.logs import Logs, NoLog
+from assistants.storage.logs import Logs
 from assistants.storage.queues import Queues, Receipt
 
 Patch = Callable[[], AbstractContextManager[object]]
@@ -64,11 +68,11 @@ def _none(*_: object, **__: object) -> None:
 
 # 1. One conditional write commits a run's creation.
 
-_write, _replace, _was_created = Documents._write, Documents.replace, Attendance._was_created
+_write, _replace = Documents._write, Documents.replace
 
 
 async def _unsettled(self: Any, name: str, value: Any, writes: tuple[str, ...], condition: dict[str, Any]) -> Any:
-    content = self._envelope(writes=writes, value=value).model_dump_json().encode()
+    content = self._envelope(writes=writes, value=value).model_dump_json(by_alias=True).encode()
     blob = self._container.get_blob_client(name)
     try:
         answer = await blob.upload_blob(content, **condition)
@@ -86,11 +90,11 @@ def _blind(model: type) -> Patch:
     return _replaced(Documents, "replace", replace)
 
 
-async def _taken_for_created(self: Attendance, key: Any, document: Any) -> bool:
+async def _taken_for_created(store: Any, key: Any, document: Any) -> bool:
     return True
 
 
-async def _only_if_written(self: Attendance, key: Any, document: Any) -> bool:
+async def _only_if_written(store: Any, key: Any, document: Any) -> bool:
     return document.value.committed
 
 
@@ -118,23 +122,23 @@ def _look_again(when: str) -> Patch:
         key = run_key(item)
         document = await self._store.runs.read(key.name)
         if document is None:
-            await self._thread_is_there(key)
+            await worker.thread_of(self._store, key)
             return
         run = document.value
         if not run.active or (when == "not when parked" and run.status is RunStatus.REQUIRES_ACTION):
             return
 
         async def successor() -> Receipt:
-            return await self._store.queues.send(WORK, item.model_dump(), self._store.settings.look_again)
+            return await post.send(self._store, item, self._store.settings.look_again)
 
         first = when in ("not when parked", "not sooner")
         look = Look(id=sent.id, pop_receipt=sent.pop_receipt) if first and (sent := await successor()) else None
-        if await self._was_created(key, document):
+        if await worker.was_created(self._store, key, document):
             await self._attend(key, document, look, await self._log(key, item.segments))
         if when == "afterwards":
             await successor()
 
-    return _replaced(Attendance, "_look_again", look)
+    return _replaced(Worker, "_look_again", look)
 
 
 async def _unattended(store: Any, key: Any, document: Any) -> Any:
@@ -143,17 +147,17 @@ async def _unattended(store: Any, key: Any, document: Any) -> Any:
 
 # 3. One driver at a time.
 
-_end, _ended = machine.end, Driver._ended
+_end, _cut_off = machine.ended, Driver._cut_off
 
 
 def _never_expired(self: Any, run: RunRecord) -> Any:
-    found = _ended(self, run)
-    return None if found and found[0] is machine.Event.EXPIRE else found
+    found = _cut_off(self, run)
+    return None if found and found.event is machine.Event.EXPIRE else found
 
 
 # 4. Record, then publish.
 
-_hold_write, _publish, _driver_end, _message = Hold.write, Driver._publish, Driver._end, publication.message
+_claimed_write, _publish, _driver_end, _message = ClaimedRun.write, Driver._publish, Driver._end, ending.message
 
 
 async def _published_first(self: Any, decide: Any, why: str) -> Any:
@@ -161,18 +165,18 @@ async def _published_first(self: Any, decide: Any, why: str) -> Any:
         preview = decide(self.run)
         if preview is not None and len(preview.turns) > len(self.run.turns):
             await publish(self._store, self.key, preview)
-    return await _hold_write(self, decide, why)
+    return await _claimed_write(self, decide, why)
 
 
-async def _published_unless_last(self: Any, hold: Hold) -> None:
-    assert hold.run.unpublished is not None
-    if machine.conclusion(hold.run.unpublished) is None:
-        await _publish(self, hold)
+async def _published_unless_last(self: Any) -> None:
+    assert self._run.unpublished is not None
+    if machine.conclusion(self._run.unpublished) is None:
+        await _publish(self)
 
 
-async def _published_last(self: Any, hold: Hold, *arguments: Any) -> None:
-    await _driver_end(self, hold, *arguments)
-    await publish(self._store, hold.key, hold.run)
+async def _published_last(self: Any, ending: Ending) -> None:
+    await _driver_end(self, ending)
+    await publish(self._store, self._key, self._run)
 
 
 async def _unpublished(store: Any, key: Any, run: RunRecord) -> int:
@@ -189,7 +193,7 @@ def _under_a_new_id(run: RunRecord, number: int) -> Any:
 
 # 5. Parallel tools meet at the rendezvous.
 
-_park, _ready = machine.park, machine.ready
+_parked = machine.parked
 
 
 def _last_answer(run: RunRecord, call_id: str, output: str, now: float, found: object = None) -> RunRecord | None:
@@ -198,47 +202,47 @@ def _last_answer(run: RunRecord, call_id: str, output: str, now: float, found: o
     calls = [call.model_copy(update={"output": None}) if call.id == call_id else call for call in run.turn.calls]
     turn = run.turn.model_copy(update={"calls": calls})
     forgetful = run.model_copy(update={"turns": [*run.turns[:-1], turn]})
-    return machine._write(machine._answered(forgetful, {call_id: {"output": output}}, now), now)
+    return machine._write(machine._with_outputs(forgetful, {call_id: {"output": output}}, now), now)
 
 
 def _ready_before_all_answered(run: RunRecord, now: float) -> bool:
-    return run.status in (RunStatus.QUEUED, RunStatus.IN_PROGRESS) and not machine.held(run, now)
+    return run.status in (RunStatus.QUEUED, RunStatus.IN_PROGRESS) and not machine.is_claimed(run, now)
 
 
 def _parked_under_claim(run: RunRecord, now: float, look: Look | None, stay: bool = False) -> RunRecord | None:
-    parked = _park(run, now, look, stay)
-    return parked and parked.model_copy(update={"claim": run.claim})
+    found = _parked(run, now, look, stay)
+    return found and found.model_copy(update={"claim": run.claim})
 
 
 async def _called_first(self: Any, decide: Any, why: str) -> Any:
     if why == "tools called" and (preview := decide(self.run)) is not None:
         await call_server_tools(self._store, self.key, preview.unanswered)
         await asyncio.sleep(1)
-    return await _hold_write(self, decide, why)
+    return await _claimed_write(self, decide, why)
 
 
 # 6. The prompt is fixed at the first claim.
 
-_claim = machine.claim
+_claim = machine.claimed
 
 
 def _claim_with_a_new_prompt(run: RunRecord, *arguments: Any) -> RunRecord | None:
-    return _claim(run.model_copy(update={"prompt": None}), *arguments)
+    return _claim(run.model_copy(update={"prompt_lengths": None}), *arguments)
 
 
 # 7. No silence.
 
 
-def _end_without_a_word(run: RunRecord, event: Any, now: float, error: Any = None, reason: Any = None) -> Any:
-    return _end(run, event, now, None, reason)
+def _end_without_a_word(run: RunRecord, ending: Ending, now: float) -> Any:
+    return _end(run, ending._replace(error=None), now)
 
 
 # 8. Cancel.
 
 
-async def _watched_for_expiry(self: Any, hold: Hold) -> str:
-    while self._now() < hold.run.expires_at:
-        await self._look_after(hold, driver.WATCH)
+async def _watched_for_expiry(self: Any) -> str:
+    while self._now() < self._run.expires_at:
+        await self._keep_claim(driver.WATCH)
     return "expired"
 
 
@@ -274,13 +278,24 @@ MUTATIONS: Sequence[Mutation] = (
         "the run's document before the commit",
         _all(_replaced(creation, "_create", _unwritten), _replaced(creation, "_follow_up", _written_late)),
     ),
-    Mutation(1, "reading the thread of a run not committed", _replaced(Attendance, "_was_created", _taken_for_created)),
-    Mutation(1, "attending to a run found committed", _replaced(Attendance, "_was_created", _only_if_written)),
-    Mutation(1, "giving up a creation never committed", _replaced(machine, "discard", _none)),
+    Mutation(
+        1,
+        "reading the thread of a run not committed",
+        _all(
+            _replaced(worker, "was_created", _taken_for_created),
+            _replaced(toolcalls, "was_created", _taken_for_created),
+        ),
+    ),
+    Mutation(
+        1,
+        "attending to a run found committed",
+        _all(_replaced(worker, "was_created", _only_if_written), _replaced(toolcalls, "was_created", _only_if_written)),
+    ),
+    Mutation(1, "giving up a creation never committed", _replaced(machine, "discarded", _none)),
     Mutation(1, "refusing to commit late", _replaced(creation._Deadline, "check", _none), 38),
     Mutation(1, "seeing whether a late commit came too late", _replaced(creation, "_given_up", _nothing), 98),
-    Mutation(1, "looking after threads that are begun", _replaced(creation, "_look_after", _nothing)),
-    Mutation(2, "a look-again item before the commit", _replaced(creation, "_announce", _unannounced)),
+    Mutation(1, "looking after threads that are begun", _replaced(creation, "_queue_sweep", _nothing)),
+    Mutation(2, "a look-again item before the commit", _replaced(creation, "_queue_look_again", _unannounced)),
     Mutation(2, "a successor of the look-again item", _look_again("never")),
     Mutation(2, "the successor being sent first", _look_again("afterwards"), 55),
     Mutation(2, "the successor while outputs are awaited", _look_again("not when parked")),
@@ -290,37 +305,46 @@ MUTATIONS: Sequence[Mutation] = (
         _all(_replaced(requests, "attended", _unattended), _replaced(streaming, "attended", _unattended)),
         238,
     ),
-    Mutation(3, "heeding a live claim", _replaced(machine, "held", lambda run, now: False)),
+    Mutation(3, "heeding a live claim", _replaced(machine, "is_claimed", lambda run, now: False)),
     Mutation(3, "the condition of a write to a run", _blind(RunRecord)),
-    Mutation(3, "checking the token when a write is repeated", _replaced(machine, "holds", lambda run, token: True)),
-    Mutation(3, "renewing the claim", _replaced(Hold, "renew", Hold.refresh), 32),
+    Mutation(
+        3, "checking the token when a write is repeated", _replaced(machine, "is_claimed_by", lambda run, token: True)
+    ),
+    Mutation(3, "renewing the claim", _replaced(ClaimedRun, "renew", ClaimedRun.refresh), 32),
     Mutation(3, "the limit of takeovers", _replaced(machine, "MAX_TAKEOVERS", 10**9), 69),
-    Mutation(3, "the driver's own expiry", _replaced(Driver, "_ended", _never_expired)),
-    Mutation(4, "recording a turn before its message is appended", _replaced(Hold, "write", _published_first)),
+    Mutation(3, "the driver's own expiry", _replaced(Driver, "_cut_off", _never_expired)),
+    Mutation(4, "recording a turn before its message is appended", _replaced(ClaimedRun, "write", _published_first)),
     Mutation(
         4,
         "the last message before the end",
         _all(_replaced(Driver, "_publish", _published_unless_last), _replaced(Driver, "_end", _published_last)),
     ),
     Mutation(4, "publishing before ending an unheld run", _replaced(ending, "publish", _unpublished), 41),
-    Mutation(4, "ids that follow from run and turn", _replaced(publication, "message", _under_a_new_id)),
-    Mutation(5, "calling a server tool again", _replaced(machine, "unheard", lambda run, now, patience: []), 584),
-    Mutation(5, "the first output winning", _replaced(machine, "answer", _last_answer), 112),
-    Mutation(5, "waiting for all outputs", _replaced(machine, "ready", _ready_before_all_answered)),
-    Mutation(5, "letting go of a parked run", _replaced(machine, "park", _parked_under_claim)),
-    Mutation(5, "the last output setting the run going", _replaced(Attendance, "_nudge", _nothing)),
+    Mutation(4, "ids that follow from run and turn", _replaced(ending, "message", _under_a_new_id)),
+    Mutation(
+        5, "calling a server tool again", _replaced(machine, "lost_calls", lambda run, now, resend_after: []), 584
+    ),
+    Mutation(5, "the first output winning", _replaced(machine, "answered", _last_answer), 112),
+    Mutation(5, "waiting for all outputs", _replaced(machine, "is_ready", _ready_before_all_answered)),
+    Mutation(5, "letting go of a parked run", _replaced(machine, "parked", _parked_under_claim)),
+    Mutation(5, "the last output setting the run going", _replaced(ToolCalls, "_need", lambda self, run: Need.NOTHING)),
     Mutation(
         5,
         "recording calls before their items are sent",
-        _all(_replaced(Hold, "write", _called_first), _replaced(driver, "call_server_tools", _nothing)),
+        _all(_replaced(ClaimedRun, "write", _called_first), _replaced(driver, "call_server_tools", _nothing)),
     ),
-    Mutation(6, "the prompt of the first claim", _replaced(machine, "claim", _claim_with_a_new_prompt)),
-    Mutation(6, "the driver appending what came with the run", _replaced(Attendance, "_add_missing", _nothing)),
-    Mutation(7, "the poison handler", _replaced(Attendance, "_give_up", _nothing), 185),
-    Mutation(7, "the words with which a run fails", _replaced(machine, "end", _end_without_a_word)),
+    Mutation(6, "the prompt of the first claim", _replaced(machine, "claimed", _claim_with_a_new_prompt)),
+    Mutation(6, "the driver appending what came with the run", _replaced(Driver, "_add_missing", _nothing)),
+    Mutation(
+        7,
+        "the poison handler",
+        _all(_replaced(Worker, "_give_up", _nothing), _replaced(ToolCalls, "_give_up", _nothing)),
+        185,
+    ),
+    Mutation(7, "the words with which a run fails", _replaced(machine, "ended", _end_without_a_word)),
     Mutation(7, "the model's error", _replaced(Completion, "error", None)),
-    Mutation(7, "failing a run that goes wrong again and again", _replaced(Attendance, "_fail", _nothing), 69),
-    Mutation(8, "an item for a run cancelled or answered", _replaced(requests, "nudge", _nothing)),
+    Mutation(7, "failing a run that goes wrong again and again", _replaced(Driver, "_fail", _nothing), 69),
+    Mutation(8, "an item for a run cancelled or answered", _replaced(requests, "queue_run", _nothing)),
     Mutation(8, "the driver noticing a cancellation", _replaced(Driver, "_watch", _watched_for_expiry), 121),
     Mutation(9, "a purge item before a creation is cleared away", _replaced(creation, "delete_thread", purge), 2890),
     Mutation(9, "the purge item", _replaced(Queues, "send", _send_no_purge)),

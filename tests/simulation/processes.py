@@ -10,9 +10,12 @@ from typing import Any
 
 from azure.core.exceptions import AzureError
 
-from assistants.engine.attendance import Attendance
 from assistants.engine.items import WORK
+from assistants.engine.toolcalls import ToolCalls
+from assistants.engine.worker import Worker
+from assistants.model.embedder import NoEmbedder
 from assistants.model.endpoint import Model
+from assistants.search.searcher import Searcher
 from assistants.service import Service
 from assistants.settings import Settings
 from assistants.state.store import Store
@@ -62,7 +65,8 @@ class Process(Lane):
         blobs: Any = BlobService(account, network)
         queues: Any = QueueService(account, network)
         store = Store.over(settings, self.clock, blobs, queues)
-        parts: Any = {"store": store, "endpoint": model, "attendance": Attendance(store, model)}
+        parts: Any = {"store": store, "endpoint": model, "worker": Worker(store, model)}
+        parts["tool_calls"] = ToolCalls(store, Searcher(store, NoEmbedder()))
         # The rest of a service has no part in a run's life.
         needed = (field.name for field in fields(Service) if field.default_factory is MISSING)
         self.service = Service(**{name: parts.get(name) for name in needed})
@@ -218,12 +222,9 @@ class Host:
         )
 
     def _handler(self, process: Process, queue: str) -> Callable[[bytes], Awaitable[None]]:
-        attendance = process.service.attendance
-        if queue == WORK:
-            return attendance.work
-        if queue == WORK + POISON:
-            return attendance.give_up_work
-        return attendance.give_up_tool if queue.endswith(POISON) else attendance.tool
+        service = process.service
+        handler = service.worker if queue.removesuffix(POISON) == WORK else service.tool_calls
+        return handler.give_up if queue.endswith(POISON) else handler.handle
 
     def _settle(self, process: Process, queue: str, message: Message, receipt: str, count: int, done: Any) -> None:
         """What becomes of the item when its function has ended."""

@@ -16,7 +16,9 @@ from assistants.schema.errors import ApiError
 from assistants.schema.messages import CreateMessage
 from assistants.schema.runs import CreateRun, CreateThreadAndRun, ModifyRun, SubmitToolOutputs
 from assistants.schema.threads import CreateThread, ModifyThread
+from assistants.service import service
 from assistants.state.paging import Cursors
+from assistants.state.store import Store
 from tests.simulation.model import Model, script
 from tests.simulation.processes import Gone, Process
 
@@ -24,6 +26,11 @@ PROJECT = "default"
 
 _REQUEST = cast("Any", SimpleNamespace(state=SimpleNamespace(request_id="req", version="v2")))
 _NEWEST = Cursors(limit=100)
+
+
+def _store() -> Store:
+    """The store of the process that handles a request."""
+    return service().store
 
 
 @dataclass
@@ -123,7 +130,7 @@ class Users:
         body = CreateThread.model_validate({"messages": [{"role": "user", "content": mark}]})
         deed = await self._ask(
             Deed("create thread", mark, self._loop.time()),
-            lambda: threads.threads_create(PROJECT, _REQUEST, body),
+            lambda: threads.threads_create(_store(), PROJECT, _REQUEST, body),
         )
         if deed.done:
             deed.thread = deed.answer.id
@@ -198,7 +205,7 @@ class Users:
         body = CreateRun.model_validate(sent)
 
         def handler() -> Awaitable[Any]:
-            return runs.runs_create(_REQUEST, PROJECT, thread, body, content=False)
+            return runs.runs_create(_REQUEST, service(), _store(), PROJECT, thread, body, content=False)
 
         await self._begin(deed, "run", handler, streamed)
 
@@ -213,7 +220,12 @@ class Users:
             sent["stream"] = True
         deed = Deed("create thread and run", mark, self._loop.time(), sent=sent)
         body = CreateThreadAndRun.model_validate(sent)
-        await self._begin(deed, "thread", lambda: threadruns.threads_create_and_run(_REQUEST, PROJECT, body), streamed)
+        await self._begin(
+            deed,
+            "thread",
+            lambda: threadruns.threads_create_and_run(_REQUEST, service(), _store(), PROJECT, body),
+            streamed,
+        )
 
     async def _begin(self, deed: Deed, begin: Begin, handler: Callable[[], Awaitable[Any]], streamed: bool) -> None:
         if streamed:
@@ -241,47 +253,47 @@ class Users:
         deed = Deed("submit", mark, self._loop.time(), thread, run.id, outputs)
 
         def handler() -> Awaitable[Any]:
-            return runs.runs_submit_tool_outputs(_REQUEST, PROJECT, thread, run.id, body)
+            return runs.runs_submit_tool_outputs(_REQUEST, service(), _store(), PROJECT, thread, run.id, body)
 
         await (self._listen(deed, "outputs", handler) if streamed else self._ask(deed, handler))
 
     async def _retrieve(self, thread: str, run: str) -> Any:
         deed = Deed("retrieve run", "", self._loop.time(), thread, run)
-        await self._ask(deed, lambda: runs.runs_retrieve(Response(), PROJECT, thread, run))
+        await self._ask(deed, lambda: runs.runs_retrieve(Response(), _store(), PROJECT, thread, run))
         return deed.answer if deed.done else None
 
     async def _cancel(self, thread: str, run: str) -> None:
         deed = Deed("cancel", "", self._loop.time(), thread, run)
-        await self._ask(deed, lambda: runs.runs_cancel(PROJECT, thread, run))
+        await self._ask(deed, lambda: runs.runs_cancel(_store(), PROJECT, thread, run))
 
     async def _add_message(self, thread: str) -> None:
         mark = self._mark("m")
         body = CreateMessage(role="user", content=mark)
         deed = Deed("add message", mark, self._loop.time(), thread)
-        await self._ask(deed, lambda: messages.messages_create(PROJECT, thread, body))
+        await self._ask(deed, lambda: messages.messages_create(_store(), PROJECT, thread, body))
 
     async def _modify_thread(self, thread: str) -> None:
         mark = self._mark("d")
         body = ModifyThread(metadata={"mark": mark})
         deed = Deed("modify thread", mark, self._loop.time(), thread)
-        await self._ask(deed, lambda: threads.threads_modify(PROJECT, thread, body))
+        await self._ask(deed, lambda: threads.threads_modify(_store(), PROJECT, thread, body))
 
     async def _modify_run(self, thread: str, run: str) -> None:
         mark = self._mark("d")
         body = ModifyRun(metadata={"mark": mark})
         deed = Deed("modify run", mark, self._loop.time(), thread, run)
-        await self._ask(deed, lambda: runs.runs_modify(PROJECT, thread, run, body))
+        await self._ask(deed, lambda: runs.runs_modify(_store(), PROJECT, thread, run, body))
 
     async def _delete_thread(self, thread: str) -> None:
         deed = Deed("delete thread", "", self._loop.time(), thread)
-        await self._ask(deed, lambda: threads.threads_delete(PROJECT, thread))
+        await self._ask(deed, lambda: threads.threads_delete(_store(), PROJECT, thread))
 
     async def _list(self, thread: str, run: str) -> None:
         deed = Deed("list", "", self._loop.time(), thread, run)
         lists = (
-            lambda: runs.runs_list(PROJECT, thread, _NEWEST),
-            lambda: steps.steps_list(PROJECT, thread, run, _NEWEST, content=False),
-            lambda: messages.messages_list(PROJECT, thread, _NEWEST),
+            lambda: runs.runs_list(_store(), PROJECT, thread, _NEWEST),
+            lambda: steps.steps_list(_store(), PROJECT, thread, run, _NEWEST, content=False),
+            lambda: messages.messages_list(_store(), PROJECT, thread, _NEWEST),
         )
         await self._ask(deed, self._chance.choice(lists))
 

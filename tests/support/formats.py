@@ -5,7 +5,7 @@ Not made here are filledform.pdf, nostartxref.pdf, sjis.txt and entities.html, w
 
 import zipfile
 from collections.abc import Callable, Iterable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from io import BytesIO
 from typing import Any
@@ -66,7 +66,7 @@ def form(canvas: Canvas) -> None:
 def notes() -> None:
     """Notes by another program."""
     document = FPDF()
-    document.set_creation_date(datetime(2026, 1, 1, tzinfo=timezone.utc))
+    document.set_creation_date(datetime(2026, 1, 1, tzinfo=UTC))
     document.add_page()
     document.set_font("Helvetica", size=12)
     document.cell(text="plainword Grüße")

@@ -37,7 +37,7 @@ def bomb(name: str, before: str, repeated: str, after: str, size: int, declared:
 
 
 DOCUMENT = "word/document.xml"
-_BEGIN, _END = f"<w:document {NAMES}><w:body>", "</w:body></w:document>"
+BEGIN, END = f"<w:document {NAMES}><w:body>", "</w:body></w:document>"
 
 
 def spanning() -> bytes:
@@ -136,16 +136,16 @@ HOSTILE = (
     ),
     Hostile("laughs.docx", lambda: entities(laughs(), "&l9;"), error="declares a document type"),
     Hostile("quadratic.docx", lambda: entities(f'<!ENTITY a "{"a" * MB}">', "&a;" * 10_000), error="document type"),
-    Hostile("lying.docx", lambda: bomb(DOCUMENT, _BEGIN, " ", _END, 8192 * MB, declared=100), error="BadZipFile"),
-    Hostile("bomb.docx", lambda: bomb(DOCUMENT, _BEGIN, " ", _END, 2048 * MB), error="512 MB when it is unpacked"),
-    Hostile("paragraphs.docx", lambda: bomb(DOCUMENT, _BEGIN, "<w:p/>", _END, 400 * MB), error="paragraphs and cells"),
+    Hostile("lying.docx", lambda: bomb(DOCUMENT, BEGIN, " ", END, 8192 * MB, declared=100), error="BadZipFile"),
+    Hostile("bomb.docx", lambda: bomb(DOCUMENT, BEGIN, " ", END, 2048 * MB), error="512 MB when it is unpacked"),
+    Hostile("paragraphs.docx", lambda: bomb(DOCUMENT, BEGIN, "<w:p/>", END, 400 * MB), error="paragraphs and cells"),
     Hostile(
         "text.docx",
-        lambda: bomb(DOCUMENT, f"{_BEGIN}<w:p><w:t>", "words ", f"</w:t></w:p>{_END}", 400 * MB),
+        lambda: bomb(DOCUMENT, f"{BEGIN}<w:p><w:t>", "words ", f"</w:t></w:p>{END}", 400 * MB),
         error="5,000,000 tokens",
     ),
     Hostile(
-        "cells.docx", lambda: bomb(DOCUMENT, f"{_BEGIN}<w:tr>", "<w:tc/>", "", 400 * MB), error="paragraphs and cells"
+        "cells.docx", lambda: bomb(DOCUMENT, f"{BEGIN}<w:tr>", "<w:tc/>", "", 400 * MB), error="paragraphs and cells"
     ),
     Hostile("parts.docx", lambda: archive((str(n), b"") for n in range(100_000)), error="more than 65,535 parts"),
     Hostile("overlapping.docx", overlapping, error="The file"),

@@ -1,4 +1,4 @@
-"""Each row of the contract's catalogue of errors, and each rule of its thread lock, is named by a test."""
+"""Tests name each row of the catalogue of errors (contract, 8) and each rule of the thread lock (contract, 4.2)."""
 
 import re
 
@@ -22,3 +22,9 @@ TESTS = {
 )
 def test_a_row_is_named_by_tests_that_exist(names: list[str]):
     assert set(names) <= TESTS
+
+
+def test_the_rows_are_those_of_the_contract():
+    _, _, section = (ROOT / "docs" / "contract.md").read_text("utf-8").partition("## 8. ")
+    table = section.partition("\n## ")[0]
+    assert [row for row in re.findall(r"^\| ([^|]+) \| ", table, re.MULTILINE) if row != "case"] == list(ROWS["errors"])

@@ -7,7 +7,8 @@ import pytest
 from azure.core.credentials_async import AsyncTokenCredential
 
 from assistants import identity
-from assistants.storage.connection import NotConfigured, blob_service, queue_service
+from assistants.storage.connection import blob_service, queue_service
+from assistants.storage.errors import NotConfigured
 from tests.unit.conftest import ReadSettings
 
 STORAGE = "AzureWebJobsStorage"

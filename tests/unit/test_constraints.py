@@ -3,11 +3,14 @@
 The cases are generated from the document and the supplement in `tests/data`; see `tests/unit/constraints.py`.
 """
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
 
+import httpx2
 import pytest
-from fastapi.testclient import TestClient
 
 from assistants.api.app import create_api
 from assistants.schema.errors import ApiError
@@ -23,32 +26,42 @@ PRESENT = [Cases(reference(), operation) for name, operation in ALL.items() if n
 CASES = [case for cases in PRESENT for case in cases.all()]
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[TestClient]:
-    """The application, whose storage answers 418: a request that comes so far was accepted."""
+Answer = Callable[[Sent], tuple[int, object]]
 
-    def brew() -> Service:
-        raise ApiError(418, "accepted")
+
+@pytest.fixture(scope="module")
+def answer() -> Iterator[Answer]:
+    """Asks the application, whose store answers 418: a request that comes so far was accepted."""
+
+    class Brewing:
+        def __getattr__(self, name: str) -> Any:
+            raise ApiError(418, "accepted")
+
+    def brew() -> Any:
+        return SimpleNamespace(store=Brewing(), searcher=Brewing(), close=closed)
+
+    async def closed() -> None:
+        pass
 
     api = create_api()
     api.state.loopback = True
-    with pytest.MonkeyPatch.context() as patch:
+    client = httpx2.AsyncClient(transport=httpx2.ASGITransport(api), base_url="http://test/v1")
+
+    def ask(sent: Sent) -> tuple[int, object]:
+        body = None if sent.body is ... else json.dumps(sent.body)
+        got = runner.run(client.request(sent.method, sent.path, params=sent.query, content=body))
+        return got.status_code, got.json()["error"]
+
+    with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
         patch.delenv("API_KEYS", raising=False)
         patch.setattr(Service, "open", brew)
-        with TestClient(api) as client:
-            yield client
-
-
-def answer(client: TestClient, sent: Sent) -> tuple[int, object]:
-    body = None if sent.body is ... else json.dumps(sent.body)
-    got = client.request(sent.method, f"/v1{sent.path}", params=sent.query, content=body)
-    return got.status_code, got.json()["error"]
+        yield ask
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_request_on_the_limit_passes_and_one_beyond_it_is_refused(client: TestClient, case: Case):
-    assert answer(client, case.passes())[0] == 418
-    assert answer(client, case.refused()) == (400, case.error)
+def test_a_request_on_the_limit_passes_and_one_beyond_it_is_refused(answer: Answer, case: Case):
+    assert answer(case.passes())[0] == 418
+    assert answer(case.refused()) == (400, case.error)
 
 
 def test_no_constraint_is_forgotten():

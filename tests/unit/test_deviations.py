@@ -41,6 +41,11 @@ def test_v1_has_none_either(name: str):
     assert found(ListPage[MODELS[name]], v1.restored(shown)) == []
 
 
+@pytest.mark.parametrize("resources", [{"file_search": None}, {"code_interpreter": {"file_ids": None}}])
+def test_an_answer_has_no_null_for_what_is_not_there(resources: dict[str, Any]):
+    (_,) = found(Thread, EXAMPLES["Thread"] | {"tool_resources": resources})
+
+
 def test_a_citation_of_v1_has_a_quote():
     citation = {
         "type": "file_citation", "text": "【0†source】", "start_index": 0, "end_index": 10,

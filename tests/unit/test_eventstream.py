@@ -7,7 +7,7 @@ import httpx2
 from openai import OpenAI
 from openai.types.beta.assistant_stream_event import ErrorEvent
 
-from assistants.api.eventstream import MAX_UNSENT, Channel, response, tell
+from assistants.api.eventstream import MAX_UNSENT, Channel, produce, response
 from assistants.schema.errors import not_found
 from assistants.schema.runs import Usage
 
@@ -56,7 +56,7 @@ async def test_the_work_begins_only_when_the_first_bytes_have_left():
         begun.set()
 
     channel.emit("one", {})
-    told = asyncio.create_task(tell(channel, work(), "req_1"))
+    told = asyncio.create_task(produce(channel, work(), "req_1"))
     reading = channel.read()
     assert await taken(reading) == b"event: one\ndata: {}\n\n"
     assert not begun.is_set()
@@ -71,7 +71,7 @@ async def test_the_work_is_done_even_if_nobody_ever_reads():
     async def work() -> None:
         begun.set()
 
-    told = asyncio.create_task(tell(channel, work(), "req_1"))
+    told = asyncio.create_task(produce(channel, work(), "req_1"))
     await asyncio.wait_for(begun.wait(), 5)
     await told
 
@@ -124,7 +124,7 @@ async def test_an_internal_error_is_told_as_an_event_and_then_done():
         raise RuntimeError("a secret")
 
     channel = Channel()
-    await tell(channel, fails(), "req_1")
+    await produce(channel, fails(), "req_1")
     content = await everything(channel)
     (event, data), done = content.decode().split("\n\n")[0].split("\n"), content.split(b"\n\n", 1)[1]
     assert (event, done) == ("event: error", DONE)
@@ -139,7 +139,7 @@ async def test_the_sdk_reads_such_an_event_as_an_error_event():
         raise not_found("thread", "thread_x")
 
     channel = Channel()
-    await tell(channel, fails(), "req_1")
+    await produce(channel, fails(), "req_1")
     content = await everything(channel)
     headers = {"content-type": response(channel).headers["content-type"]}
     transport = httpx2.MockTransport(lambda _: httpx2.Response(200, content=content, headers=headers))
@@ -160,7 +160,7 @@ async def test_work_that_is_cut_short_before_the_first_bytes_have_left_lets_go_a
             let_go.set()
             raise
 
-    working = asyncio.create_task(tell(channel, work(), "req_1"))
+    working = asyncio.create_task(produce(channel, work(), "req_1"))
     channel.emit("one", {})
     await asyncio.sleep(0)
     working.cancel()
@@ -173,7 +173,7 @@ async def test_work_that_is_cut_short_before_the_first_bytes_have_left_lets_go_a
 
 async def test_a_stream_that_is_cut_short_says_so():
     channel = Channel()
-    working = asyncio.create_task(tell(channel, asyncio.sleep(60), "req_1"))
+    working = asyncio.create_task(produce(channel, asyncio.sleep(60), "req_1"))
     reading = channel.read()
     channel.emit("one", {})
     await taken(reading)

@@ -21,6 +21,7 @@ from fastapi.routing import APIRoute
 from assistants.api.app import PREFIX, ROUTERS, UNDESCRIBED
 from assistants.api.models import router
 from assistants.schema.errors import malformed_json
+from assistants.service import close_service
 from assistants.settings import settings
 from tests.support.imports import ROOT
 from tests.support.service.worker import load_function_app, worker
@@ -164,11 +165,13 @@ def test_every_queue_has_a_function_and_another_for_what_went_wrong(functions: S
 async def client(
     function_app: ModuleType, read_settings: ReadSettings, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    settings = read_settings({"API_KEYS": "key=project"})
-    monkeypatch.setattr("assistants.api.gate.settings", lambda: settings)
+    settings = read_settings({"API_KEYS": "key=project", "AzureWebJobsStorage": "UseDevelopmentStorage=true"})
+    for module in ("api.gate", "service"):
+        monkeypatch.setattr(f"assistants.{module}.settings", lambda: settings)
     async with worker(function_app, {"assistant_id": "of the host"}) as client:
         client.headers["authorization"] = "Bearer key"
         yield client
+    await close_service()
 
 
 @pytest.mark.parametrize(

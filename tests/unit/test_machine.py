@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from assistants.engine import machine
-from assistants.engine.machine import Event
+from assistants.engine.machine import Ending, Event, Need
 from assistants.schema.runs import LastError, RunStatus
 from assistants.state.runs import ACTIVE, Claim, Finish, Look, RunRecord, ToolCall, Turn
 
@@ -53,7 +53,7 @@ def run(status: RunStatus = RunStatus.QUEUED, *turns: Turn, claimed_until: float
 
 def waiting(*calls: ToolCall) -> RunRecord:
     """A run that waits for these calls."""
-    parked = machine.park(run(RunStatus.IN_PROGRESS, turn(*calls), claimed_until=NOW + 1), NOW, LOOK)
+    parked = machine.parked(run(RunStatus.IN_PROGRESS, turn(*calls), claimed_until=NOW + 1), NOW, LOOK)
     assert parked is not None
     return parked
 
@@ -65,12 +65,12 @@ def expect(record: RunRecord | None) -> RunRecord:
 
 # What each event does to a run in a given state that is otherwise prepared for it.
 ACTS: Mapping[Event, Callable[[RunStatus], RunRecord | None]] = {
-    Event.START: lambda status: machine.claim(run(status), "mine", NOW, 30, [0]),
-    Event.PARK: lambda status: machine.park(run(status, turn(WEATHER)), NOW, None),
-    Event.SUBMIT: lambda status: machine.submit(run(status, turn(WEATHER, parked=True)), {"call_w": ""}, NOW),
-    Event.CANCEL: lambda status: machine.cancel(run(status), NOW),
+    Event.START: lambda status: machine.claimed(run(status), "mine", NOW, 30, [0]),
+    Event.PARK: lambda status: machine.parked(run(status, turn(WEATHER)), NOW, None),
+    Event.SUBMIT: lambda status: machine.submitted(run(status, turn(WEATHER, parked=True)), {"call_w": ""}, NOW),
+    Event.CANCEL: lambda status: machine.cancelled(run(status), NOW),
     **{
-        event: lambda status, event=event: machine.end(run(status), event, NOW)
+        event: lambda status, event=event: machine.ended(run(status), Ending(event), NOW)
         for event in (Event.STOP, Event.COMPLETE, Event.INCOMPLETE, Event.FAIL, Event.EXPIRE)
     },
 }
@@ -103,88 +103,129 @@ class TestTable:
 class TestReadiness:
     @pytest.mark.parametrize("status", RunStatus)
     def test_only_a_queued_run_and_one_in_progress_wait_for_a_driver(self, status: RunStatus):
-        assert machine.ready(run(status), NOW) == (status in {RunStatus.QUEUED, RunStatus.IN_PROGRESS})
+        assert machine.is_ready(run(status), NOW) == (status in {RunStatus.QUEUED, RunStatus.IN_PROGRESS})
 
     def test_a_live_claim_holds_a_run(self):
         held = run(RunStatus.IN_PROGRESS, claimed_until=NOW + 1)
-        assert machine.held(held, NOW)
-        assert not machine.ready(held, NOW)
+        assert machine.is_claimed(held, NOW)
+        assert not machine.is_ready(held, NOW)
 
     def test_a_lapsed_claim_holds_nothing(self):
         lapsed = run(RunStatus.IN_PROGRESS, claimed_until=NOW)
-        assert not machine.held(lapsed, NOW)
-        assert machine.ready(lapsed, NOW)
+        assert not machine.is_claimed(lapsed, NOW)
+        assert machine.is_ready(lapsed, NOW)
 
     def test_a_run_whose_calls_are_not_all_answered_is_not_ready(self):
-        assert not machine.ready(waiting(RETRIEVAL), NOW)
+        assert not machine.is_ready(waiting(RETRIEVAL), NOW)
 
     def test_a_recorded_turn_that_was_not_given_out_does_not_keep_a_run_from_its_driver(self):
-        assert machine.ready(run(RunStatus.IN_PROGRESS, turn(RETRIEVAL)), NOW)
+        assert machine.is_ready(run(RunStatus.IN_PROGRESS, turn(RETRIEVAL)), NOW)
 
     @pytest.mark.parametrize("status", RunStatus)
     def test_an_active_run_is_overdue_from_its_expiry_on(self, status: RunStatus):
         record = run(status)
-        assert not machine.overdue(record, record.expires_at - 0.001)
-        assert machine.overdue(record, record.expires_at) == (status in ACTIVE)
+        assert not machine.is_overdue(record, record.expires_at - 0.001)
+        assert machine.is_overdue(record, record.expires_at) == (status in ACTIVE)
 
     def test_a_held_run_is_left_to_its_driver_when_its_time_is_over(self):
         record = run(RunStatus.IN_PROGRESS, claimed_until=NOW + 601)
-        assert not machine.overdue(record, NOW + 600)
-        assert machine.overdue(record, NOW + 601)
+        assert not machine.is_overdue(record, NOW + 600)
+        assert machine.is_overdue(record, NOW + 601)
 
-    def test_a_cancelled_run_without_a_driver_is_abandoned(self):
-        assert machine.abandoned(run(RunStatus.CANCELLING), NOW)
-        assert not machine.abandoned(run(RunStatus.CANCELLING, claimed_until=NOW + 1), NOW)
-        assert not machine.abandoned(run(RunStatus.QUEUED), NOW)
+
+def needing(need: Need) -> RunRecord:
+    """A run with this need, and no other: all that is left out of it would make it another one's."""
+    return {
+        Need.EXPIRE: run(RunStatus.QUEUED).model_copy(update={"expires_at": NOW}),
+        Need.STOP: run(RunStatus.CANCELLING),
+        Need.CALL_AGAIN: waiting(RETRIEVAL),
+        Need.DRIVE: run(RunStatus.QUEUED),
+        Need.NOTHING: waiting(WEATHER),
+    }[need]
+
+
+LATER = NOW + 60
+
+
+def expected_need(status: RunStatus, overdue: bool, claimed: bool, answered: bool | None, lost: bool) -> Need:
+    """The rules of `need` as sentences; `answered` is None where no calls were given out."""
+    if status not in ACTIVE or claimed:
+        return Need.CALL_AGAIN if status in ACTIVE and answered is False and lost else Need.NOTHING
+    if overdue:
+        return Need.EXPIRE
+    if status is RunStatus.CANCELLING:
+        return Need.STOP
+    if answered is False and lost:
+        return Need.CALL_AGAIN
+    waits = status in (RunStatus.QUEUED, RunStatus.IN_PROGRESS) and answered is not False
+    return Need.DRIVE if waits else Need.NOTHING
+
+
+class TestNeed:
+    @pytest.mark.parametrize("need", Need)
+    def test_each_need_has_a_run(self, need: Need):
+        assert machine.need(needing(need), LATER if need is Need.CALL_AGAIN else NOW, 60) is need
+
+    @pytest.mark.parametrize("status", RunStatus)
+    def test_every_run_has_the_need_of_its_state_its_claim_its_time_and_its_calls(self, status: RunStatus):
+        either = (False, True)
+        for overdue, claimed, answered, lost in product(either, either, (None, *either), either):
+            asked = call("call_r", "retrieval", output="Oslo" if answered else None)
+            asked = asked.model_copy(update={"sent_at": NOW - (60 if lost else 59)})
+            turns = [] if answered is None else [turn(asked, parked=True)]
+            record = run(status, *turns, claimed_until=NOW + 1 if claimed else None)
+            record = record.model_copy(update={"expires_at": NOW if overdue else NOW + 600})
+            expected = expected_need(status, overdue, claimed, answered, lost)
+            assert machine.need(record, NOW, 60) is expected, (status, overdue, claimed, answered, lost)
 
 
 class TestClaim:
     def test_the_first_claim_starts_the_run_and_fixes_its_prompt(self):
-        claimed = expect(machine.claim(run(), "mine", NOW, 30, [120]))
-        assert (claimed.status, claimed.started_at, claimed.prompt) == (RunStatus.IN_PROGRESS, NOW, [120])
+        claimed = expect(machine.claimed(run(), "mine", NOW, 30, [120]))
+        assert (claimed.status, claimed.started_at, claimed.prompt_lengths) == (RunStatus.IN_PROGRESS, NOW, [120])
         assert claimed.claim == Claim(token="mine", until=NOW + 30)
 
     def test_a_later_claim_keeps_the_prompt_and_the_start(self):
-        first = expect(machine.claim(run(), "mine", NOW, 30, [120]))
-        second = expect(machine.claim(first, "yours", NOW + 30, 30, [999]))
-        assert (second.prompt, second.started_at, second.entered_at) == ([120], NOW, NOW)
+        first = expect(machine.claimed(run(), "mine", NOW, 30, [120]))
+        second = expect(machine.claimed(first, "yours", NOW + 30, 30, [999]))
+        assert (second.prompt_lengths, second.started_at, second.entered_at) == ([120], NOW, NOW)
 
     def test_a_run_that_goes_on_after_its_outputs_starts_anew(self):
-        resumed = expect(machine.submit(waiting(WEATHER), {"call_w": "sunny"}, NOW + 5))
-        assert expect(machine.claim(resumed, "mine", NOW + 7, 30, [0])).started_at == NOW + 7
+        resumed = expect(machine.submitted(waiting(WEATHER), {"call_w": "sunny"}, NOW + 5))
+        assert expect(machine.claimed(resumed, "mine", NOW + 7, 30, [0])).started_at == NOW + 7
 
     def test_a_held_run_is_not_claimed(self):
-        assert machine.claim(run(RunStatus.IN_PROGRESS, claimed_until=NOW + 1), "yours", NOW, 30, [0]) is None
+        assert machine.claimed(run(RunStatus.IN_PROGRESS, claimed_until=NOW + 1), "yours", NOW, 30, [0]) is None
 
     def test_a_claim_commits_the_run(self):
-        assert expect(machine.claim(run(), "mine", NOW, 30, [0])).committed
+        assert expect(machine.claimed(run(), "mine", NOW, 30, [0])).committed
 
     def test_claims_are_counted_until_a_turn_is_recorded(self):
         record = run()
         for count in range(1, 4):
-            record = expect(machine.claim(record, "mine", NOW + 30 * count, 30, [0]))
+            record = expect(machine.claimed(record, "mine", NOW + 30 * count, 30, [0]))
             assert record.takeovers == count
-        assert machine.record(record, turn(), NOW).takeovers == 0
+        assert machine.recorded(record, turn(), NOW).takeovers == 0
 
     def test_a_claim_is_renewed_by_its_holder_only(self):
-        claimed = expect(machine.claim(run(), "mine", NOW, 30, [0]))
-        assert expect(machine.renew(claimed, "mine", NOW + 10, 30)).claim == Claim(token="mine", until=NOW + 40)
-        assert machine.renew(claimed, "yours", NOW + 10, 30) is None
+        claimed = expect(machine.claimed(run(), "mine", NOW, 30, [0]))
+        assert expect(machine.renewed(claimed, "mine", NOW + 10, 30)).claim == Claim(token="mine", until=NOW + 40)
+        assert machine.renewed(claimed, "yours", NOW + 10, 30) is None
 
     def test_a_lapsed_claim_is_still_its_holders_while_nobody_else_took_the_run(self):
-        claimed = expect(machine.claim(run(), "mine", NOW, 30, [0]))
-        assert machine.renew(claimed, "mine", NOW + 99, 30) is not None
-        taken = expect(machine.claim(claimed, "yours", NOW + 99, 30, [0]))
-        assert not machine.holds(taken, "mine")
+        claimed = expect(machine.claimed(run(), "mine", NOW, 30, [0]))
+        assert machine.renewed(claimed, "mine", NOW + 99, 30) is not None
+        taken = expect(machine.claimed(claimed, "yours", NOW + 99, 30, [0]))
+        assert not machine.is_claimed_by(taken, "mine")
 
     def test_nobody_holds_a_run_that_has_ended(self):
-        claimed = expect(machine.claim(run(), "mine", NOW, 30, [0]))
-        assert not machine.holds(expect(machine.end(claimed, Event.FAIL, NOW, ERROR)), "mine")
+        claimed = expect(machine.claimed(run(), "mine", NOW, 30, [0]))
+        assert not machine.is_claimed_by(expect(machine.ended(claimed, Ending(Event.FAIL, error=ERROR), NOW)), "mine")
 
     def test_a_claim_that_is_let_go_leaves_word_of_the_trouble_and_a_ready_run(self):
-        let_go = machine.let_go(run(RunStatus.IN_PROGRESS, claimed_until=NOW + 30), "storage was away", NOW)
+        let_go = machine.released(run(RunStatus.IN_PROGRESS, claimed_until=NOW + 30), "storage was away", NOW)
         assert (let_go.claim, let_go.trouble) == (None, "storage was away")
-        assert machine.ready(let_go, NOW)
+        assert machine.is_ready(let_go, NOW)
 
 
 class TestPark:
@@ -203,7 +244,7 @@ class TestPark:
         assert [each.sent_at for each in waiting(WEATHER, RETRIEVAL).unanswered] == [None, NOW]
 
     def test_a_run_that_is_being_cancelled_gives_out_no_calls(self):
-        assert machine.park(run(RunStatus.CANCELLING, turn(WEATHER), claimed_until=NOW + 1), NOW, LOOK) is None
+        assert machine.parked(run(RunStatus.CANCELLING, turn(WEATHER), claimed_until=NOW + 1), NOW, LOOK) is None
 
 
 class TestRendezvous:
@@ -211,53 +252,53 @@ class TestRendezvous:
         assert [each.id for each in waiting(WEATHER, RETRIEVAL).awaited] == ["call_w"]
 
     def test_outputs_of_the_client_alone_do_not_make_a_mixed_run_ready(self):
-        submitted = expect(machine.submit(waiting(WEATHER, RETRIEVAL), {"call_w": "sunny"}, NOW))
+        submitted = expect(machine.submitted(waiting(WEATHER, RETRIEVAL), {"call_w": "sunny"}, NOW))
         assert submitted.status is RunStatus.QUEUED
-        assert not machine.ready(submitted, NOW)
+        assert not machine.is_ready(submitted, NOW)
 
     def test_an_answer_of_the_server_alone_leaves_the_run_to_the_client(self):
-        answered = expect(machine.answer(waiting(WEATHER, RETRIEVAL), "call_r", "Oslo", NOW))
+        answered = expect(machine.answered(waiting(WEATHER, RETRIEVAL), "call_r", "Oslo", NOW))
         assert answered.status is RunStatus.REQUIRES_ACTION
-        assert not machine.ready(answered, NOW)
+        assert not machine.is_ready(answered, NOW)
 
     @pytest.mark.parametrize("server_first", [True, False])
     def test_the_last_output_makes_the_run_ready_whoever_it_comes_from(self, server_first: bool):
         def answer(record: RunRecord) -> RunRecord:
-            return expect(machine.answer(record, "call_r", "Oslo", NOW))
+            return expect(machine.answered(record, "call_r", "Oslo", NOW))
 
         def submit(record: RunRecord) -> RunRecord:
-            return expect(machine.submit(record, {"call_w": "sunny"}, NOW))
+            return expect(machine.submitted(record, {"call_w": "sunny"}, NOW))
 
         record = waiting(WEATHER, RETRIEVAL)
         record = submit(answer(record)) if server_first else answer(submit(record))
-        assert machine.ready(record, NOW)
+        assert machine.is_ready(record, NOW)
         assert record.turn is not None
         assert record.turn.answered_at == NOW
         assert [each.output for each in record.turn.calls] == ["sunny", "Oslo"]
 
     def test_the_first_answer_stored_wins(self):
-        answered = expect(machine.answer(waiting(RETRIEVAL, WEATHER), "call_r", "Oslo", NOW))
-        assert machine.answer(answered, "call_r", "Bergen", NOW) is None
+        answered = expect(machine.answered(waiting(RETRIEVAL, WEATHER), "call_r", "Oslo", NOW))
+        assert machine.answered(answered, "call_r", "Bergen", NOW) is None
 
     @pytest.mark.parametrize("call_id", ["call_w", "call_unknown"])
     def test_a_server_tool_answers_no_call_but_its_own(self, call_id: str):
-        assert machine.answer(waiting(WEATHER, RETRIEVAL), call_id, "Oslo", NOW) is None
+        assert machine.answered(waiting(WEATHER, RETRIEVAL), call_id, "Oslo", NOW) is None
 
     def test_a_run_that_has_ended_takes_no_answer(self):
-        ended = expect(machine.end(waiting(RETRIEVAL), Event.EXPIRE, NOW))
-        assert machine.answer(ended, "call_r", "Oslo", NOW) is None
+        ended = expect(machine.ended(waiting(RETRIEVAL), Ending(Event.EXPIRE), NOW))
+        assert machine.answered(ended, "call_r", "Oslo", NOW) is None
 
     def test_a_call_without_an_answer_for_a_while_is_sent_again(self):
         record = waiting(WEATHER, RETRIEVAL)
-        assert machine.unheard(record, NOW + 59, 60) == []
-        (late,) = machine.unheard(record, NOW + 60, 60)
-        again = expect(machine.sent_again(record, {late.id}, NOW + 60))
+        assert machine.lost_calls(record, NOW + 59, 60) == []
+        (late,) = machine.lost_calls(record, NOW + 60, 60)
+        again = expect(machine.resent(record, {late.id}, NOW + 60))
         assert late.id == "call_r"
-        assert machine.unheard(again, NOW + 61, 60) == []
+        assert machine.lost_calls(again, NOW + 61, 60) == []
 
     def test_a_run_that_has_ended_sends_no_call_again(self):
-        ended = expect(machine.end(waiting(RETRIEVAL), Event.FAIL, NOW, ERROR))
-        assert machine.unheard(ended, NOW + 60, 60) == []
+        ended = expect(machine.ended(waiting(RETRIEVAL), Ending(Event.FAIL, error=ERROR), NOW))
+        assert machine.lost_calls(ended, NOW + 60, 60) == []
 
 
 class TestEnd:
@@ -271,33 +312,33 @@ class TestEnd:
         ],
     )
     def test_an_end_is_stamped_and_lets_go_of_the_claim(self, event: Event, stamp: str | None):
-        ended = expect(machine.end(run(RunStatus.IN_PROGRESS, claimed_until=NOW + 1), event, NOW))
+        ended = expect(machine.ended(run(RunStatus.IN_PROGRESS, claimed_until=NOW + 1), Ending(event), NOW))
         stamps = {name: getattr(ended, name) for name in ("completed_at", "failed_at", "cancelled_at")}
         assert stamps == {name: NOW if name == stamp else None for name in stamps}
         assert (ended.claim, ended.entered_at, ended.touched_at) == (None, NOW, NOW)
 
     @pytest.mark.parametrize("event", [Event.STOP, Event.COMPLETE, Event.INCOMPLETE, Event.FAIL, Event.EXPIRE])
     def test_a_run_that_is_being_cancelled_ends_cancelled_whatever_ends_it(self, event: Event):
-        ended = expect(machine.end(run(RunStatus.CANCELLING), event, NOW, ERROR, "max_completion_tokens"))
+        ended = expect(machine.ended(run(RunStatus.CANCELLING), Ending(event, "max_completion_tokens", ERROR), NOW))
         assert (ended.status, ended.cancelled_at) == (RunStatus.CANCELLED, NOW)
         assert (ended.last_error, ended.incomplete_reason) == (None, None)
 
     def test_a_failed_run_says_why(self):
-        assert expect(machine.end(run(), Event.FAIL, NOW, ERROR)).last_error == ERROR
+        assert expect(machine.ended(run(), Ending(Event.FAIL, error=ERROR), NOW)).last_error == ERROR
 
     def test_an_incomplete_run_says_why(self):
-        ended = expect(machine.end(run(RunStatus.IN_PROGRESS), Event.INCOMPLETE, NOW, None, "content_filter"))
+        ended = expect(machine.ended(run(RunStatus.IN_PROGRESS), Ending(Event.INCOMPLETE, "content_filter"), NOW))
         assert ended.incomplete_reason == "content_filter"
 
     def test_a_run_is_cancelled_once(self):
-        cancelling = expect(machine.cancel(run(), NOW))
-        assert machine.cancel(cancelling, NOW) is None
+        cancelling = expect(machine.cancelled(run(), NOW))
+        assert machine.cancelled(cancelling, NOW) is None
 
     def test_only_a_run_that_was_never_committed_is_discarded(self):
-        discarded = expect(machine.discard(run(), NOW))
+        discarded = expect(machine.discarded(run(), NOW))
         assert (discarded.status, discarded.committed) == (RunStatus.FAILED, False)
-        assert machine.discard(run().model_copy(update={"committed": True}), NOW) is None
-        assert machine.discard(discarded, NOW) is None
+        assert machine.discarded(run().model_copy(update={"committed": True}), NOW) is None
+        assert machine.discarded(discarded, NOW) is None
 
     @pytest.mark.parametrize(
         ("finish", "event", "reason"),
@@ -311,7 +352,7 @@ class TestEnd:
         ],
     )
     def test_how_a_turn_ended_decides_how_its_run_ends(self, finish: Finish, event: Event, reason: str | None):
-        assert machine.conclusion(turn(finish=finish)) == (event, reason)
+        assert machine.conclusion(turn(finish=finish)) == Ending(event, reason)
 
     def test_a_turn_that_calls_tools_ends_no_run(self):
         assert machine.conclusion(turn(WEATHER)) is None
@@ -330,6 +371,6 @@ class TestBound:
         last = turn(*self.calls(29))
         failed = machine.bounded(run(RunStatus.IN_PROGRESS, turn(*self.calls(100), parked=True)), last)
         assert failed.finish == "failed"
-        assert machine.conclusion(failed) == (Event.FAIL, None)
+        assert machine.conclusion(failed) == Ending(Event.FAIL, error=failed.error)
         assert failed.error is not None
         assert "128 tool calls" in failed.error.message

@@ -10,14 +10,14 @@ from assistants.schema.messages import CreateMessage
 from assistants.state import files
 from assistants.state.files import FileRecord
 from assistants.state.resources import (
-    Attached,
-    attached,
+    Attachments,
+    attachments_of,
     code_files,
     equipped,
     named,
     searches,
-    shown,
     store_ids,
+    view_resources,
     without_files,
 )
 from assistants.state.runs import RunRecord, Turn
@@ -46,9 +46,9 @@ def test_the_files_of_messages_are_gathered_by_tool_each_once():
         CreateMessage(role="user", content="x"),
         message({"file_id": "file-3", "tools": [SEARCH]}, {"file_id": "file-1", "tools": [SEARCH]}),
     ]
-    assert attached(said) == Attached(["file-1"], ["file-1", "file-3"], ["file-2"])
-    assert not attached(None)
-    assert attached([message({"file_id": "file-2", "tools": []})])
+    assert attachments_of(said) == Attachments(["file-1"], ["file-1", "file-3"], ["file-2"])
+    assert not attachments_of(None)
+    assert attachments_of([message({"file_id": "file-2", "tools": []})])
 
 
 def test_of_what_is_asked_for_the_ids_are_kept():
@@ -85,11 +85,11 @@ def test_files_are_taken_out_of_the_code_interpreter_alone():
 
 
 def test_a_code_interpreter_without_resources_is_shown_with_no_files():
-    assert shown(None, [CODE]) == {"code_interpreter": {"file_ids": []}}
-    assert shown({"code_interpreter": {"file_ids": ["file-1"]}}, [CODE]) == {
+    assert view_resources(None, [CODE]) == {"code_interpreter": {"file_ids": []}}
+    assert view_resources({"code_interpreter": {"file_ids": ["file-1"]}}, [CODE]) == {
         "code_interpreter": {"file_ids": ["file-1"]}
     }
-    assert shown(None, [SEARCH]) == {}
+    assert view_resources(None, [SEARCH]) == {}
     assert (searches([CODE]), searches([CODE, SEARCH]), searches([{"type": "retrieval"}])) == (False, True, True)
 
 
@@ -123,7 +123,7 @@ def test_a_run_is_patient_for_a_minute_before_its_first_turn():
         id="run_1", thread_id="thread_1", assistant_id="asst_1", model="m", created_at=100, expires_at=700,
         touched_at=100, entered_at=100, started_at=110,
     )  # fmt: skip
-    assert preparation.patient(run, 169)
-    assert not preparation.patient(run, 170)
+    assert preparation.may_wait(run, 169)
+    assert not preparation.may_wait(run, 170)
     turn = Turn(started_at=111, ended_at=112, finish="stop")
-    assert not preparation.patient(run.model_copy(update={"turns": [turn]}), 120)
+    assert not preparation.may_wait(run.model_copy(update={"turns": [turn]}), 120)

@@ -8,8 +8,8 @@ from openai.types.beta import assistant_stream_event as events
 from openai.types.beta.threads import Message
 
 from assistants.engine import machine
-from assistants.engine.events import Narrator
-from assistants.engine.machine import Event
+from assistants.engine.events import RunEvents
+from assistants.engine.machine import Ending, Event
 from assistants.engine.turn.completion import Completion, PartialCall
 from assistants.schema.base import Object
 from assistants.schema.runs import LastError
@@ -25,22 +25,23 @@ LOOK_UP = ToolCall(id="call_r", type="retrieval", name="retrieval", arguments="{
 
 
 class Ear:
-    """A narrator that tells of a run, and what it told since one last asked."""
+    """The events of a run, and those that were emitted since one last asked."""
 
     def __init__(self, run: RunRecord, content: bool = False) -> None:
         self._told: list[tuple[str, Any]] = []
-        self.narrator = Narrator(self._emit, content)
-        self.narrator.begin(run)
-        self.narrator.see(run)
+        self.events = RunEvents(self._emit, content)
+        self.events.created(run)
         self.names()
 
     def hears(self, run: RunRecord, *texts: str, calls: tuple[PartialCall, ...] = ()) -> list[str]:
         """The names of the events when the model has said so much."""
-        self.narrator.hear(run, Completion(texts=list(texts), calls=list(calls)), NOW)
+        said = Completion(texts=list(texts))
+        said.calls.extend(calls)
+        self.events.received(run, said, NOW)
         return self.names()
 
     def sees(self, run: RunRecord) -> list[str]:
-        self.narrator.see(run)
+        self.events.updated(run)
         return self.names()
 
     def hearing(self, run: RunRecord, *texts: str) -> list[tuple[str, Any]]:
@@ -88,17 +89,17 @@ def begun() -> RunRecord:
 
 def recorded(run: RunRecord, *calls: ToolCall, text: str | None = None, finish: Finish = "stop") -> RunRecord:
     turn = Turn(started_at=NOW, ended_at=NOW, finish=finish, text=text, calls=list(calls))
-    return machine.record(run, turn, NOW)
+    return machine.recorded(run, turn, NOW)
 
 
 def parked(run: RunRecord, stay: bool = False) -> RunRecord:
-    waiting = machine.park(run, NOW, None, stay)
+    waiting = machine.parked(run, NOW, None, stay)
     assert waiting is not None
     return waiting
 
 
 def ended(run: RunRecord, event: Event) -> RunRecord:
-    over = machine.end(run, event, NOW, ERROR if event is Event.FAIL else None)
+    over = machine.ended(run, Ending(event, error=ERROR if event is Event.FAIL else None), NOW)
     assert over is not None
     return over
 
@@ -213,7 +214,7 @@ def searched(content: bool = False) -> "tuple[Ear, RunRecord]":
         Found(file_id=f"file-{place}", file_name="a.txt", score=0.5, start=place * 10, end=place * 10 + 9)
         for place in range(2)
     ]
-    answered = machine.answer(waiting, "call_s", "In Paris. In Rome. ", NOW, found)
+    answered = machine.answered(waiting, "call_s", "In Paris. In Rome. ", NOW, found)
     assert answered is not None
     return ear, answered
 
@@ -221,7 +222,7 @@ def searched(content: bool = False) -> "tuple[Ear, RunRecord]":
 class TestCitations:
     """What the SDK makes of the deltas is the message, wherever the model's text is torn."""
 
-    TEXT = "😀 In Paris【2:0†a.txt】【9:9†b】, and 【2:1†source】 in Rome【2:0†a"
+    TEXT = "😀 In Paris【2:0†a.txt】【9:9†b】, and 【2:1†source】 in Rome【 2\uff1a0 , 2:1†L1-L3】【2:0†a"
 
     @pytest.mark.parametrize("at", range(len(TEXT) + 1))
     @pytest.mark.parametrize("finish", ["stop", "cancelled"])
@@ -273,7 +274,7 @@ class TestCitations:
     def test_a_mark_that_is_begun_is_told_before_a_refusal(self):
         ear, run = searched()
         ear.sees(run)
-        ear.narrator.hear(run, Completion(texts=["【2"], refusals=["No."]), NOW)
+        ear.events.received(run, Completion(texts=["【2"], refusals=["No."]), NOW)
         ear.names()
         assert [part["index"] for part in ear.content] == [0, 1]
 
@@ -332,7 +333,7 @@ class TestFromOutside:
         ear = Ear(run)
         said = recorded(run, LOOK_UP, text="Let me see.", finish="tool_calls")
         waiting = parked(said, stay=True)
-        answered = machine.answer(waiting, "call_r", "Oslo", NOW)
+        answered = machine.answered(waiting, "call_r", "Oslo", NOW)
         assert answered is not None
         assert ear.sees(ended(recorded(answered, text="In Oslo."), Event.COMPLETE)) == [
             *MESSAGE_BEGINS, "thread.message.delta", *MESSAGE_ENDS,
@@ -345,7 +346,7 @@ class TestFromOutside:
         run = begun()
         ear = Ear(run)
         ear.hears(run, "One")
-        stopping = machine.cancel(run, NOW)
+        stopping = machine.cancelled(run, NOW)
         assert stopping is not None
         assert ear.sees(stopping) == ["thread.run.cancelling"]
         cut = recorded(stopping, text="One two", finish="cancelled")
@@ -356,11 +357,11 @@ class TestFromOutside:
     def test_what_was_told_before_the_outputs_came_is_not_told_again(self):
         waiting = parked(recorded(begun(), WEATHER, text="Let me see.", finish="tool_calls"))
         ear = Ear(begun())
-        ear.narrator.take_up(waiting)
+        ear.events.resumed(waiting)
         assert ear.sees(waiting) == []
-        resumed = machine.submit(waiting, {"call_w": "snow"}, NOW)
+        resumed = machine.submitted(waiting, {"call_w": "snow"}, NOW)
         assert resumed is not None
         assert ear.sees(resumed) == ["thread.run.step.completed", "thread.run.queued"]
-        claimed = machine.claim(resumed, "token", NOW, 30, [0])
+        claimed = machine.claimed(resumed, "token", NOW, 30, [0])
         assert claimed is not None
         assert ear.sees(claimed) == ["thread.run.in_progress"]

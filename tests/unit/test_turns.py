@@ -8,7 +8,7 @@ from openai.types.beta import threads
 from openai.types.beta.threads import runs
 
 from assistants.engine import machine
-from assistants.engine.machine import Event
+from assistants.engine.machine import Ending, Event
 from assistants.schema.runs import LastError, RunStatus, Usage
 from assistants.state.runs import Finish, RunRecord, ToolCall, Turn, view
 from assistants.state.turns import message, message_id, steps
@@ -42,7 +42,7 @@ def ok(run: RunRecord | None) -> RunRecord:
 
 
 def claimed(run: RunRecord, at: float = CLAIMED) -> RunRecord:
-    return ok(machine.claim(run, "token", at, 30, [0]))
+    return ok(machine.claimed(run, "token", at, 30, [0]))
 
 
 def said(
@@ -61,23 +61,23 @@ def said(
 
 def after(turn: Turn) -> RunRecord:
     """A run that has just recorded its first turn."""
-    return machine.record(claimed(new()), turn, SAID)
+    return machine.recorded(claimed(new()), turn, SAID)
 
 
 def parked(*calls: ToolCall, text: str | None = None) -> RunRecord:
-    return ok(machine.park(after(said(*calls, text=text)), PARKED, None))
+    return ok(machine.parked(after(said(*calls, text=text)), PARKED, None))
 
 
 def submitted() -> RunRecord:
-    return ok(machine.submit(parked(CALL), {"call_1": "noon"}, SUBMITTED))
+    return ok(machine.submitted(parked(CALL), {"call_1": "noon"}, SUBMITTED))
 
 
 def cancelling(run: RunRecord) -> RunRecord:
-    return ok(machine.cancel(run, SUBMITTED))
+    return ok(machine.cancelled(run, SUBMITTED))
 
 
 def ended(run: RunRecord, event: Event, reason: str | None = None) -> RunRecord:
-    return ok(machine.end(run, event, ENDED, ERROR if event is Event.FAIL else None, reason))
+    return ok(machine.ended(run, Ending(event, reason, ERROR if event is Event.FAIL else None), ENDED))
 
 
 TEXT = said(text="Hello", finish="stop")
@@ -98,7 +98,7 @@ CHANGING = (
     "started_at", "expires_at", "cancelled_at", "failed_at", "completed_at", "required_action", "last_error",
     "incomplete_details", "usage",
 )  # fmt: skip
-"""The columns of the contract's table (4.1)."""
+"""The columns of the table of states (contract, 4.1)."""
 
 STATES: Mapping[str, tuple[RunRecord, RunStatus, Mapping[str, Any]]] = {
     "queued": (new(), RunStatus.QUEUED, FRESH),
@@ -137,7 +137,7 @@ STATES: Mapping[str, tuple[RunRecord, RunStatus, Mapping[str, Any]]] = {
         STARTED | UNUSED | {"completed_at": int(ENDED)},
     ),
     "completed in two turns": (
-        ended(machine.record(claimed(submitted(), RESUMED), TEXT, RESUMED), Event.COMPLETE), RunStatus.COMPLETED,
+        ended(machine.recorded(claimed(submitted(), RESUMED), TEXT, RESUMED), Event.COMPLETE), RunStatus.COMPLETED,
         {
             "started_at": int(RESUMED), "completed_at": int(ENDED),
             "usage": {"prompt_tokens": 2, "completion_tokens": 4, "total_tokens": 6},
@@ -233,10 +233,12 @@ OPEN = (TOOLS, "in_progress", {})
         pytest.param(parked(CALL, text="Let me see."), [MADE, OPEN], id="a text with calls makes two steps"),
         pytest.param(submitted(), [(TOOLS, "completed", {"completed_at": int(SUBMITTED)})], id="answered calls"),
         pytest.param(
-            ok(machine.submit(parked(CALL, LOOK_UP), {"call_1": "noon"}, SUBMITTED)), [OPEN], id="half-answered calls"
+            ok(machine.submitted(parked(CALL, LOOK_UP), {"call_1": "noon"}, SUBMITTED)),
+            [OPEN],
+            id="half-answered calls",
         ),
         pytest.param(
-            ended(machine.record(claimed(submitted(), RESUMED), TEXT, RESUMED), Event.COMPLETE),
+            ended(machine.recorded(claimed(submitted(), RESUMED), TEXT, RESUMED), Event.COMPLETE),
             [(TOOLS, "completed", {"completed_at": int(SUBMITTED)}), MADE],
             id="two turns",
         ),
@@ -296,7 +298,7 @@ def test_the_steps_of_a_run_and_their_states(run: RunRecord, expected: list[tupl
 
 
 def test_tool_calls_are_shown_with_the_outputs_they_have():
-    mixed = ok(machine.submit(parked(CALL, LOOK_UP), {"call_1": "noon"}, SUBMITTED))
+    mixed = ok(machine.submitted(parked(CALL, LOOK_UP), {"call_1": "noon"}, SUBMITTED))
     assert shown_steps(mixed)[0]["step_details"]["tool_calls"] == [
         {
             "id": "call_1",
@@ -309,7 +311,7 @@ def test_tool_calls_are_shown_with_the_outputs_they_have():
 
 
 def test_the_usage_of_a_turn_is_counted_once_among_its_steps():
-    both = ok(machine.submit(parked(CALL, text="Let me see."), {"call_1": "noon"}, SUBMITTED))
+    both = ok(machine.submitted(parked(CALL, text="Let me see."), {"call_1": "noon"}, SUBMITTED))
     assert sum(step["usage"]["total_tokens"] for step in shown_steps(both)) == USAGE.total_tokens
 
 

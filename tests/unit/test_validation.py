@@ -1,4 +1,4 @@
-"""Every refusal of a request has the text, param and code of the contract's section 8."""
+"""Every refusal of a request has the text, param and code of the catalogue (contract, 8)."""
 
 import json
 from typing import Annotated, Any, Literal

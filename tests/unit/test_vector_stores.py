@@ -11,19 +11,19 @@ from assistants.state.vector_stores import (
     NewMember,
     Outcome,
     VectorStoreRecord,
-    attached,
     batch_cancelled,
-    detached,
     listed,
     modified,
     new_member,
     new_vector_store,
     settled,
-    show_batch,
-    show_file,
-    show_store,
     used,
+    view_batch,
+    view_file,
+    view_store,
     with_attributes,
+    with_members,
+    without_members,
 )
 
 DAY, HOUR = 86_400, 3_600
@@ -45,7 +45,7 @@ def outcome(member: NewMember, status: str | None = "completed", usage: int = 0)
 
 
 def counts(record: VectorStoreRecord) -> FileCounts:
-    return show_store(record, 1_000).file_counts
+    return view_store(record, 1_000).file_counts
 
 
 def changed(record: VectorStoreRecord | None) -> VectorStoreRecord:
@@ -54,68 +54,68 @@ def changed(record: VectorStoreRecord | None) -> VectorStoreRecord:
 
 
 def test_an_empty_store_is_complete():
-    shown = show_store(store(name="Docs"), 1_000)
+    shown = view_store(store(name="Docs"), 1_000)
     assert (shown.status, shown.file_counts, shown.usage_bytes) == ("completed", FileCounts(), 0)
 
 
 def test_one_write_moves_the_status_of_a_file_and_all_counts():
     files = members("file-a", "file-b", "file-c")
-    record = attached(store(), files, 2_000, "vsfb_1")
-    assert show_store(record, 2_000).status == show_batch(record, "vsfb_1").status == "in_progress"
+    record = with_members(store(), files, 2_000, "vsfb_1")
+    assert view_store(record, 2_000).status == view_batch(record, "vsfb_1").status == "in_progress"
 
     record = changed(settled(record, [outcome(files[0], usage=7), outcome(files[1], "failed")]))
     assert counts(record) == FileCounts(in_progress=1, completed=1, failed=1, total=3)
-    assert counts(record) == show_batch(record, "vsfb_1").file_counts
-    assert show_store(record, 2_000).usage_bytes == 7
-    assert show_file(record, "file-b").last_error == BROKEN
+    assert counts(record) == view_batch(record, "vsfb_1").file_counts
+    assert view_store(record, 2_000).usage_bytes == 7
+    assert view_file(record, "file-b").last_error == BROKEN
 
     record = changed(settled(record, [outcome(files[2], "failed")]))
-    assert show_store(record, 2_000).status == show_batch(record, "vsfb_1").status == "completed"
+    assert view_store(record, 2_000).status == view_batch(record, "vsfb_1").status == "completed"
 
 
 def test_the_ingestion_of_an_earlier_version_changes_nothing():
     earlier, later = members("file-a"), members("file-a")
-    record = attached(attached(store(), earlier, 2_000), later, 3_000)
+    record = with_members(with_members(store(), earlier, 2_000), later, 3_000)
     assert settled(record, [outcome(earlier[0])]) is None
-    assert show_file(changed(settled(record, [outcome(later[0])])), "file-a").status == "completed"
+    assert view_file(changed(settled(record, [outcome(later[0])])), "file-a").status == "completed"
 
 
 def test_what_has_ended_stays_as_it_ended():
     (file,) = members("file-a")
-    record = changed(settled(attached(store(), [file], 2_000), [outcome(file)]))
+    record = changed(settled(with_members(store(), [file], 2_000), [outcome(file)]))
     assert settled(record, [outcome(file, "failed")]) is None
 
 
 def test_a_file_that_is_gone_is_taken_out():
     (file,) = members("file-a")
-    record = changed(settled(attached(store(), [file], 2_000), [outcome(file, None)]))
+    record = changed(settled(with_members(store(), [file], 2_000), [outcome(file, None)]))
     assert counts(record) == FileCounts()
-    assert show_store(record, 2_000).status == "completed"
+    assert view_store(record, 2_000).status == "completed"
 
 
 def test_a_cancelled_batch_leaves_what_was_complete_and_what_others_brought():
     files, others = members("file-a", "file-b"), members("file-c")
-    record = attached(attached(store(), files, 2_000, "vsfb_1"), others, 2_000, "vsfb_2")
+    record = with_members(with_members(store(), files, 2_000, "vsfb_1"), others, 2_000, "vsfb_2")
     record = changed(settled(record, [outcome(files[0])]))
     record = changed(batch_cancelled(record, "vsfb_1"))
-    batch = show_batch(record, "vsfb_1")
+    batch = view_batch(record, "vsfb_1")
     assert (batch.status, batch.file_counts) == ("cancelled", FileCounts(completed=1, cancelled=1, total=2))
-    assert show_batch(record, "vsfb_2").status == "in_progress"
+    assert view_batch(record, "vsfb_2").status == "in_progress"
     assert settled(record, [outcome(files[1])]) is None
     assert batch_cancelled(record, "vsfb_1") is None
 
 
 def test_two_batches_may_share_a_file():
     first, second = members("file-a", "file-b"), members("file-b", "file-c")
-    record = attached(attached(store(), first, 2_000, "vsfb_1"), second, 2_000, "vsfb_2")
+    record = with_members(with_members(store(), first, 2_000, "vsfb_1"), second, 2_000, "vsfb_2")
     record = changed(settled(record, [outcome(first[0]), *map(outcome, second)]))
     done = FileCounts(completed=2, total=2)
-    assert show_batch(record, "vsfb_1").file_counts == show_batch(record, "vsfb_2").file_counts == done
+    assert view_batch(record, "vsfb_1").file_counts == view_batch(record, "vsfb_2").file_counts == done
 
 
 def test_a_list_is_in_the_order_in_which_the_files_came_and_goes_on_from_one_that_was_taken_out():
-    record = attached(attached(store(), members("file-a", "file-b", "file-c"), 2_000), members("file-a"), 2_000)
-    record = changed(detached(record, ["file-b"]))
+    record = with_members(with_members(store(), members("file-a", "file-b", "file-c"), 2_000), members("file-a"), 2_000)
+    record = changed(without_members(record, ["file-b"]))
     found = listed(record, record.members, None)
     assert [(file_id, shown is not None) for file_id, shown in found] == [
         ("file-b", False), ("file-c", True), ("file-a", True),
@@ -126,21 +126,21 @@ def test_a_list_is_in_the_order_in_which_the_files_came_and_goes_on_from_one_tha
 
 def test_only_so_many_that_were_taken_out_are_remembered(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(vector_stores, "_REMOVED_KEPT", 2)
-    record = attached(store(), members("file-a", "file-b", "file-c"), 2_000)
+    record = with_members(store(), members("file-a", "file-b", "file-c"), 2_000)
     for file_id in ("file-c", "file-a", "file-b"):
-        record = changed(detached(record, [file_id]))
+        record = changed(without_members(record, [file_id]))
     assert list(record.removed) == ["file-a", "file-b"]
-    assert detached(record, ["file-a"]) is None
-    assert attached(record, members("file-a"), 3_000).removed == {"file-b": 1}
+    assert without_members(record, ["file-a"]) is None
+    assert with_members(record, members("file-a"), 3_000).removed == {"file-b": 1}
 
 
 def test_a_store_expires_so_many_days_after_its_last_use():
     record = store(expires_after={"anchor": "last_active_at", "days": 2})
     assert record.expires_at == 1_000 + 2 * DAY
-    assert show_store(record, 1_000 + 2 * DAY - 1).status == "completed"
-    assert show_store(record, 1_000 + 2 * DAY).status == "expired"
+    assert view_store(record, 1_000 + 2 * DAY - 1).status == "completed"
+    assert view_store(record, 1_000 + 2 * DAY).status == "expired"
     with pytest.raises(ApiError, match=r"Vector store 'vs_1' has expired\."):
-        attached(record, members("file-a"), 1_000 + 2 * DAY)
+        with_members(record, members("file-a"), 1_000 + 2 * DAY)
     assert used(record, 1_000 + 2 * DAY) is None
 
 
@@ -158,14 +158,14 @@ def test_a_modification_changes_only_what_was_sent():
 
 
 def test_attributes_are_replaced():
-    record = attached(store(), [new_member("file-a", {"year": 2024})], 2_000)
-    assert show_file(with_attributes(record, "file-a", {"open": True}), "file-a").attributes == {"open": True}
+    record = with_members(store(), [new_member("file-a", {"year": 2024})], 2_000)
+    assert view_file(with_attributes(record, "file-a", {"open": True}), "file-a").attributes == {"open": True}
     with pytest.raises(ApiError, match="No file found with id 'file-b' in vector store 'vs_1'"):
         with_attributes(record, "file-b", {})
 
 
 def test_a_store_holds_no_more_than_so_many_files():
-    record = attached(store(), members(*(f"file-{number}" for number in range(MAX_FILES))), 2_000)
-    assert counts(attached(record, members("file-0"), 3_000)).total == MAX_FILES
+    record = with_members(store(), members(*(f"file-{number}" for number in range(MAX_FILES))), 2_000)
+    assert counts(with_members(record, members("file-0"), 3_000)).total == MAX_FILES
     with pytest.raises(ApiError, match="cannot hold more than 10000 files"):
-        attached(record, members("file-x"), 3_000)
+        with_members(record, members("file-x"), 3_000)

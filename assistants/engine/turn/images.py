@@ -1,4 +1,4 @@
-"""Images that were uploaded, as the model is sent them: data URLs of their bytes (contract, 11.2)."""
+"""Images that were uploaded, as the model is sent them: data URLs of their bytes (contract, 11.2, 14)."""
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What a run needs before its first turn: vector stores that have not expired, with the thread's files in them."""
+"""The vector stores that a run needs before its first turn: not expired, with the thread's files in them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from assistants.state.vector_stores import VectorStoreRecord, used
 from assistants.storage.documents import Document
 from assistants.storage.ids import blob_name
 
-PATIENCE = 60.0
+MAX_WAIT = 60.0
 """Seconds from the run's start for which the thread's files are waited for (contract, 12)."""
 
 
-def patient(run: RunRecord, now: float) -> bool:
+def may_wait(run: RunRecord, now: float) -> bool:
     """Whether the run still waits for files that are being ingested. A takeover begins no new wait."""
-    return not run.turns and now < (run.started_at or now) + PATIENCE
+    return not run.turns and now < (run.started_at or now) + MAX_WAIT
 
 
 class Preparation:

@@ -5,9 +5,7 @@ import inspect
 import threading
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
-
-from typing_extensions import Self
+from typing import Any, Self
 
 
 class Blocking:

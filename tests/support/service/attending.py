@@ -5,18 +5,22 @@ import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
-from openai.types.chat import ChatCompletionChunk
-
-from assistants.engine.attendance import Attendance
 from assistants.engine.creation import start_thread_and_run
 from assistants.engine.items import Call, attend_item
+from assistants.engine.toolcalls import ToolCalls
+from assistants.engine.worker import Worker
 from assistants.local.azurite import Storage
 from assistants.local.reply import Completion, Reply
+from assistants.model.answers import Chunk
+from assistants.model.embedder import NoEmbedder
+from assistants.model.endpoint import Model
+from assistants.model.learnt import Learnt
 from assistants.schema.assistants import CreateAssistant
 from assistants.schema.messages import CreateMessage
 from assistants.schema.runs import CreateThreadAndRun
+from assistants.search.searcher import Searcher
 from assistants.settings import Settings
 from assistants.state.messages import put_record
 from assistants.state.runs import RunRecord
@@ -32,19 +36,35 @@ class ScriptedModel:
 
     def __init__(self, *replies: Mapping[str, Any], silent: bool = False) -> None:
         self._replies = [Reply.model_validate(reply) for reply in replies]
+        self.learnt = Learnt()
         self.requests: list[dict[str, Any]] = []
         self.asked = asyncio.Event()
         self.answer = asyncio.Event()
         if not silent:
             self.answer.set()
 
-    async def stream(self, body: dict[str, Any]) -> AsyncIterator[ChatCompletionChunk]:
+    async def stream(self, body: dict[str, Any]) -> AsyncIterator[Chunk]:
         self.requests.append(body)
         self.asked.set()
         await self.answer.wait()
         *events, _ = Completion(self._replies.pop(0), body).events()
         for event in events:
-            yield ChatCompletionChunk.model_validate(json.loads(event.removeprefix("data: ")))
+            yield json.loads(event.removeprefix("data: "))
+
+
+class Handlers:
+    """The handlers of the engine's queues, over a store and with a model; nothing has embeddings."""
+
+    def __init__(self, store: Store, model: Model) -> None:
+        self.worker = Worker(store, model)
+        self.tool_calls = ToolCalls(store, Searcher(store, NoEmbedder()))
+
+
+class Handling(Protocol):
+    """Has the handlers of the engine's queues, as a service has."""
+
+    worker: Worker
+    tool_calls: ToolCalls
 
 
 class Killed(BaseException):
@@ -92,21 +112,21 @@ async def said(store: Store, key: RunKey) -> list[str]:
     return [part["text"]["value"] for part in parts if part["type"] == "text"]
 
 
-async def attend(attendance: Attendance, store: Store, key: RunKey) -> None:
+async def attend(handlers: Handling, store: Store, key: RunKey) -> None:
     """Deliver the item that says: attend to the run now."""
-    await attendance.work(attend_item(key, await run_of(store, key)).model_dump_json().encode())
+    await handlers.worker.handle(attend_item(key, await run_of(store, key)).model_dump_json().encode())
 
 
 async def hang(store: Store, key: RunKey, model: ScriptedModel) -> "asyncio.Task[None]":
     """A driver that has claimed the run and waits for its model."""
-    driver = asyncio.create_task(attend(Attendance(store, model), store, key))
+    driver = asyncio.create_task(attend(Handlers(store, model), store, key))
     await asyncio.wait_for(model.asked.wait(), 10)
     return driver
 
 
-async def answer(attendance: Attendance, key: RunKey, call_id: str) -> None:
+async def answer(handlers: Handling, key: RunKey, call_id: str) -> None:
     """Deliver the item that says: answer this call."""
-    await attendance.tool(call_item(key, call_id))
+    await handlers.tool_calls.handle(call_item(key, call_id))
 
 
 def call_item(key: RunKey, call_id: str) -> bytes:

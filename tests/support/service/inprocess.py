@@ -13,7 +13,6 @@ from openai import AsyncOpenAI
 from assistants import service as services
 from assistants.api.app import create_api
 from assistants.engine.items import WORK
-from assistants.ingestion.items import INGEST
 from assistants.local.azurite import Storage
 from assistants.model.embedder import Embedder, NoEmbedder
 from assistants.model.endpoint import Model
@@ -30,15 +29,15 @@ class InProcess(Generic[M]):
 
     def __init__(self, service: Service, model: M, api: FastAPI, client: AsyncOpenAI) -> None:
         self.store, self.model, self.api, self.client = service.store, model, api, client
-        self.attendance, self.ingestion, self.searcher = service.attendance, service.ingestion, service.searcher
+        self.worker, self.tool_calls = service.worker, service.tool_calls
+        self.ingestion, self.searcher, self.queues = service.ingestion, service.searcher, service.queues
 
     async def attend(self, queue: str = WORK) -> None:
         """Receive the queue's next item, attend to it, and delete it, as the Functions host does."""
         client = self.store.services[1].get_queue_client(queue, message_decode_policy=BinaryBase64DecodePolicy())
         item: Any = await client.receive_message(visibility_timeout=600)
         assert item is not None, f"the queue {queue} is empty"
-        handlers = {WORK: self.attendance.work, INGEST: self.ingestion.ingest}
-        await handlers.get(queue, self.attendance.tool)(item.content)
+        await self.queues[queue].handle(item.content)
         await client.delete_message(item.id, item.pop_receipt)
 
 

@@ -18,15 +18,15 @@ if _ahead:
 
 
 def main() -> int:
-    from assistants.engine import removal
     from assistants.ingestion import intake
     from assistants.local import __main__ as local
     from assistants.local.pump import LEASE, Pump
+    from assistants.state import post
 
     local.Pump = partial(Pump, lease=float(os.environ.get("LEASE", LEASE)))  # type: ignore[reportAttributeAccessIssue]
-    for name in ("_LOOK_AFTER", "_PATIENCE"):
+    for name in ("_SWEEP_DELAY", "_COMMIT_WITHIN"):
         setattr(intake, name, float(os.environ.get("LOOK_AFTER") or getattr(intake, name)))
-    removal.PURGE_DELAY = float(os.environ.get("PURGE_DELAY", removal.PURGE_DELAY))  # type: ignore[reportAttributeAccessIssue]
+    post.PURGE_DELAY = float(os.environ.get("PURGE_DELAY", post.PURGE_DELAY))  # type: ignore[reportAttributeAccessIssue]
     return local.main()
 
 

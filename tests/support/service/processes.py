@@ -10,10 +10,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx2
-from typing_extensions import Self
 
 ROOT = Path(__file__).parents[3]
 _READY = "Listening on "
@@ -81,6 +80,11 @@ class Process:
         assert self._process is not None
         status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
         return int(status.split("VmHWM:")[1].split()[0]) * 1024
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def children(self) -> list[int]:
         """The processes that it has started and that are there, as Linux knows them; none elsewhere."""

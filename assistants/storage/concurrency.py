@@ -12,8 +12,8 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-async def each(act: Callable[[T], Awaitable[R]], things: Iterable[T]) -> list[R]:
-    """Do it with each of them, sixteen at once."""
+async def for_each(act: Callable[[T], Awaitable[R]], things: Iterable[T]) -> list[R]:
+    """Call `act` with each of them, sixteen at once; the results in their order."""
     turns = asyncio.Semaphore(_AT_ONCE)
 
     async def in_turn(thing: T) -> R:

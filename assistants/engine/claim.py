@@ -1,0 +1,143 @@
+"""The two ways to write a run after its creation: with its claim, and without."""
+
+import asyncio
+import json
+import logging
+import secrets
+from collections.abc import Callable
+
+from assistants.engine import machine
+from assistants.state.messages import LogContent
+from assistants.state.runs import RunRecord
+from assistants.state.store import RunKey, Store
+from assistants.storage.documents import Document
+
+log = logging.getLogger("assistants.runs")
+
+
+class ClaimLost(Exception):
+    """Another process has the run now, or it has ended or is gone: nothing more may be written."""
+
+
+def new_token() -> str:
+    """The token of a claim."""
+    return secrets.token_hex(8)
+
+
+async def change_run(
+    store: Store,
+    key: RunKey,
+    decide: Callable[[RunRecord], RunRecord | None],
+    why: str,
+    known: Document[RunRecord] | None = None,
+) -> Document[RunRecord] | None:
+    """Write what `decide` makes of the run, and log a change of its state.
+
+    The result is the run as it is then, changed or not; None where there is none.
+    """
+    before: RunRecord | None = None
+
+    def remember(run: RunRecord) -> RunRecord | None:
+        nonlocal before
+        before = run
+        return decide(run)
+
+    document = await store.runs.change(key.name, remember, known)
+    if document is not None and before is not None:
+        log_transition(key, before, document.value, why)
+    return document
+
+
+class ClaimedRun:
+    """A run under the claim of this process. A change is applied to a newer document only while the claim is ours."""
+
+    def __init__(self, store: Store, key: RunKey, document: Document[RunRecord], token: str) -> None:
+        self.key = key
+        self._store = store
+        self._document = document
+        self._token = token
+        self._lock = asyncio.Lock()
+
+    @property
+    def document(self) -> Document[RunRecord]:
+        """The run's document as it was last read or written here."""
+        return self._document
+
+    @property
+    def run(self) -> RunRecord:
+        """The run as it was last read or written here."""
+        return self._document.value
+
+    async def write(self, decide: Callable[[RunRecord], RunRecord | None], why: str) -> RunRecord:
+        """
+        Raises
+        ------
+        ClaimLost
+            The claim is no longer ours; nothing was written.
+        """
+
+        def guarded(run: RunRecord) -> RunRecord | None:
+            if not machine.is_claimed_by(run, self._token):
+                raise ClaimLost(self.key.run)
+            return decide(run)
+
+        async with self._lock:
+            document = await change_run(self._store, self.key, guarded, why, self._document)
+            if document is None:
+                raise ClaimLost(self.key.run)
+            self._document = document
+            return document.value
+
+    async def renew(self) -> RunRecord:
+        """Renew the claim; raises as `write` does."""
+        now, length = self._store.clock.now(), self._store.settings.claim
+        return await self.write(lambda run: machine.renewed(run, self._token, now, length), "claim renewed")
+
+    async def refresh(self) -> RunRecord:
+        """
+        Raises
+        ------
+        ClaimLost
+            The claim is no longer ours.
+        """
+        async with self._lock:
+            document = await self._store.runs.read_newer(self._document)
+            if document is None or not machine.is_claimed_by(document.value, self._token):
+                raise ClaimLost(self.key.run)
+            self._document = document
+            return document.value
+
+
+async def claim_run(
+    store: Store, key: RunKey, document: Document[RunRecord], content: LogContent
+) -> tuple[Document[RunRecord] | None, ClaimedRun | None]:
+    """Claim a run if it is ready; the prompt of a first claim is all of `content`, the thread's log.
+
+    The result is the run as it is then, None where there is none, and the run under the claim, None where it is not
+    ours.
+    """
+    token, lengths = new_token(), [len(segment) for segment in content]
+
+    def claim(run: RunRecord) -> RunRecord | None:
+        return machine.claimed(run, token, store.clock.now(), store.settings.claim, lengths)
+
+    document_then = await change_run(store, key, claim, "claimed", document)
+    if document_then is None or not machine.is_claimed_by(document_then.value, token):
+        return document_then, None
+    return document_then, ClaimedRun(store, key, document_then, token)
+
+
+def log_transition(key: RunKey, before: RunRecord | None, after: RunRecord, why: str) -> None:
+    """One line per transition, as JSON: run, thread, project, from, to, why, seconds in the state before."""
+    if before is not None and before.status is after.status:
+        return
+    line = {
+        "run": key.run,
+        "thread": key.thread,
+        "project": key.project,
+        "from": before and before.status.value,
+        "to": after.status.value,
+        "why": after.last_error.message if after.last_error else why,
+        "seconds": round(after.touched_at - before.entered_at, 3) if before else 0,
+    }
+    log.info("run %s", json.dumps(line, ensure_ascii=False), extra={"run": line})

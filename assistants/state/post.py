@@ -1,0 +1,29 @@
+"""The only way to send a queue item."""
+
+from pydantic import BaseModel
+
+from assistants.state.store import Store
+from assistants.storage.queues import Receipt
+
+PURGE_DELAY = 30
+"""Seconds after which what is left of a deletion is looked for: any write begun before has ended by then."""
+
+
+class Item(BaseModel):
+    """A queue item: a JSON object of ids, which may come twice, late or never."""
+
+    @property
+    def queue(self) -> str:
+        """The queue that the item goes to."""
+        raise NotImplementedError
+
+
+async def send(store: Store, item: Item, delay: float = 0) -> Receipt:
+    """Send an item, to appear after `delay` seconds.
+
+    Raises
+    ------
+    AzureError
+        Storage failed; the item may have been sent.
+    """
+    return await store.queues.send(item.queue, item.model_dump(), delay)
