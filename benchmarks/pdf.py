@@ -64,7 +64,7 @@ READERS: Mapping[str, tuple[str, Callable[[bytes], str]]] = {
     "pdfplumber": ("pdfplumber", _pdfplumber),
     "PyMuPDF": ("pymupdf", _pymupdf),
 }
-"""Distributions and how they read, by what is printed."""
+"""Distributions and their readers, by the labels of the table."""
 
 WORDS: Mapping[str, Any] = {
     name: words
@@ -74,7 +74,7 @@ WORDS: Mapping[str, Any] = {
 
 
 def found(read: Callable[[bytes], str], name: str) -> str:
-    """How many of a file's words are in what is read."""
+    """How many of a file's expected words a library reads."""
     wanted = [*WORDS[name].get("found", ()), *WORDS[name].get("once", ())]
     try:
         text = " ".join(read((FILES / name).read_bytes()).split())

@@ -21,18 +21,18 @@ _TYPES: Mapping[str, tuple[bytes, int]] = {
     "image/gif": (b"GIF8", 0),
     "image/webp": (b"WEBP", 8),
 }
-"""What the bytes of each type begin with, and where."""
+"""The mark of each type, and its place in the content."""
 
 _SUFFIXES = (".jpeg", ".jpg", ".png", ".gif", ".webp")
 
 
 def media_type(content: bytes) -> str:
-    """The type of an image, of which the first bytes will do; empty for what is none."""
+    """The media type of an image, by its first bytes; empty if the content is no image."""
     return next((kind for kind, (mark, at) in _TYPES.items() if content.startswith(mark, at)), "")
 
 
 async def stored_type(store: Store, name: str, size: int) -> str:
-    """The type of an image that is stored; empty for what is none."""
+    """The media type of a stored image; empty if the content is no image."""
     return media_type(b"".join([piece async for piece in store.contents.stream(name, 0, min(size, HEAD))]))
 
 

@@ -13,7 +13,7 @@ _LEADING = 2.0
 
 _MOST_COLUMNS = 8
 LINES, _WORDS = 3, 3
-"""Lines that a column has at least, and words that half of them have. What has less is a table, read row by row."""
+"""The fewest lines of a column, and words in half of them. Anything less is a table, which is read row by row."""
 
 
 class Piece(NamedTuple):
@@ -61,7 +61,7 @@ def _block(lines: Sequence[Line], start: int) -> tuple[int, _Gutter | None]:
 
 
 def _free(gutter: _Gutter, line: Line) -> _Gutter | None:
-    """What a line leaves of a gap."""
+    """The part of a gap that a line leaves free."""
     left, right = gutter
     for piece in line:
         if piece.left < right and piece.right > left:

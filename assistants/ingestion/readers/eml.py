@@ -1,4 +1,4 @@
-"""Mail: who wrote what to whom."""
+"""Mail: the main headers and the body."""
 
 from collections.abc import Iterator
 from email import message_from_bytes
@@ -18,7 +18,7 @@ _HEADERS = ("Subject", "From", "To", "Cc", "Date")
 
 
 def read(content: bytes) -> str:
-    """Some headers, the names of attachments, and what is written: as plain text, if it is there as that too."""
+    """Some headers, the names of attachments, and the body: as plain text if there is one, else as HTML."""
     message = message_from_bytes(content)
     if not any(name in message for name in _HEADERS):
         raise Invalid("The file is no mail.")

@@ -1,4 +1,4 @@
-"""How the bytes of a text are decoded: by its mark, as Unicode, by what it declares, or by what it most likely is."""
+"""Decodes the bytes of a text: by its byte order mark, as Unicode, by its declaration, or by detection."""
 
 import codecs
 import re
@@ -25,7 +25,7 @@ _LABELS = {
     "shift_jis": "cp932", "shift-jis": "cp932", "sjis": "cp932", "x-sjis": "cp932", "gb2312": "gb18030",
     "gbk": "gb18030", "x-gbk": "gb18030", "euc-kr": "cp949", "ks_c_5601-1987": "cp949",
 }  # fmt: skip
-"""What texts mean by the names of some encodings, as browsers take them (WHATWG)."""
+"""The encodings that some names mean in practice (WHATWG, Encoding)."""
 
 _LIKELY = (
     "windows-1250", "windows-1251", "windows-1252", "windows-1253", "windows-1254", "windows-1255", "windows-1256",

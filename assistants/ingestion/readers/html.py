@@ -1,4 +1,4 @@
-"""HTML: what a browser shows, in its lines."""
+"""HTML: the text that a browser shows, in its lines."""
 
 import re
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _BLOCKS = frozenset(
         "tbody", "td", "textarea", "tfoot", "th", "thead", "title", "tr", "ul",
     )
 )  # fmt: skip
-"""What a line ends before and after."""
+"""Elements that begin and end a line."""
 
 _PARAGRAPHS = frozenset(
     (
@@ -29,10 +29,10 @@ _PARAGRAPHS = frozenset(
         "section", "table", "title", "ul",
     )
 )  # fmt: skip
-"""What an empty line comes before and after."""
+"""Elements with an empty line before and after them."""
 
 _UNSEEN = frozenset(("script", "style", "template", "noscript", "rp", "rt", "iframe", "noembed", "noframes"))
-"""What is not shown; of ruby the text that it is about is."""
+"""Elements whose text is not shown. Of ruby, the annotation is left out, as it would split the word."""
 
 _KEPT_LINES = frozenset(("pre", "textarea", "listing", "xmp", "plaintext"))
 _ENDED = _UNSEEN | frozenset(
@@ -42,10 +42,10 @@ _ENDED = _UNSEEN | frozenset(
         "track", "wbr",
     )
 )  # fmt: skip
-"""What does not become deep: the next one of a kind, or something else, ends it."""
+"""Elements that do not nest: the next one of their kind, or another element, ends them."""
 
 _SIBLINGS = frozenset(("rt", "rp", "optgroup"))
-"""What `ruby` and `select` end."""
+"""Elements that end with their `ruby` or `select`."""
 
 _DEEPEST = 256
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9-]*)", re.IGNORECASE)
@@ -67,7 +67,7 @@ def read(content: bytes) -> str:
 def _shallow(page: str) -> str:
     """The page without elements in more than so many others: parsers take more than linear time for those.
 
-    What stands for them separates words, or does not, just the same.
+    Their replacements separate words exactly where they did.
     """
     depth = siblings = 0
 
@@ -157,7 +157,7 @@ class _Page:
 
 
 def _alternative(tag: str, attributes: Mapping[str, str | None]) -> str:
-    """What stands for an element that has no text of its own."""
+    """The text that is shown for an element without text of its own."""
     if tag != "input":
         return f" {attributes.get('alt') or ''} "
     if (attributes.get("type") or "text").lower() in _INPUTS_UNSEEN:

@@ -8,7 +8,7 @@ from assistants.ingestion.readers.story import Room
 _UNSEEN = frozenset(
     ("text:tracked-changes", "text:ruby-text", "text:note-citation", "dc:creator", "dc:date", "text:sequence-decls")
 )
-"""Among them what was deleted, which stands before the text."""
+"""Elements without visible text, such as the deletions, which precede the text."""
 
 _DEEPEST = 100
 
@@ -71,7 +71,7 @@ class _Text(Handler):
 
 
 class _Margins(_Text):
-    """Headers and footers, of which a file has one for each style of pages; what they repeat is read once."""
+    """Headers and footers, of which a file has one for each style of pages; repeated lines are read once."""
 
     def __init__(self, room: Room) -> None:
         super().__init__(room)

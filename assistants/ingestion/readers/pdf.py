@@ -1,4 +1,4 @@
-"""PDF: what a reader sees on the pages, notes and filled fields included."""
+"""PDF: the visible text of the pages, with notes and the values of fields."""
 
 import ctypes
 import math
@@ -27,16 +27,16 @@ _NOTES = frozenset(
         pdfium.FPDF_ANNOT_CARET, pdfium.FPDF_ANNOT_INK,
     )
 )  # fmt: skip
-"""Annotations that say something; links, films and the like do not."""
+"""Annotations with a text of their own; links, films and the like have none."""
 
 _FIELDS = frozenset((pdfium.FPDF_FORMFIELD_TEXTFIELD, pdfium.FPDF_FORMFIELD_COMBOBOX, pdfium.FPDF_FORMFIELD_LISTBOX))
 _HIDDEN = pdfium.FPDF_ANNOT_FLAG_HIDDEN | pdfium.FPDF_ANNOT_FLAG_NOVIEW
 
 _HYPHEN = 2
-"""What a hyphen at the end of a line is to the library, which leaves out the end of the line then."""
+"""The character that the library reports for a hyphen at the end of a line; it reports no end of that line."""
 
 _ENDS = frozenset(map(ord, "\0 \r\n\xa0")) | {_HYPHEN}
-"""What no word goes on after."""
+"""Characters that end a word."""
 
 _LEVEL = 0.01
 """Radians clockwise up to which a line counts as level."""
@@ -187,7 +187,7 @@ def _piece(page: Any, first: int, last: int, text: str) -> Piece:
 
 
 def _annotations(page: Any) -> Iterator[str]:
-    """What notes say, and what fields are filled with."""
+    """The texts of notes, and the values of fields."""
     for number in range(pdfium.FPDFPage_GetAnnotCount(page)):
         annotation = pdfium.FPDFPage_GetAnnot(page, number)
         if not annotation:

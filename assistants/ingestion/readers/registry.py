@@ -18,14 +18,14 @@ PLAIN = frozenset(
 """Names of files that are text as they are."""
 
 _READ_ELSEWHERE = frozenset((".doc",))
-"""Names of files that the original read and this service does not."""
+"""Names of files that the original reads and this service does not."""
 
 _LEFT_OUT = re.compile("[\x00-\x08\x0e-\x1f\x7f\xad\u2060\ufeff\ud800-\udfff]")
-"""Control characters, signs inside words that nobody sees, and what cannot be stored."""
+"""Control characters, invisible characters inside words, and surrogates, which cannot be stored."""
 
 
 def suffix_of(name: str) -> str:
-    """What tells the format of a file, with its dot, in lower case; empty where the name has none."""
+    """The extension of a file name, with its dot, in lower case; empty if there is none."""
     return PurePath(name).suffix.lower()
 
 

@@ -1,4 +1,4 @@
-"""PDF files whose end is missing, and with it what tells where everything is."""
+"""PDF files whose end is missing, and with it the table of their objects."""
 
 import re
 import zlib
