@@ -1,4 +1,4 @@
-"""The routes of v1 that v2 has no more: the files of assistants, and those of messages (contract, 13)."""
+"""The routes of v1 that v2 does not have: the files of assistants, and those of messages (contract, 13)."""
 
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ F = TypeVar("F", bound=Resource)
 
 
 class V1Route(VersionedRoute):
-    """A route that is there for those only who speak v1."""
+    """A route that matches requests of v1 only."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         return super().matches(scope) if scope["state"].get("version") == "v1" else (Match.NONE, {})
@@ -82,7 +82,7 @@ async def messages_files_retrieve(
 
 
 def _assistant_files(record: AssistantRecord) -> list[AssistantFile]:
-    """The files that v1 shows of an assistant. It was given them at an unknown time, no sooner than this."""
+    """The files that v1 shows of an assistant; their time is unknown, so it is the assistant's."""
     return [
         AssistantFile(id=file_id, created_at=record.created_at, assistant_id=record.id)
         for file_id in code_files(record.tool_resources)

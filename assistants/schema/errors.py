@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from assistants.schema.base import Object
 
 MAX_SHOWN = 8_192
-"""Messages and params quote what the client sent, in so many characters at most."""
+"""Characters of a client's text that a message or a param quotes at most."""
 
 
 class Error(Object):
@@ -95,7 +95,7 @@ def incorrect_key(key: str) -> ApiError:
 
 
 def keys_not_configured() -> ApiError:
-    """The service is open to others but has no keys: only its operator can help."""
+    """The service has no keys, and listens to other machines: only its operator can help."""
     return ApiError(
         401,
         "This service accepts no requests yet: its operator has to set API_KEYS, for example KEY=default.",
@@ -184,7 +184,7 @@ def malformed_json() -> ApiError:
 
 
 def too_large() -> ApiError:
-    """What is to be stored as one does not fit one block of storage."""
+    """An object does not fit one block of storage."""
     return ApiError(413, "The request is too large to be stored.", code="request_too_large")
 
 
@@ -200,7 +200,7 @@ def malformed_form() -> ApiError:
 
 
 def download_refused(purpose: str) -> ApiError:
-    """What OpenAI does not give back (contract, 6.1)."""
+    """A file that cannot be downloaded, because of its purpose (contract, 6.1)."""
     return ApiError(400, f"Not allowed to download files of purpose: {purpose}")
 
 
@@ -211,7 +211,7 @@ def range_not_satisfiable(size: int) -> ApiError:
 
 
 def upload_not_pending(status: str) -> ApiError:
-    """Nothing can be done with an upload that has ended."""
+    """The upload has ended."""
     return ApiError(400, f"Upload is not pending: its status is '{status}'.")
 
 
@@ -238,7 +238,7 @@ def missing_parameter(param: str) -> ApiError:
 
 
 def unknown_parameter(param: str) -> ApiError:
-    """A field that nobody knows."""
+    """A field that the schema does not have."""
     return ApiError(400, f"Unknown parameter: '{param}'.", param=param, code="unknown_parameter")
 
 
@@ -366,7 +366,7 @@ def server_error(request_id: str) -> ApiError:
 
 
 def unavailable(retry_after: int = 1) -> ApiError:
-    """Storage does not answer, or not in time; the client may repeat the request after so many seconds."""
+    """Storage does not answer, or not in time; the client may repeat the request after `retry_after` seconds."""
     return ApiError(
         503,
         "The server is currently unable to process your request. Sorry about that! Please retry your request.",

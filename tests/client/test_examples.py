@@ -1,4 +1,4 @@
-"""The examples, as a newcomer runs them."""
+"""The examples, run as their text says."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Projects are walls: what belongs to another project is not found, on any route."""
+"""Projects are separate: the objects of another project are not found, on any route."""
 
 import pytest
 from openai import OpenAI

@@ -119,7 +119,7 @@ class Model:
             case "busy" if attempt < 2:
                 raise Refused(Words("busy"), 429)
             case "refuses":
-                raise Refused(Words("no"), 400)
+                raise Refused(Words("no such model", "model_not_found"), 400)
             case "hangs":
                 await asyncio.sleep(HANGS)
             case _:

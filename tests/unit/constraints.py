@@ -17,7 +17,7 @@ _ID = re.compile(r"\^([a-z]+)\[")
 
 
 class Constraint(NamedTuple):
-    """A keyword of a schema, where the schema is met in an operation. Equal schemas at one place are told apart."""
+    """A keyword of a schema at one place of an operation. Equal schemas at one place are separate constraints."""
 
     operation: str
     param: str

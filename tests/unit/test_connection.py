@@ -17,7 +17,7 @@ DEFAULT, MANAGED = "DefaultAzureCredential", "ManagedIdentityCredential"
 
 
 class Credential(AsyncTokenCredential):
-    """A credential that asks nobody."""
+    """A credential that sends no request."""
 
     async def get_token(self, *scopes: str, **kwargs: Any) -> Any:
         raise NotImplementedError

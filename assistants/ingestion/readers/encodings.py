@@ -57,15 +57,13 @@ def decoded(content: bytes, declared: str | None = None) -> str:
     Invalid
         The encoding is not sure.
     """
-    for mark, encoding in _MARKS:
-        if content.startswith(mark):
-            return content.decode(encoding, errors="replace")
-    for encoding in _tried(content, declared):
+    marked = next((encoding for mark, encoding in _MARKS if content.startswith(mark)), None)
+    for encoding in [marked] if marked else _tried(content, declared):
         with suppress(LookupError, ValueError):
             return content.decode(encoding)
-    if encoding := _detected(content):
+    if not marked and (encoding := _detected(content)):
         return content.decode(encoding, errors="replace")
-    raise Invalid("The file is no text in UTF-8, UTF-16 or any other encoding that is sure.")
+    raise Invalid("The file is neither UTF-8 nor UTF-16 text, nor in another encoding that is sure.")
 
 
 def _tried(content: bytes, declared: str | None) -> Iterator[str]:

@@ -19,7 +19,7 @@ _LIMITS = (
 class Shape:
     """What a schema allows: JSON types, limits, values, and what is inside of arrays and objects.
 
-    Objects are told apart by the one value of their `type`; the others have the empty tag.
+    Objects are tagged by the one value of their `type`; the others have the empty tag.
     """
 
     types: set[str] = field(default_factory=set)

@@ -1,4 +1,4 @@
-"""An Assistants endpoint that answers what a test tells it to, over real sockets."""
+"""An Assistants endpoint whose answers a test sets, over real sockets."""
 
 import asyncio
 import threading
