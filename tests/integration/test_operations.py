@@ -179,6 +179,16 @@ async def test_adding_a_message(service: InProcess, client: AsyncOpenAI, counted
     counted.within(3, 3)
 
 
+async def test_adding_a_message_with_images(client: AsyncOpenAI, counted: Count):
+    """Each image is looked for once, all at the same time."""
+    thread = await new_thread(client)
+    files = [(await client.files.create(file=("a.gif", b"GIF89a"), purpose="vision")).id for _ in range(2)]
+    content: Any = [{"type": "image_file", "image_file": {"file_id": each}} for each in (*files, files[0])]
+    counted.operations.clear()
+    await client.beta.threads.messages.create(thread, role="user", content=content)
+    counted.within(4, 3)
+
+
 class TestCreatingARun:
     """The HTTP part."""
 

@@ -53,7 +53,7 @@ def test_a_path_that_is_named_exists(document: Path):
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_make_target_that_is_named_exists(document: Path):
     code = "\n".join(spans(document.read_text(encoding="utf-8")))
-    assert set(re.findall(r"(?:^|[ (])make ([a-z]+)", code, re.MULTILINE)) <= TARGETS
+    assert set(re.findall(r"(?:^|[ (])make ([a-z]+)", code, re.MULTILINE)) <= TARGETS | {"sure"}  # of an error
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -80,6 +80,24 @@ class Process:
         assert self._process is not None
         status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
         return int(status.split("VmHWM:")[1].split()[0]) * 1024
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def children(self) -> list[int]:
+        """The processes that it has started and that are there, as Linux knows them; none elsewhere."""
+        assert self._process is not None
+        found: list[int] = []
+        for status in Path("/proc").glob("[0-9]*/status"):
+            with suppress(OSError):  # it has ended meanwhile
+                told = dict(
+                    line.split(":", 1) for line in status.read_text(errors="replace").splitlines() if ":" in line
+                )
+                if int(told["PPid"]) == self._process.pid and "zombie" not in told["State"]:
+                    found.append(int(status.parent.name))
+        return found
 
     def __enter__(self) -> Self:
         return self.start()
