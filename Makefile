@@ -12,7 +12,7 @@ MATRIX := $(patsubst tests/matrix/%.txt,$(VENV)/matrix/%/.requirements,$(wildcar
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: $(VENV)/.requirements $(VENV)/.azurite ## Make .venv with the packages of constraints.txt, and Azurite
+setup: $(VENV)/.requirements $(VENV)/.azurite ## Make .venv with the packages of requirements.lock, and Azurite
 
 run: setup ## Start the service; ARGS="--port 7071 --data .data"
 	$(BIN)/python -m assistants.local $(ARGS)
@@ -61,12 +61,12 @@ node: $(VENV)/.node ## Install the versions of openai-node that the tests run
 
 matrix: $(MATRIX) ## Install the versions of openai-python that tests/matrix runs
 
-update: ## Renew constraints.txt from the requirements; then run the tests
+update: ## Renew requirements.lock from the requirements; then run the tests
 	@$(need_python)
 	@echo "Resolving requirements-dev.txt for Python 3.11 to 3.14 ..."
 	@rm -rf $(VENV)/update && $(PYTHON) -m venv $(VENV)/update && $(VENV)/update/bin/python $(PIP) uv
 	@$(VENV)/update/bin/uv pip compile --quiet --no-config --upgrade --universal --python-version 3.11 \
-		--no-annotate --no-emit-index-url --custom-compile-command "make update" requirements-dev.txt -o constraints.txt
+		--generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make update" requirements-dev.txt -o requirements.lock
 	@rm -rf $(VENV)/update
 
 clean: ## Remove .venv, the data of `make run`, and caches
@@ -77,12 +77,12 @@ define need_python
 test -n "$(PYTHON)" || { echo "Python 3.11 to 3.14 is needed: make setup PYTHON=path/to/python3" >&2; exit 1; }
 endef
 
-$(VENV)/.requirements: requirements.txt requirements-dev.txt constraints.txt
+$(VENV)/.requirements: requirements.txt requirements-dev.txt requirements.lock
 	@$(need_python)
 	@echo "Making $(VENV) with $$($(PYTHON) --version) ..."
 	@$(PYTHON) -m venv $(VENV) || { echo "On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@echo "Installing the Python packages (about a minute) ..."
-	@$(BIN)/python $(PIP) -c constraints.txt -r requirements-dev.txt || { echo "The packages could not be installed, for \
+	@$(BIN)/python $(PIP) -r requirements.lock || { echo "The packages could not be installed, for \
 	the reason above. pip reads a proxy from HTTPS_PROXY, another index from PIP_INDEX_URL and a certificate from \
 	PIP_CERT. Then go on with: make setup" >&2; exit 1; }
 	@touch $@
@@ -95,7 +95,7 @@ $(VENV)/.node: $(VENV)/.requirements tests/node/packages.py
 	@$(BIN)/python -m tests.node.packages
 	@touch $@
 
-# Without the constraints, which have a version of openai of their own.
+# Without the lock, which has a version of openai of their own.
 $(VENV)/matrix/%/.requirements: tests/matrix/%.txt | setup
 	@echo "Installing openai $* for the tests of old and new versions ..."
 	@$(PYTHON) -m venv $(@D)

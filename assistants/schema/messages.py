@@ -141,7 +141,7 @@ class Attachment(TypedDict):
     """A file of a message, and the tools that may use it."""
 
     file_id: FileId
-    tools: Annotated[Items[AttachmentTool], Field(max_length=MAX_ITEMS)]
+    tools: Items[AttachmentTool]
 
 
 class CreateMessage(Request):
