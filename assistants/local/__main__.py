@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from assistants.local import azurite, environment, logs
 from assistants.local.model import demo_model
+from assistants.local.protocol import Protocol
 from assistants.local.pump import Activity, Pump, QueueOptions, queue_functions
 from assistants.local.server import Server, base_url, bind, serving, started
 
@@ -56,6 +57,7 @@ async def run(host: str, port: int, data: Path) -> int:
             access_log=False,
             log_config=None,
             lifespan="on",
+            http=Protocol,
             timeout_graceful_shutdown=GRACE,
         )
         server = Server(config)

@@ -9,6 +9,8 @@ from typing import Any
 
 import uvicorn
 
+from assistants.local.protocol import Protocol
+
 
 class Server(uvicorn.Server):
     """A uvicorn server that handles no signals."""
@@ -61,7 +63,7 @@ async def started(server: Server, task: asyncio.Task[None]) -> bool:
 async def serving(app: Any) -> AsyncGenerator[str]:
     """Serve an ASGI application on a free loopback port; yields its base URL, and disconnects clients at the end."""
     listener = bind("127.0.0.1", 0)
-    server = Server(uvicorn.Config(app, access_log=False, log_config=None, lifespan="off"))
+    server = Server(uvicorn.Config(app, access_log=False, log_config=None, lifespan="off", http=Protocol))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await started(server, task)

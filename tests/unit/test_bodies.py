@@ -1,8 +1,11 @@
 """Bodies are counted while they come, and refused before they are parsed."""
 
+import asyncio
+import itertools
 import json
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +18,7 @@ from starlette.types import Message
 from assistants.api import bodies
 from assistants.api.app import create_api
 from assistants.api.bodies import MAX_HELD, MAX_VALUES, Body, BodyRefused, Held, Values
+from assistants.api.multipart import HELD
 from assistants.schema.base import MAX_DEPTH, MAX_ITEMS, MAX_NODES
 from assistants.schema.errors import ApiError
 from assistants.service import Service
@@ -269,3 +273,36 @@ async def test_what_was_answered_is_held_no_longer(client: httpx2.AsyncClient, m
     settings.cache_clear()
     content = json.dumps({"metadata": {"key": "a" * 900}}).encode()
     assert {(await sent(client, "/threads", content))[0] for _ in range(10)} == {400}
+
+
+async def test_the_number_of_forms_that_come_slowly_is_bounded(monkeypatch: pytest.MonkeyPatch):
+    class Store:
+        ids = SimpleNamespace(new=lambda _: "file-1")
+
+        async def hear_time(self) -> None:
+            pass
+
+    async def closed() -> None:
+        pass
+
+    monkeypatch.delenv("API_KEYS", raising=False)
+    settings.cache_clear()
+    monkeypatch.setattr(Service, "open", lambda: SimpleNamespace(store=Store(), close=closed))
+    api = create_api()
+    api.state.loopback = True
+    release = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"--x"
+        await release.wait()
+
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(api), base_url="http://test/v1") as client:
+        headers = {"content-type": "multipart/form-data; boundary=x"}
+        asked = [asyncio.create_task(client.post("/files", content=slow(), headers=headers)) for _ in range(50)]
+        refused = 50 - MAX_HELD // HELD
+        for answer in list(itertools.islice(asyncio.as_completed(asked), refused)):
+            assert (await answer).status_code == 503
+        release.set()
+        assert Counter([(await each).status_code for each in asked]) == {503: refused, 400: 50 - refused}
+        assert (await client.post("/files", content=slow(), headers=headers)).status_code == 400
+    settings.cache_clear()
