@@ -1,16 +1,19 @@
 """`python -m benchmarks.streaming`: how long the first word of a stream takes, beside a direct call of the same model.
 
-Azurite, the demo model, which answers at once, and the service run on this machine, each as a process of its own.
+Then how long others wait while many streams run at the full speed of the model. Azurite, the demo model, which answers
+at once, and the service run on this machine, each as a process of its own.
 """
 
 import argparse
 import asyncio
+import multiprocessing
 import os
 import platform
 import statistics
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -24,7 +27,7 @@ from tests.support.service.attending import open_store
 from tests.support.service.processes import Model, Service
 
 HEADERS = {"OpenAI-Beta": "assistants=v2", "Authorization": "Bearer unused"}
-SLOW = "slowly"
+SLOW, FAST = "slowly", "fast"
 CHUNK_DELAY = 0.5
 """Seconds between two words of a stream that is kept open."""
 
@@ -95,6 +98,22 @@ class Bench:
             raise RuntimeError(f"a stream ended with {before_done}, {name}")
         return gaps
 
+    async def at_full_speed(self) -> tuple[int, float]:
+        """Read a fast stream to its end: the number of its deltas, and its seconds."""
+        url, body = await self._run(FAST)
+        started, deltas, last = time.perf_counter(), 0, ""
+        async for line in self._lines(url, body):
+            if line.startswith("event: "):
+                last = line
+                deltas += line == "event: thread.message.delta"
+        if last != "event: done":
+            raise RuntimeError(f"a stream ended with {last}")
+        return deltas, time.perf_counter() - started
+
+    def ping(self) -> str:
+        """The URL of what another client may ask meanwhile."""
+        return f"{self._service}/assistants/{self._assistant}"
+
     async def _run(self, text: str) -> tuple[str, dict[str, Any]]:
         """The request that runs the assistant on a new thread."""
         messages = [{"role": "user", "content": text}]
@@ -163,7 +182,35 @@ def _ms(times: Sequence[float], percentile: int) -> float:
     return statistics.quantiles(times, n=100, method="inclusive")[percentile - 1] * 1000
 
 
-async def measured(stack: AsyncExitStack, rounds: int, few: int, many: int) -> None:
+def pings(url: str, until: Path) -> list[tuple[float, float]]:
+    """In a process of its own: when each request was sent and its seconds, until a file is there."""
+    times: list[tuple[float, float]] = []
+    with httpx2.Client(timeout=120, headers=HEADERS) as http:
+        while not until.exists():
+            started = time.time()
+            http.get(url).raise_for_status()
+            times.append((started, time.time() - started))
+            time.sleep(0.02)
+    return times
+
+
+async def shared(bench: Bench, data: Path, number: int) -> None:
+    """Print how long pings take while so many streams run at full speed."""
+    loop, ended = asyncio.get_running_loop(), data / "ended"
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        pinging = loop.run_in_executor(pool, pings, bench.ping(), ended)
+        await asyncio.sleep(2)  # it has begun
+        started = time.time()
+        streams = await asyncio.gather(*(bench.at_full_speed() for _ in range(number)))
+        took = time.time() - started
+        ended.touch()
+        times = [seconds for sent, seconds in await pinging if sent >= started]
+    deltas = sum(each for each, _ in streams)
+    print(f"{number} streams at full speed: {deltas / took:,.0f} deltas/s")
+    print(f"  {'another request':<26} p50 {_ms(times, 50):>6.1f} ms   p95 {_ms(times, 95):>6.1f} ms", flush=True)
+
+
+async def measured(stack: AsyncExitStack, rounds: int, few: int, many: int, fast: int) -> None:
     """All measurements, printed as they come."""
     data = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     storage = stack.enter_context(Azurite(data))
@@ -182,6 +229,8 @@ async def measured(stack: AsyncExitStack, rounds: int, few: int, many: int) -> N
     print("alone", flush=True)
     await first_words(bench, rounds)
     for number, measure in ((few, first_words), (many, None)):
+        if not number:
+            continue
         words = ["word "] * int(60 / CHUNK_DELAY)
         model.script({"match": SLOW, "chunks": words, "chunk_delay": CHUNK_DELAY, "times": number})
         idle = asyncio.create_task(held_up())
@@ -193,12 +242,15 @@ async def measured(stack: AsyncExitStack, rounds: int, few: int, many: int) -> N
         idle.cancel()
         print(f"  longest gap that the model did not make {max(gaps):.3f} s, held up itself {await idle:.3f} s")
 
+    model.script({"match": FAST, "chunks": ["word "] * 2_000, "times": fast})
+    await shared(bench, data, fast)
 
-async def run(rounds: int, few: int, many: int) -> None:
+
+async def run(rounds: int, few: int, many: int, fast: int) -> None:
     """Measure on this machine, and say which it is."""
     print(f"Python {platform.python_version()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
     async with AsyncExitStack() as stack:
-        await measured(stack, rounds, few, many)
+        await measured(stack, rounds, few, many, fast)
 
 
 def main() -> None:
@@ -207,8 +259,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--few", type=int, default=50, help="streams kept open while the first word is timed again")
     parser.add_argument("--many", type=int, default=200, help="streams whose gaps are timed")
+    parser.add_argument("--fast", type=int, default=50, help="streams at full speed beside which requests are timed")
     arguments = parser.parse_args()
-    asyncio.run(run(arguments.rounds, arguments.few, arguments.many))
+    asyncio.run(run(arguments.rounds, arguments.few, arguments.many, arguments.fast))
 
 
 if __name__ == "__main__":

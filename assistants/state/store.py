@@ -22,6 +22,7 @@ from assistants.storage.documents import Documents
 from assistants.storage.ids import IdSource, blob_name
 from assistants.storage.logs import Logs
 from assistants.storage.queues import Queues
+from assistants.storage.slices import Slices
 from assistants.storage.transport import Transport
 
 
@@ -63,6 +64,8 @@ class Store:
     services: tuple[BlobServiceClient, QueueServiceClient]
     spans: dict[str, Span] = field(default_factory=dict[str, Span])
     """By project: the threads of this process that a queued sweep covers."""
+    slices: Slices = field(default_factory=Slices)
+    """Shared by the streams of this process."""
     answered: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
     """By the names of runs that this process drives and that await server tools: set when it stores an output."""
 

@@ -4,6 +4,7 @@ import hashlib
 import re
 import secrets
 import threading
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import Field
@@ -42,6 +43,7 @@ def beginning(prefix: str, time: float) -> str:
     return prefix + _inverted(int(time * 1_000_000))
 
 
+@lru_cache(maxsize=4096, typed=True)  # each piece of a stream names its message
 def derived(prefix: str, *parts: object) -> str:
     """An id that is a function of the parts, so that a repetition has the same id."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()

@@ -49,7 +49,7 @@ class ModelCall:
         offered = frozenset(tool["function"]["name"] for tool in self.prompt.body.get("tools", ()))
         while True:
             self.completion = Completion(calls=Calls(offered))
-            await self.completion.take(self._model.stream(self.prompt.body), heard)
+            await self.completion.take(self._model.stream(self.prompt.body), heard, self._store.slices)
             trouble = self.completion.trouble
             if trouble is None:
                 return self._accepted(refusals)

@@ -11,6 +11,7 @@ from assistants.model.answers import Chunk
 from assistants.model.errors import EndpointError, TooMuch, Unreadable
 from assistants.schema.runs import LastError, Usage
 from assistants.state.runs import Finish
+from assistants.storage.slices import Pace, Slices
 
 MAX_TEXT = 600_000
 """Characters of one turn's text and arguments; a model that goes on is cut off. So many fit one record of a log."""
@@ -48,18 +49,28 @@ class Completion:
     def error(self) -> LastError | None:
         return last_error(self.trouble) if self.trouble else None
 
-    async def take(self, chunks: AsyncIterator[Chunk], heard: "Callable[[Completion], None]" = lambda _: None) -> None:
+    async def take(
+        self,
+        chunks: AsyncIterator[Chunk],
+        heard: "Callable[[Completion], None]" = lambda _: None,
+        slices: Slices | None = None,
+    ) -> None:
         """Take in a stream, with a call of `heard` after each chunk. What goes wrong becomes its trouble.
+
+        `slices` are those of the streams that share the event loop.
 
         A model that says too much, or calls more tools than a run may, is not heard to the end.
         """
         try:
+            pace = Pace(slices or Slices())
             async for chunk in chunks:
+                pace.came()
                 self.add(chunk)
                 heard(self)
                 if self.length > MAX_TEXT or len(self.calls) > MAX_TOOL_CALLS:
                     self.finish = "length"
                     return
+                await pace.done()
             self._check()
         except TooMuch:
             self.finish = "length"

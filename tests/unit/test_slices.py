@@ -1,0 +1,88 @@
+"""Streams that have everything at once share the loop: between two slices whoever else waits goes on."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from assistants.engine.turn.completion import Completion
+from assistants.model.answers import Chunk
+from assistants.storage import slices as module
+from assistants.storage.slices import Slices
+
+CHUNKS, STREAMS = 2_000, 20
+
+
+async def at_once() -> AsyncIterator[Chunk]:
+    for _ in range(CHUNKS):
+        yield {"choices": [{"index": 0, "delta": {"content": "word "}}]}
+    yield {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+
+
+async def streamed(slices: Slices) -> Completion:
+    said = Completion()
+    await said.take(at_once(), slices=slices)
+    return said
+
+
+async def longest_wait(slices: list[Slices]) -> float:
+    """The longest part of the time of all streams that somebody else had to wait."""
+    gaps: list[float] = []
+
+    async def wait() -> None:
+        last = time.perf_counter()
+        while True:
+            await asyncio.sleep(0)
+            gaps.append(time.perf_counter() - last)
+            last = time.perf_counter()
+
+    waiting = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    started = time.perf_counter()
+    done = await asyncio.gather(*(streamed(each) for each in slices))
+    took = time.perf_counter() - started
+    waiting.cancel()
+    assert {(each.length, each.finish) for each in done} == {(5 * CHUNKS, "stop")}
+    return max(gaps) / took
+
+
+async def test_others_wait_for_a_small_part_of_what_many_streams_take(monkeypatch: pytest.MonkeyPatch):
+    shared = Slices()
+    fair = await longest_wait([shared] * STREAMS)
+    monkeypatch.setattr(module, "SLICE", 60)
+    unfair = await longest_wait([shared] * STREAMS)
+    assert fair < unfair / 5
+
+
+async def test_one_stream_does_not_hold_the_loop_either(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "SLICE", 0.0005)
+    assert await longest_wait([Slices()]) < 0.5
+
+
+async def test_a_stream_that_is_given_up_while_it_waits_keeps_no_other_from_going_on():
+    slices = Slices()
+    others = [asyncio.create_task(slices.next()) for _ in range(3)]
+    await asyncio.sleep(0)
+    others[0].cancel()
+    await asyncio.wait_for(asyncio.gather(*others, return_exceptions=True), 10)
+    assert [each.cancelled() for each in others] == [True, False, False]
+    assert not slices.awaited
+
+
+async def test_slices_are_given_in_the_order_in_which_they_are_asked_for_one_each_time_the_loop_comes_round():
+    slices, order = Slices(), list[int]()
+
+    async def ask(number: int) -> None:
+        for _ in range(3):
+            await slices.next()
+            order.append(number)
+
+    rounds = 0
+    asked = [asyncio.create_task(ask(number)) for number in range(4)]
+    while not all(each.done() for each in asked):
+        before = len(order)
+        await asyncio.sleep(0)
+        rounds += 1
+        assert len(order) - before <= 1
+    assert order == [0, 1, 2, 3] * 3
