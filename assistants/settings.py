@@ -1,4 +1,4 @@
-"""Every setting of the service: its name in the environment, its default and what it is for."""
+"""Every setting of the service: its name in the environment, its default and its purpose."""
 
 import re
 from collections.abc import Iterator
@@ -99,7 +99,7 @@ class Settings(BaseSettings):
     model_map: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict[str, str],
         validation_alias="MODEL_MAP",
-        description="what the endpoint calls the models that assistants name: `gpt-4o=deployment-a,*=deployment-b`",
+        description="the endpoint's names of the models that assistants name: `gpt-4o=deployment-a,*=deployment-b`",
     )
     model: str | None = Field(
         None,
@@ -113,7 +113,7 @@ class Settings(BaseSettings):
     model_retries: Annotated[int, Field(ge=0, le=20)] = Field(
         5,
         validation_alias="MODEL_RETRIES",
-        description="how often a model that is busy or out of order is asked again, within the run's lifetime",
+        description="how often a call of a busy or failing model is retried, within the run's lifetime",
     )
 
     pass_through: bool = Field(
@@ -122,7 +122,7 @@ class Settings(BaseSettings):
         description="`false`: `/v1/models`, `chat/completions`, `embeddings` and `responses` are not served",
     )
 
-    # What stands behind the routes.
+    # The backend.
     backend: Literal["blob", "proxy"] = Field(
         "blob",
         validation_alias="BACKEND",
@@ -140,7 +140,7 @@ class Settings(BaseSettings):
         description="seconds it may be silent before a call is given up",
     )
 
-    # Who is answered.
+    # The callers.
     api_keys: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict[str, str],
         validation_alias="API_KEYS",
@@ -154,7 +154,15 @@ class Settings(BaseSettings):
         description="`true`: assistants and threads need `OpenAI-Beta: assistants=v2`, as OpenAI had it",
     )
 
-    # A run's life, in seconds.
+    # Runs and threads; times in seconds.
+    runs_driven_by: Literal["queue", "creator"] = Field(
+        "queue",
+        validation_alias="RUNS_DRIVEN_BY",
+        description=(
+            "which process drives a run that is not streamed: `creator`, the one that created it (default of the local "
+            "runner), or `queue`, a queue function"
+        ),
+    )
     run_lifetime: Annotated[float, Field(gt=0)] = Field(
         600, validation_alias="RUN_LIFETIME", description="seconds from a run's creation to its `expires_at`"
     )
@@ -162,10 +170,12 @@ class Settings(BaseSettings):
         60, validation_alias="LOOK_AGAIN", description="seconds after which a run's progress is looked at again"
     )
     claim: Annotated[float, Field(gt=0, le=60)] = Field(
-        30, validation_alias="CLAIM", description="seconds for which a process holds a run without renewing its claim"
+        30,
+        validation_alias="CLAIM",
+        description="seconds after which a claim on a run ends unless it is renewed",
     )
     purge_again: Annotated[float, Field(gt=0)] = Field(
-        60, validation_alias="PURGE_AGAIN", description="seconds between two looks at what is left of a deleted thread"
+        60, validation_alias="PURGE_AGAIN", description="seconds between two purges of a deleted thread"
     )
 
     # Files.
@@ -256,16 +266,16 @@ class Settings(BaseSettings):
 
     @cached_property
     def models(self) -> dict[str, str]:
-        """What the endpoint calls each model; `*` stands for every other."""
+        """The endpoint's name of each model; `*` stands for every other."""
         return ({"*": self.model} if self.model else {}) | self.model_map
 
     @property
     def endpoint_embedding_model(self) -> str:
-        """What the endpoint calls the model of the embeddings; `*` stands for models that write."""
+        """The endpoint's name of the model of the embeddings; `*` stands for chat models only."""
         return self.model_map.get(self.embedding_model, self.embedding_model)
 
     def endpoint_model(self, model: str) -> str:
-        """What the endpoint calls the model that an assistant names."""
+        """The endpoint's name of the model that an assistant names."""
         return self.models.get(model) or self.models.get("*") or model
 
 

@@ -1,7 +1,7 @@
-"""The files of an assistant in v1: one list, which serves all of its tools (contract, 13).
+"""The files of an assistant in v1: one list for all of its tools (contract, 13).
 
-The list is the code interpreter's. While the assistant retrieves, its vector store has these files too, beside those
-that v2 has put there.
+The list is the code interpreter's. While the assistant has `retrieval`, its vector store has these files, too, beside
+those that v2 has added.
 """
 
 from collections.abc import Sequence
@@ -73,7 +73,9 @@ async def _serve(
     store: Store, project: str, known: Document[AssistantRecord], files: Sequence[str]
 ) -> Document[AssistantRecord]:
     """Let all tools of an assistant use these files."""
-    every = Attachments(code=list(files), search=list(files) if searches(known.value.tools) else [], rest=[])
+    every = Attachments(
+        code=list(files), search=list(files) if searches(known.value.tools) else [], rest=[], strict=False
+    )
     document = await equip(store, project, store.assistants, known, every)
     if document is None:
         raise not_found("assistant", known.value.id)

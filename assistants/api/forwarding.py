@@ -24,11 +24,11 @@ from assistants.api.parameters import Service, Store
 from assistants.api.uploads import part_form
 from assistants.api.v1 import VersionedRoute, run_is_modifiable
 from assistants.api.validation import translate
-from assistants.proxy.deviations import Deviation, deviations, loaded, shown
+from assistants.proxy.deviations import Deviation, deviations, excerpt, loaded
 from assistants.proxy.order import Begin
 from assistants.proxy.report import Report
 from assistants.proxy.upstream import NAME, Upstream
-from assistants.proxy.watch import Tell, Watch
+from assistants.proxy.watch import Add, Watch
 from assistants.relay.answers import EVENTS, Relayed, events, failure, headers_of, media_type, read
 from assistants.schema import v1
 from assistants.schema.errors import ApiError, ErrorResponse, GatewayErrorResponse, malformed_json
@@ -117,30 +117,30 @@ class Forwarding:
         """
         report = self.report(request.state.project)
         report.calls += 1
-        tell: Tell = partial(report.add, call.operation, request.scope["path"])
+        add: Add = partial(report.add, call.operation, request.scope["path"])
         form = _FORMS[call.name](request.headers) if call.name in _FORMS else None
         content = _seen(request.stream(), form) if form else await request.body()
         try:
             answer = await self._send(request, content)
             if answer.is_success:
-                await _check_request(call, request, form, tell)
+                await _check_request(call, request, form, add)
                 if call.name in _BEGINS:
-                    _check_kind(await request.body(), answer, tell)
+                    _check_kind(await request.body(), answer, add)
             if media_type(answer) == "application/json" and (call.model is not None or not answer.is_success):
                 body = await read(answer, NAME)
-                verification = self._verification(call, request, answer, body, tell)
+                verification = self._verification(call, request, answer, body, add)
                 return Response(body, answer.status_code, headers_of(answer), background=verification)
         except ApiError as error:
             if error.status >= 500:
-                tell(Deviation("response", "no answer", "", shown(error.message)))
+                add(Deviation("response", "no answer", "", excerpt(error.message)))
             raise
         if media_type(answer) == EVENTS and answer.is_success and call.name in _BEGINS:
             found = list[Deviation]()
             watch = Watch(_BEGINS[call.name], request.state.version, found.append)
-            return Relayed(answer, _told(_events(answer, watch, report), found, tell))
+            return Relayed(answer, _reported(_events(answer, watch, report), found, add))
         if call.model is not None:
-            tell(Deviation(_part(answer), "not JSON", "content-type", shown(answer.headers.get("content-type"))))
-        return Relayed(answer, _bytes(answer, tell))
+            add(Deviation(_part(answer), "not JSON", "content-type", excerpt(answer.headers.get("content-type"))))
+        return Relayed(answer, _bytes(answer, add))
 
     async def _send(self, request: Request, content: bytes | AsyncIterator[bytes]) -> httpx2.Response:
         headers = MutableHeaders(request.headers)
@@ -150,7 +150,7 @@ class Forwarding:
         return await self._upstream.send(request.method, path, query, headers, content)
 
     def _verification(
-        self, call: Call, request: Request, answer: httpx2.Response, body: bytes, tell: Tell
+        self, call: Call, request: Request, answer: httpx2.Response, body: bytes, add: Add
     ) -> BackgroundTask:
         """To be done once the answer has been read and sent."""
 
@@ -164,12 +164,12 @@ class Forwarding:
 
         async def verify() -> None:
             if answer.is_success and answer.status_code != 200:
-                tell(Deviation("response", "unknown value", "status", shown(answer.status_code)))
+                add(Deviation("response", "unknown value", "status", excerpt(answer.status_code)))
             if len(body) > MAX_CHECKED:
-                tell(Deviation(_part(answer), "too long", "the body", shown(len(body))))
+                add(Deviation(_part(answer), "too long", "the body", excerpt(len(body))))
                 return
             for deviation in await _done(found, len(body)):
-                tell(deviation)
+                add(deviation)
 
         return BackgroundTask(verify)
 
@@ -217,7 +217,7 @@ def _idle(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     return accept
 
 
-async def _check_request(call: Call, request: Request, form: Form[Any] | None, tell: Tell) -> None:
+async def _check_request(call: Call, request: Request, form: Form[Any] | None, add: Add) -> None:
     try:
         await call.check(request)
         if form:
@@ -229,15 +229,15 @@ async def _check_request(call: Call, request: Request, form: Form[Any] | None, t
         refusal = error
     except HTTPException:
         refusal = malformed_json()
-    tell(Deviation("request", refusal.code or "refused here", refusal.param or "", shown(refusal.message)))
+    add(Deviation("request", refusal.code or "refused here", refusal.param or "", excerpt(refusal.message)))
 
 
-def _check_kind(content: bytes, answer: httpx2.Response, tell: Tell) -> None:
+def _check_kind(content: bytes, answer: httpx2.Response, add: Add) -> None:
     """Whether a stream comes where, and only where, one was asked for."""
     body = loaded(content)
     asked = isinstance(body, dict) and cast("dict[str, Any]", body).get("stream") is True
     if media_type(answer) in ("application/json", EVENTS) and asked != (media_type(answer) == EVENTS):
-        tell(Deviation("response", "wrong value", "content-type", shown(answer.headers["content-type"])))
+        add(Deviation("response", "wrong value", "content-type", excerpt(answer.headers["content-type"])))
 
 
 async def _seen(chunks: AsyncIterator[bytes], form: Form[Any]) -> AsyncIterator[bytes]:
@@ -265,14 +265,14 @@ async def _events(answer: httpx2.Response, watch: Watch, report: Report) -> Asyn
         watch.end()
 
 
-async def _told(chunks: AsyncIterator[bytes], found: list[Deviation], tell: Tell) -> AsyncIterator[bytes]:
+async def _reported(chunks: AsyncIterator[bytes], found: list[Deviation], add: Add) -> AsyncIterator[bytes]:
     """Chunks, and after each what was found meanwhile; the report is of one thread."""
     async for chunk in chunks:
         yield chunk
         while found:
-            tell(found.pop(0))
+            add(found.pop(0))
     for deviation in found:
-        tell(deviation)
+        add(deviation)
 
 
 async def _done(check: Callable[[], T], size: int) -> T:
@@ -280,13 +280,13 @@ async def _done(check: Callable[[], T], size: int) -> T:
     return check() if size <= _AT_ONCE else await asyncio.to_thread(check)
 
 
-async def _bytes(answer: httpx2.Response, tell: Tell) -> AsyncIterator[bytes]:
+async def _bytes(answer: httpx2.Response, add: Add) -> AsyncIterator[bytes]:
     """What breaks off, breaks off for the client too."""
     try:
         async for chunk in answer.aiter_bytes():
             yield chunk
     except httpx2.TransportError as error:
-        tell(Deviation(_part(answer), "cut", "the body broke off", shown(type(error).__name__)))
+        add(Deviation(_part(answer), "cut", "the body broke off", excerpt(type(error).__name__)))
         raise
 
 

@@ -1,8 +1,6 @@
 """What reading a file may take, and what is refused before it is read."""
 
-from pathlib import PurePath
-
-from assistants.ingestion.readers.registry import supported
+from assistants.ingestion.readers.registry import suffix_of, supported
 from assistants.schema.vector_stores import FileError
 
 MAX_TOKENS = 5_000_000
@@ -21,7 +19,7 @@ _MAX_BYTES = 40 * _MB
 _MAX_PACKED_BYTES = 256 * _MB
 """Of formats that also hold pictures, fonts and films. They are held in memory, here and in the child."""
 
-_PACKED = frozenset((".pdf", ".docx", ".pptx"))
+_PACKED = frozenset((".pdf", ".docx", ".pptx", ".odt", ".epub", ".rtf", ".eml"))
 _SECONDS, _SECONDS_PER_MB, _MOST_SECONDS = 20, 8, 110
 
 
@@ -34,7 +32,7 @@ def refused(name: str, size: int) -> FileError | None:
     """Why a file of this name and so many bytes is not even fetched, if so."""
     if not supported(name):
         return FileError(code="unsupported_file", message="The file type is not supported.")
-    if PurePath(name).suffix.lower() in _PACKED:
+    if suffix_of(name) in _PACKED:
         if size > _MAX_PACKED_BYTES:
             return _invalid(f"The file has more than {_MAX_PACKED_BYTES // _MB} MB.")
     elif size > _MAX_BYTES:

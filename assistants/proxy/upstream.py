@@ -17,7 +17,7 @@ _KEEP = 3.0
 
 
 class Upstream:
-    """Sends requests as they came, with `PROXY_API_KEY` or the caller's own key."""
+    """Sends requests unchanged, with `PROXY_API_KEY` or the caller's own key."""
 
     def __init__(self, settings: Settings) -> None:
         assert settings.proxy_base_url is not None
@@ -36,7 +36,7 @@ class Upstream:
 
     @property
     def is_azure(self) -> bool:
-        """Whether it takes a key as `api-key`, and may have its gateway's errors (contract, 10)."""
+        """Whether it takes a key as `api-key`, and may answer with its gateway's errors (contract, 10)."""
         return "/openai" in self._base.path or "api-version" in self._base.params
 
     async def send(
@@ -52,15 +52,15 @@ class Upstream:
         Raises
         ------
         ApiError
-            There is none (502), or none in time (504), or `PROXY_API_KEY` was refused (502), or the path leaves the API
-            (404).
+            There is no answer (502), or none in time (504), `PROXY_API_KEY` was refused (502), or the path is outside
+            the API (404).
         """
         query = b"&".join(filter(None, (query, self._base.query)))
         asked = f"{self._base.path.rstrip('/')}{target(method, path)}".encode()
         url = self._base.copy_with(raw_path=asked + b"?" + query if query else asked)
         sent = self._headers(headers)
         if not isinstance(content, bytes) and "content-length" in headers:
-            sent[b"content-length"] = headers["content-length"].encode("latin-1")  # else it would come in chunks
+            sent[b"content-length"] = headers["content-length"].encode("latin-1")  # else it is sent in chunks
         request = self._client.build_request(method, url, headers=sent, content=content or None)
         return await answered(self._client.send(request, stream=True), NAME, self._secrets if self._key else None)
 

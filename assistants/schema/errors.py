@@ -1,15 +1,15 @@
 """Every error a client can get: one exception, and a constructor for each row of the catalogue (contract, 8)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from assistants.schema.base import Object
 
 MAX_SHOWN = 8_192
-"""Messages and params quote what the client sent, in so many characters at most."""
+"""Characters of a client's text that a message or a param quotes at most."""
 
 
 class Error(Object):
-    """What went wrong, in OpenAI's shape; also the data of a stream's `error` event."""
+    """An error in OpenAI's shape; also the data of a stream's `error` event."""
 
     message: str
     type: str
@@ -95,7 +95,7 @@ def incorrect_key(key: str) -> ApiError:
 
 
 def keys_not_configured() -> ApiError:
-    """The service is open to others but has no keys: only its operator can help."""
+    """The service has no keys, and listens to other machines: only its operator can help."""
     return ApiError(
         401,
         "This service accepts no requests yet: its operator has to set API_KEYS, for example KEY=default.",
@@ -184,7 +184,7 @@ def malformed_json() -> ApiError:
 
 
 def too_large() -> ApiError:
-    """What is to be stored as one does not fit one block of storage."""
+    """An object does not fit one block of storage."""
     return ApiError(413, "The request is too large to be stored.", code="request_too_large")
 
 
@@ -200,7 +200,7 @@ def malformed_form() -> ApiError:
 
 
 def download_refused(purpose: str) -> ApiError:
-    """What OpenAI does not give back (contract, 6.1)."""
+    """A file that cannot be downloaded, because of its purpose (contract, 6.1)."""
     return ApiError(400, f"Not allowed to download files of purpose: {purpose}")
 
 
@@ -211,7 +211,7 @@ def range_not_satisfiable(size: int) -> ApiError:
 
 
 def upload_not_pending(status: str) -> ApiError:
-    """Nothing can be done with an upload that has ended."""
+    """The upload has ended."""
     return ApiError(400, f"Upload is not pending: its status is '{status}'.")
 
 
@@ -238,7 +238,7 @@ def missing_parameter(param: str) -> ApiError:
 
 
 def unknown_parameter(param: str) -> ApiError:
-    """A field that nobody knows."""
+    """A field that the schema does not have."""
     return ApiError(400, f"Unknown parameter: '{param}'.", param=param, code="unknown_parameter")
 
 
@@ -280,6 +280,34 @@ def too_many_code_files(most: int, got: int) -> ApiError:
     """The code interpreter of a thread or an assistant would have more files than it may."""
     message = f"Too many files for the code interpreter: it may have {most}, but would have {got}."
     return ApiError(400, message, code="array_above_max_length")
+
+
+def unsupported_files(suffixes: Iterable[str]) -> ApiError:
+    """Files that cannot be searched were to be put into a vector store, in whatever way. The original's words."""
+    shown = ", ".join(dict.fromkeys(suffix or "none" for suffix in suffixes))
+    return ApiError(
+        400,
+        f"Files with extensions [{shown}] are not supported for retrieval. "
+        "See https://platform.openai.com/docs/assistants/tools/file-search/supported-files",
+        param="file_ids",
+        code="unsupported_file",
+    )
+
+
+def unsupported_image_file(supported: Sequence[str], suffix: str) -> ApiError:
+    """A message is to show a file that is no image, as its name says. The original's words."""
+    message = f"Invalid message content: Expected file type to be a supported format: {', '.join(supported)}"
+    return ApiError(400, f"{message} but got {suffix or 'none'}.")
+
+
+def unsupported_image() -> ApiError:
+    """A message is to show a file that has the name of an image, and is none or is too large. The original's words."""
+    return ApiError(
+        400,
+        "You uploaded an unsupported image. Please make sure your image is below 20 MB in size and is of one the "
+        "following formats: ['png', 'jpeg', 'gif', 'webp'].",
+        code="invalid_image_format",
+    )
 
 
 def helper_without_files() -> ApiError:
@@ -338,7 +366,7 @@ def server_error(request_id: str) -> ApiError:
 
 
 def unavailable(retry_after: int = 1) -> ApiError:
-    """Storage does not answer, or not in time; the client may repeat the request after so many seconds."""
+    """Storage does not answer, or not in time; the client may repeat the request after `retry_after` seconds."""
     return ApiError(
         503,
         "The server is currently unable to process your request. Sorry about that! Please retry your request.",

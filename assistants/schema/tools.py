@@ -1,4 +1,4 @@
-"""Tools, their resources, and what shapes the model's answer (contract, 1, 1.1, 1.2 and 4)."""
+"""Tools, their resources, and the options of the model's answer (contract, 1, 1.1, 1.2 and 4)."""
 
 from typing import Annotated, Any, Literal, NotRequired
 

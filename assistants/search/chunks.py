@@ -1,7 +1,7 @@
 """The blob that holds the chunks of one version of a file in a vector store.
 
-A header in JSON says what follows it: numbers as numpy has them (little-endian), then the text. Vectors have half the
-precision there that they are searched with, which no ranking feels; a chunk without one has 0 in its place.
+A header in JSON describes the rest: numpy's numbers (little-endian), then the text. Vectors are stored with half the
+precision that they are searched with, which changes no ranking; a chunk without one has 0 in its place.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _matrix(header: dict[str, Any], at: int) -> int:
 
 
 def _header(blob: bytes) -> tuple[dict[str, Any], int]:
-    """The header, and where it ends."""
+    """The header, and its end."""
     magic, length = _HEADER.unpack_from(blob)
     if magic != _MAGIC:
         raise ValueError("these are no chunks of a file")

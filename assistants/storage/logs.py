@@ -22,7 +22,7 @@ class Logs:
         self._container = service.get_container_client(container)
 
     async def create(self, name: str) -> None:
-        """Make an empty log; one that is there already is left as it is."""
+        """Make an empty log, unless it exists."""
         blob = self._container.get_blob_client(name)
         with suppress(ResourceExistsError):
             await made_on_first_use(
@@ -31,16 +31,16 @@ class Logs:
             )
 
     async def append(self, name: str, records: bytes) -> int:
-        """Append up to `MAX_RECORD` bytes at once, and tell how many appends the log then holds.
+        """Append up to `MAX_RECORD` bytes at once; return the number of appends that the log then holds.
 
-        The append may land twice when its answer is lost: what is appended must bear that.
+        If the answer is lost, the bytes may be appended twice: the records must allow that.
 
         Raises
         ------
         NoLog
             There is no such log.
         LogFull
-            The log holds as many appends as the service allows.
+            The log holds as many appends as storage allows.
         """
         try:
             answer = await self._container.get_blob_client(name).append_block(records)
@@ -81,10 +81,10 @@ class Logs:
         return bytes(content)
 
     async def delete(self, name: str) -> None:
-        """Delete a log, if it is there."""
+        """Delete a log, if it exists."""
         with suppress(ResourceNotFoundError):
             await self._container.delete_blob(name)
 
     def names(self, prefix: str, start_from: str | None = None) -> AsyncIterator[str]:
-        """As `names_in` has them."""
+        """As `names_in`."""
         return names_in(self._container, prefix, start_from)

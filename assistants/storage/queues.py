@@ -1,8 +1,8 @@
-"""Queue items: JSON objects that carry ids only, never expire, and may come twice, late or never."""
+"""Queue items: JSON objects that hold ids only, never expire, and may come twice, late or never."""
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from azure.core.exceptions import HttpResponseError
@@ -13,7 +13,7 @@ from assistants.storage.connection import made_on_first_use
 
 
 class Receipt(NamedTuple):
-    """What it takes to delete an item that was sent and has not been received yet."""
+    """The ids that delete an item which was sent and has not been received yet."""
 
     id: str
     pop_receipt: str
@@ -25,19 +25,23 @@ class Queues:
     def __init__(self, service: QueueServiceClient) -> None:
         self._service = service
         self._clients: dict[str, QueueClient] = {}
+        self.on_send: Callable[[str], None] | None = None
+        """Is told the queue of each item that appears at once, for a listener in this process."""
 
     async def send(self, queue: str, item: Mapping[str, Any], delay: float = 0) -> Receipt:
-        """Put an item into a queue, to appear after `delay` seconds (whole ones; a part counts as one)."""
+        """Send an item to a queue, to appear after `delay` seconds, rounded up."""
         client = self._client(queue)
         content = json.dumps(item)
         message = await made_on_first_use(
             lambda: client.send_message(content, time_to_live=-1, visibility_timeout=math.ceil(delay)),
             client.create_queue,
         )
+        if self.on_send is not None and not delay:
+            self.on_send(queue)
         return Receipt(str(message.id), str(message.pop_receipt))
 
     async def delete(self, queue: str, receipt: Receipt) -> None:
-        """Delete an item that was sent; one that is gone or was received since is left to its receiver."""
+        """Delete an item that was sent, unless it was received or deleted since."""
         try:
             await self._client(queue).delete_message(receipt.id, receipt.pop_receipt)
         except HttpResponseError as error:

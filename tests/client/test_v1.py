@@ -61,6 +61,14 @@ def until(client: OpenAI, run: dict[str, Any], status: str) -> dict[str, Any]:
     return eventually(look)
 
 
+def test_a_table_of_a_message_is_the_code_interpreters(client: OpenAI):
+    file_id = upload(client, "a,b", "a.csv")
+    body = {"messages": [{"role": "user", "content": "Hello", "file_ids": [file_id]}]}
+    thread = client.beta.threads.retrieve(v1(client, "post", "/threads", body)["id"])
+    resources: Any = thread.to_dict()["tool_resources"]
+    assert resources["code_interpreter"] == {"file_ids": [file_id]}
+
+
 class TestAssistants:
     """`retrieval` and `file_ids`."""
 
@@ -213,7 +221,7 @@ class TestRuns:
         assert "tool_resources" not in shown["thread"]
         assert answer.text.endswith("data: [DONE]\n\n")
 
-    def test_a_poller_is_told_when_to_ask_again(self, client: OpenAI, reader: dict[str, Any]):
+    def test_the_answer_says_when_to_poll_again(self, client: OpenAI, reader: dict[str, Any]):
         run = waiting(client, reader["id"])
         url = f"{client.base_url}threads/{run['thread_id']}/runs/{run['id']}"
         assert int(httpx2.get(url, headers=V1).headers["openai-poll-after-ms"]) > 0
@@ -244,7 +252,7 @@ class TestRuns:
 
 
 class TestErrors:
-    """What is refused, in the words of the catalogue."""
+    """Refusals, in the words of the catalogue."""
 
     @pytest.mark.parametrize(
         ("path", "body", "param"),

@@ -219,15 +219,14 @@ async def test_a_file_that_has_waited_for_long_goes_to_the_end_of_the_queue(
     assert await dimensions(running, store) == [[32]]
 
 
-@pytest.mark.parametrize(("name", "code"), [("a.txt", "invalid_file"), ("a.png", "unsupported_file")])
-async def test_a_file_that_is_refused_by_its_name_or_size_is_not_fetched(
-    running: InProcess, name: str, code: str, monkeypatch: pytest.MonkeyPatch
-):
+async def test_a_file_that_is_refused_by_its_size_is_not_fetched(running: InProcess, monkeypatch: pytest.MonkeyPatch):
     async def fetched(name: str) -> None:
         raise AssertionError(name)
 
-    store = await store_of(running, (name, SPIRES.encode()))
+    store = await store_of(running, ("a.txt", SPIRES.encode()))
     monkeypatch.setattr("assistants.ingestion.limits._MAX_BYTES", 10)
     monkeypatch.setattr(running.store.contents, "read", fetched)
     await running.ingestion.handle(await item(running))
-    assert [each.last_error and each.last_error.code for each in (await members(running, store)).values()] == [code]
+    (member,) = (await members(running, store)).values()
+    assert member.last_error is not None
+    assert member.last_error.code == "invalid_file"

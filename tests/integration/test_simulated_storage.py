@@ -80,7 +80,7 @@ async def queue(absent_queue: Any) -> Any:
 
 
 async def outcome(act: Awaitable[Any]) -> tuple[str, int, str] | None:
-    """How it was refused: class, status and code. None: it was not."""
+    """The refusal: class, status and code. None: it was not refused."""
     try:
         await act
     except HttpResponseError as error:
@@ -321,7 +321,7 @@ async def test_the_sender_deletes_a_message_until_it_is_received(queue: Any):
     assert await outcome(queue.delete_message(shown.id, shown.pop_receipt)) == _MISMATCH
 
 
-async def test_a_lease_is_moved_by_whoever_holds_it(queue: Any):
+async def test_a_lease_is_moved_by_its_latest_receipt_only(queue: Any):
     await send(queue, "1")
     received = await receive(queue, 60)
     updated = await queue.update_message(received.id, received.pop_receipt, visibility_timeout=0)
@@ -332,9 +332,9 @@ async def test_a_lease_is_moved_by_whoever_holds_it(queue: Any):
 
 
 async def test_a_receipt_of_nothing_is_refused(queue: Any):
-    nobody = str(uuid.UUID(int=0))
-    assert await outcome(queue.delete_message(nobody, "AAAA")) == _GONE
-    assert await outcome(queue.update_message(nobody, "AAAA", visibility_timeout=0)) == _GONE
+    unknown = str(uuid.UUID(int=0))
+    assert await outcome(queue.delete_message(unknown, "AAAA")) == _GONE
+    assert await outcome(queue.update_message(unknown, "AAAA", visibility_timeout=0)) == _GONE
 
 
 _GONE = (*NOTHING, "MessageNotFound")

@@ -17,7 +17,7 @@ FOREVER = -1
 
 
 class Wire(Protocol):
-    """What lies between a client and the account."""
+    """The connection between a client and the account."""
 
     def __call__(self, operation: str, target: str, act: Callable[[], T]) -> Awaitable[T]: ...
 
@@ -112,7 +112,7 @@ class BlobClient:
     ) -> dict[str, Any]:
         assert (etag is None) == (match_condition is None)
         assert match_condition in (None, MatchConditions.IfNotModified)
-        return self._told(
+        return self._properties(
             await self._send(
                 "upload_blob", lambda: self.account.upload(self.container, self.name, data, etag, not overwrite)
             )
@@ -121,14 +121,14 @@ class BlobClient:
     async def create_append_blob(self, *, match_condition: MatchConditions | None = None) -> dict[str, Any]:
         assert match_condition in (None, MatchConditions.IfMissing)
         missing = match_condition is not None
-        return self._told(
+        return self._properties(
             await self._send(
                 "create_append_blob", lambda: self.account.create_append(self.container, self.name, missing)
             )
         )
 
     async def append_block(self, data: bytes) -> dict[str, Any]:
-        return self._told(
+        return self._properties(
             await self._send("append_block", lambda: self.account.append(self.container, self.name, data))
         )
 
@@ -137,7 +137,7 @@ class BlobClient:
 
     async def commit_block_list(self, block_list: Iterable[BlobBlock]) -> dict[str, Any]:
         blocks = [str(block.id) for block in block_list]
-        return self._told(
+        return self._properties(
             await self._send("commit_block_list", lambda: self.account.commit(self.container, self.name, blocks))
         )
 
@@ -149,7 +149,7 @@ class BlobClient:
     def _send(self, operation: str, act: Callable[[], T]) -> Awaitable[T]:
         return self.wire(operation, f"{self.container}/{self.name}", act)
 
-    def _told(self, blob: Blob) -> dict[str, Any]:
+    def _properties(self, blob: Blob) -> dict[str, Any]:
         return {"etag": blob.etag, "blob_committed_block_count": blob.appends}
 
 
@@ -207,7 +207,7 @@ class Queue:
 
 
 def _seen(message: Message | None) -> Message | None:
-    """A message as the answer told of it; what becomes of it afterwards is not seen there."""
+    """A copy of a message at the time of the answer."""
     if message is None:
         return None
     return Message(**vars(message))

@@ -1,4 +1,4 @@
-"""What source files import, read without running them."""
+"""The imports of source files, read without running them."""
 
 import ast
 from collections.abc import Iterable, Iterator
@@ -52,12 +52,12 @@ def normalised(name: str) -> str:
 
 @cache
 def _installed() -> dict[str, Distribution]:
-    """Every module that is installed here; `packages_distributions` cannot tell who owns which part of `azure`."""
+    """Every installed module; `packages_distributions` does not know which distribution has which part of `azure`."""
     return {
         ".".join(file.with_suffix("").parts).removesuffix(".__init__"): owner
         for owner in distributions()
         for file in owner.files or ()
-        if file.suffix == ".py"
+        if file.suffix in (".py", ".pyi")  # of a compiled module there is only what it looks like
     }
 
 

@@ -618,12 +618,12 @@ def test_a_run_with_its_thread_has_no_additions(field: str) -> None:
         CreateThreadAndRun.model_validate(R | {field: None})
 
 
-def test_null_and_absent_are_told_apart() -> None:
+def test_null_and_absent_differ() -> None:
     assert ModifyAssistant.model_validate({"name": None}).model_fields_set == {"name"}
     assert ModifyAssistant.model_validate({}).model_fields_set == set()
 
 
-def test_the_documents_of_requests_tell_optional_from_nullable() -> None:
+def test_the_schemas_of_requests_distinguish_optional_from_nullable() -> None:
     properties = ModifyAssistant.model_json_schema()["properties"]
     assert {"type": "null"} not in properties["model"].get("anyOf", [])
     assert {"type": "null"} in properties["name"]["anyOf"]
@@ -728,7 +728,7 @@ def test_a_null_among_tool_resources_is_left_out(absent: str) -> None:
         (CreateMessage, {"role": "user", "content": [0] * 400}),
     ],
 )
-def test_of_many_mistakes_one_is_told(model: type[BaseModel], body: dict[str, Any]) -> None:
+def test_of_many_mistakes_one_is_reported(model: type[BaseModel], body: dict[str, Any]) -> None:
     with pytest.raises(ValidationError) as caught:
         model.model_validate(body)
     assert caught.value.error_count() == 1

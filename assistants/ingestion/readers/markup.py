@@ -25,6 +25,8 @@ _PREFIXES = {
     _OFFICE + "package/2006/relationships": "rel",
     _OFFICE + "markup-compatibility/2006": "mc",
     "http://schemas.microsoft.com/office/drawing/2014/chartex": "cx",
+    **{f"urn:oasis:names:tc:opendocument:xmlns:{name}:1.0": name for name in ("text", "table", "style")},
+    "http://purl.org/dc/elements/1.1/": "dc",
 }
 """How names are written here, whatever prefixes a document has for them. Strict documents have names of their own."""
 

@@ -65,10 +65,21 @@ class Package:
         info = self._unread.pop(part.lower(), None)
         if info is None:
             return False
-        if info.flag_bits & 1:
-            raise Invalid("The file is encrypted.")
         walk(self._pieces(info), handler)
         return True
+
+    def content(self, part: str) -> bytes | None:
+        """The bytes of a part; None where it is not there, or has been read.
+
+        Raises
+        ------
+        Invalid
+            It is encrypted, or too large.
+        Exception
+            It is broken.
+        """
+        info = self._unread.pop(part.lower(), None)
+        return b"".join(self._pieces(info)) if info is not None else None
 
     def relations(self, part: str) -> dict[str, Relation]:
         """What a part refers to in the package, by the relations' ids; the package itself has no name."""
@@ -78,6 +89,8 @@ class Package:
         return found.found
 
     def _pieces(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
+        if info.flag_bits & 1:
+            raise Invalid("The file is encrypted.")
         with self._archive.open(info) as unpacked:
             while piece := unpacked.read(_PIECE):
                 self._unpacked += len(piece)

@@ -1,30 +1,37 @@
-"""Plain text, in UTF-8 or UTF-16."""
+"""Plain text, which may say in which encoding it is."""
 
-import codecs
+import re
 
+from assistants.ingestion.readers.encodings import decoded
 from assistants.ingestion.readers.errors import Invalid
 
-_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-_SAMPLE = 4096
+_PYTHON = re.compile(rb"(?:[^\n]*\n)?[ \t\f]*#[^\n]*?coding[:=][ \t]*([-\w.]+)")
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1f]")
+_CSS = re.compile(rb'@charset "([^"]+)";')
 
 
 def read(content: bytes) -> str:
     """The text, decoded."""
-    try:
-        text = content.decode(_encoding(content))
-    except UnicodeDecodeError:
-        raise Invalid("The file is neither UTF-8 nor UTF-16 text.") from None
-    if "\0" in text:
+    return _read(content, None)
+
+
+def read_python(content: bytes) -> str:
+    """A Python source, whose encoding is in one of the first two lines (PEP 263)."""
+    return _read(content, _declared(_PYTHON, content))
+
+
+def read_css(content: bytes) -> str:
+    """A style sheet, whose encoding comes first."""
+    return _read(content, _declared(_CSS, content))
+
+
+def _read(content: bytes, declared: str | None) -> str:
+    text = decoded(content, declared)
+    if len(_CONTROLS.findall(text)) * 10 > len(text):
         raise Invalid("The file is no text.")
     return text
 
 
-def _encoding(content: bytes) -> str:
-    """By its mark; without one, UTF-16 has a zero in every other byte where a text is mostly Latin."""
-    for mark, encoding in _MARKS:
-        if content.startswith(mark):
-            return encoding
-    even, odd = content[:_SAMPLE:2].count(0), content[1:_SAMPLE:2].count(0)
-    if len(content) % 2 == 0 and max(even, odd) * 4 > min(len(content), _SAMPLE) // 2 and min(even, odd) == 0:
-        return "utf-16-be" if even else "utf-16-le"
-    return "utf-8"
+def _declared(pattern: re.Pattern[bytes], content: bytes) -> str | None:
+    found = pattern.match(content[:1024])
+    return found[1].decode("ascii", errors="replace") if found else None

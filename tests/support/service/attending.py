@@ -1,4 +1,4 @@
-"""The engine in this process, over real storage: the model follows a script, and items arrive when a test says so."""
+"""The engine in this process, over real storage: the model follows a script, and tests deliver the items."""
 
 import asyncio
 import json
@@ -68,7 +68,7 @@ class Handling(Protocol):
 
 
 class Killed(BaseException):
-    """The end of the process, as far as a request can tell."""
+    """The end of the process, as a request sees it."""
 
 
 async def killed(*_: Any) -> None:
@@ -106,14 +106,14 @@ async def run_of(store: Store, key: RunKey) -> RunRecord:
 
 
 async def said(store: Store, key: RunKey) -> list[str]:
-    """What the assistant said in the run's thread, oldest first."""
+    """The assistant's texts in the run's thread, oldest first."""
     fold = await store.messages.read(key.project, key.thread, 1)
     parts = [message.content[0] for message in fold.messages() if message.role == "assistant"]
     return [part["text"]["value"] for part in parts if part["type"] == "text"]
 
 
 async def attend(handlers: Handling, store: Store, key: RunKey) -> None:
-    """Deliver the item that says: attend to the run now."""
+    """Deliver the item *attend to the run now*."""
     await handlers.worker.handle(attend_item(key, await run_of(store, key)).model_dump_json().encode())
 
 
@@ -125,7 +125,7 @@ async def hang(store: Store, key: RunKey, model: ScriptedModel) -> "asyncio.Task
 
 
 async def answer(handlers: Handling, key: RunKey, call_id: str) -> None:
-    """Deliver the item that says: answer this call."""
+    """Deliver the item *answer this call*."""
     await handlers.tool_calls.handle(call_item(key, call_id))
 
 

@@ -1,4 +1,4 @@
-"""An Assistants endpoint that answers what a test tells it to, over real sockets."""
+"""An Assistants endpoint whose answers a test sets, over real sockets."""
 
 import asyncio
 import threading
@@ -17,7 +17,7 @@ JSON, EVENTS = "application/json", "text/event-stream; charset=utf-8"
 
 @dataclass
 class Answer:
-    """What a request is answered with.
+    """The answer to a request.
 
     Parameters
     ----------
