@@ -13,6 +13,7 @@ from assistants.local import environment
 from assistants.local.model import model_or_demo
 from assistants.local.trial import table
 from assistants.local.trial.trial import Trial
+from assistants.local.trial.verdicts import Verdict
 from assistants.model.endpoint import Endpoint
 from assistants.settings import settings
 
@@ -31,8 +32,8 @@ async def run(model: str, seconds: float) -> int:
             print(note)
         cost = trial.battery.requests, trial.battery.tokens
         print(table.heading(settings(), trial.names, *cost, seconds), flush=True)
-        verdicts = list[table.Verdict]()
-        async for verdict in trial.verdicts():
+        verdicts = list[Verdict]()
+        async for verdict in trial.rows():
             verdicts.append(verdict)
             print(table.row(verdict, width), flush=True)
         print("", table.learnt(trial.learnt(), width), sep="\n")

@@ -104,7 +104,7 @@ def battery(model: str) -> Battery:
         ),
         texts=[
             *(f"Text {number} of 12 is short." for number in range(11)),
-            f"Text 11 of 12 is long. {_NOTE * 4}"[:3200],
+            f"Text 11 of 12 is as long as a chunk. {_NOTE * 4}"[: 800 * 4],
         ],
     )
 

@@ -22,7 +22,7 @@ def of_chat(learnt: ModelLearnt) -> Iterator[str]:
     yield from (_remedy(name, instead) for name, instead in sorted(learnt.remedies.items()))
     longest = learnt.longest()
     if longest is not None:
-        yield f"Prompts are kept to about {longest:,} tokens: longer ones are refused. The oldest messages are left out."
+        yield f"Longer prompts than about {longest:,} tokens are refused: the oldest messages are left out."
 
 
 def of_embeddings(learnt: ModelLearnt) -> Iterator[str]:

@@ -4,7 +4,8 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
-from assistants.local.trial.verdicts import CALLS, Names, State, Verdict
+from assistants.local.trial.advice import Names
+from assistants.local.trial.verdicts import CALLS, State, Verdict
 from assistants.settings import Settings
 
 _NAME, _STATE = len(CALLS) + 2, len(State.UNTRIED) + 2
@@ -20,8 +21,8 @@ def heading(settings: Settings, names: Names, requests: int, tokens: int, second
             f"Model:       {model}",
             f"Embeddings:  {names.embedding}",
             "",
-            f"This sends {requests} requests with about {tokens:,} tokens in all, and more where one is refused. Each "
-            f"check takes {seconds:g} seconds at most; Ctrl-C ends it.",
+            f"This sends {requests} requests with about {tokens:,} tokens in all, and more where one is refused.",
+            f"Each check takes {seconds:g} seconds at most; Ctrl-C ends the trial.",
             "",
         ]
     )

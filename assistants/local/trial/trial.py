@@ -7,11 +7,13 @@ from assistants.engine import machine
 from assistants.engine.turn import outcome
 from assistants.engine.turn.asking import ModelCall
 from assistants.local.trial import lessons, verdicts
+from assistants.local.trial.advice import Names
 from assistants.local.trial.battery import Battery, Case, answered, battery
-from assistants.local.trial.verdicts import Answer, Embedded, Names, State, Verdict
+from assistants.local.trial.verdicts import Answer, Embedded, State, Verdict
 from assistants.model.embedding import NONE, EndpointEmbedder
 from assistants.model.endpoint import Endpoint
 from assistants.settings import Settings
+from assistants.state.runs import Finish
 from assistants.storage.clock import Clock
 
 
@@ -40,21 +42,14 @@ class Trial:
         )
         self._text: Answer | None = None
 
-    async def verdicts(self) -> AsyncGenerator[Verdict]:
+    async def rows(self) -> AsyncGenerator[Verdict]:
         """The rows of the table, each as soon as it is known."""
         names, cases = self.names, self.battery
         said = self._text = await self._ask(cases.text)
         verdict = verdicts.text(said, names)
         yield verdict
         if verdict.state is State.FAILS:
-            for name in (
-                verdicts.STREAM,
-                verdicts.CALLS,
-                verdicts.OUTPUT,
-                verdicts.LONG,
-                verdicts.JSON,
-                verdicts.IMAGE,
-            ):
+            for name in verdicts.AFTER_TEXT:
                 yield verdicts.untried(name)
         else:
             yield verdicts.stream(said)
@@ -62,9 +57,9 @@ class Trial:
             yield verdicts.calls(called, names)
             if called.turn.finish == "tool_calls":
                 then = await self._ask(answered(cases.calls, called.turn))
-                yield verdicts.output(then, called.turn, names)
+                yield verdicts.outputs(then, called.turn, names)
             else:
-                yield verdicts.untried(verdicts.OUTPUT, "There is no call whose output could be given back.")
+                yield verdicts.untried(verdicts.OUTPUTS_BACK, "There is no call whose output could be given back.")
             yield verdicts.long(await self._ask(cases.long), names)
             yield verdicts.schema(await self._ask(cases.schema), names)
             yield verdicts.image(await self._ask(cases.image), names)
@@ -83,14 +78,14 @@ class Trial:
         started = self._clock.now()
         run = case.run.model_copy(update={"expires_at": started + self._seconds})
         call = ModelCall(self._settings, self._clock, self._endpoint, run, case.thread, case.images)
-        trouble: Exception | None = None
+        cut_off: Finish | None = None
         try:
             async with asyncio.timeout(self._seconds):
                 await call.make(lambda _: None)
             trouble = call.completion.trouble
         except TimeoutError as error:
-            trouble = error
-        cut_off = "expired" if isinstance(trouble, TimeoutError) else None
+            cut_off = "expired"
+            trouble = call.repeated[-1] if call.repeated else error
         turn = outcome.turn(run, call.completion, started, self._clock.now(), cut_off)
         turn = machine.bounded(run, outcome.measured(turn, call.completion, call.prompt))
         return Answer(turn, trouble, len(call.completion.texts), call.prompt.estimate, call.repeated)
@@ -102,7 +97,7 @@ class Trial:
             async with asyncio.timeout(self._seconds):
                 found = await embedder.embed(texts)
         except Exception as error:
-            return Embedded(of=len(texts), trouble=error)
+            return Embedded(texts=len(texts), trouble=error)
         if found is None:
-            return Embedded(of=len(texts), trouble=embedder.lacking)
+            return Embedded(texts=len(texts), trouble=embedder.lacking)
         return Embedded(int(found.matrix.any(axis=1).sum()), len(texts), found.matrix.shape[1])
