@@ -6,9 +6,7 @@ from assistants.model.errors import CutOff, Refused, TooMuch, Unreachable, Unrea
 
 MORE_CONTEXT = "give the model more context where it is served (Ollama: OLLAMA_CONTEXT_LENGTH=32768)."
 
-EMBEDDING_MODEL = (
-    "Set EMBEDDING_MODEL to a model of embeddings that the endpoint has, or to none to find files by words."
-)
+EMBEDDING_MODEL = "Set EMBEDDING_MODEL to a model of embeddings that the endpoint has, or to none: words alone."
 
 
 class Names(NamedTuple):
@@ -50,8 +48,10 @@ def after(trouble: Exception, names: Names) -> str:
 
 def after_embeddings(trouble: Exception, names: Names) -> str:
     """What to set after embeddings that are an error."""
-    about_model = isinstance(trouble, Refused) and not trouble.transient and trouble.status not in (401, 403, 429)
-    return EMBEDDING_MODEL if about_model else after(trouble, names)
+    other = not isinstance(trouble, Refused) or trouble.status in (401, 403, 429)
+    if other or (trouble.transient and trouble.status != 501):
+        return after(trouble, names)
+    return EMBEDDING_MODEL
 
 
 def another_model(names: Names, does: str, runs_with: str = "") -> str:

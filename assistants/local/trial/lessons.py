@@ -29,7 +29,8 @@ def of_embeddings(learnt: ModelLearnt) -> Iterator[str]:
     """What requests for embeddings are without, or are bounded by."""
     yield from (_remedy(name, instead) for name, instead in sorted(learnt.remedies.items()))
     if learnt.batch_texts is not None:
-        yield f"Embeddings are asked for {learnt.batch_texts} texts at a time: more are refused."
+        texts = "one text" if learnt.batch_texts == 1 else f"{learnt.batch_texts} texts"
+        yield f"Embeddings are asked for {texts} at a time: more are refused."
     if learnt.batch_tokens is not None:
         yield f"Embeddings are asked for about {learnt.batch_tokens:,} tokens at a time: more are refused."
     longest = learnt.longest()
@@ -42,7 +43,7 @@ def of_embeddings(learnt: ModelLearnt) -> Iterator[str]:
 
 def of_usage(turn: Turn) -> Iterator[str]:
     """Whether the endpoint counts tokens."""
-    if turn.text and turn.estimate is None:
+    if turn.finish == "stop" and turn.estimate is None:
         yield "Tokens are estimated: the endpoint reports none."
 
 

@@ -41,7 +41,7 @@ def row(verdict: Verdict, width: int) -> str:
 def learnt(lines: Sequence[str], width: int) -> str:
     """What was learnt, one line each."""
     if not lines:
-        return "Nothing was refused that a run can do without."
+        return "Nothing had to be left out or changed."
     points = (textwrap.fill(line, width, initial_indent="- ", subsequent_indent="  ") for line in lines)
     return "\n".join(["Learnt, as each process of the service learns by itself:", *points])
 
