@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from assistants.local.trial import table
+from assistants.local.trial.__main__ import main
 from assistants.local.trial.trial import Trial
 from assistants.local.trial.verdicts import State, Verdict, shown
 from assistants.model.endpoint import Endpoint
@@ -201,6 +202,11 @@ def test_the_command_fails_where_there_is_no_text_and_prints_no_key(tmp_path: Pa
     assert KEY not in done.stdout + done.stderr
 
 
-def test_the_command_tries_no_model_where_another_service_has_it(tmp_path: Path):
-    done = command(tmp_path, {"BACKEND": "proxy", "PROXY_BASE_URL": "http://127.0.0.1:9/v1"})
-    assert (done.returncode, done.stderr) == (1, "BACKEND is proxy: the other service has the model.\n")
+def test_the_command_tries_no_model_where_another_service_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BACKEND", "proxy")
+    monkeypatch.setattr(sys, "argv", ["trial"])
+    assert main() == 1
+    assert capsys.readouterr() == ("", "BACKEND is proxy: the other service has the model.\n")

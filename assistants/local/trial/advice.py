@@ -48,10 +48,9 @@ def after(trouble: Exception, names: Names) -> str:
 
 def after_embeddings(trouble: Exception, names: Names) -> str:
     """What to set after embeddings that are an error."""
-    other = not isinstance(trouble, Refused) or trouble.status in (401, 403, 429)
-    if other or (trouble.transient and trouble.status != 501):
+    if not isinstance(trouble, Refused) or trouble.status in (401, 403, 429):
         return after(trouble, names)
-    return EMBEDDING_MODEL
+    return after(trouble, names) if trouble.transient and trouble.status != 501 else EMBEDDING_MODEL
 
 
 def another_model(names: Names, does: str, runs_with: str = "") -> str:
