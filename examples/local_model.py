@@ -10,7 +10,7 @@ The service is started with these settings, which `make try-model` tries, too:
     export EMBEDDING_MODEL=nomic-embed-text
     make run
 
-`MODEL` answers for every model that an assistant names. Ollama needs no key; llama.cpp, vLLM and LM Studio are set alike.
+`MODEL` answers for every model that an assistant names. Ollama needs no key; vLLM and llama.cpp are set alike.
 """
 
 import os
