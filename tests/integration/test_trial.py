@@ -172,7 +172,7 @@ def command(folder: Path, values: dict[str, str], *arguments: str) -> "subproces
     return subprocess.run(
         [sys.executable, "-m", "assistants.local.trial", *arguments],
         cwd=folder,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "COLUMNS": "100"},
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii", "COLUMNS": "100"},
         capture_output=True,
         encoding="utf-8",
         timeout=60,

@@ -6,6 +6,7 @@ import shutil
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -46,6 +47,8 @@ def main() -> int:
     parser.add_argument("--model", default="gpt-4o", help="as assistants name it; default: gpt-4o")
     parser.add_argument("--seconds", type=float, default=SECONDS, help=f"of each check, at most; default: {SECONDS:g}")
     arguments = parser.parse_args()
+    stdout: Any = sys.stdout
+    stdout.reconfigure(errors="replace")  # a model may answer in any script
     try:
         environment.load(Path("local.settings.json"))
         if environment.is_proxy():
