@@ -56,6 +56,9 @@ bench: setup ## Print the figures of the README
 	$(BIN)/python -m benchmarks.proxy
 	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.searching
+	$(BIN)/python -m benchmarks.hostile
+	$(BIN)/python -m benchmarks.pdf
+	$(BIN)/python -m benchmarks.encodings
 
 node: $(VENV)/.node ## Install the versions of openai-node that the tests run
 

@@ -12,6 +12,7 @@ from assistants.engine.worker import Worker
 from assistants.ingestion.cutting import Cutter
 from assistants.ingestion.ingestion import Ingestion
 from assistants.ingestion.items import INGEST
+from assistants.ingestion.reading import Child, Reading, Start
 from assistants.model.embedder import Embedder
 from assistants.model.embedding import EndpointEmbedder
 from assistants.model.endpoint import Endpoint
@@ -46,6 +47,7 @@ class Service:
     tool_calls: ToolCalls
     ingestion: Ingestion
     searcher: Searcher
+    cutter: Cutter
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set["asyncio.Task[None]"])
 
     @classmethod
@@ -59,19 +61,38 @@ class Service:
             A setting is out of its range.
         """
         store, model = Store.open(settings()), endpoint()
-        return cls.over(store, model, EndpointEmbedder(settings(), model))
+        # One for searches and one for ingestion: no search waits for its turn behind all the batches of a file.
+        searching, ingesting = EndpointEmbedder(settings(), model), EndpointEmbedder(settings(), model)
+        return cls.over(store, model, searching, ingesting)
 
     @classmethod
-    def over(cls, store: Store, endpoint: Endpoint, embedder: Embedder) -> "Service":
-        """The service over this store, with this model."""
+    def over(
+        cls,
+        store: Store,
+        endpoint: Endpoint,
+        embedder: Embedder,
+        ingesting: Embedder | None = None,
+        start: Start = Child.start,
+    ) -> "Service":
+        """The service over this store, with this model.
+
+        Parameters
+        ----------
+        ingesting
+            The embedder of files, if it is another than that of searches.
+        start
+            Starts a child that reads files.
+        """
         searcher = Searcher(store, embedder)
+        cutter = Cutter(ingesting or embedder, Reading(store.settings, start))
         return cls(
             store=store,
             endpoint=endpoint,
             worker=Worker(store, endpoint),
             tool_calls=ToolCalls(store, searcher),
-            ingestion=Ingestion(store, Cutter(embedder).cut),
+            ingestion=Ingestion(store, cutter.cut),
             searcher=searcher,
+            cutter=cutter,
         )
 
     @property
@@ -86,10 +107,11 @@ class Service:
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Release the runs in progress, and close all connections."""
+        """Release the runs in progress, end the children, and close all connections."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.cutter.close()
         await self.store.close()
 
 

@@ -190,6 +190,15 @@ class Settings(BaseSettings):
         description="`true`: files of the purpose `assistants` cannot be downloaded, as OpenAI had it",
     )
 
+    reading_processes: Annotated[int, Field(ge=1, le=64)] = Field(
+        2, validation_alias="READING_PROCESSES", description="child processes that read files, at most"
+    )
+    reading_memory_bytes: Annotated[int, Field(ge=256 * 1024 * 1024)] = Field(
+        1024 * 1024 * 1024,
+        validation_alias="READING_MEMORY_BYTES",
+        description="bytes of address space that each of them may have, where the system knows such a limit",
+    )
+
     # Search.
     embedding_model: str = Field(
         "text-embedding-3-large",

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.searching`: how fast files become searchable, how fast they are searched, and what starts.
+"""`python -m benchmarks.searching`: the speed of ingestion, of search, and of the start of a process.
 
 Everything runs in this process but the demo model, whose embeddings are used, and the processes that are started anew.
 """
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from assistants.ingestion.cutting import Cutter
+from assistants.ingestion.reading import Reading
 from assistants.model.embedder import Vectors
 from assistants.model.embedding import EndpointEmbedder
 from assistants.model.endpoint import Endpoint
@@ -55,7 +56,7 @@ class Writer:
 
 
 def searched(writer: Writer, chunks: int) -> Segment:
-    """So many chunks in files of a hundred, with vectors that point anywhere."""
+    """This number of chunks in files of a hundred, with random vectors."""
     numbers = np.random.default_rng(1)
 
     def file() -> Segment:
@@ -91,7 +92,7 @@ async def ingest(writer: Writer, megabytes: int, pages: int) -> None:
     with Model() as model:
         settings = Settings.model_validate({"OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": "unused"})
         endpoint = Endpoint(settings)
-        cutter = Cutter(EndpointEmbedder(settings, endpoint))
+        cutter = Cutter(EndpointEmbedder(settings, endpoint), Reading(settings))
         texts = [writer.text(1_000_000).encode() for _ in range(megabytes)]
         await cutter.cut("first.txt", texts[0][:10_000], AUTO)
         started = time.perf_counter()
@@ -104,12 +105,13 @@ async def ingest(writer: Writer, megabytes: int, pages: int) -> None:
         started = time.perf_counter()
         await cutter.cut("a.pdf", document, AUTO)
         print(f"ingestion of PDF, 50 lines a page: {pages / (time.perf_counter() - started):.0f} pages/s")
+        await cutter.close()
         await endpoint.close()
 
 
 def start(rounds: int) -> None:
     """Print how long a process takes to be ready for HTTP, and how long if it imported what only searches need."""
-    heavy = "import numpy, pypdf, docx, pptx, bs4, assistants.search.ranking"
+    heavy = "import numpy, assistants.search.ranking"
     times: dict[str, list[float]] = {"": [], f"; {heavy}": []}
     for _ in range(rounds):
         for more, taken in times.items():

@@ -29,13 +29,13 @@ CHUNK_DELAY = 0.5
 """Seconds between two words of a stream that is kept open."""
 
 MODEL_WAITS = {"thread.run.step.created": 1, "thread.message.delta": 1, "thread.message.completed": 3}
-"""How often the model has waited for so long before an event: at the end for the finish, the usage and `[DONE]`."""
+"""The number of such waits before an event: at the end for the finish, the usage and `[DONE]`."""
 
 
 class Bench:
     """The service and the model, and what is asked of them."""
 
-    def __init__(self, http: httpx2.AsyncClient, store: Store, service: str, model: str) -> None:
+    def __init__(self, http: httpx2.AsyncClient, store: Store | None, service: str, model: str) -> None:
         self._http, self._store, self._service, self._model = http, store, service, model
         self._assistant = ""
 
@@ -53,6 +53,7 @@ class Bench:
 
     async def stored(self) -> float:
         """Seconds that storage takes for what a streamed run asks of it before the model: two reads, two writes."""
+        assert self._store is not None
         threads = self._store.threads
         name, record = self._store.ids.new("thread_"), ThreadRecord(id="thread_bench", created_at=0)
         started = time.perf_counter()
@@ -71,10 +72,13 @@ class Bench:
                 return first, time.perf_counter() - started
         raise RuntimeError("no word came")
 
-    async def kept_open(self, begun: Callable[[], object]) -> list[float]:
-        """Read a slow stream to its end; the seconds between its events, less those that the model took."""
+    async def kept_open(self, begun: Callable[[], object], gaps: list[float] | None = None) -> list[float]:
+        """Read a slow stream to its end; the seconds between its events, less those that the model took.
+
+        They are added to `gaps` as they come.
+        """
         url, body = await self._run(SLOW)
-        gaps: list[float] = []
+        gaps = [] if gaps is None else gaps
         last, name, before_done = 0.0, "", ""
         async for line in self._lines(url, body):
             if not line.startswith("event: "):
@@ -108,7 +112,7 @@ class Bench:
 
 
 async def opened(bench: Bench, number: int, at_once: int = 10) -> "list[asyncio.Task[list[float]]]":
-    """So many slow streams, all of them speaking; they are opened a few at a time."""
+    """Open this number of slow streams, a few at a time; all of them have begun."""
     begun = [asyncio.Event() for _ in range(number)]
     tasks: list[asyncio.Task[list[float]]] = []
     for index, event in enumerate(begun):
@@ -125,7 +129,7 @@ async def opened(bench: Bench, number: int, at_once: int = 10) -> "list[asyncio.
 
 
 async def held_up() -> float:
-    """Until it is cancelled: the longest that this machine kept a process waiting which wanted to do nothing."""
+    """Until it is cancelled: the longest delay of an idle process on this machine."""
     longest, last = 0.0, time.perf_counter()
     with suppress(asyncio.CancelledError):
         while True:

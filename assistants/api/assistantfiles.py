@@ -73,7 +73,9 @@ async def _serve(
     store: Store, project: str, known: Document[AssistantRecord], files: Sequence[str]
 ) -> Document[AssistantRecord]:
     """Let all tools of an assistant use these files."""
-    every = Attachments(code=list(files), search=list(files) if searches(known.value.tools) else [], rest=[])
+    every = Attachments(
+        code=list(files), search=list(files) if searches(known.value.tools) else [], rest=[], strict=False
+    )
     document = await equip(store, project, store.assistants, known, every)
     if document is None:
         raise not_found("assistant", known.value.id)

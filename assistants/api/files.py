@@ -3,13 +3,14 @@
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
+from assistants.api.filenames import attachment
 from assistants.api.multipart import Form, Keep
 from assistants.api.parameters import Project, Store
+from assistants.ingestion.images import media_type
 from assistants.ingestion.intake import create_file
 from assistants.ingestion.removal import delete_file
 from assistants.schema import files
@@ -52,9 +53,11 @@ async def files_list(
 async def files_create(request: Request, store: Store, project: Project) -> files.File:
     """Uploads a file."""
     await store.hear_time()
-    file_id, blocks = store.ids.new("file-"), list[str]()
+    file_id, blocks, image = store.ids.new("file-"), list[str](), ""
 
     async def keep(piece: bytes) -> None:
+        nonlocal image
+        image = image if blocks else media_type(piece)
         blocks.append(f"{len(blocks):05}")
         await store.contents.stage(blob_name(project, file_id), blocks[-1], piece)
 
@@ -68,6 +71,7 @@ async def files_create(request: Request, store: Store, project: Project) -> file
         filename=body.file,
         bytes=received.bytes,
         expires_at=now + body.expires_after.seconds if body.expires_after else None,
+        image=image,
     )
     return view(await create_file(store, project, record, blocks))
 
@@ -95,7 +99,7 @@ async def files_content(request: Request, store: Store, project: Project, file_i
     start, end = (part.start, part.stop) if part else (0, file.bytes)
     headers = {
         "Content-Length": str(end - start),
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.filename, safe='')}",
+        "Content-Disposition": attachment(file.filename),
         "Accept-Ranges": "bytes",
     }
     if part is not None:

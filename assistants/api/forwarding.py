@@ -24,8 +24,7 @@ from assistants.api.parameters import Service, Store
 from assistants.api.uploads import part_form
 from assistants.api.v1 import VersionedRoute, run_is_modifiable
 from assistants.api.validation import translate
-from assistants.proxy.deviations import Deviation, deviations, loaded
-from assistants.proxy.deviations import excerpt as shown
+from assistants.proxy.deviations import Deviation, deviations, excerpt, loaded
 from assistants.proxy.order import Begin
 from assistants.proxy.report import Report
 from assistants.proxy.upstream import NAME, Upstream
@@ -133,14 +132,14 @@ class Forwarding:
                 return Response(body, answer.status_code, headers_of(answer), background=verification)
         except ApiError as error:
             if error.status >= 500:
-                add(Deviation("response", "no answer", "", shown(error.message)))
+                add(Deviation("response", "no answer", "", excerpt(error.message)))
             raise
         if media_type(answer) == EVENTS and answer.is_success and call.name in _BEGINS:
             found = list[Deviation]()
             watch = Watch(_BEGINS[call.name], request.state.version, found.append)
             return Relayed(answer, _reported(_events(answer, watch, report), found, add))
         if call.model is not None:
-            add(Deviation(_part(answer), "not JSON", "content-type", shown(answer.headers.get("content-type"))))
+            add(Deviation(_part(answer), "not JSON", "content-type", excerpt(answer.headers.get("content-type"))))
         return Relayed(answer, _bytes(answer, add))
 
     async def _send(self, request: Request, content: bytes | AsyncIterator[bytes]) -> httpx2.Response:
@@ -165,9 +164,9 @@ class Forwarding:
 
         async def verify() -> None:
             if answer.is_success and answer.status_code != 200:
-                add(Deviation("response", "unknown value", "status", shown(answer.status_code)))
+                add(Deviation("response", "unknown value", "status", excerpt(answer.status_code)))
             if len(body) > MAX_CHECKED:
-                add(Deviation(_part(answer), "too long", "the body", shown(len(body))))
+                add(Deviation(_part(answer), "too long", "the body", excerpt(len(body))))
                 return
             for deviation in await _done(found, len(body)):
                 add(deviation)
@@ -230,7 +229,7 @@ async def _check_request(call: Call, request: Request, form: Form[Any] | None, a
         refusal = error
     except HTTPException:
         refusal = malformed_json()
-    add(Deviation("request", refusal.code or "refused here", refusal.param or "", shown(refusal.message)))
+    add(Deviation("request", refusal.code or "refused here", refusal.param or "", excerpt(refusal.message)))
 
 
 def _check_kind(content: bytes, answer: httpx2.Response, add: Add) -> None:
@@ -238,7 +237,7 @@ def _check_kind(content: bytes, answer: httpx2.Response, add: Add) -> None:
     body = loaded(content)
     asked = isinstance(body, dict) and cast("dict[str, Any]", body).get("stream") is True
     if media_type(answer) in ("application/json", EVENTS) and asked != (media_type(answer) == EVENTS):
-        add(Deviation("response", "wrong value", "content-type", shown(answer.headers["content-type"])))
+        add(Deviation("response", "wrong value", "content-type", excerpt(answer.headers["content-type"])))
 
 
 async def _seen(chunks: AsyncIterator[bytes], form: Form[Any]) -> AsyncIterator[bytes]:
@@ -287,7 +286,7 @@ async def _bytes(answer: httpx2.Response, add: Add) -> AsyncIterator[bytes]:
         async for chunk in answer.aiter_bytes():
             yield chunk
     except httpx2.TransportError as error:
-        add(Deviation(_part(answer), "cut", "the body broke off", shown(type(error).__name__)))
+        add(Deviation(_part(answer), "cut", "the body broke off", excerpt(type(error).__name__)))
         raise
 
 

@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from assistants.api.parameters import Page, Project, Store
 from assistants.api.threads import with_attachments
-from assistants.api.v1 import VersionedRoute
+from assistants.api.v1 import VersionedRoute, is_v1
 from assistants.engine.requests import active_run, said_by_run
+from assistants.ingestion.images import check_images
 from assistants.schema.base import MessageId, RunId, ThreadId
 from assistants.schema.errors import not_found, thread_locked
 from assistants.schema.lists import Deleted
@@ -43,7 +44,9 @@ async def messages_list(
 
 
 @router.post("")
-async def messages_create(store: Store, project: Project, thread_id: ThreadId, body: CreateMessage) -> Message:
+async def messages_create(
+    store: Store, project: Project, thread_id: ThreadId, request: Request, body: CreateMessage
+) -> Message:
     """Adds a message to a thread that no run is active on."""
     thread = await find_thread(store, project, thread_id)
     run = await active_run(store, project, thread.value)
@@ -51,14 +54,15 @@ async def messages_create(store: Store, project: Project, thread_id: ThreadId, b
         raise thread_locked(thread_id, run.id)
     message = new_message(store, thread_id, body)
     record = put_record(message)
-    thread = await with_attachments(store, project, thread, [body])
+    await check_images(store, project, [body])
+    thread = await with_attachments(store, project, thread, [body], is_v1(request))
     await store.messages.append(project, thread_id, thread.value.segments, [record])
     return message
 
 
 @router.get("/{message_id}")
 async def messages_retrieve(store: Store, project: Project, thread_id: ThreadId, message_id: MessageId) -> Message:
-    """Retrieves a message, be it that a run is still at it."""
+    """Retrieves a message, also while a run is writing it."""
     thread = (await find_thread(store, project, thread_id)).value
     message = (await store.messages.read(project, thread_id, thread.segments)).get(message_id)
     message = message or await said_by_run(store, project, thread, message_id)

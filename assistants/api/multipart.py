@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from assistants.api.filenames import of_part
 from assistants.schema.errors import ApiError, file_too_large, invalid, malformed_form
 from assistants.storage.contents import PIECE
 
@@ -162,7 +163,7 @@ class Form(Generic[Model]):
         if self._name == self._file:
             if self._file in self._fields:
                 raise malformed_form()
-            self._fields[self._file] = options.get(b"filename", b"").decode(errors="replace") or self._file
+            self._fields[self._file] = of_part(self._disposition, options.get(b"filename", b"")) or self._file
 
     def _on_data(self, data: bytes, start: int, end: int) -> None:
         if self._name != self._file:

@@ -8,10 +8,11 @@ from starlette.responses import StreamingResponse
 from assistants.api.eventstream import Channel, produce, response
 from assistants.api.parameters import IncludeContent, Page, Project, Service, Store
 from assistants.api.threads import with_attachments
-from assistants.api.v1 import VersionedRoute, run_is_modifiable
+from assistants.api.v1 import VersionedRoute, is_v1, run_is_modifiable
 from assistants.engine import background, requests, streaming
 from assistants.engine.creation import Started, start_run
 from assistants.engine.events import RunEvents
+from assistants.ingestion.images import check_images
 from assistants.schema.base import RunId, ThreadId
 from assistants.schema.lists import Page as ListPage
 from assistants.schema.runs import CreateRun, ModifyRun, Run, SubmitToolOutputs
@@ -63,12 +64,14 @@ async def runs_create(
     reading = store.messages.fetch(project, thread_id, 1 if body.stream or drives_runs(store) else 0)
     (thread, assistant), log_content = await together(finding, reading)
     messages = [new_message(store, thread_id, message) for message in body.additional_messages or []]
-    run = new_run(store, thread_id, assistant.value, body, messages, v1=request.state.version == "v1")
+    v1 = is_v1(request)
+    run = new_run(store, thread_id, assistant.value, body, messages, v1=v1)
     for message in messages:
         put_record(message)  # refused here if it is too large to be added later
+    await check_images(store, project, body.additional_messages)
     if any(message.attachments for message in messages):
         await requests.check_idle(store, project, thread.value)
-        thread = await with_attachments(store, project, thread, body.additional_messages or [])
+        thread = await with_attachments(store, project, thread, body.additional_messages or [], v1)
     key = RunKey(project, thread_id, run.id)
     claim = body.stream or drives_runs(store)
     started = await start_run(store, key, thread, run, claim=claim, content=log_content)

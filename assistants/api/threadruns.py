@@ -5,8 +5,9 @@ from starlette.responses import StreamingResponse
 
 from assistants.api.parameters import Project, Service, Store
 from assistants.api.runs import STREAMED, begun, drives_runs, stream_started
-from assistants.api.v1 import VersionedRoute
+from assistants.api.v1 import VersionedRoute, is_v1
 from assistants.engine.creation import needs_thread, start_thread_and_run
+from assistants.ingestion.images import check_images
 from assistants.ingestion.resources import check, provide
 from assistants.schema.errors import nothing_to_run_on
 from assistants.schema.runs import CreateThreadAndRun, Run
@@ -30,12 +31,15 @@ async def threads_create_and_run(
     asked = body.thread or CreateThread()
     thread = new_thread(store, asked)
     messages = [new_message(store, thread.id, message) for message in asked.messages or []]
-    run = new_run(store, thread.id, assistant, body, v1=request.state.version == "v1")
+    v1 = is_v1(request)
+    run = new_run(store, thread.id, assistant, body, v1=v1)
     if needs_thread(run) and not any(message.role == "user" for message in messages):
         raise nothing_to_run_on()
     records = [put_record(message) for message in messages]
     await check(store, project, body.tool_resources)
-    thread = await provide(store, project, thread, asked.tool_resources, attachments_of(asked.messages), THREAD_STORE)
+    await check_images(store, project, asked.messages)
+    attachments = attachments_of(asked.messages, v1)
+    thread = await provide(store, project, thread, asked.tool_resources, attachments, THREAD_STORE)
     key = RunKey(project, thread.id, run.id)
     claim = body.stream or drives_runs(store)
     started = await start_thread_and_run(store, key, thread, run, records, claim)

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from fastapi import APIRouter, Request
 
 from assistants.api.parameters import Page, Project, Store
-from assistants.api.v1 import VersionedRoute
+from assistants.api.v1 import VersionedRoute, is_v1
 from assistants.engine.creation import create_thread
 from assistants.engine.removal import delete_thread
+from assistants.ingestion.images import check_images
 from assistants.ingestion.resources import equip, provide, register
 from assistants.schema.base import ThreadId
 from assistants.schema.errors import malformed_json, not_found
@@ -42,7 +43,9 @@ async def threads_create(store: Store, project: Project, request: Request, body:
     body = body or CreateThread()
     thread = new_thread(store, body)
     records = [put_record(new_message(store, thread.id, message)) for message in body.messages or []]
-    thread = await provide(store, project, thread, body.tool_resources, attachments_of(body.messages), THREAD_STORE)
+    await check_images(store, project, body.messages)
+    attachments = attachments_of(body.messages, is_v1(request))
+    thread = await provide(store, project, thread, body.tool_resources, attachments, THREAD_STORE)
     await create_thread(store, project, thread, records)
     return view(thread)
 
@@ -78,7 +81,7 @@ async def threads_delete(store: Store, project: Project, thread_id: ThreadId) ->
 
 
 async def with_attachments(
-    store: Store, project: str, thread: Document[ThreadRecord], messages: Sequence[CreateMessage]
+    store: Store, project: str, thread: Document[ThreadRecord], messages: Sequence[CreateMessage], v1: bool = False
 ) -> Document[ThreadRecord]:
     """Give the thread's tools the files of messages that are about to be added; return the thread.
 
@@ -87,7 +90,7 @@ async def with_attachments(
     ApiError
         As `equip`, or the thread was deleted (404).
     """
-    files = attachments_of(messages)
+    files = attachments_of(messages, v1)
     if not files:
         return thread
     document = await equip(store, project, store.threads, thread, files, THREAD_STORE)

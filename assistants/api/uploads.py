@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from fastapi import APIRouter, Request
 
+from assistants.api.filenames import base_name
 from assistants.api.multipart import Form, Keep
 from assistants.api.parameters import Project, Store
 from assistants.ingestion.intake import complete_upload
@@ -27,7 +28,7 @@ async def uploads_create(store: Store, project: Project, body: CreateUpload) -> 
         file_id=store.ids.new("file-"),
         created_at=now,
         expires_at=now + LIFETIME,
-        filename=body.filename,
+        filename=base_name(body.filename) or "file",
         purpose=body.purpose,
         bytes=body.bytes,
         keep=body.expires_after.seconds if body.expires_after else None,

@@ -46,6 +46,11 @@ class VersionedRoute(APIRoute):
         return versioned
 
 
+def is_v1(request: Request) -> bool:
+    """Whether the request is one of v1."""
+    return request.state.version == "v1"
+
+
 async def run_is_modifiable(
     request: Request, store: Store, project: Project, thread_id: ThreadId, run_id: RunId
 ) -> None:
@@ -55,7 +60,7 @@ async def run_is_modifiable(
     ApiError
         The request is v1's and the run is active (400), or there is no such run (404).
     """
-    if request.state.version == "v1":
+    if is_v1(request):
         run = (await find_run(store, RunKey(project, thread_id, run_id))).value
         if run.active:
             raise cannot_update(run.status.value)
@@ -80,7 +85,7 @@ def _translated(model: type[v1.V1Request], content: bytes) -> bytes:
         try:
             return json.dumps(model.model_validate(body).v2()).encode()
         except ValidationError as error:
-            found = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
+            found = [{**problem, "loc": ("body", *problem["loc"])} for problem in error.errors()]
             raise RequestValidationError(found, body=cast("dict[str, Any]", body)) from None
     except (ValueError, RecursionError):
         return content

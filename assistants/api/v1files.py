@@ -91,17 +91,17 @@ def _assistant_files(record: AssistantRecord) -> list[AssistantFile]:
 
 async def _message_files(store: Store, project: str, thread_id: str, message_id: str) -> list[MessageFile]:
     message = await messages_retrieve(store, project, thread_id, message_id)
-    files = dict.fromkeys(each["file_id"] for each in message.attachments)
+    files = dict.fromkeys(attachment["file_id"] for attachment in message.attachments)
     return [MessageFile(id=file_id, created_at=message.created_at, message_id=message.id) for file_id in files]
 
 
 async def _page_of(files: list[F], page: Cursors) -> ListPage[F]:
-    found = await page_of_items([(each.id, each) for each in files], page, lambda file_id: not_found("file", file_id))
+    found = await page_of_items([(file.id, file) for file in files], page, lambda file_id: not_found("file", file_id))
     return ListPage.of(*found)
 
 
 def _find(files: list[F], file_id: str) -> F:
-    for each in files:
-        if each.id == file_id:
-            return each
+    for file in files:
+        if file.id == file_id:
+            return file
     raise not_found("file", file_id)

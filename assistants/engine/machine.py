@@ -61,7 +61,7 @@ class Event(Enum):
 
 
 class Ending(NamedTuple):
-    """How a run ends."""
+    """The ending of a run: an event, with a reason or an error."""
 
     event: Event
     reason: str | None = None
@@ -71,7 +71,7 @@ class Ending(NamedTuple):
 
 
 class Need(Enum):
-    """What an active run needs from the process that reads it."""
+    """The one thing that an active run needs from the process that reads it."""
 
     EXPIRE = "expire"
     """It has expired, and no driver has ended it in time."""
@@ -273,7 +273,7 @@ def ended(run: RunRecord, ending: Ending, now: float) -> RunRecord | None:
 
 
 def conclusion(turn: Turn) -> Ending | None:
-    """How a published turn ends its run; None: its calls are given out."""
+    """The ending that a published turn brings its run; None: its calls are given out."""
     if turn.calls and turn.finish not in _CUT_OFF:
         return None
     return _CONCLUSIONS[turn.finish]._replace(error=turn.error)

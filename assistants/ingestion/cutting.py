@@ -1,61 +1,54 @@
 """From a file's bytes to the bytes that hold its chunks."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 from assistants.ingestion.ingestion import Unreadable
-from assistants.model.embedder import Embedder, Vectors
+from assistants.ingestion.reading import Reading
+from assistants.model.embedder import Embedder
 from assistants.model.errors import EndpointError
 from assistants.model.retries import is_busy
 from assistants.schema.tools import StaticChunks
 from assistants.schema.vector_stores import FileError
-from assistants.search.chunking import Span, chunk
-from assistants.search.chunks import encode
-from assistants.search.extraction import Invalid, Unsupported, extract
-from assistants.tokens import of_text
-
-MAX_TOKENS = 5_000_000
-"""Tokens that a file may have (contract, 6.1)."""
+from assistants.search.chunks import texts, with_vectors
 
 
 class Cutter:
-    """Cuts files into chunks, each with its vector if there are embeddings. All but those is done in threads."""
+    """Cuts files into chunks, each with its vector if there are embeddings.
 
-    def __init__(self, embedder: Embedder) -> None:
+    Files are read by children, and the vectors are put to the chunks in a thread that nobody else waits for.
+    """
+
+    def __init__(self, embedder: Embedder, reading: Reading) -> None:
         self._embedder = embedder
+        self._reading = reading
+        self._thread = ThreadPoolExecutor(1, "ingestion")
 
     async def cut(self, name: str, content: bytes, chunking: StaticChunks) -> bytes:
         """
         Raises
         ------
         Unreadable
-            The file has no text that can be searched, or there will be no embeddings.
+            The file has no text that can be searched, or reading it takes too much, or there will be no embeddings.
+        Busy
+            There is no time for it just now.
         EndpointError
             There are no embeddings just now.
+        OSError
+            No child can be started.
         """
-        text, spans = await asyncio.to_thread(_chunks, name, content, chunking)
+        loop = asyncio.get_running_loop()
+        chunks = await self._reading.read(name, content, chunking)
         try:
-            vectors = await self._embedder.embed([text[start:end] for start, end in spans])
+            vectors = await self._embedder.embed(await loop.run_in_executor(self._thread, texts, chunks))
         except EndpointError as error:
             if is_busy(error):
                 raise
             message = f"The text of the file could not be embedded: {error}"
             raise Unreadable(FileError(code="server_error", message=message)) from error
-        return await asyncio.to_thread(_encoded, name, text, spans, vectors)
+        return await loop.run_in_executor(self._thread, with_vectors, chunks, vectors) if vectors else chunks
 
-
-def _chunks(name: str, content: bytes, chunking: StaticChunks) -> tuple[str, list[Span]]:
-    try:
-        text = extract(name, content)
-    except Unsupported as error:
-        raise Unreadable(FileError(code="unsupported_file", message=str(error))) from error
-    except Invalid as error:
-        raise Unreadable(FileError(code="invalid_file", message=str(error))) from error
-    if of_text(text) > MAX_TOKENS:
-        raise Unreadable(FileError(code="invalid_file", message=f"The file has more than {MAX_TOKENS:,} tokens."))
-    return text, chunk(text, chunking["max_chunk_size_tokens"], chunking["chunk_overlap_tokens"])
-
-
-def _encoded(name: str, text: str, spans: list[Span], vectors: Vectors | None) -> bytes:
-    from assistants.search.segment import segment
-
-    return encode(segment(name, text, spans, vectors))
+    async def close(self) -> None:
+        """End the children."""
+        await self._reading.close()
+        self._thread.shutdown(wait=False, cancel_futures=True)

@@ -6,6 +6,7 @@ not wait for changes nothing.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from assistants.ingestion.items import (
     SweepFile,
     ingest_item,
 )
+from assistants.ingestion.limits import refused
 from assistants.ingestion.membership import chunks_name, send_items
 from assistants.ingestion.removal import purge_file, purge_store, sweep_file
 from assistants.model.errors import EndpointError
@@ -37,6 +39,10 @@ SMALL = 4 * 1024 * 1024
 """Bytes up to which several files are ingested at once; larger ones take turns, as each is held in memory."""
 
 _AT_ONCE = 8
+_PATIENCE = 60.0
+"""Seconds that a file waits for its turn. An item that took longer than the host's `functionTimeout` would end the
+whole process, so files of others that take long must not hold it up: it goes to the end of the queue."""
+
 _GIVEN_UP = "The file could not be processed after several attempts"
 _CAUSES = 1_000
 """Files of which this process knows why they could not be processed last."""
@@ -50,8 +56,12 @@ class Unreadable(Exception):
         self.error = error
 
 
+class Busy(Exception):
+    """There is no time for a file just now."""
+
+
 Cut = Callable[[str, bytes, StaticChunks], Awaitable[bytes]]
-"""Makes a file's name, content and sizes of chunks into the bytes that hold its chunks; raises `Unreadable`."""
+"""Makes the bytes that hold a file's chunks of its name, content and sizes of chunks; raises `Unreadable` or `Busy`."""
 
 
 class _Version(NamedTuple):
@@ -123,8 +133,11 @@ class Ingestion:
             self._under_way.difference_update(ours)
         await self._clear_away(item, document.value if document else None)
         for each in found:
-            if isinstance(each, BaseException):
+            if isinstance(each, BaseException) and not isinstance(each, Busy):
                 raise each
+        busy = {key.file: key.version for key, each in zip(ours, found, strict=True) if isinstance(each, Busy)}
+        if busy:
+            await post.send(self._store, item.model_copy(update={"files": busy}))
 
     def _note(self, found: Iterable[tuple[_Version, Outcome | BaseException]]) -> None:
         """Keep what the model's endpoint has said: should it not change, the file's error says it."""
@@ -137,17 +150,25 @@ class Ingestion:
 
     async def _processed(self, key: _Version, member: Member) -> Outcome:
         """The chunks of a file are written under the name of their version: nobody sees them until the store does."""
+        if error := refused(member.filename, member.size):
+            return self._failed(key, error)
+        since = time.monotonic()
         async with self._small if member.size <= SMALL else self._large:
+            if time.monotonic() - since > _PATIENCE:
+                raise Busy
             content = await self._store.contents.read(blob_name(key.project, key.file))
             if content is None:
                 return Outcome(key.file, key.version, None)
             try:
                 chunks = await self._cut(member.filename, content, member.chunking)
             except Unreadable as unreadable:
-                log.info("%s in %s: %s", key.file, key.store, unreadable)
-                return Outcome(key.file, key.version, "failed", last_error=unreadable.error)
+                return self._failed(key, unreadable.error)
             await self._store.chunks.write(chunks_name(*key), chunks)
             return Outcome(key.file, key.version, "completed", len(chunks))
+
+    def _failed(self, key: _Version, error: FileError) -> Outcome:
+        log.info("%s in %s: %s", key.file, key.store, error.message)
+        return Outcome(key.file, key.version, "failed", last_error=error)
 
     async def _clear_away(self, item: Ingest, record: VectorStoreRecord | None) -> None:
         """Chunks of versions that the store has no use for, be they of this delivery or of one that died."""

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 
+from assistants.ingestion.images import stored_type
 from assistants.ingestion.items import SweepFile
 from assistants.schema.errors import not_found, unavailable, upload_mismatch
 from assistants.state import post, uploads
@@ -79,6 +80,8 @@ async def _commit(store: Store, project: str, record: FileRecord, blocks: Iterab
     await store.contents.commit(name, blocks)
     if store.clock.now() > until:
         raise unavailable()
+    if record.image is None:
+        record = record.model_copy(update={"image": await stored_type(store, name, record.bytes)})
     try:
         await store.files.create(name, record)
     except Conflict:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from azure.core.exceptions import AzureError
 
 from assistants.ingestion.items import CheckFiles, Ingest, portions
-from assistants.schema.errors import not_found
+from assistants.ingestion.readers.registry import attachable, suffix_of
+from assistants.schema.errors import not_found, unsupported_files
 from assistants.state import post
-from assistants.state.files import in_store
+from assistants.state.files import FileRecord, in_store
 from assistants.state.store import Store
 from assistants.state.vector_stores import NewMember, VectorStoreRecord, missing, usable, with_members, without_members
 from assistants.storage.concurrency import for_each
@@ -28,7 +29,7 @@ async def create_store(
     Raises
     ------
     ApiError
-        There is no such file (404).
+        There is no such file (404), or it cannot be searched (400).
     """
     files = await _registered(store, project, record.id, files)
     record = with_members(record, files, store.clock.now()) if files else record
@@ -48,7 +49,7 @@ async def attach(
     Raises
     ------
     ApiError
-        There is no such store or file (404), or the store has expired or is full (400).
+        There is no such store or file (404), a file cannot be searched, or the store has expired or is full (400).
     """
     record = await put(store, project, store_id, files, batch_id)
     if record is None:
@@ -69,7 +70,7 @@ async def put(
     Raises
     ------
     ApiError
-        There is no such file (404), or the store has expired or is full (400).
+        There is no such file (404), a file cannot be searched, or the store has expired or is full (400).
     """
     known = await store.vector_stores.read(blob_name(project, store_id))
     if known is None:
@@ -123,22 +124,35 @@ def chunks_name(project: str, store_id: str, file_id: str, version: str) -> str:
 
 
 async def _registered(store: Store, project: str, store_id: str, files: Sequence[NewMember]) -> list[NewMember]:
-    """The files, each once, with versions that begin alike. Each file names the store, and an item checks them."""
+    """The files, each once, with versions that begin alike. Each file names the store, and an item checks them.
+
+    Raises
+    ------
+    ApiError
+        There is no such file (404), or its type cannot be searched (400).
+    """
     if not files:
         return []
     token, once, now = secrets.token_hex(8), {each.file_id: each for each in files}, store.clock.now()
 
-    async def register(numbered: tuple[int, NewMember]) -> NewMember:
+    def refused(file: NewMember, record: FileRecord) -> bool:
+        return file.strict and not attachable(record.filename)
+
+    async def register(numbered: tuple[int, NewMember]) -> tuple[NewMember, FileRecord]:
         number, file = numbered
         document = await store.files.change(
-            blob_name(project, file.file_id), lambda record: in_store(record, store_id, now)
+            blob_name(project, file.file_id),
+            lambda record: None if refused(file, record) else in_store(record, store_id, now),
         )
         if document is None or document.value.gone(now):
             raise not_found("file", file.file_id)
         known = document.value
-        return file._replace(version=f"{token}-{number}", filename=known.filename, size=known.bytes)
+        return file._replace(version=f"{token}-{number}", filename=known.filename, size=known.bytes), known
 
-    registered = await for_each(register, enumerate(once.values()))
+    found = await for_each(register, enumerate(once.values()))
+    if suffixes := [suffix_of(record.filename) for file, record in found if refused(file, record)]:
+        raise unsupported_files(suffixes)
+    registered = [file for file, _ in found]
     delay = store.settings.look_again
     item = CheckFiles(project=project, store=store_id, token=token, waiting=len(registered), delay=delay)
     await post.send(store, item, delay)

@@ -46,8 +46,8 @@ async def provide(
     Raises
     ------
     ApiError
-        There is no such file or store (404), the store that files go into has expired, or the code interpreter would
-        have too many files (400).
+        There is no such file or store (404), a file cannot be searched, the store that files go into has expired, or
+        the code interpreter would have too many files (400).
     """
     owner = owner.model_copy(update={"tool_resources": named(requested)})
     owner = equipped(owner, attachments.code) or owner
@@ -55,7 +55,7 @@ async def provide(
     await register(store, project, owner.tool_resources, owner.id)
     await _check_files(store, project, attachments.rest)
     (helper,) = (requested or {}).get("file_search", {}).get("vector_stores") or [{}]
-    files = [new_member(file_id) for file_id in attachments.search]
+    files = [new_member(file_id, strict=attachments.strict) for file_id in attachments.search]
     files += [new_member(each, strategy=helper.get("chunking_strategy")) for each in helper.get("file_ids", ())]
     if not files:
         return owner
@@ -82,12 +82,13 @@ async def equip(
     Raises
     ------
     ApiError
-        There is no such file (404), the store has expired, or the code interpreter would have too many files (400).
+        There is no such file (404), a file cannot be searched, the store has expired, or the code interpreter would
+        have too many files (400).
     """
     equipped(known.value, attachments.code)  # refused here before anything is done
     await _record_user(store, project, known.value.id, attachments.code)
     await _check_files(store, project, attachments.rest)
-    files = [new_member(file_id) for file_id in attachments.search]
+    files = [new_member(file_id, strict=attachments.strict) for file_id in attachments.search]
     document, made = known, None
     while True:
         before = store_ids(document.value.tool_resources)

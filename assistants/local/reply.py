@@ -32,7 +32,7 @@ class Reply(BaseModel):
     match: str | None = None
     """Must occur in the JSON of the request's messages."""
     times: int = 1
-    """How many requests it answers; -1: every one."""
+    """The number of requests that it answers; -1: every one."""
     chance: float = 1
     """The part of the matching requests that it answers, at random."""
     text: str | None = None

@@ -60,7 +60,7 @@ def deviations(part: str, model: Any, content: bytes, around: str = "") -> list[
         value = adapter.validate_json(content, strict=True, extra="forbid", context=KEEP_NULLS)
     except ValidationError as error:
         payload = loaded(content)
-        found = [_deviation(part, around, payload, each) for each in error.errors(include_url=False)]
+        found = [_deviation(part, around, payload, problem) for problem in error.errors(include_url=False)]
         try:
             value = adapter.validate_json(content, extra="ignore")
         except ValidationError:
@@ -92,7 +92,7 @@ def placed(around: str, path: Sequence[str | int]) -> str:
 
 def excerpt(value: object) -> str:
     """A value as JSON, shortened to `MAX_EXAMPLE` characters."""
-    text = json.dumps(value, ensure_ascii=False, default=lambda each: each.model_dump(mode="json"))
+    text = json.dumps(value, ensure_ascii=False, default=lambda model: model.model_dump(mode="json"))
     text = text.encode(errors="replace").decode()
     return text if len(text) <= MAX_EXAMPLE else f"{text[:MAX_EXAMPLE]}..."
 

@@ -85,7 +85,7 @@ class Report:
 
     def body(self) -> dict[str, Any]:
         """The report as JSON has it, the most frequent kinds first."""
-        cases = sorted(self.cases.items(), key=lambda each: -each[1].count)
+        cases = sorted(self.cases.items(), key=lambda item: -item[1].count)
         found = [
             {
                 "operation": kind.operation,
@@ -114,8 +114,8 @@ class Report:
         columns = ("count", "operation", "part", "problem", "place", "example", "path")
         body = self.body()
         rows = "\n".join(
-            "<tr>" + "".join(f"<td>{html.escape(str(each[column]))}" for column in columns) + "</tr>"
-            for each in body["deviations"]
+            "<tr>" + "".join(f"<td>{html.escape(str(case[column]))}" for column in columns) + "</tr>"
+            for case in body["deviations"]
         )
         since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self.since))
         summary = (

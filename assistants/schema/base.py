@@ -57,7 +57,7 @@ class Request(BaseModel):
 
 
 class Object(BaseModel):
-    """What is answered and stored; fields are in the wire's order, and unknown ones are dropped on load.
+    """An object that is answered and stored; fields are in the wire's order, and unknown ones are dropped on load.
 
     All fields are always answered: /openapi.json has those with a default as required too.
     """

@@ -1,6 +1,6 @@
 """Every error a client can get: one exception, and a constructor for each row of the catalogue (contract, 8)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from assistants.schema.base import Object
 
@@ -9,7 +9,7 @@ MAX_SHOWN = 8_192
 
 
 class Error(Object):
-    """What went wrong, in OpenAI's shape; also the data of a stream's `error` event."""
+    """An error in OpenAI's shape; also the data of a stream's `error` event."""
 
     message: str
     type: str
@@ -280,6 +280,34 @@ def too_many_code_files(most: int, got: int) -> ApiError:
     """The code interpreter of a thread or an assistant would have more files than it may."""
     message = f"Too many files for the code interpreter: it may have {most}, but would have {got}."
     return ApiError(400, message, code="array_above_max_length")
+
+
+def unsupported_files(suffixes: Iterable[str]) -> ApiError:
+    """Files that cannot be searched were to be put into a vector store, in whatever way. The original's words."""
+    shown = ", ".join(dict.fromkeys(suffix or "none" for suffix in suffixes))
+    return ApiError(
+        400,
+        f"Files with extensions [{shown}] are not supported for retrieval. "
+        "See https://platform.openai.com/docs/assistants/tools/file-search/supported-files",
+        param="file_ids",
+        code="unsupported_file",
+    )
+
+
+def unsupported_image_file(supported: Sequence[str], suffix: str) -> ApiError:
+    """A message is to show a file that is no image, as its name says. The original's words."""
+    message = f"Invalid message content: Expected file type to be a supported format: {', '.join(supported)}"
+    return ApiError(400, f"{message} but got {suffix or 'none'}.")
+
+
+def unsupported_image() -> ApiError:
+    """A message is to show a file that has the name of an image, and is none or is too large. The original's words."""
+    return ApiError(
+        400,
+        "You uploaded an unsupported image. Please make sure your image is below 20 MB in size and is of one the "
+        "following formats: ['png', 'jpeg', 'gif', 'webp'].",
+        code="invalid_image_format",
+    )
 
 
 def helper_without_files() -> ApiError:

@@ -11,6 +11,10 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from assistants.model.embedder import Vectors
     from assistants.search.segment import Segment
 
 _HEADER = struct.Struct("<4sI")
@@ -29,18 +33,29 @@ def encode(segment: Segment) -> bytes:
         "chunks": len(segment),
         "words": len(postings.words),
         "postings": len(postings.chunks),
-        "model": group.model if group else None,
-        "dimensions": group.matrix.shape[1] if group else 0,
+        "model": None,
+        "dimensions": 0,
     }
-    named = json.dumps(header).encode()
-    named += b" " * (-(len(named) + _HEADER.size) % _NUMBER)
     numbers = (text.spans, segment.lengths, postings.words, np.diff(postings.starts), postings.chunks)
-    parts = [_HEADER.pack(_MAGIC, len(named)), named, *(each.astype("<u4").tobytes() for each in numbers)]
-    if group:
-        matrix = np.zeros((len(segment), group.matrix.shape[1]), "<f2")
-        matrix[group.chunks] = group.matrix
-        parts.append(matrix.tobytes())
-    return b"".join([*parts, postings.counts.tobytes(), text.content])
+    parts = (each.astype("<u4").tobytes() for each in numbers)
+    blob = b"".join([_head(header), *parts, postings.counts.tobytes(), text.content])
+    if group is None:
+        return blob
+    matrix = np.zeros((len(segment), group.matrix.shape[1]), "<f2")
+    matrix[group.chunks] = group.matrix
+    return _with(blob, group.model, matrix)
+
+
+def with_vectors(blob: bytes, vectors: Vectors) -> bytes:
+    """Chunks that were stored without vectors, with them: one for each."""
+    return _with(blob, vectors.model, vectors.matrix.astype("<f2"))
+
+
+def _with(blob: bytes, model: str, matrix: NDArray[np.float16]) -> bytes:
+    header, at = _header(blob)
+    numbers = memoryview(blob)[at : _matrix(header, at)]
+    header |= {"model": model, "dimensions": matrix.shape[1]}
+    return b"".join([_head(header), numbers, matrix.tobytes(), memoryview(blob)[at + len(numbers) :]])
 
 
 def decode(blob: bytes, file_id: str, version: str) -> Segment:
@@ -76,9 +91,19 @@ def texts(blob: bytes) -> list[str]:
     header, at = _header(blob)
     size = header["chunks"]
     bounds = struct.unpack_from(f"<{2 * size}I", blob, at)
-    numbers = 3 * size + 2 * header["words"] + header["postings"]
-    start = at + _NUMBER * numbers + 2 * size * header["dimensions"] + header["postings"]
+    start = _matrix(header, at) + 2 * size * header["dimensions"] + header["postings"]
     return [blob[start + low : start + high].decode() for low, high in zip(bounds[::2], bounds[1::2], strict=True)]
+
+
+def _head(header: dict[str, Any]) -> bytes:
+    named = json.dumps(header).encode()
+    named += b" " * (-(len(named) + _HEADER.size) % _NUMBER)
+    return _HEADER.pack(_MAGIC, len(named)) + named
+
+
+def _matrix(header: dict[str, Any], at: int) -> int:
+    """Where the vectors begin, or would, when the header ends there."""
+    return at + _NUMBER * (3 * header["chunks"] + 2 * header["words"] + header["postings"])
 
 
 def _header(blob: bytes) -> tuple[dict[str, Any], int]:

@@ -24,16 +24,16 @@ class Index:
     @cached_property
     def nbytes(self) -> int:
         """Bytes of memory, about."""
-        return sum(each.nbytes for each in self.segments)
+        return sum(segment.nbytes for segment in self.segments)
 
     @cached_property
     def current(self) -> tuple[Flags, ...]:
         """For each segment, the flags of the texts that are searched."""
-        return tuple(self._flags(each) for each in self.segments)
+        return tuple(self._flags(segment) for segment in self.segments)
 
     def missing(self, versions: Mapping[str, str]) -> dict[str, str]:
         """The versions that are not in any segment."""
-        there = {(text.file_id, text.version) for each in self.segments for text in each.texts}
+        there = {(text.file_id, text.version) for segment in self.segments for text in segment.texts}
         return {file_id: version for file_id, version in versions.items() if (file_id, version) not in there}
 
     def grown(self, new: Sequence[Segment], versions: Mapping[str, str]) -> Index:
@@ -42,20 +42,20 @@ class Index:
         if new:
             segments.append(merged(new))
         kept: list[Segment] = []
-        for each in segments:
-            kept.append(each)
-            flags = Index((), versions)._flags(each)
-            if int(each.of_texts(flags).sum()) * _TIMES <= len(each):
-                kept[-1] = merged([each], [flags])
+        for segment in segments:
+            kept.append(segment)
+            flags = Index((), versions)._flags(segment)
+            if int(segment.of_texts(flags).sum()) * _TIMES <= len(segment):
+                kept[-1] = merged([segment], [flags])
             while len(kept) > 1 and len(kept[-2]) < len(kept[-1]) * _TIMES:
                 last = kept.pop()
                 kept[-1] = merged([kept[-1], last])
-        return Index(tuple(each for each in kept if len(each)), versions)
+        return Index(tuple(segment for segment in kept if len(segment)), versions)
 
     def searched(self, chosen: Callable[[str], bool] | None) -> list[Flags | None]:
         """For each segment, the flags of the chunks of the chosen files; None: all."""
-        flags = self.current if chosen is None else [self._flags(each, chosen) for each in self.segments]
-        return [None if own.all() else each.of_texts(own) for each, own in zip(self.segments, flags, strict=True)]
+        flags = self.current if chosen is None else [self._flags(segment, chosen) for segment in self.segments]
+        return [None if own.all() else segment.of_texts(own) for segment, own in zip(self.segments, flags, strict=True)]
 
     def _flags(self, segment: Segment, chosen: Callable[[str], bool] = lambda _: True) -> Flags:
         versions = self.versions or {}

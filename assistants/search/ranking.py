@@ -1,4 +1,4 @@
-"""Which chunks answer queries best: the orders by meaning and by keywords, fused by reciprocal rank."""
+"""The ranking of chunks: the orders by meaning and by keywords, fused by reciprocal rank."""
 
 from __future__ import annotations
 

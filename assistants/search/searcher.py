@@ -131,7 +131,7 @@ def _best(
 
 
 def _chosen(record: VectorStoreRecord, filters: Filter | None) -> Callable[[str], bool] | None:
-    """Which files the filters choose."""
+    """A function that says whether the filters choose a file."""
     return (lambda file_id: matches(filters, record.members[file_id].attributes)) if filters else None
 
 

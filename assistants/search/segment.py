@@ -9,7 +9,6 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -123,9 +122,9 @@ def segment(filename: str, text: str, spans: Sequence[Span], vectors: Vectors | 
         bounds[number] = places[start], places[end]
 
     numbers = Words()
-    found = [numbers.of(piece) for piece in pieces]
+    found = [np.array(numbers.of(piece), np.uint32) for piece in pieces]
     counted = _starts([len(each) for each in found])[bounds]
-    words = np.fromiter(chain.from_iterable(found), np.uint32, sum(map(len, found)))
+    words = np.concatenate(found)
     lengths = np.diff(counted)[:, 0]
     content = [piece.encode() for piece in pieces]
     every = np.arange(len(spans), dtype=np.uint32)

@@ -16,6 +16,8 @@ class FileRecord(BaseModel):
     filename: str
     bytes: int
     expires_at: int | None = None
+    image: str | None = None
+    """The media type of an image that models take; empty: it is none; None: the content was not looked at."""
     stores: list[str] = Field(default_factory=list[str])
     """Vector stores that the file may be in."""
     users: list[str] = Field(default_factory=list[str])
@@ -30,7 +32,7 @@ class FileRecord(BaseModel):
 
 def view(record: FileRecord) -> File:
     """The file as the wire shows it (contract, 6.1)."""
-    return File.model_validate(record.model_dump(exclude={"stores", "users", "deleted"}))
+    return File.model_validate(record.model_dump(exclude={"image", "stores", "users", "deleted"}))
 
 
 def in_store(record: FileRecord, store_id: str, now: float) -> FileRecord | None:
@@ -42,7 +44,7 @@ def in_store(record: FileRecord, store_id: str, now: float) -> FileRecord | None
 
 def out_of_store(record: FileRecord, store_id: str) -> FileRecord | None:
     """Record that the file is not in a store. None: that is recorded."""
-    left = [each for each in record.stores if each != store_id]
+    left = [store for store in record.stores if store != store_id]
     return record.model_copy(update={"stores": left}) if left != record.stores else None
 
 

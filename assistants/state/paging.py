@@ -17,7 +17,7 @@ Order = Literal["asc", "desc"]
 
 
 class Cursors(NamedTuple):
-    """Which page of a list: `limit` objects in `order`, after one id, before another."""
+    """The page of a list: `limit` objects in `order`, after one id, before another."""
 
     limit: int = 20
     order: Order = "desc"

@@ -31,22 +31,25 @@ class Attachments(NamedTuple):
     search: list[str]
     rest: list[str]
     """Those that no tool may use."""
+    strict: bool = True
+    """Whether a file to be searched has to be of a type that can be."""
 
     def __bool__(self) -> bool:
-        return any(self)
+        return any((self.code, self.search, self.rest))
 
 
 NOTHING = Attachments([], [], [])
 
 
-def attachments_of(messages: Iterable[CreateMessage] | None) -> Attachments:
-    """The files of some messages."""
+def attachments_of(messages: Iterable[CreateMessage] | None, v1: bool = False) -> Attachments:
+    """The files of some messages. In v1 they are for all tools, and none has to be for the search."""
     found = [each for message in messages or () for each in message.attachments or ()]
 
     def of(kind: str) -> list[str]:
         return _once(each["file_id"] for each in found if any(tool["type"] == kind for tool in each["tools"]))
 
-    return Attachments(of("code_interpreter"), of("file_search"), _once(e["file_id"] for e in found if not e["tools"]))
+    rest = _once(each["file_id"] for each in found if not each["tools"])
+    return Attachments(of("code_interpreter"), of("file_search"), rest, strict=not v1)
 
 
 def named(requested: NewToolResources | None) -> ToolResources | None:

@@ -63,7 +63,7 @@ class Turn(BaseModel):
     ended_at: float
     finish: Finish
     text: str | None = None
-    """What the assistant said; None: nothing, and no message."""
+    """The text of the answer; None: no text."""
     refusal: str | None = None
     error: LastError | None = None
     """Why the turn failed."""

@@ -94,13 +94,15 @@ class NewMember(NamedTuple):
     file_id: str
     attributes: Mapping[str, AttributeValue]
     chunking: StaticChunks
+    strict: bool = True
+    """Whether the request is refused if the file's type cannot be searched; else the file fails, alone and later."""
     version: str = ""
     filename: str = ""
     size: int = 0
 
 
 class Outcome(NamedTuple):
-    """How the ingestion of one version of a file ended; without a status the file is gone."""
+    """The outcome of the ingestion of one version of a file; without a status the file was deleted."""
 
     file_id: str
     version: str
@@ -123,11 +125,14 @@ def new_vector_store(id_: str, request: CreateVectorStore, now: float) -> Vector
 
 
 def new_member(
-    file_id: str, attributes: Mapping[str, AttributeValue] | None = None, strategy: ChunkingStrategy | None = None
+    file_id: str,
+    attributes: Mapping[str, AttributeValue] | None = None,
+    strategy: ChunkingStrategy | None = None,
+    strict: bool = True,
 ) -> NewMember:
     """A file as a request has it: by default with `auto` chunks."""
     chunking = strategy["static"] if strategy and strategy["type"] == "static" else AUTO
-    return NewMember(file_id, attributes or {}, chunking)
+    return NewMember(file_id, attributes or {}, chunking, strict)
 
 
 def modified(record: VectorStoreRecord, request: ModifyVectorStore) -> VectorStoreRecord:

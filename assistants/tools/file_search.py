@@ -27,7 +27,7 @@ def queries(arguments: str) -> list[str]:
     except (ValueError, TypeError, KeyError, RecursionError):
         asked = None
     listed = cast("list[Any]", asked) if isinstance(asked, list) else [asked]
-    if not all(isinstance(each, str) for each in listed):
+    if not all(isinstance(query, str) for query in listed):
         raise ToolFailed("The arguments must be a JSON object with `queries`, an array of strings.")
     return listed
 

@@ -6,17 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 
 from assistants.ingestion.cutting import Cutter
-from assistants.model.embedder import NoEmbedder
+from assistants.ingestion.reading import Reading
+from assistants.model.embedder import Embedder, NoEmbedder
 from assistants.schema.tools import StaticChunks
 from assistants.search.chunks import decode, texts
 from assistants.search.ranking import rank
 from assistants.search.segment import Segment, merged
+from assistants.settings import Settings
 from benchmarks.search.lsa import LsaEmbedder
 from benchmarks.search.questions import Question
 
 
 class Ranking(Enum):
-    """What chunks are put in order by."""
+    """The way to rank chunks."""
 
     KEYWORDS = "keywords"
     EMBEDDINGS = "embeddings"
@@ -34,16 +36,19 @@ class Library:
     async def of(cls, documents: Mapping[str, str], chunking: StaticChunks) -> Library:
         """The documents, cut and stored as a vector store's files are, with embeddings fitted on their chunks."""
 
-        async def cut(cutter: Cutter) -> dict[str, bytes]:
+        async def cut(embedder: Embedder) -> dict[str, bytes]:
+            cutter = Cutter(embedder, reading)
             return {name: await cutter.cut(name, text.encode(), chunking) for name, text in documents.items()}
 
-        plain = await cut(Cutter(NoEmbedder()))
+        reading = Reading(Settings.model_validate({}))
+        plain = await cut(NoEmbedder())
         embedder = LsaEmbedder([text for blob in plain.values() for text in texts(blob)])
-        embedded = await cut(Cutter(embedder))
+        embedded = await cut(embedder)
+        await reading.close()
         return cls(merged([decode(blob, name, "") for name, blob in embedded.items()]), embedder)
 
     def __len__(self) -> int:
-        """How many chunks there are."""
+        """The number of chunks."""
         return len(self._segment)
 
     def answerable(self, questions: Sequence[Question]) -> list[Question]:

@@ -317,7 +317,7 @@ def test_every_answer_has_a_request_id_of_its_own(client: OpenAI, path: str):
 
 
 class TestActiveRuns:
-    """What is refused because of a run's state. The run of `ids` waits for one output."""
+    """Refusals because of a run's state. The run of `ids` waits for one output."""
 
     def test_no_message_is_added_during_a_run(self, client: OpenAI, ids: Ids):
         with refused(400, f"Can't add messages to {ids['thread_id']} while a run {ids['run_id']} is active."):

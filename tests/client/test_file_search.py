@@ -72,7 +72,7 @@ def run_on(client: OpenAI, assistant_id: str, question: str, **options: Any) -> 
 
 
 def answer(client: OpenAI, run: Run) -> Message:
-    """What the assistant said last."""
+    """The assistant's last message."""
     assert run.status == "completed", run.last_error
     return client.beta.threads.messages.list(run.thread_id).data[0]
 
@@ -88,7 +88,7 @@ def annotations(message: Message) -> list[dict[str, Any]]:
 
 
 def found(client: OpenAI, run: Run, **options: Any) -> list[dict[str, Any]]:
-    """What the searches of a run that has ended show, call by call, in a list of its steps and in each of them."""
+    """The searches of a run that has ended, call by call, as the list of its steps and each step show them."""
     steps = client.beta.threads.runs.steps
     listed = list(steps.list(run.id, thread_id=run.thread_id, order="asc", **options))
     retrieved = [steps.retrieve(each.id, thread_id=run.thread_id, run_id=run.id, **options) for each in listed]
@@ -97,14 +97,14 @@ def found(client: OpenAI, run: Run, **options: Any) -> list[dict[str, Any]]:
 
 
 def searches(steps: Iterable[RunStep]) -> list[dict[str, Any]]:
-    """What the searches of these steps show."""
+    """The searches of these steps."""
     details = (step.step_details for step in steps)
     calls = [call for each in details if each.type == "tool_calls" for call in each.tool_calls]
     return [call.file_search.to_dict() for call in calls if call.type == "file_search"]
 
 
 def outputs(request: Mapping[str, Any]) -> list[str]:
-    """What the model was given by tools."""
+    """The outputs of tools that the model got."""
     return [each["content"] for each in request["messages"] if each["role"] == "tool"]
 
 

@@ -32,6 +32,17 @@ def test_a_file_is_uploaded_shown_listed_read_and_deleted(client: OpenAI):
             asked(file.id)
 
 
+def test_a_name_is_the_persons_own_in_the_object_and_in_the_download(client: OpenAI):
+    name = 'the "best" of; 東京.txt'
+    file = client.files.create(file=(f"C:\\folder/{name}", b"Hello"), purpose="user_data")
+    assert file.filename == name
+    answer = client.files.with_raw_response.content(file.id)
+    assert answer.headers["content-disposition"] == (
+        'attachment; filename="the _best_ of; __.txt"; '
+        "filename*=UTF-8''the%20%22best%22%20of%3B%20%E6%9D%B1%E4%BA%AC.txt"
+    )
+
+
 @pytest.mark.parametrize("file_id", ["test", "a b", "~", "x" * 300, "file-\U0001f600"])
 def test_what_is_no_id_of_a_file_is_not_found(client: OpenAI, file_id: str):
     for asked in (client.files.retrieve, client.files.content, client.files.delete):
@@ -142,7 +153,9 @@ def test_a_range_of_a_file(client: OpenAI, header: str, status: int, content: by
     file = client.files.create(file=("ten digits.txt", b"0123456789"), purpose="assistants")
     answer = client.files.with_raw_response.content(file.id, extra_headers={"Range": header})
     assert (answer.status_code, answer.content, answer.headers.get("content-range")) == (status, content, where)
-    assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''ten%20digits.txt"
+    assert answer.headers["content-disposition"] == (
+        "attachment; filename=\"ten digits.txt\"; filename*=UTF-8''ten%20digits.txt"
+    )
     assert answer.headers["content-length"] == str(len(content))
 
 

@@ -1,4 +1,4 @@
-"""What every answer carries (contract, 0)."""
+"""The headers of every answer (contract, 0)."""
 
 import re
 

@@ -40,7 +40,8 @@ def test_a_users_message_is_completed_at_once(client: OpenAI, thread: Thread):
 
 
 def test_a_message_is_kept_as_it_was_created(client: OpenAI, thread: Thread):
-    file_id, both = upload(client), [{"type": "code_interpreter"}, {"type": "file_search"}]
+    file_id, image = upload(client), client.files.create(file=("a.gif", b"GIF89a"), purpose="vision").id
+    both = [{"type": "code_interpreter"}, {"type": "file_search"}]
     attachments: Any = [{"file_id": file_id, "tools": both}]
     created = client.beta.threads.messages.create(
         thread.id,
@@ -48,7 +49,7 @@ def test_a_message_is_kept_as_it_was_created(client: OpenAI, thread: Thread):
         content=[
             {"type": "text", "text": "Über 🏔 Berge\u2028und\x00Täler"},
             {"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "low"}},
-            {"type": "image_file", "image_file": {"file_id": "file-1"}},
+            {"type": "image_file", "image_file": {"file_id": image}},
         ],
         attachments=attachments,
         metadata={"of": "mine"},
@@ -58,7 +59,7 @@ def test_a_message_is_kept_as_it_was_created(client: OpenAI, thread: Thread):
     assert created.to_dict()["content"] == [
         {"type": "text", "text": {"value": "Über 🏔 Berge\u2028und\x00Täler", "annotations": []}},
         {"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "low"}},
-        {"type": "image_file", "image_file": {"file_id": "file-1", "detail": "auto"}},
+        {"type": "image_file", "image_file": {"file_id": image, "detail": "auto"}},
     ]
     assert created.to_dict()["attachments"] == attachments
     assert created.metadata == {"of": "mine"}

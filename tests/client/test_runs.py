@@ -21,7 +21,7 @@ EVERYTHING: dict[str, Any] = {
     "reasoning_effort": "low",
     "response_format": {"type": "json_object"},
 }
-"""What both an assistant and a run of it can set, and the model gets as it is."""
+"""Parameters of an assistant or a run that the model gets unchanged."""
 
 TOOLS = [function("get_time", "city"), function("get_weather", "city")]
 
@@ -182,7 +182,7 @@ class TestText:
 
 
 class TestParameters:
-    """What of an assistant and a run reaches the model."""
+    """The parameters of an assistant and a run that reach the model."""
 
     def test_a_parameter_that_was_never_set_is_not_sent(
         self, client: OpenAI, assistant: Assistant, model: Model, topic: str

@@ -1,6 +1,6 @@
 """Tool resources and attachments, through the official SDK: what is named is there, or is made (contract, 1.2, 3)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -30,6 +30,14 @@ def attached(file_id: str, *tools: Any) -> Any:
 
 def resources(owner: Any) -> dict[str, Any]:
     return owner.to_dict()["tool_resources"]
+
+
+def refusal(shown: str) -> str:
+    """What is said of files with these extensions."""
+    return (
+        f"Files with extensions [{shown}] are not supported for retrieval. "
+        "See https://platform.openai.com/docs/assistants/tools/file-search/supported-files"
+    )
 
 
 def store_of(client: OpenAI, owner: Any) -> VectorStore:
@@ -109,11 +117,11 @@ def test_the_code_interpreter_has_files_or_none(client: OpenAI):
 
 
 class TestWhatIsNamed:
-    """It has to be there."""
+    """It has to exist."""
 
     @pytest.fixture(params=["assistant", "thread", "thread and run", "run", "modified assistant", "modified thread"])
     def ask(self, client: OpenAI, assistant: Assistant, request: pytest.FixtureRequest) -> Callable[[Any], object]:
-        """What sends these tool resources."""
+        """A function that sends these tool resources."""
         beta, hello = client.beta, said()
         thread, own = beta.threads.create().id, beta.assistants.create(model="gpt-4o").id
         asked: dict[str, Callable[[Any], object]] = {
@@ -271,3 +279,55 @@ def test_a_deleted_file_is_taken_out_of_code_interpreters(client: OpenAI):
     with refused(404, f"No such File object: {gone}", "id"):
         client.files.delete(gone)
     assert gone not in [each.id for each in client.files.list(limit=100)]
+
+
+class TestFilesThatCannotBeSearched:
+    """Refused by their names when they are put into a vector store, and nothing is made or changed."""
+
+    WAYS: Mapping[str, Callable[[OpenAI, list[str]], object]] = {
+        "a store": lambda client, files: client.vector_stores.create(file_ids=files),
+        "a file": lambda client, files: client.vector_stores.files.create(
+            client.vector_stores.create().id, file_id=files[-1]
+        ),
+        "a batch": lambda client, files: client.vector_stores.file_batches.create(
+            client.vector_stores.create().id, file_ids=files
+        ),
+        "a message": lambda client, files: client.beta.threads.messages.create(
+            client.beta.threads.create().id, **said(*(attached(each, CODE, SEARCH) for each in files))
+        ),
+        "a thread": lambda client, files: client.beta.threads.create(
+            messages=[said(*(attached(e, SEARCH) for e in files))]
+        ),
+        "an assistant": lambda client, files: client.beta.assistants.create(
+            model="gpt-4o", tool_resources={"file_search": {"vector_stores": [{"file_ids": files}]}}
+        ),
+    }
+
+    @pytest.mark.parametrize("way", WAYS)
+    @pytest.mark.parametrize(
+        ("name", "shown"), [("a.csv", ".csv"), ("A.XLSX", ".xlsx"), ("a.png", ".png"), ("a", "none")]
+    )
+    def test_a_table_is_refused_however_it_is_to_be_searched(self, client: OpenAI, way: str, name: str, shown: str):
+        with refused(400, refusal(shown), "file_ids", "unsupported_file"):
+            self.WAYS[way](client, [upload(client), upload(client, "a,b", name)])
+
+    def test_all_that_is_refused_is_told_once(self, client: OpenAI):
+        store = client.vector_stores.create()
+        files = [upload(client, "a,b", name) for name in ("a.csv", "b.csv", "c.txt", "d.xlsx")]
+        with refused(400, refusal(".csv, .xlsx"), "file_ids", "unsupported_file"):
+            client.vector_stores.file_batches.create(store.id, file_ids=files)
+        assert client.vector_stores.retrieve(store.id).file_counts.total == 0
+
+    def test_a_run_is_refused_with_its_messages(self, client: OpenAI, assistant: Assistant):
+        thread, table = client.beta.threads.create(), upload(client, "a,b", "a.csv")
+        more: Any = [said(attached(table, SEARCH))]
+        with refused(400, refusal(".csv"), "file_ids", "unsupported_file"):
+            client.beta.threads.runs.create(thread.id, assistant_id=assistant.id, additional_messages=more)
+        with refused(400, refusal(".csv"), "file_ids", "unsupported_file"):
+            client.beta.threads.create_and_run(assistant_id=assistant.id, thread={"messages": more})
+        assert not client.beta.threads.runs.list(thread.id).data
+
+    def test_a_table_is_taken_for_the_code_interpreter(self, client: OpenAI):
+        table = upload(client, "a,b", "a.csv")
+        thread = client.beta.threads.create(messages=[said(attached(table, CODE))])
+        assert resources(thread) == {"code_interpreter": {"file_ids": [table]}}

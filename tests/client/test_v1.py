@@ -61,6 +61,14 @@ def until(client: OpenAI, run: dict[str, Any], status: str) -> dict[str, Any]:
     return eventually(look)
 
 
+def test_a_table_of_a_message_is_the_code_interpreters(client: OpenAI):
+    file_id = upload(client, "a,b", "a.csv")
+    body = {"messages": [{"role": "user", "content": "Hello", "file_ids": [file_id]}]}
+    thread = client.beta.threads.retrieve(v1(client, "post", "/threads", body)["id"])
+    resources: Any = thread.to_dict()["tool_resources"]
+    assert resources["code_interpreter"] == {"file_ids": [file_id]}
+
+
 class TestAssistants:
     """`retrieval` and `file_ids`."""
 
@@ -244,7 +252,7 @@ class TestRuns:
 
 
 class TestErrors:
-    """What is refused, in the words of the catalogue."""
+    """Refusals, in the words of the catalogue."""
 
     @pytest.mark.parametrize(
         ("path", "body", "param"),

@@ -85,7 +85,7 @@ def test_chunks_are_as_long_as_was_asked_for(client: OpenAI):
 
 def test_files_that_cannot_be_read_fail_and_block_no_other(client: OpenAI):
     names = {
-        "unsupported_file": ("table.xlsx", b"PK"),
+        "unsupported_file": ("old.doc", b"\xd0\xcf"),
         "invalid_file": ("broken.txt", b"\xff\x00\xff"),
         None: ("a.md", b"Hi"),
     }

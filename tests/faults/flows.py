@@ -12,7 +12,7 @@ from tests.support.sdk.conversation import RETRIEVAL, WEATHER, call
 
 
 class Flow(NamedTuple):
-    """What a client does, and the settings of the service it does it with, besides those of all tries."""
+    """The steps of a client, and the service's settings besides those of all tries."""
 
     play: Callable[[Play], Awaitable[None]]
     settings: Mapping[str, str]

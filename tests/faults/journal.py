@@ -48,7 +48,7 @@ class Journal:
         os.close(self._file)
 
     async def once(self, name: str, act: Callable[[], Awaitable[Any]], lost: Any = None) -> Any:
-        """What `act` found, in this life or an earlier one; `lost`, if given, where that came to its end meanwhile."""
+        """The result of `act`, in this process or an earlier one; `lost`, if given, where that one died meanwhile."""
         self._counts[name] += 1
         key = f"{name} {self._counts[name]}"
         if key in self._ended:

@@ -348,7 +348,7 @@ def ended(answer: Any) -> str | None:
 
 
 async def eventually(find: Callable[[], Awaitable[Any]]) -> Any:
-    """What `find` returns as soon as it is true.
+    """The result of `find` as soon as it is true.
 
     Raises
     ------

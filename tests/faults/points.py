@@ -20,6 +20,7 @@ import httpx2
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from azure.core.pipeline.transport import AsyncHttpResponse, HttpRequest
 
+from assistants.ingestion.reading import Child, Died, Start
 from assistants.local.embedding import embeddings
 from assistants.local.reply import Completion, Reply
 from tests.support.storage.calls import Send, kind
@@ -30,9 +31,16 @@ KILLED = 77
 ASKED, ANSWERING = "POST model", "READ model"
 """The call of the model, and its answer after the first few chunks."""
 
+READING = "READ file"
+"""A file that is handed to a child, whose faults are that it is killed: before it reads, after that, or meanwhile."""
+
+
+_MEANWHILE = 0.05
+"""Seconds after which a child that is killed meanwhile is: it starts for longer than that."""
+
 
 class Fault(Enum):
-    """What may happen to a call."""
+    """A fault of a call."""
 
     FAILS = "fails"
     """It fails before it acts; the model's answer breaks off at its beginning."""
@@ -86,6 +94,35 @@ class Seam:
         answer = await send()
         if fault is Fault.LOST:
             raise ServiceResponseError("lost")
+        return answer
+
+
+class Mortal(Child):
+    """A child that reads files, and is killed where the fault strikes."""
+
+    seam: Seam
+
+    @classmethod
+    def start_at(cls, seam: Seam) -> Start:
+        """How such children are started."""
+
+        async def start(memory: int) -> Child:
+            child = await cls.start(memory)
+            child.seam = seam
+            return child
+
+        return start
+
+    async def ask(self, head: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes]:
+        fault = self.seam.meets(READING)
+        if fault is Fault.FAILS:
+            self.kill()
+        if fault is Fault.HANGS:
+            asyncio.get_running_loop().call_later(_MEANWHILE, self.kill)
+        answer = await super().ask(head, content)
+        if fault is Fault.LOST:
+            self.kill()
+            raise Died
         return answer
 
 

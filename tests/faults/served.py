@@ -19,7 +19,7 @@ from assistants.state import post
 from assistants.state.store import Store
 from assistants.storage.connection import queue_service
 from tests.faults.journal import Journal
-from tests.faults.points import Fault, Point, Script, Seam
+from tests.faults.points import Fault, Mortal, Point, Script, Seam
 from tests.support.storage.calls import tapped
 
 SETTINGS = {
@@ -85,7 +85,7 @@ async def serving(job: Job, journal: Journal, **own: str) -> AsyncIterator[Serve
     seam = Seam(point, fault, lambda: journal.write("struck"))
     script = Script(seam)
     store, endpoint = Store.open(settings(), tapped(seam.storage)), Endpoint(settings(), script)
-    service = Service.over(store, endpoint, EndpointEmbedder(settings(), endpoint))
+    service = Service.over(store, endpoint, EndpointEmbedder(settings(), endpoint), start=Mortal.start_at(seam))
     services._services[asyncio.get_running_loop()] = service
     unhurried = settings().model_copy(update={"storage_timeout": NET})
     beside, queues = Store.open(unhurried), queue_service(unhurried)

@@ -10,12 +10,13 @@ import asyncio
 import os
 import platform
 import random
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +28,7 @@ from tests.support.service.processes import Instance, Model, eventually
 
 SETTINGS = {
     "LOOK_AGAIN": "4", "CLAIM": "3", "RUN_LIFETIME": "20", "PURGE_AGAIN": "1", "PURGE_DELAY": "2", "LEASE": "5",
-    "RETRIEVAL_DELAY": "0.1", "MODEL_TIMEOUT": "3", "MODEL_RETRIES": "2",
+    "LOOK_AFTER": "5", "RETRIEVAL_DELAY": "0.1", "MODEL_TIMEOUT": "3", "MODEL_RETRIES": "2",
 }  # fmt: skip
 
 SETTLED = 60.0
@@ -36,6 +37,9 @@ SETTLED = 60.0
 BETWEEN_KILLS = (1.5, 5)
 """Seconds that a process lives at least, and at most."""
 
+BETWEEN_CHILDREN = (1, 3)
+"""Seconds between two kills of a process's children, which read files."""
+
 FAILURES: list[dict[str, Any]] = [
     {"chance": 0.05, "status": 500},
     {"chance": 0.05, "status": 429, "headers": {"Retry-After": "1"}},
@@ -43,7 +47,7 @@ FAILURES: list[dict[str, Any]] = [
     {"chance": 0.03, "text": "It is sunny in Oslo today.", "delay": 5},
     {"chance": 0.2, "text": "It is sunny in Oslo today.", "chunk_delay": 0.2},
 ]
-"""What the model does now and then; otherwise it calls the tools it is asked to call, and answers at once."""
+"""Occasional replies of the model; otherwise it calls the tools it is asked to call, and answers at once."""
 
 
 class Report(NamedTuple):
@@ -106,8 +110,19 @@ def _lived(users: Sequence[User], instances: Sequence[Instance], seconds: float,
             kills[instance] += 1
             instance.start()
 
+    def kill_children(instance: Instance, chance: random.Random) -> None:
+        while not over():
+            time.sleep(chance.uniform(*BETWEEN_CHILDREN))
+            for child in instance.children():
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+
     killers = [
         partial(kill_again_and_again, instance, random.Random(f"{seed} kills {number}"))
+        for number, instance in enumerate(instances)
+    ]
+    killers += [
+        partial(kill_children, instance, random.Random(f"{seed} children {number}"))
         for number, instance in enumerate(instances)
     ]
     all_at_once([*killers, *(partial(user.live, over) for user in users)])
@@ -118,7 +133,8 @@ def _goes_on(user: User) -> list[str]:
     """The problems of the user's threads: each is to take a message and a run."""
     threads = sorted(user.confirmed.threads - user.confirmed.deleted)
     ends = [(thread, user.turn(thread)) for thread in threads]
-    return [f"does not go on, but ended {end}: thread {thread}" for thread, end in ends if end != "completed"]
+    unread = [f"was not read, but is {status}: the file of {store}" for store, status in user.files() if status]
+    return unread + [f"does not go on, but ended {end}: thread {thread}" for thread, end in ends if end != "completed"]
 
 
 def _counted(confirmed: Confirmed, instances: Sequence[Instance]) -> dict[str, int]:
@@ -129,6 +145,7 @@ def _counted(confirmed: Confirmed, instances: Sequence[Instance]) -> dict[str, i
         "messages of users": len(confirmed.messages),
         "runs": len(confirmed.runs),
         "outputs handed in": len(confirmed.outputs),
+        "files": len(confirmed.stores),
         "claims lost": sum("another handlers has it now" in line for line in lines),
         "items moved to a poison queue": sum(" moves to " in line for line in lines),
         "seconds the slowest answer took": round(confirmed.slowest),

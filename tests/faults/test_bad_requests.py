@@ -43,7 +43,7 @@ READ: Mapping[str, str] = {
     "vector_store.file": "/vector_stores/{vector_store_id}/files/{id}",
     "vector_store.files_batch": "/vector_stores/{vector_store_id}/file_batches/{id}",
 }
-"""Where objects are found again."""
+"""The paths of objects."""
 
 
 class Echo(ScriptedModel):

@@ -1,7 +1,12 @@
 """Ingestion in which something goes wrong: a process is killed, or what is ingested is deleted meanwhile."""
 
+import os
+import signal
+import sys
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -39,6 +44,21 @@ def test_what_a_killed_process_was_ingesting_is_ingested_by_the_next_one(idle: S
             counts = client.vector_stores.retrieve(store.id).file_counts
             assert (counts.completed, counts.total) == (FILES, FILES)
             assert len(list(client.vector_stores.files.content(files[0], vector_store_id=store.id))) > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a process's children")
+def test_what_a_killed_child_was_reading_is_read_by_another_one(idle: Storage, model: Model):
+    with Service(idle.connection_string, model.url, LOOK_AGAIN="3") as service:
+        client = connect(service.url)
+        for after in (0.0, 0.1, 0.3):
+            files = [upload(client, f"{number} {PARAGRAPH}" * 20) for number in range(8)]
+            store = client.vector_stores.create(file_ids=files)
+            (child, *_) = eventually(service.children)
+            time.sleep(after)
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+            eventually(lambda store=store: client.vector_stores.retrieve(store.id).status == "completed", 60)
+            assert client.vector_stores.retrieve(store.id).file_counts.completed == len(files)
 
 
 class Interrupted:

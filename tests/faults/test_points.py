@@ -38,7 +38,7 @@ Play = Callable[[Sequence[Mapping[str, Any]], int], list[Result]]
 
 
 class Try(NamedTuple):
-    """A fault at a call, and what came of it."""
+    """A fault at a call, and its result."""
 
     fault: str
     call: str
@@ -47,7 +47,7 @@ class Try(NamedTuple):
 
 
 class Table(NamedTuple):
-    """What was tried of each flow, with the number that chose the calls which hang or kill."""
+    """The tries of each flow, with the number that chose the calls which hang or kill."""
 
     seed: int
     points: Mapping[str, int]

@@ -29,7 +29,7 @@ AT_ONCE = 6
 """Rounds that are played at the same time."""
 
 MOST = 10
-"""So many times the rounds are played until every outcome was seen."""
+"""Factor by which the rounds are repeated until every outcome was seen."""
 
 RETRIEVAL_TAKES = 0.3
 LIFETIME = 5.0
@@ -55,7 +55,7 @@ Play = Callable[[Sides], str]
 
 @pytest.fixture(scope="module")
 def urls(idle: Storage, model: Model) -> Iterator[list[str]]:
-    """Where the two processes are. One drives the runs that it creates, the other leaves them to the queue."""
+    """The URLs of the two processes. One drives the runs that it creates, the other leaves them to the queue."""
     one, other = (
         Service(idle.connection_string, model.url, RETRIEVAL_DELAY=str(RETRIEVAL_TAKES), RUNS_DRIVEN_BY=driver)
         for driver in ("creator", "queue")
@@ -90,7 +90,7 @@ def race(clients: Sequence[OpenAI], request: pytest.FixtureRequest) -> Callable[
 
 
 def at_once(*acts: Callable[[], A], spread: float = 0.2) -> list[A | openai.APIStatusError]:
-    """What each act returns, or the error that it was refused with.
+    """The results of the acts, or the errors that refused them.
 
     They begin together, most often within a tenth of `spread` seconds, and never further apart.
     """
@@ -109,7 +109,7 @@ def at_once(*acts: Callable[[], A], spread: float = 0.2) -> list[A | openai.APIS
 
 
 def refusal(answer: Any) -> str:
-    """What a 400 says; it has nothing else to say."""
+    """The message of a 400, which has no param and no code."""
     assert isinstance(answer, openai.BadRequestError), answer
     error = answer.response.json()["error"]
     assert error == {"message": error["message"], "type": "invalid_request_error", "param": None, "code": None}

@@ -42,7 +42,7 @@ _TAIL = 6000
 
 
 class Result(NamedTuple):
-    """What came of a job: whether its fault has struck, the calls and queues that it used, and what went wrong."""
+    """The result of a job: whether its fault has struck, the calls and queues that it used, and its errors."""
 
     struck: bool
     points: list[tuple[str, int]]
@@ -125,7 +125,7 @@ def _queue(length: int) -> Iterator[int]:
 
 
 def outcome(folder: Path, code: int) -> Result:
-    """What a job has left in its folder, and the exit code of the last process that died of it."""
+    """The result of a job, from its folder and the exit code of its last process."""
     entries = entries_of(folder / "journal")
     played = [entry for entry in entries if entry["what"] == "played"]
     found = played[0] if played else {"points": [], "queues": []}

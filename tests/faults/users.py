@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -17,9 +17,11 @@ import httpx2
 import openai
 from openai import OpenAI, Stream
 from openai.types.beta.threads import Run
+from openai.types.vector_stores import VectorStoreFile
 
 from tests.support.sdk.client import connect
 from tests.support.sdk.conversation import RETRIEVAL, WEATHER, unique
+from tests.support.sdk.talk import upload
 from tests.support.service.processes import Process
 
 A = TypeVar("A")
@@ -52,6 +54,8 @@ class Confirmed:
     """The thread of each run."""
     outputs: dict[tuple[str, str], str] = field(default_factory=dict)
     """By run and call."""
+    stores: set[str] = field(default_factory=set)
+    """Vector stores with a file each."""
     counts: Counter[str] = field(default_factory=Counter)
     slowest: float = 0
     """Seconds that an answer took at most."""
@@ -62,6 +66,7 @@ class Confirmed:
         self.messages |= other.messages
         self.runs |= other.runs
         self.outputs |= other.outputs
+        self.stores |= other.stores
         self.counts += other.counts
         self.slowest = max(self.slowest, other.slowest)
 
@@ -84,6 +89,8 @@ class User:
     def live(self, over: Callable[[], bool]) -> None:
         """Have one conversation after the other, in a thread each."""
         while not over():
+            if self._chance.random() < 0.3:
+                self._store_file()
             thread_id = self.new_thread()
             for _ in range(self._chance.randint(1, 3)):
                 what, how = self._chance.choice(list(WHAT_TO_SAY)), self._chance.choice(HOW)
@@ -115,6 +122,25 @@ class User:
         if how == "cancelled":
             run = self._cancel(run)
         return self._follow(run, streamed=how == "streamed")
+
+    def files(self) -> Iterator[tuple[str, str | None]]:
+        """What is wrong with the file of each store, once it is over."""
+        for store in self.confirmed.stores:
+            deadline = time.monotonic() + DEADLINE
+            while (file := self._file(store)).status == "in_progress":
+                assert time.monotonic() < deadline, f"the file of {store} is stuck"
+                time.sleep(0.2)
+            killed = file.last_error is not None and "ended the process" in file.last_error.message  # twice
+            self.confirmed.counts[f"files {file.status}"] += 1
+            yield store, None if file.status == "completed" or killed else f"{file.status}: {file.last_error}"
+
+    def _file(self, store: str) -> VectorStoreFile:
+        return self._do(lambda client: client.vector_stores.files.list(store)).data[0]
+
+    def _store_file(self) -> None:
+        text = unique("The spire of Strasbourg is 142 metres high. ") * 1000
+        file = self._do(lambda client: upload(client, text))
+        self.confirmed.stores.add(self._do(lambda client: client.vector_stores.create(file_ids=[file])).id)
 
     def _start(self, thread_id: str, streamed: bool) -> Run:
         def adopted(error: openai.APIStatusError) -> Run:
@@ -250,6 +276,6 @@ class Clients:
 
 
 def all_at_once(acts: Sequence[Callable[[], A]]) -> list[A]:
-    """What each act returns, each done in a thread of its own; an exception is raised when all have ended."""
+    """The results of the acts, each done in a thread of its own; an exception is raised when all have ended."""
     with ThreadPoolExecutor(len(acts) or 1) as pool:
         return [each.result() for each in [pool.submit(act) for act in acts]]

@@ -19,7 +19,7 @@ Send = Callable[[], Awaitable[AsyncHttpResponse]]
 Mishap = Callable[[Send], Awaitable[AsyncHttpResponse]]
 
 TRIES = 4
-"""How often the SDK sends a request whose answer is lost each time."""
+"""The number of times that the SDK sends a request whose answer is lost each time."""
 
 
 class Disturbed(Transport):

@@ -44,7 +44,7 @@ async def text(notes: Documents[Note], name: str) -> str | None:
 
 
 async def overwrite(notes: Documents[Note], name: str, value: str) -> None:
-    """What another process does."""
+    """Write as another process does."""
     await notes.change(name, lambda _: Note(text=value))
 
 

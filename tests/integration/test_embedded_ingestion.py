@@ -199,7 +199,7 @@ async def test_files_without_embeddings_are_found_beside_those_that_have_them(ru
 
 
 async def test_a_text_beyond_all_measure_fails(running: InProcess, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("assistants.ingestion.cutting.MAX_TOKENS", 10)
+    monkeypatch.setattr("assistants.ingestion.reading.MAX_TOKENS", 10)
     store = await store_of(running, ("a.md", SPIRES.encode()))
     await running.ingestion.handle(await item(running))
     (member,) = (await members(running, store)).values()

@@ -13,6 +13,7 @@ from openai.types import FileObject
 from assistants.ingestion.cutting import Cutter
 from assistants.ingestion.ingestion import Ingestion
 from assistants.ingestion.items import PurgeFile, SweepFile
+from assistants.ingestion.reading import Reading
 from assistants.ingestion.removal import sweep_file
 from assistants.local.azurite import Storage
 from assistants.model.embedder import NoEmbedder
@@ -109,7 +110,7 @@ async def test_an_expired_file_is_not_found_and_cleared_away(idle: Storage):
     assert left.value.deleted
     item = PurgeFile(project="default", file=file_id).model_dump_json().encode()
     for _ in range(2):
-        await Ingestion(store, Cutter(NoEmbedder()).cut).handle(item)
+        await Ingestion(store, Cutter(NoEmbedder(), Reading(store.settings)).cut).handle(item)
         assert await store.files.read(name) is None
     await store.close()
 

@@ -94,7 +94,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
 
 @pytest.fixture
 def replies() -> list[dict[str, Any]]:
-    """What the model says: first to the run that opens all connections and containers, then what a test adds."""
+    """The model's replies: first to the run that opens all connections and containers, then those that a test adds."""
     return [{"text": "Hello."}]
 
 
@@ -179,6 +179,16 @@ async def test_adding_a_message(service: InProcess, client: AsyncOpenAI, counted
     counted.within(3, 3)
 
 
+async def test_adding_a_message_with_images(client: AsyncOpenAI, counted: Count):
+    """Each image is looked for once, all at the same time."""
+    thread = await new_thread(client)
+    files = [(await client.files.create(file=("a.gif", b"GIF89a"), purpose="vision")).id for _ in range(2)]
+    content: Any = [{"type": "image_file", "image_file": {"file_id": each}} for each in (*files, files[0])]
+    counted.operations.clear()
+    await client.beta.threads.messages.create(thread, role="user", content=content)
+    counted.within(4, 3)
+
+
 class TestCreatingARun:
     """The HTTP part."""
 
@@ -251,7 +261,7 @@ class TestSubmittingOutputs:
 
     @pytest.fixture
     async def owed(self, service: InProcess, client: AsyncOpenAI, counted: Count) -> dict[str, Any]:
-        """What names the run and hands in its outputs."""
+        """The arguments that submit the outputs of a run."""
         thread, assistant = await new_thread(client), await new_assistant(client, WEATHER)
         run = await client.beta.threads.runs.create(thread, assistant_id=assistant)
         await service.attend()

@@ -1,4 +1,4 @@
-"""What a run does before its first turn: it waits for its thread's files, and does not begin with an expired store."""
+"""A run before its first turn: it waits for its thread's files, and does not begin with an expired store."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -120,8 +120,8 @@ async def test_a_run_that_waits_is_cancelled_at_once(service: InProcess, key: Ru
 
 async def test_files_that_fail_or_are_cancelled_are_not_waited_for(service: InProcess):
     thread = await attaching(service)
-    table = await service.client.files.create(file=("a.xlsx", b"PK"), purpose="assistants")
-    thread["messages"][0]["attachments"].append({"file_id": table.id, "tools": [SEARCH]})
+    old = await service.client.files.create(file=("a.doc", b"\xd0\xcf"), purpose="assistants")
+    thread["messages"][0]["attachments"].append({"file_id": old.id, "tools": [SEARCH]})
     key = await started(service, thread)
     driver = await waits(service, key)
     await ingest(service)

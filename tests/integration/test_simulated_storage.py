@@ -80,7 +80,7 @@ async def queue(absent_queue: Any) -> Any:
 
 
 async def outcome(act: Awaitable[Any]) -> tuple[str, int, str] | None:
-    """How it was refused: class, status and code. None: it was not."""
+    """The refusal: class, status and code. None: it was not refused."""
     try:
         await act
     except HttpResponseError as error:

@@ -48,7 +48,7 @@ class Plan:
         self.blows: list[float] = []
         """Times at which a process dies or is suspended, whatever it does."""
         self.delivers_oddly = 0.0
-        """How often an item is delivered twice, late, or without being deleted afterwards."""
+        """The share of items that are delivered twice, late, or without being deleted afterwards."""
         self._calls = 0
         self._on = not self.calm
         self.left = 0

@@ -14,11 +14,11 @@ from tests.simulation.loop import LANE
 FUNCTION, RETRIEVAL = "lookup", "retrieval"
 
 HANGS = 1_500.0
-"""Seconds for which a model that says nothing says nothing."""
+"""Seconds for which a silent model sends nothing."""
 
 
 class Turn(NamedTuple):
-    """What the model says in one turn of a run."""
+    """The model's answer in one turn of a run."""
 
     calls: tuple[str, ...] = ()
     says: bool = True
@@ -119,7 +119,7 @@ class Model:
             case "busy" if attempt < 2:
                 raise Refused(Words("busy"), 429)
             case "refuses":
-                raise Refused(Words("no"), 400)
+                raise Refused(Words("no such model", "model_not_found"), 400)
             case "hangs":
                 await asyncio.sleep(HANGS)
             case _:

@@ -270,7 +270,7 @@ class Users:
         mark = self._mark("m")
         body = CreateMessage(role="user", content=mark)
         deed = Deed("add message", mark, self._loop.time(), thread)
-        await self._ask(deed, lambda: messages.messages_create(_store(), PROJECT, thread, body))
+        await self._ask(deed, lambda: messages.messages_create(_store(), PROJECT, thread, _REQUEST, body))
 
     async def _modify_thread(self, thread: str) -> None:
         mark = self._mark("d")

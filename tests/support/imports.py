@@ -1,4 +1,4 @@
-"""What source files import, read without running them."""
+"""The imports of source files, read without running them."""
 
 import ast
 from collections.abc import Iterable, Iterator
@@ -57,7 +57,7 @@ def _installed() -> dict[str, Distribution]:
         ".".join(file.with_suffix("").parts).removesuffix(".__init__"): owner
         for owner in distributions()
         for file in owner.files or ()
-        if file.suffix == ".py"
+        if file.suffix in (".py", ".pyi")  # of a compiled module there is only what it looks like
     }
 
 

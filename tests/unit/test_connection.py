@@ -1,4 +1,4 @@
-"""Which account the storage clients talk to, and as whom; nothing is sent."""
+"""The account and the credential of the storage clients; nothing is sent."""
 
 from collections.abc import Mapping
 from typing import Any

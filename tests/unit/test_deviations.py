@@ -1,4 +1,4 @@
-"""What the models find in payloads that are not theirs: fields, values, and what v1 showed of it all."""
+"""The deviations that the models find in payloads: fields, values, and v1's shapes."""
 
 import json
 from typing import Any

@@ -44,7 +44,7 @@ class Http(NamedTuple):
 
     @property
     def parameters(self) -> list[bool]:
-        """Which of its segments are parameters: the less is the more literal."""
+        """A flag for each segment that is a parameter: the smaller tuple is the more literal route."""
         return [segment.startswith("{") for segment in self.segments]
 
     def overlaps(self, other: "Http") -> bool:

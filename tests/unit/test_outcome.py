@@ -175,6 +175,11 @@ def test_a_turn_that_was_cut_off_keeps_what_it_said(cut_off: Finish):
     assert outcome(cut_off=cut_off).text is None
 
 
+def test_a_call_that_was_cut_off_before_its_arguments_has_none():
+    said = outcome(*calling(call(0, "call_1", "f")), cut_off="failed")
+    assert said.calls == [ToolCall(id="call_1", name="f", arguments="")]
+
+
 def test_each_call_is_the_servers_or_the_clients():
     said = outcome(*calling(call(0, "call_1", "retrieval", "{}"), call(1, "call_2", "f", "{}")))
     assert [(each.name, each.type) for each in said.calls] == [("retrieval", "retrieval"), ("f", "function")]

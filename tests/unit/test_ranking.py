@@ -1,4 +1,4 @@
-"""Which chunks come first, and what their scores say."""
+"""The order of chunks, and their scores."""
 
 from typing import Any
 

@@ -3,26 +3,17 @@
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 
+from assistants.ingestion.images import MAX_BYTES, media_type
 from assistants.schema.messages import Message
 from assistants.state.store import Store
 from assistants.storage.ids import blob_name
-
-MAX_BYTES = 20 * 1024 * 1024
-"""Bytes of all images of a prompt together. Older ones that there is no room for are only named."""
-
-_TYPES = {
-    "image/png": (b"\x89PNG\r\n\x1a\n", 0),
-    "image/jpeg": (b"\xff\xd8\xff", 0),
-    "image/gif": (b"GIF8", 0),
-    "image/webp": (b"WEBP", 8),
-}
-"""What the bytes of each type begin with, and where."""
 
 
 async def load(store: Store, project: str, messages: Sequence[Message]) -> Mapping[str, str]:
     """The data URLs of the uploaded images in these messages, by the ids of the files.
 
-    A file that is gone, is no image or is too large is not among them. Without images nothing is read.
+    A file that is gone, is no image or is too large is not among them. Without images nothing is read. Older images
+    that there is no room for in `MAX_BYTES` are only named.
     """
     found: dict[str, str] = {}
     room = MAX_BYTES
@@ -40,10 +31,8 @@ async def load(store: Store, project: str, messages: Sequence[Message]) -> Mappi
 
 def data_url(content: bytes) -> str | None:
     """An image as a URL; None for what is none."""
-    for media_type, (mark, at) in _TYPES.items():
-        if content.startswith(mark, at):
-            return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
-    return None
+    kind = media_type(content)
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}" if kind else None
 
 
 def _newest_first(messages: Sequence[Message]) -> Iterable[str]:

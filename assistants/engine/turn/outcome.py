@@ -30,7 +30,7 @@ def turn(run: RunRecord, completion: Completion, started: float, ended: float, c
     finish: Finish = cut_off or completion.finish or "stop"
     extra, *extras = _extra(run, completion)
     made = [
-        call.model_copy(update={"arguments": _arguments(part), "extra": each})
+        call.model_copy(update={"arguments": _arguments(part, finish in _WHOLE), "extra": each})
         for call, part, each in zip(calls(run, completion), completion.calls, extras, strict=True)
     ]
     text = _joined(completion.texts) or None
@@ -81,9 +81,10 @@ def calls(run: RunRecord, completion: Completion) -> list[ToolCall]:
     return list(found.values())
 
 
-def _arguments(part: PartialCall) -> str:
+def _arguments(part: PartialCall, whole: bool) -> str:
+    """The arguments as text; none are an empty object, where the call is given out."""
     arguments = _joined(part.arguments)
-    return arguments if arguments.strip() else "{}"
+    return "{}" if whole and not arguments.strip() else arguments
 
 
 def _extra(run: RunRecord, completion: Completion) -> Sequence[Json | None]:

@@ -106,7 +106,7 @@ async def run_of(store: Store, key: RunKey) -> RunRecord:
 
 
 async def said(store: Store, key: RunKey) -> list[str]:
-    """What the assistant said in the run's thread, oldest first."""
+    """The assistant's texts in the run's thread, oldest first."""
     fold = await store.messages.read(key.project, key.thread, 1)
     parts = [message.content[0] for message in fold.messages() if message.role == "assistant"]
     return [part["text"]["value"] for part in parts if part["type"] == "text"]

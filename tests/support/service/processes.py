@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -68,7 +68,7 @@ class Process:
 
     @contextmanager
     def standing_still(self) -> Iterator[None]:
-        """Meanwhile it does nothing at all, as a machine that is suspended."""
+        """Suspend the process during the `with` block."""
         self.signal(signal.SIGSTOP)
         try:
             yield
@@ -80,6 +80,24 @@ class Process:
         assert self._process is not None
         status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
         return int(status.split("VmHWM:")[1].split()[0]) * 1024
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def children(self) -> list[int]:
+        """The processes that it has started and that are there, as Linux knows them; none elsewhere."""
+        assert self._process is not None
+        found: list[int] = []
+        for status in Path("/proc").glob("[0-9]*/status"):
+            with suppress(OSError):  # it has ended meanwhile
+                told = dict(
+                    line.split(":", 1) for line in status.read_text(errors="replace").splitlines() if ":" in line
+                )
+                if int(told["PPid"]) == self._process.pid and "zombie" not in told["State"]:
+                    found.append(int(status.parent.name))
+        return found
 
     def __enter__(self) -> Self:
         return self.start()
@@ -143,12 +161,12 @@ class Proxy(Process):
         super().__init__(["assistants.local", "--port", "0"], ours)
 
     def report(self, key: str = "none") -> dict[str, Any]:
-        """What it has found wrong with its upstream."""
+        """The report of its upstream's deviations."""
         url = f"{self.url.removesuffix('/v1')}/proxy/report"
         return httpx2.get(url, headers={"api-key": key}).raise_for_status().json()
 
     def deviations(self) -> list[str]:
-        """What it has logged of that, in all projects."""
+        """The deviations that it has logged, in all projects."""
         return [line for line in self.lines if " assistants.proxy deviation {" in line]
 
 
@@ -204,7 +222,7 @@ def _settings(storage: str, model: str, others: Mapping[str, str]) -> dict[str, 
 
 
 def eventually(condition: Any, seconds: float = 30, pause: float = 0.05) -> Any:
-    """What `condition` returns as soon as it is true; it is asked again after `pause` seconds.
+    """The result of `condition` as soon as it is true; it is asked again after `pause` seconds.
 
     Raises
     ------

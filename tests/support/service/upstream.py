@@ -17,7 +17,7 @@ JSON, EVENTS = "application/json", "text/event-stream; charset=utf-8"
 
 @dataclass
 class Answer:
-    """What a request is answered with.
+    """The answer to a request.
 
     Parameters
     ----------

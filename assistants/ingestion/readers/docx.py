@@ -1,0 +1,34 @@
+"""Word documents: what is seen on their pages and beside them, in its order."""
+
+from assistants.ingestion.readers.drawing import drawn
+from assistants.ingestion.readers.errors import Invalid
+from assistants.ingestion.readers.package import Package
+from assistants.ingestion.readers.story import Room, Story
+
+_BEFORE, _AFTER = ("header",), ("footer", "footnotes", "endnotes", "comments")
+"""Parts that the document has besides its body. Headers and footers that say the same are read once."""
+
+
+def read(content: bytes) -> str:
+    """Headers, the body, footers, notes and comments."""
+    package, room = Package(content), Room()
+    main = package.main("word/document.xml")
+    relations = package.relations(main)
+
+    def story(part: str) -> Story:
+        inner = package.relations(part) if part != main else relations
+        found = Story(room, lambda reference: drawn(package, inner, reference, room))
+        package.read(part, found)
+        return found
+
+    body = story(main)
+    if body.root != "w:document":
+        raise Invalid("The file is no Word document.")
+
+    def beside(kind: str) -> list[str]:
+        texts = ("\n".join(story(each.part).lines).strip() for each in relations.values() if each.kind == kind)
+        return [text for text in dict.fromkeys(texts) if text]
+
+    before = [text for kind in _BEFORE for text in beside(kind)]
+    after = [text for kind in _AFTER for text in beside(kind)]
+    return "\n".join([*before, *body.lines, *after])

@@ -1,0 +1,9 @@
+"""Why a file has no text."""
+
+
+class Unsupported(Exception):
+    """A file of a type that nobody reads."""
+
+
+class Invalid(Exception):
+    """A file that is not what its name says, or has no text in it."""

@@ -1,0 +1,92 @@
+"""OpenDocument texts."""
+
+from assistants.ingestion.readers.errors import Invalid
+from assistants.ingestion.readers.markup import Handler
+from assistants.ingestion.readers.package import Package
+from assistants.ingestion.readers.story import Room
+
+_UNSEEN = frozenset(
+    ("text:tracked-changes", "text:ruby-text", "text:note-citation", "dc:creator", "dc:date", "text:sequence-decls")
+)
+"""Elements without visible text, such as the deletions, which precede the text."""
+
+_DEEPEST = 100
+
+
+def read(content: bytes) -> str:
+    """Headers and footers, then the text with its notes and comments."""
+    package, room = Package(content), Room()
+    margins, body = _Margins(room), _Text(room)
+    package.read("styles.xml", margins)
+    if not package.read("content.xml", body):
+        raise Invalid("The file is no OpenDocument text.")
+    return "\n".join([*margins.lines, *body.lines])
+
+
+class _Text(Handler):
+    """Gathers paragraphs; a row of a table is one line, with ` | ` between its cells."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._paragraphs: list[list[str]] = []
+        self._frames: list[list[str]] = [[]]
+        self._rows: list[list[str]] = []
+
+    @property
+    def lines(self) -> list[str]:
+        """All of them, at the end."""
+        return self._frames[0]
+
+    def start(self, name: str, attributes: dict[str, str]) -> bool:  # noqa: ARG002
+        if name in _UNSEEN:
+            return False
+        if name in ("text:p", "text:h"):
+            self._room.take_block()
+            self._paragraphs.append([])
+        elif name == "table:table-row":
+            self._rows.append([])
+        elif name == "table:table-cell":
+            self._room.take_block()
+            self._frames.append([])
+        elif name == "text:s":
+            self.text(" ")
+        elif name in ("text:tab", "text:line-break"):
+            self.text("\t" if name == "text:tab" else "\n")
+        if max(len(self._frames), len(self._paragraphs)) > _DEEPEST:
+            raise Invalid("The file has tables in tables beyond measure.")
+        return True
+
+    def end(self, name: str) -> None:
+        if name in ("text:p", "text:h"):
+            self._frames[-1].append("".join(self._paragraphs.pop()))
+        elif name == "table:table-cell":
+            cell = " ".join(self._frames.pop()).strip()
+            (self._rows[-1] if self._rows else self._frames[-1]).append(cell)
+        elif name == "table:table-row":
+            self._frames[-1].append(" | ".join(self._rows.pop()))
+
+    def text(self, text: str) -> None:
+        if self._paragraphs:
+            self._paragraphs[-1].append(self._room.take(text))
+
+
+class _Margins(_Text):
+    """Headers and footers, of which a file has one for each style of pages; repeated lines are read once."""
+
+    def __init__(self, room: Room) -> None:
+        super().__init__(room)
+        self._inside = False
+
+    @property
+    def lines(self) -> list[str]:
+        return list(dict.fromkeys(line for line in super().lines if line.strip()))
+
+    def start(self, name: str, attributes: dict[str, str]) -> bool:
+        self._inside |= name in ("style:header", "style:footer")
+        return super().start(name, attributes) if self._inside else True
+
+    def end(self, name: str) -> None:
+        if name in ("style:header", "style:footer"):
+            self._inside = False
+        elif self._inside:
+            super().end(name)

@@ -1,0 +1,33 @@
+"""Files that are made to hurt, each one of its kind, in the child that reads them."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from assistants.ingestion.ingestion import Unreadable
+from assistants.ingestion.reading import Reading
+from assistants.schema.tools import StaticChunks
+from assistants.search.chunks import texts
+from assistants.settings import Settings
+from tests.support.hostile import HOSTILE, Hostile
+
+CHUNKING: StaticChunks = {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}
+
+
+@pytest.fixture
+async def reading() -> AsyncIterator[Reading]:
+    reading = Reading(Settings.model_validate({"READING_MEMORY_BYTES": 512 * 1024 * 1024}))
+    yield reading
+    await reading.close()
+
+
+@pytest.mark.parametrize("file", HOSTILE, ids=lambda file: file.name)
+async def test_a_file_that_is_made_to_hurt_is_read_or_refused(reading: Reading, file: Hostile):
+    if file.text:
+        first, *_ = texts(await reading.read(file.name, file.content(), CHUNKING))
+        assert first.startswith(file.text)
+        return
+    with pytest.raises(Unreadable) as raised:
+        await reading.read(file.name, file.content(), CHUNKING)
+    assert raised.value.error.code == "invalid_file"
+    assert file.error in raised.value.error.message
