@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from assistants.state.store import Store
-from assistants.storage.queues import Receipt
+from assistants.storage.services import Receipt
 
 PURGE_DELAY = 30
 """Seconds after which what is left of a deletion is looked for: any write begun before has ended by then."""

@@ -3,24 +3,22 @@
 import asyncio
 import random
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from azure.core import MatchConditions
 from azure.core.exceptions import (
     AzureError,
-    HttpResponseError,
     ResourceExistsError,
     ResourceModifiedError,
     ResourceNotFoundError,
 )
-from azure.storage.blob.aio import BlobServiceClient
 from pydantic import BaseModel
 
 from assistants.storage.connection import made_on_first_use
 from assistants.storage.errors import Conflict, Contended
 from assistants.storage.listing import names_in
+from assistants.storage.services import IF_MISSING, Blob, BlobService, if_match
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -48,31 +46,26 @@ class Document(Generic[D]):
 class Documents(Generic[D]):
     """The JSON documents of one container, each holding one `model`."""
 
-    def __init__(self, service: BlobServiceClient, container: str, model: type[D]) -> None:
-        self._container = service.get_container_client(container)
+    def __init__(self, service: BlobService, container: str, model: type[D]) -> None:
+        self._service, self._name = service, container
+        self._container = service.client.get_container_client(container)
         self._envelope = _Envelope[model]
 
     async def read(self, name: str) -> Document[D] | None:
         try:
-            download = await self._container.download_blob(name)
-            content = await download.readall()
+            found = await self._service.get(self._name, name)
         except ResourceNotFoundError:
             return None
-        return self._parse(name, content, str(download.properties.etag))
+        assert found is not None
+        return self._parse(name, found)
 
     async def read_newer(self, known: Document[D]) -> Document[D] | None:
         """The document if it has changed, `known` itself if it has not, None if it is gone."""
         try:
-            download = await self._container.download_blob(
-                known.name, etag=known.etag, match_condition=MatchConditions.IfModified
-            )
-            return self._parse(known.name, await download.readall(), str(download.properties.etag))
+            found = await self._service.get(self._name, known.name, known.etag)
         except ResourceNotFoundError:
             return None
-        except HttpResponseError as error:
-            if error.status_code == 304:
-                return known
-            raise
+        return known if found is None else self._parse(known.name, found)
 
     async def create(self, name: str, value: D) -> Document[D]:
         """
@@ -81,7 +74,7 @@ class Documents(Generic[D]):
         Conflict
             Another document of that name is there.
         """
-        return await self._write(name, value, (), {"overwrite": False})
+        return await self._write(name, value, (), IF_MISSING)
 
     async def replace(self, known: Document[D], value: D) -> Document[D]:
         """
@@ -90,8 +83,7 @@ class Documents(Generic[D]):
         Conflict
             The document has changed or is gone since `known` was read.
         """
-        condition = {"overwrite": True, "etag": known.etag, "match_condition": MatchConditions.IfNotModified}
-        return await self._write(known.name, value, known.writes, condition)
+        return await self._write(known.name, value, known.writes, if_match(known.etag))
 
     async def change(
         self, name: str, decide: Callable[[D], D | None], known: Document[D] | None = None
@@ -127,21 +119,20 @@ class Documents(Generic[D]):
         """As `names_in` has them."""
         return names_in(self._container, prefix, start_from, at_once)
 
-    async def _write(self, name: str, value: D, writes: tuple[str, ...], condition: dict[str, Any]) -> Document[D]:
+    async def _write(self, name: str, value: D, writes: tuple[str, ...], condition: Mapping[str, str]) -> Document[D]:
         """A conditional write that knows its own hand again.
 
-        The SDK repeats a write whose answer was lost, and then meets its own result as a conflict. The id of every
+        A write whose answer was lost is repeated, and then meets its own result as a conflict. The id of every
         write stays in the document for a while, so a reader can tell.
         """
         mine = secrets.token_hex(8)
         writes = (*writes, mine)[-_WRITES_KEPT:]
         content = self._envelope(writes=writes, value=value).model_dump_json(by_alias=True).encode()
         try:
-            blob = self._container.get_blob_client(name)
-            answer = await made_on_first_use(
-                lambda: blob.upload_blob(content, **condition), self._container.create_container
+            etag = await made_on_first_use(
+                lambda: self._service.put(self._name, name, content, condition), self._container.create_container
             )
-            return Document(name, value, str(answer["etag"]), writes)
+            return Document(name, value, etag, writes)
         except (ResourceExistsError, ResourceModifiedError, ResourceNotFoundError):
             settled = await self.read(name)
             if settled is None or mine not in settled.writes:
@@ -153,9 +144,9 @@ class Documents(Generic[D]):
                 return settled
             raise
 
-    def _parse(self, name: str, content: bytes, etag: str) -> Document[D]:
-        stored = self._envelope.model_validate_json(content)
-        return Document(name, stored.value, etag, stored.writes)
+    def _parse(self, name: str, blob: Blob) -> Document[D]:
+        stored = self._envelope.model_validate_json(blob.content)
+        return Document(name, stored.value, blob.etag, stored.writes)
 
 
 async def _pause(attempt: int) -> None:

@@ -1,52 +1,35 @@
 """Queue items: JSON objects that carry ids only, never expire, and may come twice, late or never."""
 
+import base64
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from azure.core.exceptions import HttpResponseError
-from azure.storage.queue import TextBase64EncodePolicy
-from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from assistants.storage.connection import made_on_first_use
-
-
-class Receipt(NamedTuple):
-    """What it takes to delete an item that was sent and has not been received yet."""
-
-    id: str
-    pop_receipt: str
+from assistants.storage.services import QueueService, Receipt
 
 
 class Queues:
     """The queues of one account."""
 
-    def __init__(self, service: QueueServiceClient) -> None:
+    def __init__(self, service: QueueService) -> None:
         self._service = service
-        self._clients: dict[str, QueueClient] = {}
 
     async def send(self, queue: str, item: Mapping[str, Any], delay: float = 0) -> Receipt:
         """Put an item into a queue, to appear after `delay` seconds (whole ones; a part counts as one)."""
-        client = self._client(queue)
-        content = json.dumps(item)
-        message = await made_on_first_use(
-            lambda: client.send_message(content, time_to_live=-1, visibility_timeout=math.ceil(delay)),
-            client.create_queue,
+        text = base64.b64encode(json.dumps(item).encode()).decode()  # as the Functions host expects
+        return await made_on_first_use(
+            lambda: self._service.send(queue, text, math.ceil(delay)),
+            lambda: self._service.client.create_queue(queue),
         )
-        return Receipt(str(message.id), str(message.pop_receipt))
 
     async def delete(self, queue: str, receipt: Receipt) -> None:
         """Delete an item that was sent; one that is gone or was received since is left to its receiver."""
         try:
-            await self._client(queue).delete_message(receipt.id, receipt.pop_receipt)
+            await self._service.delete(queue, receipt)
         except HttpResponseError as error:
             if error.status_code not in {400, 404}:
                 raise
-
-    def _client(self, queue: str) -> QueueClient:
-        if queue not in self._clients:
-            # Base64 is what the Functions host expects.
-            policy = TextBase64EncodePolicy()
-            self._clients[queue] = self._service.get_queue_client(queue, message_encode_policy=policy)
-        return self._clients[queue]

@@ -2,12 +2,12 @@ import asyncio
 
 import pytest
 from azure.core.exceptions import AzureError
-from azure.storage.blob.aio import BlobServiceClient
 from pydantic import BaseModel
 
 from assistants.storage import documents
 from assistants.storage.documents import Document, Documents
 from assistants.storage.errors import Conflict, Contended
+from assistants.storage.services import BlobService
 from tests.integration.conftest import (
     TRIES,
     Disturbed,
@@ -27,13 +27,13 @@ class Note(BaseModel):
 
 
 @pytest.fixture
-def notes(blobs: BlobServiceClient, fresh: str) -> Documents[Note]:
+def notes(blobs: BlobService, fresh: str) -> Documents[Note]:
     """Documents of a container that is not there yet."""
     return Documents(blobs, fresh, Note)
 
 
 @pytest.fixture
-def disturbed(disturbed_blobs: BlobServiceClient, fresh: str) -> Documents[Note]:
+def disturbed(disturbed_blobs: BlobService, fresh: str) -> Documents[Note]:
     """The same documents, through a transport that can be disturbed."""
     return Documents(disturbed_blobs, fresh, Note)
 
