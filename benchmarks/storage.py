@@ -71,6 +71,7 @@ async def operations(blobs: Any, queues: Any, name: str) -> Operations:
 
 
 async def cost(act: Callable[[], Awaitable[object]], number: int) -> Cost:
+    """Of one of so many that follow each other."""
     cpu, began = time.process_time(), time.perf_counter()
     for _ in range(number):
         await act()

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import secrets
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -18,7 +19,7 @@ from pydantic import BaseModel
 from assistants.storage.connection import made_on_first_use
 from assistants.storage.errors import Conflict, Contended
 from assistants.storage.listing import names_in
-from assistants.storage.services import IF_MISSING, Blob, BlobService, if_match
+from assistants.storage.services import IF_MISSING, BlobService, if_match
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -26,6 +27,10 @@ _WRITES_KEPT = 16
 _TRIES = 50
 _LONGEST_PAUSE = 0.2
 """Seconds between two tries of a contended change; the pauses begin at a hundredth of that and double."""
+_KEPT = 4 * 1024 * 1024
+"""Bytes of JSON of the documents of a container that are kept in memory; parsed they take about six times as much."""
+_SMALL = 4 * 1024
+"""Bytes of JSON; to keep a smaller document saves nothing that can be measured."""
 
 
 class _Envelope(BaseModel, Generic[D]):
@@ -43,6 +48,34 @@ class Document(Generic[D]):
     writes: tuple[str, ...] = ()
 
 
+class _Kept(Generic[D]):
+    """The documents that were read last, by their names. What is kept may have changed or be gone since."""
+
+    def __init__(self) -> None:
+        self._documents: OrderedDict[str, tuple[Document[D], int]] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, name: str) -> Document[D] | None:
+        if name not in self._documents:
+            return None
+        self._documents.move_to_end(name)
+        return self._documents[name][0]
+
+    def add(self, document: Document[D], size: int) -> None:
+        """Keep a document whose JSON has so many bytes, unless it is too small or too large."""
+        self.drop(document.name)
+        if not _SMALL <= size <= _KEPT:
+            return
+        self._documents[document.name] = document, size
+        self._bytes += size
+        while self._bytes > _KEPT:
+            self.drop(next(iter(self._documents)))
+
+    def drop(self, name: str) -> None:
+        _, size = self._documents.pop(name, (None, 0))
+        self._bytes -= size
+
+
 class Documents(Generic[D]):
     """The JSON documents of one container, each holding one `model`."""
 
@@ -50,22 +83,15 @@ class Documents(Generic[D]):
         self._service, self._name = service, container
         self._container = service.client.get_container_client(container)
         self._envelope = _Envelope[model]
+        self._kept: _Kept[D] = _Kept()
 
     async def read(self, name: str) -> Document[D] | None:
-        try:
-            found = await self._service.get(self._name, name)
-        except ResourceNotFoundError:
-            return None
-        assert found is not None
-        return self._parse(name, found)
+        """The document as it is now. One that is kept and has not changed is not sent and parsed again."""
+        return await self._read(name, self._kept.get(name))
 
     async def read_newer(self, known: Document[D]) -> Document[D] | None:
         """The document if it has changed, `known` itself if it has not, None if it is gone."""
-        try:
-            found = await self._service.get(self._name, known.name, known.etag)
-        except ResourceNotFoundError:
-            return None
-        return known if found is None else self._parse(known.name, found)
+        return await self._read(known.name, known)
 
     async def create(self, name: str, value: D) -> Document[D]:
         """
@@ -144,9 +170,18 @@ class Documents(Generic[D]):
                 return settled
             raise
 
-    def _parse(self, name: str, blob: Blob) -> Document[D]:
-        stored = self._envelope.model_validate_json(blob.content)
-        return Document(name, stored.value, blob.etag, stored.writes)
+    async def _read(self, name: str, known: Document[D] | None) -> Document[D] | None:
+        try:
+            found = await self._service.get(self._name, name, known and known.etag)
+        except ResourceNotFoundError:
+            self._kept.drop(name)
+            return None
+        if found is None:
+            return known
+        stored = self._envelope.model_validate_json(found.content)
+        document = Document(name, stored.value, found.etag, stored.writes)
+        self._kept.add(document, len(found.content))
+        return document
 
 
 async def _pause(attempt: int) -> None:

@@ -79,7 +79,7 @@ class Requests:
             No answer came, even when it was repeated.
         """
         request = HttpRequest(method, self._url(path, query), {**self._headers, **(headers or {})})
-        if content is not None:
+        if content:
             request.set_bytes_body(content)
             # Where the header is missing, aiohttp adds it after the request was signed.
             request.headers.setdefault("Content-Type", "application/octet-stream")

@@ -8,16 +8,19 @@ import asyncio
 import inspect
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from azure.core.exceptions import AzureError, HttpResponseError
-from azure.storage.blob import BlobBlock
+from azure.storage.blob import AccountSasPermissions, BlobBlock, ResourceTypes, generate_account_sas
+from azure.storage.blob import Services as BlobServices
 from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClient
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
+from assistants.local.azurite import Storage
 from assistants.settings import Settings
 from assistants.storage import connection
 from assistants.storage.ids import blob_name
@@ -410,6 +413,35 @@ async def test_a_receipt_of_nothing_is_refused(queue: Queue):
 
 _GONE = (*NOTHING, "MessageNotFound")
 _MISMATCH = ("HttpResponseError", 400, "PopReceiptMismatch")
+
+
+async def test_a_shared_access_signature_is_accepted(azurite: Storage, fresh: str):
+    ends = datetime.now(UTC) + timedelta(hours=1)
+    named = dict(part.split("=", 1) for part in azurite.connection_string.split(";") if part)
+    allowed = ResourceTypes(container=True, object=True)
+    signature = generate_account_sas(
+        azurite.account,
+        named["AccountKey"],
+        allowed,
+        AccountSasPermissions(read=True, write=True, create=True, add=True, process=True, delete=True),
+        ends,
+        services=BlobServices(blob=True, queue=True),
+    )
+    endpoints = f"BlobEndpoint={named['BlobEndpoint']};QueueEndpoint={named['QueueEndpoint']}"
+    settings = Settings.model_validate({"AzureWebJobsStorage": f"{endpoints};SharedAccessSignature={signature}"})
+    documents, queues = connection.blob_service(settings), connection.queue_service(settings)
+    container, queue = Container(documents, fresh), Queue(queues, fresh)
+    await asyncio.gather(container.client.create_container(), queue.create())
+
+    etag = await container.put("p/a", b"1", IF_MISSING)
+    assert await container.get("p/a") == (b"1", etag)
+    await container.create_append("p/b", IF_MISSING)
+    assert await container.append("p/b", b"2") == 1
+    await queue.send("text")
+    message = await received(queue, 60)
+    assert message is not None
+    await queue.delete(message.receipt)
+    await asyncio.gather(documents.close(), queues.close())
 
 
 @pytest.mark.parametrize(
