@@ -3,10 +3,10 @@
 The SDK's clients do the rest.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
@@ -17,6 +17,8 @@ from azure.storage.blob.aio import BlobServiceClient, ExponentialRetry
 from azure.storage.queue.aio import QueueServiceClient
 
 from assistants.storage.requests import Requests
+
+T = TypeVar("T")
 
 IF_MISSING: Mapping[str, str] = {"If-None-Match": "*"}
 """The condition that nothing is there yet."""
@@ -127,14 +129,13 @@ class QueueService:
         content = f"<QueueMessage><MessageText>{escape(text)}</MessageText></QueueMessage>".encode()
         query = {"visibilitytimeout": delay, "messagettl": -1}
         headers = {"Content-Type": "application/xml"}
-        (sent,) = _messages(await self._requests.send("POST", _path(queue, "messages"), query, headers, content))
-        return _receipt(sent)
+        response = await self._requests.send("POST", _path(queue, "messages"), query, headers, content)
+        return _messages(response, _receipt)[0]
 
     async def receive(self, queue: str, number: int, lease: int) -> list[Received]:
         """Up to `number` (at most 32) visible messages, hidden from now on for `lease` seconds."""
         query = {"numofmessages": number, "visibilitytimeout": lease}
-        found = _messages(await self._requests.send("GET", _path(queue, "messages"), query))
-        return [_received(message) for message in found]
+        return _messages(await self._requests.send("GET", _path(queue, "messages"), query), _received)
 
     async def update(self, queue: str, receipt: Receipt, delay: int) -> Receipt:
         """Have a message appear after `delay` seconds from now; the receipt that it takes afterwards."""
@@ -156,16 +157,16 @@ def _path(container: str, *parts: str) -> str:
     return "/".join((quote(container), *(quote(part, safe="~/") for part in parts)))
 
 
-def _messages(response: AsyncHttpResponse) -> list[dict[str, str]]:
-    """The fields of each message of a list in XML."""
+def _messages(response: AsyncHttpResponse, made: Callable[[Mapping[str, str]], T]) -> list[T]:
+    """What is made of the fields of each message of a list in XML."""
     body = response.body()
     try:
         if len(body) > _MAX_XML:
             raise ValueError(len(body))
         found = ET.fromstring(body)  # noqa: S314 - the account's own
-    except (ET.ParseError, ValueError) as error:
+        return [made({field.tag: field.text or "" for field in message}) for message in found]
+    except (ET.ParseError, LookupError, ValueError) as error:
         raise DecodeError(f"not a list of messages: {error}", response=response) from error
-    return [{each.tag: each.text or "" for each in message} for message in found]
 
 
 def _received(fields: Mapping[str, str]) -> Received:

@@ -18,9 +18,9 @@ EPOCH = 1_700_000_000.0
 
 
 class Network:
-    """A `Wire` between the SDK's clients and the account.
+    """A `Wire` between a process and the account.
 
-    What the SDK does by itself, repeating a request and in the end giving it up, happens here.
+    What the retries do, repeating a request and in the end giving it up, happens here.
     """
 
     def __init__(self, loop: SimulatedLoop, chance: random.Random, plan: Plan) -> None:

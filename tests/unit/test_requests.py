@@ -157,7 +157,9 @@ async def test_a_receipt_is_quoted():
     assert sent.requests[0]["url"] == "https://acct.queue.core.windows.net/work/messages/m?popreceipt=a%2B%2F%3D"
 
 
-@pytest.mark.parametrize("body", [b"", b"<a>", b"no xml", b"<a>" + b"x" * 20_000_000 + b"</a>"])
+@pytest.mark.parametrize(
+    "body", [b"", b"<a>", b"no xml", b"<a><b><MessageId/></b></a>", b"<a>" + b"x" * 20_000_000 + b"</a>"]
+)
 async def test_what_is_not_a_list_of_messages_is_an_error_of_storage(body: bytes):
     with pytest.raises(DecodeError, match="not a list of messages"):
         await queues(Sent(Answer(200, body=body))).receive("work", 1, 60)
