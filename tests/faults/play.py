@@ -94,7 +94,8 @@ class Play:
 
     async def unused(self, containers: Sequence[str], queues: Sequence[str]) -> None:
         """From now on these are not there, as if nobody had used the account yet."""
-        blob_service, queue_service = (each.client for each in self.served.beside.services)
+        services = self.served.beside.services
+        blob_service, queue_service = services[0].client, services[1].client
         self._missing = [
             *(partial(blob_service.create_container, name) for name in containers),
             *(partial(queue_service.create_queue, name) for name in queues),
