@@ -3,8 +3,9 @@
 # ruff: noqa: E402
 import gc
 
-gc.disable()  # until all is there: nothing is garbage yet, and to look for it takes a quarter of a cold start
+gc.disable()  # until all is imported: a collection would find nothing, and takes a quarter of a cold start
 
+import logging
 from collections.abc import Awaitable, Callable
 
 import azure.functions as func
@@ -21,12 +22,15 @@ from assistants.settings import settings
 STORAGE = "AzureWebJobsStorage"
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
+# Microsoft's worker logs what any library says from INFO on: here the address of each request, with the keys in it.
+logging.getLogger("httpx2").setLevel(logging.WARNING)
+
 api = create_api()
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 
 class _Server(fastapi.FastAPI):
-    """What the worker serves us with: without pages of its own, which would stand before ours."""
+    """The application that the worker serves: without pages of its own, which would hide ours."""
 
     def __init__(self) -> None:
         super().__init__(openapi_url=None)
@@ -36,14 +40,14 @@ web.FastAPI = _Server
 
 
 class Delegate(fastapi.Response):
-    """Hands the request, as the host's own application received it, to ours."""
+    """Passes the request that the host's application received to ours."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         ours = {key: scope[key] for key in _SERVER_KEYS if key in scope}
         await api({**ours, "state": {}}, receive, send)
 
 
-# What the server puts into a scope. The rest is the routing of the application around us.
+# The keys that the server puts into a scope. The others are the routing of the application around ours.
 _SERVER_KEYS = (
     "type", "asgi", "http_version", "server", "client", "scheme", "method", "root_path", "path", "raw_path",
     "query_string", "headers", "extensions",
@@ -51,7 +55,7 @@ _SERVER_KEYS = (
 
 
 async def delegate(req: Request) -> Response:  # noqa: ARG001 - the host passes it by this name
-    """Every HTTP function."""
+    """The handler of every HTTP function."""
     return Delegate()
 
 
@@ -67,7 +71,7 @@ for _route in (route for router in _routers for route in router.routes):
 # The Azure flavour: the gate rewrites its paths.
 _publish("azure_openai", "openai/{*path}", METHODS)
 # The host takes the first match in the order of function names, and answers what matches nothing with an empty 404.
-# The pages come through here.
+# It serves the pages, too.
 _publish("zz_unmatched", "{*path}", METHODS)
 
 
@@ -86,12 +90,12 @@ def _give_up(queue: str) -> Callable[[bytes], Awaitable[None]]:
     return lambda content: service().queues[queue].give_up(content)
 
 
-# A proxy has no storage, without which the host cannot listen to queues.
+# A proxy has no storage, which the host needs to listen to queues.
 if settings().backend == "blob":
     for _queue in QUEUES:
         _publish_queue(_queue, _queue, _handle(_queue))
         _publish_queue(f"{_queue}_poison", f"{_queue}-poison", _give_up(_queue))
 
-# All that is there by now stays. A garbage collection that looked at it would stop every stream meanwhile.
+# These objects stay for good; a garbage collection that visits them would stop every stream meanwhile.
 gc.freeze()
 gc.enable()

@@ -1,4 +1,4 @@
-"""The composition root: what a process needs to answer requests and to attend to queue items, opened on first use."""
+"""The composition root: the objects that answer requests and handle queue items, opened on first use."""
 
 import asyncio
 import weakref
@@ -25,20 +25,20 @@ QUEUES = (WORK, *TOOL_QUEUES, INGEST)
 
 
 class QueueHandler(Protocol):
-    """Handles the items of a queue. An item whose handling fails is delivered again; the last time, it is given up."""
+    """Handles the items of a queue. An item whose handling fails is delivered again, and finally given up."""
 
     async def handle(self, content: bytes) -> None:
-        """Do what an item says; raises where it is to be delivered again."""
+        """Handle an item; raises if it is to be delivered again."""
         ...
 
     async def give_up(self, content: bytes) -> None:
-        """Clean up after an item that failed again and again."""
+        """Clean up after an item that failed repeatedly."""
         ...
 
 
 @dataclass(frozen=True)
 class Service:
-    """The store, the model and the handlers of queue items, with the streams that this process drives."""
+    """The store, the model, the handlers of queue items, and the runs that this process drives beside its requests."""
 
     store: Store
     endpoint: Endpoint
@@ -46,7 +46,7 @@ class Service:
     tool_calls: ToolCalls
     ingestion: Ingestion
     searcher: Searcher
-    _streams: set["asyncio.Task[None]"] = field(default_factory=set["asyncio.Task[None]"])
+    _tasks: set["asyncio.Task[None]"] = field(default_factory=set["asyncio.Task[None]"])
 
     @classmethod
     def open(cls) -> "Service":
@@ -80,16 +80,16 @@ class Service:
         return {WORK: self.worker, **dict.fromkeys(TOOL_QUEUES, self.tool_calls), INGEST: self.ingestion}
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Begin work that outlives the request which it came with."""
+        """Begin work that may outlast its request."""
         task = asyncio.create_task(work)
-        self._streams.add(task)
-        task.add_done_callback(self._streams.discard)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
         """Release the runs in progress, and close all connections."""
-        for task in self._streams:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._streams, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.store.close()
 
 
@@ -114,7 +114,7 @@ def endpoint() -> Endpoint:
 
 
 async def close_service() -> None:
-    """Close the running event loop's service and endpoint, if they were ever used."""
+    """Close the running event loop's service and endpoint, if they were opened."""
     loop = asyncio.get_running_loop()
     if service := _services.pop(loop, None):
         await service.close()

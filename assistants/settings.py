@@ -1,8 +1,10 @@
-"""Every setting of the service: its name in the environment, its default and what it is for."""
+"""Every setting of the service: its name in the environment, its default and its purpose."""
 
 import re
+from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from typing import Annotated, Literal, Self
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -97,7 +99,7 @@ class Settings(BaseSettings):
     model_map: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict[str, str],
         validation_alias="MODEL_MAP",
-        description="what the endpoint calls the models that assistants name: `gpt-4o=deployment-a,*=deployment-b`",
+        description="the endpoint's names of the models that assistants name: `gpt-4o=deployment-a,*=deployment-b`",
     )
     model: str | None = Field(
         None,
@@ -111,7 +113,7 @@ class Settings(BaseSettings):
     model_retries: Annotated[int, Field(ge=0, le=20)] = Field(
         5,
         validation_alias="MODEL_RETRIES",
-        description="how often a model that is busy or out of order is asked again, within the run's lifetime",
+        description="how often a call of a busy or failing model is retried, within the run's lifetime",
     )
 
     pass_through: bool = Field(
@@ -120,7 +122,7 @@ class Settings(BaseSettings):
         description="`false`: `/v1/models`, `chat/completions`, `embeddings` and `responses` are not served",
     )
 
-    # What stands behind the routes.
+    # The backend.
     backend: Literal["blob", "proxy"] = Field(
         "blob",
         validation_alias="BACKEND",
@@ -138,7 +140,7 @@ class Settings(BaseSettings):
         description="seconds it may be silent before a call is given up",
     )
 
-    # Who is answered.
+    # The callers.
     api_keys: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict[str, str],
         validation_alias="API_KEYS",
@@ -152,7 +154,15 @@ class Settings(BaseSettings):
         description="`true`: assistants and threads need `OpenAI-Beta: assistants=v2`, as OpenAI had it",
     )
 
-    # A run's life, in seconds.
+    # Runs and threads; times in seconds.
+    runs_driven_by: Literal["queue", "creator"] = Field(
+        "queue",
+        validation_alias="RUNS_DRIVEN_BY",
+        description=(
+            "which process drives a run that is not streamed: `creator`, the one that created it (default of the local "
+            "runner), or `queue`, a queue function"
+        ),
+    )
     run_lifetime: Annotated[float, Field(gt=0)] = Field(
         600, validation_alias="RUN_LIFETIME", description="seconds from a run's creation to its `expires_at`"
     )
@@ -160,10 +170,12 @@ class Settings(BaseSettings):
         60, validation_alias="LOOK_AGAIN", description="seconds after which a run's progress is looked at again"
     )
     claim: Annotated[float, Field(gt=0, le=60)] = Field(
-        30, validation_alias="CLAIM", description="seconds for which a process holds a run without renewing its claim"
+        30,
+        validation_alias="CLAIM",
+        description="seconds after which a claim on a run ends unless it is renewed",
     )
     purge_again: Annotated[float, Field(gt=0)] = Field(
-        60, validation_alias="PURGE_AGAIN", description="seconds between two looks at what is left of a deleted thread"
+        60, validation_alias="PURGE_AGAIN", description="seconds between two purges of a deleted thread"
     )
 
     # Files.
@@ -233,18 +245,28 @@ class Settings(BaseSettings):
         """Whether a model's endpoint is named."""
         return bool(self.openai_api_key or self.openai_base_url or self.azure_openai_endpoint)
 
+    @property
+    def secrets(self) -> list[str]:
+        """The operator's keys to other services, which no answer and no log line may hold."""
+        keys = (self.openai_api_key, self.azure_openai_api_key, self.proxy_api_key)
+        urls = (self.openai_base_url, self.azure_openai_endpoint, self.proxy_base_url)
+        return [
+            *(key.get_secret_value() for key in keys if key),
+            *(secret for url in urls for secret in _secrets_of(url)),
+        ]
+
     @cached_property
     def models(self) -> dict[str, str]:
-        """What the endpoint calls each model; `*` stands for every other."""
+        """The endpoint's name of each model; `*` stands for every other."""
         return ({"*": self.model} if self.model else {}) | self.model_map
 
     @property
     def endpoint_embedding_model(self) -> str:
-        """What the endpoint calls the model of the embeddings; `*` stands for models that write."""
+        """The endpoint's name of the model of the embeddings; `*` stands for chat models only."""
         return self.model_map.get(self.embedding_model, self.embedding_model)
 
     def endpoint_model(self, model: str) -> str:
-        """What the endpoint calls the model that an assistant names."""
+        """The endpoint's name of the model that an assistant names."""
         return self.models.get(model) or self.models.get("*") or model
 
 
@@ -252,6 +274,13 @@ class Settings(BaseSettings):
 def settings() -> Settings:
     """The process's settings, read once."""
     return Settings.model_validate({})
+
+
+def _secrets_of(url: str | None) -> Iterator[str]:
+    """The password and the keys that a URL carries."""
+    parts = urlsplit(url or "")
+    yield from filter(None, [parts.password])
+    yield from (value for name, value in parse_qsl(parts.query) if re.search("key|token|secret|sig", name, re.I))
 
 
 def _pairs(text: str, name: str) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""How many tokens a text has, about: no vocabulary is downloaded."""
+"""An estimate of the tokens of a text: no vocabulary is downloaded."""
 
 
 def of_text(text: str) -> int:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.proxy`: what a proxy adds to each call, beside the same call made directly in the same run.
+"""`python -m benchmarks.proxy`: the time that a proxy adds to each call, compared with direct calls in the same run.
 
 Azurite, the demo model, which answers at once, the service and a proxy before it run on this machine, each as a process
 of its own.

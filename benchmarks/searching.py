@@ -1,4 +1,4 @@
-"""`python -m benchmarks.searching`: how fast files become searchable, how fast they are searched, and what starts.
+"""`python -m benchmarks.searching`: the speed of ingestion, of search, and of the start of a process.
 
 Everything runs in this process but the demo model, whose embeddings are used, and the processes that are started anew.
 """
@@ -55,7 +55,7 @@ class Writer:
 
 
 def searched(writer: Writer, chunks: int) -> Segment:
-    """So many chunks in files of a hundred, with vectors that point anywhere."""
+    """This number of chunks in files of a hundred, with random vectors."""
     numbers = np.random.default_rng(1)
 
     def file() -> Segment:

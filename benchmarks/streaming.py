@@ -29,7 +29,7 @@ CHUNK_DELAY = 0.5
 """Seconds between two words of a stream that is kept open."""
 
 MODEL_WAITS = {"thread.run.step.created": 1, "thread.message.delta": 1, "thread.message.completed": 3}
-"""How often the model has waited for so long before an event: at the end for the finish, the usage and `[DONE]`."""
+"""The number of such waits before an event: at the end for the finish, the usage and `[DONE]`."""
 
 
 class Bench:
@@ -108,7 +108,7 @@ class Bench:
 
 
 async def opened(bench: Bench, number: int, at_once: int = 10) -> "list[asyncio.Task[list[float]]]":
-    """So many slow streams, all of them speaking; they are opened a few at a time."""
+    """Open this number of slow streams, a few at a time; all of them have begun."""
     begun = [asyncio.Event() for _ in range(number)]
     tasks: list[asyncio.Task[list[float]]] = []
     for index, event in enumerate(begun):
@@ -125,7 +125,7 @@ async def opened(bench: Bench, number: int, at_once: int = 10) -> "list[asyncio.
 
 
 async def held_up() -> float:
-    """Until it is cancelled: the longest that this machine kept a process waiting which wanted to do nothing."""
+    """Until it is cancelled: the longest delay of an idle process on this machine."""
     longest, last = 0.0, time.perf_counter()
     with suppress(asyncio.CancelledError):
         while True:

@@ -1,4 +1,4 @@
-"""A tool of the service itself beside a function of ours: both work at once, and only our function is our business."""
+"""A tool of the service itself beside a function of ours: both work at once, and we run only our function."""
 
 import os
 import warnings

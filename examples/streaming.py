@@ -43,7 +43,7 @@ class Printer(AssistantEventHandler):
 
 
 def outputs(run: Run) -> list[ToolOutput]:
-    """What our function says to each call that the run waits for."""
+    """The outputs of our function for the calls that the run waits for."""
     assert run.required_action
     answers: list[ToolOutput] = []
     for call in run.required_action.submit_tool_outputs.tool_calls:

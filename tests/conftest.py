@@ -32,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """All that is there by now stays, and need not be looked at for garbage."""
+    """Exclude the objects so far, which stay, from garbage collection."""
     gc.freeze()
     gc.enable()
 
@@ -50,7 +50,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """How many fault points were tried of each flow."""
+    """Print the number of fault points that were tried of each flow."""
     reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
     tried = [value for report in reports for name, value in report.user_properties if name == "fault points"]
     if tried:

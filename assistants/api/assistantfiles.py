@@ -1,7 +1,7 @@
-"""The files of an assistant in v1: one list, which serves all of its tools (contract, 13).
+"""The files of an assistant in v1: one list for all of its tools (contract, 13).
 
-The list is the code interpreter's. While the assistant retrieves, its vector store has these files too, beside those
-that v2 has put there.
+The list is the code interpreter's. While the assistant has `retrieval`, its vector store has these files, too, beside
+those that v2 has added.
 """
 
 from collections.abc import Sequence

@@ -14,7 +14,7 @@ _VERSIONED, _DATELESS = "/openai/", "/openai/v1/"
 
 
 class Target(NamedTuple):
-    """Where a request of this flavour goes: a path under `/v1`, and a query without the api version."""
+    """The target of a request of this flavour: a path under `/v1`, and a query without the api version."""
 
     path: str
     query: str
@@ -30,7 +30,7 @@ def is_azure(path: str) -> bool:
 def target(path: str, query: str) -> Target:
     """The same request in OpenAI's own flavour.
 
-    Under `/openai/v1/` an api version is allowed and means nothing; elsewhere it is required, and chooses the shapes:
+    Under `/openai/v1/` an api version is allowed and ignored; elsewhere it is required, and selects the shapes:
     v2's from 2024-05-01-preview on, v1's before.
 
     Raises

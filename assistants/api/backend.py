@@ -1,6 +1,6 @@
-"""What stands behind the routes: blob storage and the engine, or, with BACKEND=proxy, another Assistants endpoint.
+"""The implementation behind the routes: blob storage and the engine, or, with BACKEND=proxy, another endpoint.
 
-This is the only place that knows. The routers are the same, and so are the models of requests and answers.
+No other module depends on the choice. The routers and the models of requests and answers are the same.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ class Backend(Protocol):
 
     @property
     def pages(self) -> Sequence[APIRouter]:
-        """What it has to show besides."""
+        """Its pages besides the API's."""
         ...
 
     def routers(self, routers: Sequence[APIRouter]) -> Sequence[APIRouter]:
@@ -27,7 +27,7 @@ class Backend(Protocol):
         ...
 
     async def ask_model(self, request: Request) -> httpx2.Response:
-        """What answers the rest of OpenAI's API; raises `ApiError` where nobody does (502, 504)."""
+        """The upstream of the rest of OpenAI's API; raises `ApiError` if it does not answer (502, 504)."""
         ...
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The `OpenAI-Beta` header: which version of the Assistants API is spoken (contract, 0, 8 and 13)."""
+"""The `OpenAI-Beta` header: the version of the Assistants API (contract, 0, 8 and 13)."""
 
 import re
 from typing import Literal
@@ -13,14 +13,14 @@ _GUARDED = re.compile(r"/v1/(assistants|threads)(/|$)")
 
 
 def version(header: str | None, path: str, required: bool) -> Version:
-    """The version that a header asks for: v2, unless `assistants=v1` is in it and `assistants=v2` is not.
+    """The version that a header requests: v2, unless `assistants=v1` is in it and `assistants=v2` is not.
 
     Parameters
     ----------
     header
         A comma list of `beta=version`; several headers count as one list.
     path
-        Assistants and threads are what the header may be required for.
+        The header may be required for the paths of assistants and threads.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""/openapi.json: what FastAPI knows of the routes, and the words, examples and keys that it does not."""
+"""/openapi.json: FastAPI's description of the routes, with descriptions, examples and keys added."""
 
 import re
 from collections.abc import Iterator
@@ -49,11 +49,11 @@ _RESPONSES = {
     "5XX": "Something is wrong with the service; the request may be repeated.",
 }
 _UNSAID = ("Successful Response", "Client Error", "Server Error")
-"""What FastAPI says of a response that nobody has described."""
+"""FastAPI's default description of a response."""
 
 
 def described(app: FastAPI) -> Json:
-    """The document of an application, which keeps it."""
+    """The document of an application, which caches it."""
     if app.openapi_schema is None:
         document = app.openapi()
         document["info"]["description"] = _ABOUT

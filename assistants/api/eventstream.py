@@ -19,11 +19,11 @@ HEARTBEAT = 15.0
 """Seconds without an event after which a comment line keeps the connection open."""
 
 MAX_UNSENT = 1_000_000
-"""Bytes that may wait for a slow client, besides the largest event; past that its stream is closed, the run goes on."""
+"""Bytes that may wait for a slow client, besides the largest event; above that its stream is closed, not the run."""
 
 
 class Channel:
-    """The events of one stream between the run that makes them and the client that reads them."""
+    """The events of one stream, from the run to the client."""
 
     def __init__(self, heartbeat: float = HEARTBEAT) -> None:
         self._heartbeat = heartbeat
@@ -45,7 +45,7 @@ class Channel:
         self._news.set()
 
     async def first_sent(self, at_most: float = 1.0) -> None:
-        """Wait until the first bytes have left; a client that does not read them is waited for `at_most` seconds."""
+        """Wait until the first bytes are sent, for at most `at_most` seconds."""
         sent = asyncio.create_task(self._first_sent.wait())
         try:
             await asyncio.wait({sent}, timeout=at_most)  # `wait_for` may swallow a cancellation, before Python 3.12
@@ -62,7 +62,7 @@ class Channel:
                     content = b"".join(self._unsent)
                     self._unsent.clear()
                     yield content
-                    # Unsent until now: a client that does not read holds up the one who sends.
+                    # They are sent only now: a client that does not read blocks the sender.
                     self._size -= len(content)
                     self._first_sent.set()
         finally:
@@ -93,9 +93,9 @@ class Channel:
 
 
 async def produce(channel: Channel, work: Awaitable[None], request_id: str) -> None:
-    """Do the work of a stream once its first bytes have left, and end the stream however that goes.
+    """Do the work of a stream once its first bytes are sent, and end the stream, whether the work fails or not.
 
-    Work that is cancelled before it begins is begun and cancelled: it releases its claim.
+    Work that is cancelled before it begins is begun and cancelled, so that it releases its claim.
     """
     task = asyncio.current_task()
     assert task is not None
@@ -105,7 +105,7 @@ async def produce(channel: Channel, work: Awaitable[None], request_id: str) -> N
         except asyncio.CancelledError:
             task.cancel()
         await work
-    except asyncio.CancelledError:  # the process is stopping, and the run goes on without this stream
+    except asyncio.CancelledError:  # the process is stopping; the run continues without this stream
         channel.emit("error", server_error(request_id).body()["error"])
         raise
     except Exception as error:

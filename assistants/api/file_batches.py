@@ -26,9 +26,9 @@ async def vector_stores_batches_create(
     """Puts files into a vector store."""
     batch_id = f"vsfb_{secrets.token_hex(16)}"
     if body.files is not None:
-        files = [new_member(each.file_id, each.attributes, each.chunking_strategy) for each in body.files]
+        files = [new_member(file.file_id, file.attributes, file.chunking_strategy) for file in body.files]
     else:
-        files = [new_member(each, body.attributes, body.chunking_strategy) for each in body.file_ids or ()]
+        files = [new_member(file_id, body.attributes, body.chunking_strategy) for file_id in body.file_ids or ()]
     return view_batch(await attach(store, project, vector_store_id, files, batch_id), batch_id)
 
 

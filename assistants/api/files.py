@@ -1,4 +1,4 @@
-"""Files."""
+"""Files. Any text is taken for an id here: one that is none is not found, as OpenAI has it."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,6 @@ from assistants.api.parameters import Project, Store
 from assistants.ingestion.intake import create_file
 from assistants.ingestion.removal import delete_file
 from assistants.schema import files
-from assistants.schema.base import FileId
 from assistants.schema.errors import download_refused, range_not_satisfiable
 from assistants.schema.lists import Deleted
 from assistants.schema.lists import Page as ListPage
@@ -74,20 +73,20 @@ async def files_create(request: Request, store: Store, project: Project) -> file
 
 
 @router.get("/{file_id}")
-async def files_retrieve(store: Store, project: Project, file_id: FileId) -> files.File:
+async def files_retrieve(store: Store, project: Project, file_id: str) -> files.File:
     """Retrieves a file."""
     return view((await find_file(store, project, file_id)).value)
 
 
 @router.delete("/{file_id}")
-async def files_delete(store: Store, project: Project, file_id: FileId) -> Deleted:
+async def files_delete(store: Store, project: Project, file_id: str) -> Deleted:
     """Deletes a file, which takes it out of all vector stores."""
     await delete_file(store, project, file_id)
     return Deleted(id=file_id, object="file")
 
 
 @router.get("/{file_id}/content", response_class=StreamingResponse, responses=_BYTES)
-async def files_content(request: Request, store: Store, project: Project, file_id: FileId) -> StreamingResponse:
+async def files_content(request: Request, store: Store, project: Project, file_id: str) -> StreamingResponse:
     """Retrieves the bytes of a file, or the one range of them that is asked for."""
     file = (await find_file(store, project, file_id)).value
     if file.purpose == "assistants" and store.settings.refuse_assistants_downloads:

@@ -1,11 +1,12 @@
 """The routes of the API with endpoints that forward: what comes back is checked, reported, and passed on unchanged."""
 
+import asyncio
 import inspect
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from functools import partial, update_wrapper
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import httpx2
 from fastapi import APIRouter, Request, Response
@@ -23,12 +24,13 @@ from assistants.api.parameters import Service, Store
 from assistants.api.uploads import part_form
 from assistants.api.v1 import VersionedRoute, run_is_modifiable
 from assistants.api.validation import translate
-from assistants.proxy.deviations import Deviation, deviations, loaded, shown
+from assistants.proxy.deviations import Deviation, deviations, loaded
+from assistants.proxy.deviations import excerpt as shown
 from assistants.proxy.order import Begin
 from assistants.proxy.report import Report
 from assistants.proxy.upstream import NAME, Upstream
-from assistants.proxy.watch import Tell, Watch
-from assistants.relay import EVENTS, Relayed, events, failure, media_type, read
+from assistants.proxy.watch import Add, Watch
+from assistants.relay.answers import EVENTS, Relayed, events, failure, headers_of, media_type, read
 from assistants.schema import v1
 from assistants.schema.errors import ApiError, ErrorResponse, GatewayErrorResponse, malformed_json
 from assistants.service import close_service
@@ -72,6 +74,13 @@ class ForwardingRoute(VersionedRoute):
         return forward
 
 
+T = TypeVar("T")
+
+MAX_CHECKED = 8 * 1024 * 1024
+"""Bytes of a body or an event up to which it is checked; more than that is a deviation by itself."""
+
+_AT_ONCE = 64 * 1024
+
 router = APIRouter(include_in_schema=False)
 
 
@@ -109,27 +118,30 @@ class Forwarding:
         """
         report = self.report(request.state.project)
         report.calls += 1
-        tell: Tell = partial(report.add, call.operation, request.scope["path"])
+        add: Add = partial(report.add, call.operation, request.scope["path"])
         form = _FORMS[call.name](request.headers) if call.name in _FORMS else None
         content = _seen(request.stream(), form) if form else await request.body()
         try:
             answer = await self._send(request, content)
             if answer.is_success:
-                await _check_request(call, request, form, tell)
+                await _check_request(call, request, form, add)
                 if call.name in _BEGINS:
-                    _check_kind(await request.body(), answer, tell)
+                    _check_kind(await request.body(), answer, add)
             if media_type(answer) == "application/json" and (call.model is not None or not answer.is_success):
-                return await read(answer, NAME, self._verification(call, request, answer, tell))
+                body = await read(answer, NAME)
+                verification = self._verification(call, request, answer, body, add)
+                return Response(body, answer.status_code, headers_of(answer), background=verification)
         except ApiError as error:
             if error.status >= 500:
-                tell(Deviation("response", "no answer", "", shown(error.message)))
+                add(Deviation("response", "no answer", "", shown(error.message)))
             raise
         if media_type(answer) == EVENTS and answer.is_success and call.name in _BEGINS:
-            watch = Watch(_BEGINS[call.name], request.state.version, tell)
-            return Relayed(answer, _events(answer, watch, report))
+            found = list[Deviation]()
+            watch = Watch(_BEGINS[call.name], request.state.version, found.append)
+            return Relayed(answer, _reported(_events(answer, watch, report), found, add))
         if call.model is not None:
-            tell(Deviation(_part(answer), "not JSON", "content-type", shown(answer.headers.get("content-type"))))
-        return Relayed(answer, _bytes(answer, tell))
+            add(Deviation(_part(answer), "not JSON", "content-type", shown(answer.headers.get("content-type"))))
+        return Relayed(answer, _bytes(answer, add))
 
     async def _send(self, request: Request, content: bytes | AsyncIterator[bytes]) -> httpx2.Response:
         headers = MutableHeaders(request.headers)
@@ -138,23 +150,27 @@ class Forwarding:
         path, query = request.scope["path"].removeprefix("/v1"), request.scope["query_string"]
         return await self._upstream.send(request.method, path, query, headers, content)
 
-    def _verification(self, call: Call, request: Request, answer: httpx2.Response, tell: Tell) -> BackgroundTask:
+    def _verification(
+        self, call: Call, request: Request, answer: httpx2.Response, body: bytes, add: Add
+    ) -> BackgroundTask:
         """To be done once the answer has been read and sent."""
 
-        async def verify() -> None:
+        def found() -> list[Deviation]:
             if answer.is_success:
-                if answer.status_code != 200:
-                    tell(Deviation("response", "unknown value", "status", shown(answer.status_code)))
-                if request.state.version == "v1":
-                    found = deviations("response", call.model, _restored(answer.content))
-                else:
-                    found = deviations("response", call.model, answer.content)
-            else:
-                found = deviations("error", ErrorResponse, answer.content)
-                if self._upstream.is_azure and not deviations("error", GatewayErrorResponse, answer.content):
-                    found = []
-            for deviation in found:
-                tell(deviation)
+                content = _restored(body) if request.state.version == "v1" else body
+                return deviations("response", call.model, content)
+            if self._upstream.is_azure and not deviations("error", GatewayErrorResponse, body):
+                return []
+            return deviations("error", ErrorResponse, body)
+
+        async def verify() -> None:
+            if answer.is_success and answer.status_code != 200:
+                add(Deviation("response", "unknown value", "status", shown(answer.status_code)))
+            if len(body) > MAX_CHECKED:
+                add(Deviation(_part(answer), "too long", "the body", shown(len(body))))
+                return
+            for deviation in await _done(found, len(body)):
+                add(deviation)
 
         return BackgroundTask(verify)
 
@@ -202,7 +218,7 @@ def _idle(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     return accept
 
 
-async def _check_request(call: Call, request: Request, form: Form[Any] | None, tell: Tell) -> None:
+async def _check_request(call: Call, request: Request, form: Form[Any] | None, add: Add) -> None:
     try:
         await call.check(request)
         if form:
@@ -214,15 +230,15 @@ async def _check_request(call: Call, request: Request, form: Form[Any] | None, t
         refusal = error
     except HTTPException:
         refusal = malformed_json()
-    tell(Deviation("request", refusal.code or "refused here", refusal.param or "", shown(refusal.message)))
+    add(Deviation("request", refusal.code or "refused here", refusal.param or "", shown(refusal.message)))
 
 
-def _check_kind(content: bytes, answer: httpx2.Response, tell: Tell) -> None:
+def _check_kind(content: bytes, answer: httpx2.Response, add: Add) -> None:
     """Whether a stream comes where, and only where, one was asked for."""
     body = loaded(content)
     asked = isinstance(body, dict) and cast("dict[str, Any]", body).get("stream") is True
     if media_type(answer) in ("application/json", EVENTS) and asked != (media_type(answer) == EVENTS):
-        tell(Deviation("response", "wrong value", "content-type", shown(answer.headers["content-type"])))
+        add(Deviation("response", "wrong value", "content-type", shown(answer.headers["content-type"])))
 
 
 async def _seen(chunks: AsyncIterator[bytes], form: Form[Any]) -> AsyncIterator[bytes]:
@@ -238,7 +254,10 @@ async def _events(answer: httpx2.Response, watch: Watch, report: Report) -> Asyn
         async for blocks in events(answer):
             yield b"".join(blocks)
             for block in blocks:
-                report.events += watch.see(block)
+                if len(block) > MAX_CHECKED:
+                    watch.skip(len(block))
+                else:
+                    report.events += await _done(partial(watch.see, block), len(block))
     except httpx2.TransportError as error:
         watch.cut(error)
         shown_error = json.dumps(failure(error, NAME).body()["error"])
@@ -247,13 +266,28 @@ async def _events(answer: httpx2.Response, watch: Watch, report: Report) -> Asyn
         watch.end()
 
 
-async def _bytes(answer: httpx2.Response, tell: Tell) -> AsyncIterator[bytes]:
+async def _reported(chunks: AsyncIterator[bytes], found: list[Deviation], add: Add) -> AsyncIterator[bytes]:
+    """Chunks, and after each what was found meanwhile; the report is of one thread."""
+    async for chunk in chunks:
+        yield chunk
+        while found:
+            add(found.pop(0))
+    for deviation in found:
+        add(deviation)
+
+
+async def _done(check: Callable[[], T], size: int) -> T:
+    """What a check finds in so many bytes: many would hold up the other streams."""
+    return check() if size <= _AT_ONCE else await asyncio.to_thread(check)
+
+
+async def _bytes(answer: httpx2.Response, add: Add) -> AsyncIterator[bytes]:
     """What breaks off, breaks off for the client too."""
     try:
         async for chunk in answer.aiter_bytes():
             yield chunk
     except httpx2.TransportError as error:
-        tell(Deviation(_part(answer), "cut", "the body broke off", shown(type(error).__name__)))
+        add(Deviation(_part(answer), "cut", "the body broke off", shown(type(error).__name__)))
         raise
 
 

@@ -1,5 +1,5 @@
-"""The gate around the application: request ids, keys, the version that is spoken, the Azure flavour's addresses,
-common headers, and no error in any shape but OpenAI's.
+"""The gate around the application: request ids, keys, the version, the Azure flavour's paths, common headers, and
+every error in OpenAI's shape.
 """
 
 import json
@@ -25,11 +25,10 @@ log = logging.getLogger("assistants.api")
 
 
 class Gate:
-    """ASGI middleware, whose checks are made in this order: the key, the api version or the beta header.
+    """ASGI middleware, which checks first the key, then the api version or the beta header.
 
-    In `request.state` it leaves the caller's `project`, the `request_id`, the `version` that is spoken ("v1" or "v2"),
-    and whether this is the `azure` flavour, with the `deployment` that its path names. Beyond it every path is one of
-    OpenAI's own.
+    In `request.state` it sets the caller's `project`, the `request_id`, the `version` ("v1" or "v2"), and whether this
+    is the `azure` flavour, with the `deployment` of its path. The application gets OpenAI's own paths only.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -47,7 +46,7 @@ class Gate:
             if message["type"] == "http.response.start":
                 answering = True
                 headers = MutableHeaders(scope=message)
-                # An answer that is passed on has them already.
+                # A relayed answer has them already.
                 headers.setdefault("x-request-id", request_id)
                 headers.setdefault("openai-version", "2020-10-01")
                 headers.setdefault("openai-organization", state.get("project", ""))
@@ -60,7 +59,7 @@ class Gate:
                 scope = _admitted(scope)
             await self._app(scope, receive, send_with_headers)
         except ClientDisconnect:
-            log.info("%s: the client went away before it had said all", request_id)
+            log.info("%s: the client disconnected before its request was complete", request_id)
         except Exception as error:
             if answering:
                 raise
@@ -85,7 +84,7 @@ def _answerable(error: Exception, request_id: str) -> ApiError:
 
 
 def _admitted(scope: Scope) -> Scope:
-    """The request as our own routes know it.
+    """The request as the routes take it.
 
     Raises
     ------
@@ -116,7 +115,7 @@ def _local(scope: Scope) -> bool:
 
 
 def _as_json(scope: Scope, headers: Headers) -> Scope:
-    """A body is JSON unless it says that it is a form, whatever else its sender calls it."""
+    """The headers with JSON as the content type, unless it is a form's."""
     if headers.get("content-type", "").startswith("multipart/form-data"):
         return scope
     others = [(name, value) for name, value in scope["headers"] if name != b"content-type"]

@@ -1,4 +1,4 @@
-"""Who asks: pure decisions from the headers of a request and the configured keys to a project."""
+"""The caller's project, by the headers of a request and the configured keys: pure functions."""
 
 import hashlib
 import hmac
@@ -20,12 +20,12 @@ def project(headers: Mapping[str, str], keys: Mapping[str, str], local: bool) ->
     keys
         Accepted keys, plain or as `sha256:HEX`, and the project of each.
     local
-        Nobody but this machine can reach the service, so that it may do without keys.
+        The service listens to this machine only, so that it needs no keys.
 
     Raises
     ------
     ApiError
-        No key was sent, a wrong one, or the service may not answer anybody (401).
+        No key was sent, or a wrong one, or the service needs keys and has none (401).
     """
     if not keys:
         if local:

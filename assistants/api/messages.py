@@ -58,7 +58,7 @@ async def messages_create(store: Store, project: Project, thread_id: ThreadId, b
 
 @router.get("/{message_id}")
 async def messages_retrieve(store: Store, project: Project, thread_id: ThreadId, message_id: MessageId) -> Message:
-    """Retrieves a message, be it that a run is still at it."""
+    """Retrieves a message, also while a run is writing it."""
     thread = (await find_thread(store, project, thread_id)).value
     message = (await store.messages.read(project, thread_id, thread.segments)).get(message_id)
     message = message or await said_by_run(store, project, thread, message_id)

@@ -4,14 +4,14 @@ Nothing of it is checked here, so /openapi.json has none of it: the endpoint's o
 """
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, cast
 
 import httpx2
 from fastapi import APIRouter, Request, Response
 
-from assistants.relay import EVENTS, Relayed, answered, events, failure, media_type, target
-from assistants.schema.errors import malformed_json
+from assistants.relay.answers import EVENTS, Relayed, answered, events, failure, media_type, target
+from assistants.schema.errors import malformed_json, stored_responses, unusable
 from assistants.service import endpoint
 from assistants.settings import settings
 
@@ -49,16 +49,48 @@ async def ask_endpoint(request: Request) -> httpx2.Response:
     Raises
     ------
     ApiError
-        The body is no JSON that can be sent on (400), or there is no answer (502) or none in time (504).
+        The body is no JSON that can be sent on (400), or there is no answer (502) or none in time (504), or none that
+        can be passed on (502), or the request uses stored responses where projects share them (403).
     """
-    path = request.scope["path"].removeprefix("/v1")
+    path, body = request.scope["path"].removeprefix("/v1"), await _body(request)
+    if len(set(settings().api_keys.values())) > 1 and path.startswith("/responses"):
+        refuse_stored(request.path_params, body)
     if model := request.path_params.get("model"):
         path = path.removesuffix(model) + settings().endpoint_model(model)
-    sent = endpoint().send(request.method, target(request.method, path), _query(request), await _body(request))
+    sent = endpoint().send(request.method, target(request.method, path), _query(request), body)
     try:
-        return await answered(sent, NAME)
+        answer = await answered(sent, NAME, settings().secrets)
     except (ValueError, RecursionError):  # half a character, an infinite number: Python reads more than JSON has
         raise malformed_json() from None
+    if answer.is_redirect:
+        await answer.aclose()
+        raise unusable(NAME, "it is a redirect, which is not followed")
+    return answer
+
+
+def refuse_stored(path_params: Mapping[str, str], body: object) -> None:
+    """See that a request for a response uses none that is stored.
+
+    Raises
+    ------
+    ApiError
+        It does: the response may be another project's (403).
+    """
+    if "response_id" in path_params:
+        raise stored_responses(None)
+    fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
+    for name in ("previous_response_id", "conversation"):
+        if fields.get(name) is not None:
+            raise stored_responses(name)
+    items = cast("list[Any]", fields["input"]) if isinstance(fields.get("input"), list) else []
+    for number, item in enumerate(items):
+        match item:
+            case {"id": _, "type": None | "item_reference"}:
+                raise stored_responses(f"input[{number}]")
+            case {"id": _} if "type" not in item and "content" not in item:
+                raise stored_responses(f"input[{number}]")
+            case _:
+                pass
 
 
 async def _body(request: Request) -> object | None:

@@ -1,4 +1,4 @@
-"""/openapi.json and /docs, which need no key, as they show nothing of anybody's."""
+"""/openapi.json and /docs, which need no key, as they show no caller's data."""
 
 from importlib import resources
 
@@ -33,7 +33,7 @@ async def document(request: Request) -> Response:
 
 @router.get(DOCS)
 async def docs() -> HTMLResponse:
-    """Swagger UI, with no address in it but this service's own, relative to the page."""
+    """Swagger UI; all of its addresses are this service's, relative to the page."""
     from fastapi.openapi.docs import get_swagger_ui_html
 
     return get_swagger_ui_html(

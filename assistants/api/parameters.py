@@ -1,4 +1,4 @@
-"""Parameters that many routes share: found by coroutines, as for anything else FastAPI asks a thread, each time."""
+"""Parameters that many routes share. They are coroutines, as FastAPI runs other functions in threads."""
 
 from typing import Annotated, Literal
 
@@ -39,7 +39,7 @@ async def cursors(
     after: Annotated[str | None, Query(description="Id of the object before the page.")] = None,
     before: Annotated[str | None, Query(description="Id of the object after the page.")] = None,
 ) -> Cursors:
-    """Which page of a list is asked for (contract, 0)."""
+    """The requested page of a list (contract, 0)."""
     return Cursors(limit, order, after or None, before or None)
 
 

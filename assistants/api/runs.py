@@ -9,7 +9,7 @@ from assistants.api.eventstream import Channel, produce, response
 from assistants.api.parameters import IncludeContent, Page, Project, Service, Store
 from assistants.api.threads import with_attachments
 from assistants.api.v1 import VersionedRoute, run_is_modifiable
-from assistants.engine import requests, streaming
+from assistants.engine import background, requests, streaming
 from assistants.engine.creation import Started, start_run
 from assistants.engine.events import RunEvents
 from assistants.schema.base import RunId, ThreadId
@@ -19,7 +19,7 @@ from assistants.schema.threads import Thread
 from assistants.state.lookup import find_assistant, find_thread
 from assistants.state.messages import put_record
 from assistants.state.paging import page_of_documents
-from assistants.state.runs import RunRecord, view
+from assistants.state.runs import RunRecord, created_view, view
 from assistants.state.snapshots import new_message, new_run
 from assistants.state.store import RunKey
 from assistants.storage.concurrency import together
@@ -38,7 +38,7 @@ STREAMED: dict[int | str, dict[str, Any]] = {
 async def runs_list(store: Store, project: Project, thread_id: ThreadId, page: Page) -> ListPage[Run]:
     """Lists the runs of a thread, the newest first."""
     thread = (await find_thread(store, project, thread_id)).value
-    # Seen to before it is shown: its time may be over.
+    # Attended to before it is shown: it may be overdue.
     await requests.active_run(store, project, thread)
 
     def show(run: RunRecord) -> Run | None:
@@ -59,8 +59,8 @@ async def runs_create(
 ) -> Run | StreamingResponse:
     """Runs an assistant on a thread."""
     finding = together(find_thread(store, project, thread_id), find_assistant(store, project, body.assistant_id))
-    # Nearly every log has one segment: a run that is driven from here reads it at the same time.
-    reading = store.messages.fetch(project, thread_id, 1 if body.stream else 0)
+    # Nearly every log has one segment: a run that this process drives reads it at the same time.
+    reading = store.messages.fetch(project, thread_id, 1 if body.stream or drives_runs(store) else 0)
     (thread, assistant), log_content = await together(finding, reading)
     messages = [new_message(store, thread_id, message) for message in body.additional_messages or []]
     run = new_run(store, thread_id, assistant.value, body, messages, v1=request.state.version == "v1")
@@ -70,10 +70,11 @@ async def runs_create(
         await requests.check_idle(store, project, thread.value)
         thread = await with_attachments(store, project, thread, body.additional_messages or [])
     key = RunKey(project, thread_id, run.id)
-    if not body.stream:
-        return view((await start_run(store, key, thread, run)).document.value)
-    started = await start_run(store, key, thread, run, claim=True, content=log_content)
-    return stream_started(request, service, started, content=content)
+    claim = body.stream or drives_runs(store)
+    started = await start_run(store, key, thread, run, claim=claim, content=log_content)
+    if body.stream:
+        return stream_started(request, service, started, content=content)
+    return begun(service, started)
 
 
 @router.get("/{run_id}")
@@ -117,15 +118,30 @@ async def runs_submit_tool_outputs(
         channel = Channel()
         events = RunEvents(channel.emit)
         return _stream(request, service, await streaming.resumed(store, key, outputs, events), channel, events)
-    run = (await requests.submit_outputs(store, key, outputs)).value
-    await requests.queue_run(store, key, run)
-    return view(run)
+    document = await requests.submit_outputs(store, key, outputs)
+    if drives_runs(store):
+        service.begin(background.drive_resumed(store, service.endpoint, key, document))
+    else:
+        await requests.queue_run(store, key, document.value)
+    return view(document.value)
+
+
+def drives_runs(store: Store) -> bool:
+    """Whether this process drives the runs that it creates, streamed or not."""
+    return store.settings.runs_driven_by == "creator"
+
+
+def begun(service: Service, started: Started) -> Run:
+    """The answer to the creation of a run, which is driven from here if it is claimed."""
+    if started.claimed is not None:
+        service.begin(background.drive_created(service.store, service.endpoint, started))
+    return created_view(started.document.value)
 
 
 def stream_started(
     request: Request, service: Service, started: Started, thread: Thread | None = None, content: bool = False
 ) -> StreamingResponse:
-    """The events of a run that was just created, perhaps with its thread."""
+    """The events of a run that was just created, with its thread's if that is new, too."""
     channel = Channel()
     events = RunEvents(channel.emit, content)
     if thread is not None:
@@ -137,7 +153,7 @@ def stream_started(
 def _stream(
     request: Request, service: Service, started: Started, channel: Channel, events: RunEvents
 ) -> StreamingResponse:
-    """The events of a run, which goes on without the client."""
-    work = streaming.drive(service.store, service.endpoint, started, events)
+    """The events of a run, which does not end with the client's connection."""
+    work = streaming.stream(service.store, service.endpoint, started, events)
     service.begin(produce(channel, work, request.state.request_id))
     return response(channel)

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import StreamingResponse
 
 from assistants.api.parameters import Project, Service, Store
-from assistants.api.runs import STREAMED, stream_started
+from assistants.api.runs import STREAMED, begun, drives_runs, stream_started
 from assistants.api.v1 import VersionedRoute
 from assistants.engine.creation import needs_thread, start_thread_and_run
 from assistants.ingestion.resources import check, provide
@@ -15,7 +15,6 @@ from assistants.state import threads
 from assistants.state.lookup import find_assistant
 from assistants.state.messages import put_record
 from assistants.state.resources import THREAD_STORE, attachments_of
-from assistants.state.runs import view
 from assistants.state.snapshots import new_message, new_run, new_thread
 from assistants.state.store import RunKey
 
@@ -38,7 +37,8 @@ async def threads_create_and_run(
     await check(store, project, body.tool_resources)
     thread = await provide(store, project, thread, asked.tool_resources, attachments_of(asked.messages), THREAD_STORE)
     key = RunKey(project, thread.id, run.id)
-    if not body.stream:
-        return view((await start_thread_and_run(store, key, thread, run, records)).document.value)
-    started = await start_thread_and_run(store, key, thread, run, records, claim=True)
-    return stream_started(request, service, started, threads.view(thread))
+    claim = body.stream or drives_runs(store)
+    started = await start_thread_and_run(store, key, thread, run, records, claim)
+    if body.stream:
+        return stream_started(request, service, started, threads.view(thread))
+    return begun(service, started)

@@ -37,7 +37,7 @@ async def threads_list(store: Store, project: Project, page: Page) -> ListPage[T
 async def threads_create(store: Store, project: Project, request: Request, body: CreateThread | None = None) -> Thread:
     """Creates a thread, with messages if there are any."""
     if body is None and await request.body():
-        raise malformed_json()  # it was null, which FastAPI does not tell from no body
+        raise malformed_json()  # it was null, which FastAPI takes for no body
     await store.hear_time()
     body = body or CreateThread()
     thread = new_thread(store, body)
@@ -80,12 +80,12 @@ async def threads_delete(store: Store, project: Project, thread_id: ThreadId) ->
 async def with_attachments(
     store: Store, project: str, thread: Document[ThreadRecord], messages: Sequence[CreateMessage]
 ) -> Document[ThreadRecord]:
-    """The thread, whose tools have the files of messages that are about to be added.
+    """Give the thread's tools the files of messages that are about to be added; return the thread.
 
     Raises
     ------
     ApiError
-        As `equip`, or the thread is gone (404).
+        As `equip`, or the thread was deleted (404).
     """
     files = attachments_of(messages)
     if not files:

@@ -27,11 +27,11 @@ _REQUESTS: Mapping[str, type[v1.V1Request]] = {
     "messages_create": v1.CreateMessage,
     "runs_create": v1.CreateRun,
 }
-"""By the names of the routes. The other routes' requests are those of v2."""
+"""By the names of the routes. The requests of other routes are those of v2."""
 
 
 class VersionedRoute(APIRoute):
-    """A route of v2 that speaks v1 with those of whom the gate says so."""
+    """A route of v2 that translates requests and answers of v1."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle, model = super().get_route_handler(), _REQUESTS.get(self.name)
@@ -41,7 +41,7 @@ class VersionedRoute(APIRoute):
                 return await handle(request)
             if model:
                 request = _with_body(request, _translated(model, await request.body()))
-            return shown_in_v1(await handle(request))
+            return response_as_v1(await handle(request))
 
         return versioned
 
@@ -53,7 +53,7 @@ async def run_is_modifiable(
     Raises
     ------
     ApiError
-        v1 is spoken, and the run is active (400), or there is no such run (404).
+        The request is v1's and the run is active (400), or there is no such run (404).
     """
     if request.state.version == "v1":
         run = (await find_run(store, RunKey(project, thread_id, run_id))).value
@@ -61,18 +61,18 @@ async def run_is_modifiable(
             raise cannot_update(run.status.value)
 
 
-def shown_in_v1(response: Response) -> Response:
-    """A success of v2, whole or as a stream, as v1 had it."""
+def response_as_v1(response: Response) -> Response:
+    """A successful answer of v2, whole or a stream, in the shape of v1."""
     if isinstance(response, StreamingResponse):
         response.body_iterator = _events(response.body_iterator)
         return response
-    content = json.dumps(v1.shown(json.loads(bytes(response.body))), ensure_ascii=False, separators=(",", ":"))
+    content = json.dumps(v1.as_v1(json.loads(bytes(response.body))), ensure_ascii=False, separators=(",", ":"))
     headers = {name: value for name, value in response.headers.items() if name != "content-length"}
     return Response(content, response.status_code, headers, background=response.background)
 
 
 def _translated(model: type[v1.V1Request], content: bytes) -> bytes:
-    """The body of the request in v2; what is no JSON object, or too deep to be read, is left to v2 to refuse."""
+    """The body of the request in v2; a body that is no JSON object, or nested too deep, is left for v2 to refuse."""
     try:
         body: object = json.loads(content)
         if not isinstance(body, dict):
@@ -80,7 +80,7 @@ def _translated(model: type[v1.V1Request], content: bytes) -> bytes:
         try:
             return json.dumps(model.model_validate(body).v2()).encode()
         except ValidationError as error:
-            found = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
+            found = [{**problem, "loc": ("body", *problem["loc"])} for problem in error.errors()]
             raise RequestValidationError(found, body=cast("dict[str, Any]", body)) from None
     except (ValueError, RecursionError):
         return content
@@ -96,7 +96,7 @@ def _with_body(request: Request, content: bytes) -> Request:
 
 
 async def _events(chunks: AsyncIterable[str | bytes | memoryview]) -> AsyncIterator[str]:
-    """The events of a stream, of which each piece holds whole ones (contract, 7)."""
+    """The events of a stream, of which each chunk holds whole events (contract, 7)."""
     async for chunk in chunks:
         text = chunk if isinstance(chunk, str) else bytes(chunk).decode()
         yield "\n".join(_line(line) for line in text.split("\n"))
@@ -106,4 +106,4 @@ def _line(line: str) -> str:
     head, data, payload = line.partition("data: {")
     if head or not data:
         return line
-    return "data: " + json.dumps(v1.shown(json.loads("{" + payload)), ensure_ascii=False, separators=(",", ":"))
+    return "data: " + json.dumps(v1.as_v1(json.loads("{" + payload)), ensure_ascii=False, separators=(",", ":"))

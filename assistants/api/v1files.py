@@ -1,4 +1,4 @@
-"""The routes of v1 that v2 has no more: the files of assistants, and those of messages (contract, 13)."""
+"""The routes of v1 that v2 does not have: the files of assistants, and those of messages (contract, 13)."""
 
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ F = TypeVar("F", bound=Resource)
 
 
 class V1Route(VersionedRoute):
-    """A route that is there for those only who speak v1."""
+    """A route that matches requests of v1 only."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         return super().matches(scope) if scope["state"].get("version") == "v1" else (Match.NONE, {})
@@ -82,7 +82,7 @@ async def messages_files_retrieve(
 
 
 def _assistant_files(record: AssistantRecord) -> list[AssistantFile]:
-    """The files that v1 shows of an assistant. It was given them at an unknown time, no sooner than this."""
+    """The files that v1 shows of an assistant; their time is unknown, so it is the assistant's."""
     return [
         AssistantFile(id=file_id, created_at=record.created_at, assistant_id=record.id)
         for file_id in code_files(record.tool_resources)
@@ -91,17 +91,17 @@ def _assistant_files(record: AssistantRecord) -> list[AssistantFile]:
 
 async def _message_files(store: Store, project: str, thread_id: str, message_id: str) -> list[MessageFile]:
     message = await messages_retrieve(store, project, thread_id, message_id)
-    files = dict.fromkeys(each["file_id"] for each in message.attachments)
+    files = dict.fromkeys(attachment["file_id"] for attachment in message.attachments)
     return [MessageFile(id=file_id, created_at=message.created_at, message_id=message.id) for file_id in files]
 
 
 async def _page_of(files: list[F], page: Cursors) -> ListPage[F]:
-    found = await page_of_items([(each.id, each) for each in files], page, lambda file_id: not_found("file", file_id))
+    found = await page_of_items([(file.id, file) for file in files], page, lambda file_id: not_found("file", file_id))
     return ListPage.of(*found)
 
 
 def _find(files: list[F], file_id: str) -> F:
-    for each in files:
-        if each.id == file_id:
-            return each
+    for file in files:
+        if file.id == file_id:
+            return file
     raise not_found("file", file_id)

@@ -1,7 +1,7 @@
 """From pydantic's errors to OpenAI's: one table, after the catalogue of errors (contract, 8).
 
 Several errors become one answer: the first in the order of path, query, header and body, and there of the fields of
-the schema, unknown fields last. Unions are told apart before they are validated, so no error is a guess.
+the schema, unknown fields last. The member of a union is chosen before it is validated, so no error is a guess.
 """
 
 import re
@@ -44,7 +44,7 @@ def translate(errors: Sequence[Mapping[str, Any]], body: object = None) -> ApiEr
     errors:
         What `RequestValidationError.errors()` returns; each `loc` begins with body, path, query or header.
     body:
-        The parsed body, by which the names of fields are told from those that pydantic gives to union members.
+        The parsed body, which distinguishes the names of fields from those that pydantic gives to union members.
         A body that is absent, or that was not declared to be JSON, counts as JSON that could not be parsed.
     """
     error = errors[0]
@@ -75,12 +75,12 @@ def _param(path: Sequence[str | int]) -> str:
 
 
 def _key(problem: _Problem, name: str) -> str:
-    """The key of the object that is wrong which the problem's context has under this name."""
+    """The key of the invalid object, which the problem's context has under this name."""
     return _param([step for step in (problem.param, problem.context[name]) if step])
 
 
 def _described(value: object) -> str:
-    """What was got, in JSON's terms."""
+    """The value, described in JSON's terms."""
     kinds: Mapping[type, str] = {
         bool: "a boolean",
         int: "an integer",

@@ -88,7 +88,7 @@ async def vector_stores_files_content(
     """Retrieves the text of a file as it is searched: chunk by chunk, which may overlap."""
     member = member_of((await find_vector_store(store, project, vector_store_id)).value, file_id)
     content = await store.chunks.read(chunks_name(project, vector_store_id, file_id, member.version))
-    return VectorStoreFileContent(data=[TextContent(text=each) for each in texts(content)] if content else [])
+    return VectorStoreFileContent(data=[TextContent(text=text) for text in texts(content)] if content else [])
 
 
 async def page_of_files(

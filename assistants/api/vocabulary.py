@@ -1,4 +1,4 @@
-"""What fields mean, in the words of /openapi.json: by name, or by schema and name where one differs."""
+"""The descriptions of fields in /openapi.json: by name, or by schema and name where one differs."""
 
 from collections.abc import Mapping
 
@@ -57,7 +57,7 @@ FIELDS: Mapping[str, str] = {
     "incomplete_at": "When it ended before it was complete, in Unix seconds.",
     "incomplete_details": "Why it is incomplete.",
     "input": "The code that was run.",
-    "instructions": "What the assistant is told before everything else.",
+    "instructions": "Instructions that the model gets before the messages.",
     "json_schema": "The schema, and its name.",
     "key": "Name of the attribute.",
     "last_active_at": "When it was used last, in Unix seconds.",
@@ -150,7 +150,7 @@ FIELDS: Mapping[str, str] = {
     "FilePath.text": "The link in the text.",
     "LastError.code": "Whose fault it was: the service's, the model's rate limit, or the prompt's.",
     "Run.expires_at": "When the run expires unless it ends before, in Unix seconds; null when it has ended otherwise.",
-    "Run.instructions": "What the assistant was told: its own instructions or the run's, then the additional ones.",
+    "Run.instructions": "The instructions of the model: the assistant's own or the run's, then the additional ones.",
     "File.expires_at": "When it is deleted, in Unix seconds; null: never.",
     "VectorStore.status": (
         "`in_progress`: some files are still being read. `completed`: none is. `expired`: it was not used for too long."

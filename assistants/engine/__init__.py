@@ -1,1 +1,1 @@
-"""Running a run: the state machine, the prompt, the model call, and those who attend to all of it."""
+"""Running a run: the state machine, the prompt, the call of the model, and the handlers of queue items."""

@@ -16,7 +16,7 @@ log = logging.getLogger("assistants.runs")
 
 
 class ClaimLost(Exception):
-    """Another process has the run now, or it has ended or is gone: nothing more may be written."""
+    """Another process has claimed the run, or it has ended or was deleted: this process may not write it."""
 
 
 def new_token() -> str:
@@ -31,9 +31,9 @@ async def change_run(
     why: str,
     known: Document[RunRecord] | None = None,
 ) -> Document[RunRecord] | None:
-    """Write what `decide` makes of the run, and log a change of its state.
+    """Write the run that `decide` returns, and log a change of its state.
 
-    The result is the run as it is then, changed or not; None where there is none.
+    The result is the current run, changed or not; None if there is no run.
     """
     before: RunRecord | None = None
 
@@ -49,7 +49,7 @@ async def change_run(
 
 
 class ClaimedRun:
-    """A run under the claim of this process. A change is applied to a newer document only while the claim is ours."""
+    """A run under the claim of this process. A change is applied to a newer document only while the claim holds."""
 
     def __init__(self, store: Store, key: RunKey, document: Document[RunRecord], token: str) -> None:
         self.key = key
@@ -60,12 +60,12 @@ class ClaimedRun:
 
     @property
     def document(self) -> Document[RunRecord]:
-        """The run's document as it was last read or written here."""
+        """The run's document as this process last read or wrote it."""
         return self._document
 
     @property
     def run(self) -> RunRecord:
-        """The run as it was last read or written here."""
+        """The run as this process last read or wrote it."""
         return self._document.value
 
     async def write(self, decide: Callable[[RunRecord], RunRecord | None], why: str) -> RunRecord:
@@ -73,7 +73,7 @@ class ClaimedRun:
         Raises
         ------
         ClaimLost
-            The claim is no longer ours; nothing was written.
+            The claim is lost; nothing was written.
         """
 
         def guarded(run: RunRecord) -> RunRecord | None:
@@ -98,7 +98,7 @@ class ClaimedRun:
         Raises
         ------
         ClaimLost
-            The claim is no longer ours.
+            The claim is lost.
         """
         async with self._lock:
             document = await self._store.runs.read_newer(self._document)
@@ -113,8 +113,7 @@ async def claim_run(
 ) -> tuple[Document[RunRecord] | None, ClaimedRun | None]:
     """Claim a run if it is ready; the prompt of a first claim is all of `content`, the thread's log.
 
-    The result is the run as it is then, None where there is none, and the run under the claim, None where it is not
-    ours.
+    The result is the current run, None if there is no run, and the claimed run, None if the claim failed.
     """
     token, lengths = new_token(), [len(segment) for segment in content]
 
@@ -128,7 +127,7 @@ async def claim_run(
 
 
 def log_transition(key: RunKey, before: RunRecord | None, after: RunRecord, why: str) -> None:
-    """One line per transition, as JSON: run, thread, project, from, to, why, seconds in the state before."""
+    """One line per transition, as JSON: run, thread, project, from, to, why, seconds in the previous state."""
     if before is not None and before.status is after.status:
         return
     line = {

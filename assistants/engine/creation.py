@@ -14,6 +14,7 @@ from assistants.engine.items import Purge, SweepThreads, attend_item, look_again
 from assistants.engine.removal import delete_thread, purge_thread
 from assistants.engine.requests import active_run, check_idle
 from assistants.schema.errors import ApiError, not_found, nothing_to_run_on, run_already_active, unavailable
+from assistants.schema.runs import RunStatus
 from assistants.state import post
 from assistants.state.messages import Fold, LogContent, put_record
 from assistants.state.resources import store_ids
@@ -29,19 +30,19 @@ log = logging.getLogger("assistants.engine")
 
 
 class Started(NamedTuple):
-    """A run that has been created, or goes on with its client's outputs, and what it takes to drive it."""
+    """A run that was created, or that continues with its client's outputs, and the objects that its driver needs."""
 
     key: RunKey
     document: Document[RunRecord]
     claimed: ClaimedRun | None
-    """The run under the claim of this process; None: another process drives it."""
+    """The run as this process has claimed it; None: another process drives it."""
     content: LogContent
-    """The thread's log; empty where the run was left to the queue."""
+    """The thread's log; empty if the queue drives the run."""
     look: Look | None
 
 
 async def was_created(store: Store, key: RunKey, document: Document[RunRecord]) -> bool:
-    """Whether the run's creation was committed; what is left of one that was not is cleared away."""
+    """Whether the run's creation was committed; a run that was not committed is discarded."""
     if document.value.committed:
         return True
     thread = await thread_of(store, key)
@@ -54,7 +55,7 @@ async def was_created(store: Store, key: RunKey, document: Document[RunRecord]) 
 
 
 async def thread_of(store: Store, key: RunKey) -> Document[ThreadRecord] | None:
-    """The run's thread. Where it is gone, or was to be created with the run, what is left of it is cleared away."""
+    """The run's thread. If there is none, what is left of the thread is purged."""
     thread = await store.threads.read(key.thread_name)
     if thread is None:
         await purge_thread(store, Purge(project=key.project, thread=key.thread))
@@ -62,7 +63,7 @@ async def thread_of(store: Store, key: RunKey) -> Document[ThreadRecord] | None:
 
 
 def needs_thread(run: RunRecord) -> bool:
-    """Whether the run has something to go on only if the thread has a user message."""
+    """Whether the run has a prompt only if the thread has a user message."""
     return not run.instructions and not any(message.role == "user" for message in run.additional_messages)
 
 
@@ -74,9 +75,9 @@ async def start_run(
     claim: bool = False,
     content: LogContent = (),
 ) -> Started:
-    """Create a run on a thread. With `claim` this process is to drive it, otherwise the queue does.
+    """Create a run on a thread. With `claim` this process drives it, otherwise the queue does.
 
-    `content` is the thread's log, as far as it was read since the request came.
+    `content` is the part of the thread's log that was read since the request arrived.
 
     The look-again item is sent before anything is written, and the run's document is written before the one write that
     commits the creation, that of the thread's `last_run_id`: no crash leaves a locked thread or a run without an item.
@@ -84,7 +85,7 @@ async def start_run(
     Raises
     ------
     ApiError
-        Another run is active, or there is nothing to run on (400), the thread is gone (404), or storage was too slow
+        Another run is active, or the prompt is empty (400), the thread was deleted (404), or storage was too slow
         to commit safely (503).
     """
     deadline = _Deadline(store)
@@ -107,13 +108,13 @@ async def start_run(
     if to_check or any(message.role == "user" for message in run.additional_messages):
         thread = replace(thread, value=thread.value.model_copy(update={"asked": True}))
     token = new_token() if claim else None
-    created = await _create(store, key, _born(store, run, token, content))
+    created = await _create(store, key, _new_run(store, run, token, content))
     try:
         created = await _commit(store, key, thread, created, deadline)
         if deadline.passed and await _given_up(store, key):
             raise unavailable()
     except ApiError:
-        await _take_back(store, key)
+        await _delete_run(store, key)
         raise
     return await _started(store, key, created, token, content, look)
 
@@ -144,17 +145,17 @@ async def start_thread_and_run(
     try:
         _, created = await together(
             store.messages.fill_log(key.project, key.thread, messages),
-            _create(store, key, _born(store, run, token, content)),
+            _create(store, key, _new_run(store, run, token, content)),
         )
         await _commit_thread(store, key.project, thread.model_copy(update={"last_run_id": key.run}), deadline)
     except ApiError:
-        await _clear_away(store, key.project, key.thread)
+        await _delete_uncommitted(store, key.project, key.thread)
         raise
     return await _started(store, key, created, token, content, look)
 
 
 async def create_thread(store: Store, project: str, thread: ThreadRecord, messages: Sequence[bytes]) -> None:
-    """Create a thread with its first messages. Its log is created first: no thread is ever without one.
+    """Create a thread with its first messages. Its log is created first, so every thread has one.
 
     Raises
     ------
@@ -168,15 +169,15 @@ async def create_thread(store: Store, project: str, thread: ThreadRecord, messag
         await store.messages.create_log(project, thread.id, messages)
         await _commit_thread(store, project, thread, deadline)
     except ApiError:
-        await _clear_away(store, project, thread.id)
+        await _delete_uncommitted(store, project, thread.id)
         raise
 
 
-def _born(store: Store, run: RunRecord, token: str | None, content: LogContent) -> RunRecord:
+def _new_run(store: Store, run: RunRecord, token: str | None, content: LogContent) -> RunRecord:
     if token is None:
         return run
     lengths = [len(segment) for segment in content]
-    return machine.born_claimed(run, token, store.clock.now(), store.settings.claim, lengths)
+    return machine.created_claimed(run, token, store.clock.now(), store.settings.claim, lengths)
 
 
 async def _started(
@@ -201,7 +202,7 @@ async def _queue_sweep(store: Store, project: str, thread_id: str) -> None:
     Raises
     ------
     ApiError
-        The id was made a while ago, and a sweep of ids of that time may come any moment (503).
+        The id is so old that a sweep of ids of its time may run at any moment (503).
     """
     if thread_id > beginning("thread_", store.clock.now() - _first_look(store) / 4):
         raise unavailable()
@@ -209,19 +210,19 @@ async def _queue_sweep(store: Store, project: str, thread_id: str) -> None:
     if known is not None and known.newest <= thread_id <= known.oldest and now < known.until:
         return
     item = SweepThreads(project=project, newest=beginning("thread_", store.clock.now() + span), oldest=thread_id)
-    # The clock of another process, whose threads lie between these ids too, may be behind.
+    # Threads of other processes lie between these ids, too, and their clocks may be behind.
     await post.send(store, item, span + 2 * _first_look(store))
     store.spans[project] = Span(item.newest, item.oldest, now + span)
 
 
 async def _queue_look_again(store: Store, key: RunKey, run: RunRecord) -> Look:
-    """Queue the item that attends to the run, or cleans up after its creation, should this process die."""
+    """Queue the item that attends to the run, or cleans up after its creation, if this process dies."""
     sent = await post.send(store, look_again_item(key, run), _first_look(store))
     return Look(id=sent.id, pop_receipt=sent.pop_receipt)
 
 
 async def _create(store: Store, key: RunKey, run: RunRecord) -> Document[RunRecord]:
-    """Write a run, not committed yet. A conflict means that it was written and its thread has been deleted since."""
+    """Write a run that is not committed yet. A conflict means that the thread was deleted after the write."""
     try:
         return await store.runs.create(key.name, run)
     except Conflict:
@@ -248,22 +249,24 @@ async def _commit(
             segments = thread.value.segments
             try:
                 run = await store.runs.replace(run, run.value.model_copy(update={"segments": segments}))
-            except Conflict:  # given up as never committed, meanwhile
+            except Conflict:  # the look-again item discarded the run meanwhile
                 raise unavailable() from None
 
 
 async def _given_up(store: Store, key: RunKey) -> bool:
-    """Whether the look-again item was faster than the commit: the run locks nothing, and its creator takes it back."""
+    """Whether the look-again item discarded the run before its commit: then the creator deletes it."""
     document = await store.runs.read(key.name)
     return document is None or machine.is_discarded(document.value)
 
 
 async def _follow_up(store: Store, key: RunKey, run: RunRecord, look: Look) -> None:
-    """Do what comes after the commit. No failure here is the client's: the look-again item makes up for it.
+    """Append the run's messages and queue it. The look-again item repeats what fails here; the client gets no error.
 
     A run that its creator drives needs no item, and its driver appends the messages that came with it.
     """
-    log_transition(key, None, run, "created")
+    queued = run.model_copy(update={"status": RunStatus.QUEUED, "entered_at": run.touched_at})
+    log_transition(key, None, queued, "created")
+    log_transition(key, queued, run, "claimed")
     if run.claim is not None:
         return
     try:
@@ -275,16 +278,16 @@ async def _follow_up(store: Store, key: RunKey, run: RunRecord, look: Look) -> N
         log.warning("run %s: left to its look-again item: %s", key.run, error)
 
 
-async def _take_back(store: Store, key: RunKey) -> None:
-    """Clear away a run that was not committed. The look-again item stays: the write may arrive a second time, late."""
+async def _delete_run(store: Store, key: RunKey) -> None:
+    """Delete a run that was not committed. The look-again item stays: the write may arrive a second time, late."""
     try:
         await store.runs.delete(key.name)
     except TRANSIENT as error:
-        log.warning("run %s: not taken back: %s", key.run, error)
+        log.warning("run %s: could not delete its document: %s", key.run, error)
 
 
 async def _commit_thread(store: Store, project: str, thread: ThreadRecord, deadline: "_Deadline") -> None:
-    """Write a new thread's document. A write that was held up is taken back: no client knows the thread yet."""
+    """Write a new thread's document. A write that took too long is undone: no client knows the thread yet."""
     deadline.check()
     try:
         await store.threads.create(blob_name(project, thread.id), thread)
@@ -293,12 +296,12 @@ async def _commit_thread(store: Store, project: str, thread: ThreadRecord, deadl
     deadline.check()
 
 
-async def _clear_away(store: Store, project: str, thread_id: str) -> None:
-    """Clear away a thread that was not committed; a sweep may have done so already."""
+async def _delete_uncommitted(store: Store, project: str, thread_id: str) -> None:
+    """Delete a thread that was not committed; a sweep may have done so already."""
     try:
         await delete_thread(store, project, thread_id)
     except TRANSIENT as error:
-        log.warning("thread %s: not cleared away: %s", thread_id, error)
+        log.warning("thread %s: could not delete it: %s", thread_id, error)
 
 
 def _first_look(store: Store) -> float:
@@ -306,7 +309,7 @@ def _first_look(store: Store) -> float:
 
 
 class _Deadline:
-    """Half the time until an item may find what is being created, and give it up as never committed."""
+    """The time for a commit: half the time until an item may discard the creation as never committed."""
 
     def __init__(self, store: Store) -> None:
         self._at = time.monotonic() + _first_look(store) / 2

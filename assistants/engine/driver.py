@@ -1,7 +1,7 @@
 """The loop of a run: call the model, record the turn, publish it, then park the run or end it.
 
-One driver at a time has a run, by a claim in the run's document. Every step is a conditional write under that claim,
-and another process can enter the loop at any point: it goes on from what is recorded.
+One driver at a time has a run, by a claim in the run's document. Every step is a conditional write under that claim.
+Another process can enter the loop at any point: it continues from the recorded state.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from assistants.engine.claim import ClaimedRun, ClaimLost
 from assistants.engine.ending import delete_look, publish
 from assistants.engine.events import NO_LISTENER, Listener
 from assistants.engine.machine import Ending, Event
+from assistants.engine.requests import queue_run
 from assistants.engine.toolcalls import call_server_tools
 from assistants.engine.turn import outcome, tokens
 from assistants.engine.turn.asking import ModelCall
@@ -30,7 +31,7 @@ from assistants.storage.errors import TRANSIENT
 log = logging.getLogger("assistants.engine")
 
 WATCH = 1.0
-"""Seconds between two reads of the run while the model works, which notice a cancellation."""
+"""Seconds between two reads of the run while the model works; they detect a cancellation."""
 
 WATCH_TOOLS = 0.2
 """Seconds between two reads of the run while server tools work, for a driver that waits for their outputs."""
@@ -39,17 +40,38 @@ WATCH_FILES = 0.25
 """Seconds between two reads of the vector stores that a run waits for."""
 
 
+async def drive(
+    store: Store, model: Model, claimed: ClaimedRun, content: LogContent, look: Look | None, listener: Listener
+) -> None:
+    """Drive a run in the process of a request. If that fails, or the process stops, the queue has it driven.
+
+    Raises
+    ------
+    asyncio.CancelledError
+        The process is stopping.
+    """
+    key = claimed.key
+    try:
+        await Driver(store, model, claimed, content, look, listener, stay=True).carry_on()
+    except TRANSIENT as error:
+        log.warning("run %s: its creator no longer drives it: %s", key.run, error)
+        await queue_run(store, key, claimed.run)  # only the look-again item would be delivered again
+    except asyncio.CancelledError:
+        await queue_run(store, key, claimed.run)
+        raise
+
+
 class Driver:
-    """Drives one run, under the claim of this process.
+    """Drives one run that this process has claimed.
 
     Parameters
     ----------
     content
-        The thread's log, of which the run knows how much belongs to its prompt.
+        The thread's log; the run records how much of it belongs to the prompt.
     look
         The run's look-again item, deleted when the run has ended.
     listener
-        Is told how the run goes on.
+        Receives the run's updates.
     stay
         Wait for the outputs of server tools instead of parking the run.
     """
@@ -95,9 +117,9 @@ class Driver:
                 await self._add_missing(fold)
                 await self._drive(fold.messages())
         except ClaimLost:
-            log.warning("run %s: another process has it now", key.run)
+            log.warning("run %s: the claim is lost", key.run)
         except ThreadGone:
-            log.info("run %s: its thread is gone", key.run)
+            log.info("run %s: its thread was deleted", key.run)
         except TRANSIENT as error:
             await self._release(f"{type(error).__name__}: {error}".splitlines()[0])
             raise
@@ -109,7 +131,7 @@ class Driver:
             await self._fail(f"The run could not be completed: {type(error).__name__}: {error}")
 
     async def _drive(self, thread: Sequence[Message]) -> None:
-        """Go on from what is recorded; `thread` has the messages that belong to the prompt."""
+        """Continue from the recorded state; `thread` has the messages of the prompt."""
         images: Mapping[str, str] | None = None
         while True:
             if self._run.unpublished is None:
@@ -131,7 +153,7 @@ class Driver:
                     return await self._end(ending)
                 parked = await self._claimed.write(self._parked, "tools called")
                 if parked.unpublished is not None:
-                    continue  # cancelled in this moment
+                    continue  # cancelled just now
             run = self._run
             await call_server_tools(self._store, self._key, run.unanswered)
             self._listener.updated(run)
@@ -143,7 +165,7 @@ class Driver:
     async def _prepare(self) -> LastError | None:
         """Keep the claim alive until the thread's files can be searched, for a minute at most.
 
-        The result is the error for which the run cannot go on.
+        The result is the error that ends the run, if there is one.
         """
         preparation = Preparation(self._store, self._key.project, self._run)
         error = await preparation.begin()
@@ -156,7 +178,7 @@ class Driver:
         return None
 
     def _cut_off(self, run: RunRecord) -> Ending | None:
-        """How the run is ended from outside: by a cancellation, or by its time."""
+        """The ending that a cancellation or the expiry requires."""
         if run.status is RunStatus.CANCELLING:
             return Ending(Event.STOP)
         return Ending(Event.EXPIRE) if self._now() >= run.expires_at else None
@@ -166,9 +188,9 @@ class Driver:
         return Ending(Event.INCOMPLETE, used_up) if used_up else None
 
     async def _take_turn(self, call: ModelCall) -> None:
-        """Ask the model, until a cancellation or the run's expiry cuts it off, and record its answer.
+        """Ask the model, until a cancellation or the run's expiry stops it, and record its answer.
 
-        An answer of nothing but calls has nothing to publish, and the same write parks the run.
+        An answer that has only calls has no message to publish; the same write parks the run.
         """
         run, started = self._run, self._now()
         answer = asyncio.create_task(call.make(lambda completion: self._listener.received(run, completion, started)))
@@ -206,13 +228,29 @@ class Driver:
 
     async def _await_outputs(self) -> None:
         """Keep the claim alive until the server tools have answered, or the run is cancelled or expires."""
-        while self._run.unanswered and self._cut_off(self._run) is None:
-            await self._keep_claim(WATCH_TOOLS)
+        answered = self._store.answered[self._key.name] = asyncio.Event()
+        try:
+            while self._run.unanswered and self._cut_off(self._run) is None:
+                await self._keep_claim(WATCH_TOOLS, answered)
+        finally:
+            del self._store.answered[self._key.name]
 
-    async def _keep_claim(self, interval: float) -> None:
-        """Wait `interval` seconds at most, then read the run again, or renew the claim where a third of it is over."""
+    async def _keep_claim(self, interval: float, until: asyncio.Event | None = None) -> None:
+        """Wait `interval` seconds at most, then read the run again, or renew the claim where a third of it is over.
+
+        `until` ends the wait.
+        """
         length, run = self._store.settings.claim, self._run
-        await asyncio.sleep(max(min(interval, length / 3, run.expires_at - self._now()), 0))
+        pause = max(min(interval, length / 3, run.expires_at - self._now()), 0)
+        if until is None:
+            await asyncio.sleep(pause)
+        else:
+            waiting = asyncio.create_task(until.wait())
+            try:
+                await asyncio.wait({waiting}, timeout=pause)
+            finally:
+                waiting.cancel()
+            until.clear()
         due = run.claim is None or run.claim.until - self._now() < length * 2 / 3
         try:
             await (self._claimed.renew() if due else self._claimed.refresh())
@@ -220,7 +258,7 @@ class Driver:
             log.warning("run %s: could not keep its claim: %s", self._key.run, error)
 
     async def _add_missing(self, fold: Fold) -> None:
-        """Append the messages that came with the run and are not in the thread, as the process that created it died."""
+        """Append the messages that came with the run, if the process that created it died before it did so."""
         run = self._run
         missing = [put_record(message) for message in run.additional_messages if message.id not in fold]
         if missing:
@@ -242,10 +280,10 @@ class Driver:
             await publish(self._store, self._key, self._run)
             await self._claimed.write(lambda run: machine.ended(run, ending, self._now()), why)
         except (ClaimLost, ThreadGone):
-            pass  # the process that has the run now ends it
+            pass  # the process that has claimed the run since ends it
 
     async def _release(self, trouble: str) -> None:
-        """Let the item's next delivery try again at once, and record the trouble."""
+        """Release the claim, so that the item's next delivery can try again at once, and record the trouble."""
         try:
             await self._claimed.write(lambda run: machine.released(run, trouble, self._now()), trouble)
         except (*TRANSIENT, ClaimLost) as again:

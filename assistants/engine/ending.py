@@ -1,4 +1,4 @@
-"""How a run ends: its recorded turn is published, and a run that no driver has is ended."""
+"""Publication of a recorded turn, and the end of a run that no driver has."""
 
 import logging
 
@@ -18,10 +18,10 @@ log = logging.getLogger("assistants.engine")
 
 
 async def publish(store: Store, key: RunKey, run: RunRecord) -> int:
-    """Append the messages that the run has recorded and the thread may not have; the number of the log's segments then.
+    """Append the messages that are recorded and may not be in the thread; return the log's number of segments.
 
-    That is the message of its last turn; before its first turn, the messages that came with the run. Only what is
-    recorded is appended, so that every repetition appends the same bytes.
+    That is the message of the last turn; before the first turn, the messages that came with the run. Only recorded
+    messages are appended, so every repetition appends the same bytes.
 
     Raises
     ------
@@ -44,9 +44,9 @@ async def end_unclaimed(
     why: str,
     look: Look | None = None,
 ) -> Document[RunRecord] | None:
-    """End a run unless a live claim holds it; a turn that is recorded is published first.
+    """End a run unless it has a live claim; a recorded turn is published first.
 
-    The result is the run as it is then, ended or not; None where there is none any more.
+    The result is the current run, ended or not; None if it was deleted.
     """
     document: Document[RunRecord] | None = known
     while document is not None:
@@ -70,7 +70,7 @@ async def end_unclaimed(
 
 
 async def delete_look(store: Store, look: Look | None) -> None:
-    """Delete the look-again item of a run that has ended; if that fails, the item finds the run ended."""
+    """Delete the look-again item of a run that has ended; if that fails, the item has no effect."""
     if look is None:
         return
     try:

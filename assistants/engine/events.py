@@ -1,7 +1,7 @@
-"""The events of a run (contract, 7), made from its document and from the answer of the model that is arriving.
+"""The events of a run (contract, 7), made from its document and from the model's answer as it arrives.
 
-Every event is emitted once, in the order of the contract, be the run watched live by its driver or from outside by
-reading its document again and again.
+Every event is emitted once, in the order of the contract, whether the run's driver emits them or a stream that reads
+the run's document again and again.
 """
 
 import codecs
@@ -16,22 +16,22 @@ from assistants.schema.messages import FileCitation
 from assistants.schema.runs import RunStatus
 from assistants.schema.steps import StepType
 from assistants.state.citations import pieces, settled
-from assistants.state.runs import FUNCTION, RunRecord, ToolCall, Turn, view
+from assistants.state.runs import FUNCTION, RunRecord, ToolCall, Turn, created_view, view
 from assistants.state.turns import begun_message, begun_step, message, message_id, step_id, steps_of_turn
 
 Emit = Callable[[str, Object | dict[str, Any]], None]
-"""Takes the name of an event and its data."""
+"""A function that takes the name of an event and its data."""
 
 
 class Listener(Protocol):
-    """Is told how a run goes on. Neither method may block or fail."""
+    """Receives a run's updates. Neither method may block or fail."""
 
     def updated(self, run: RunRecord) -> None:
         """The run was written or read just now."""
         ...
 
     def received(self, run: RunRecord, completion: Completion, started: float) -> None:
-        """More of the model's answer has arrived; `completion` is all of the turn so far, which is not recorded yet."""
+        """More of the model's answer has arrived; `completion` is the turn so far, not recorded yet."""
         ...
 
 
@@ -39,10 +39,10 @@ class NoListener:
     """The listener of a run that is not streamed."""
 
     def updated(self, run: RunRecord) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def received(self, run: RunRecord, completion: Completion, started: float) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 NO_LISTENER = NoListener()
@@ -50,7 +50,7 @@ NO_LISTENER = NoListener()
 
 @dataclass
 class _Text:
-    """A text part of a message, as far as it has been emitted."""
+    """The emitted prefix of a text part of a message."""
 
     emitted: list[str] = field(default_factory=list[str])
     cited: int = 0
@@ -64,31 +64,31 @@ class _Text:
     )
 
     def take(self, pieces: list[str]) -> str:
-        """The new text among the pieces. Half a character waits for its other half."""
+        """The new text among the pieces. Half of a surrogate pair waits for the other half."""
         new, self.received = "".join(pieces[self.received :]), len(pieces)
         return self.joiner.decode(new.encode("utf-16-le", "surrogatepass"))
 
     def take_settled(self, pieces: list[str]) -> str:
-        """The same, where an unfinished citation mark waits for its end as well."""
+        """The same; an unfinished citation mark waits for its end as well."""
         new = self.kept + self.take(pieces)
         end = settled(new)
         self.kept = new[end:]
         return new[:end]
 
     def release(self) -> str:
-        """The text that was kept, where its end is not waited for."""
+        """The text that was kept back; its end is not awaited any longer."""
         kept, self.kept = self.kept, ""
         return kept
 
     def rest(self, whole: str) -> str:
-        """The part of the whole text that is left to emit; nothing where another text was emitted before."""
+        """The part of the whole text that is not emitted yet; empty if another text was emitted before."""
         emitted = "".join(self.emitted)
         return whole[len(emitted) :] if whole.startswith(emitted) else ""
 
 
 @dataclass
 class _Progress:
-    """How far the events of one turn have been emitted."""
+    """The progress of one turn's events."""
 
     text: _Text = field(default_factory=_Text)
     refusal: _Text = field(default_factory=_Text)
@@ -113,15 +113,15 @@ class RunEvents:
         self._turns: list[_Progress] = []
 
     def created(self, run: RunRecord) -> None:
-        """Emit the first events of a run that was created here."""
-        shown = view(run.model_copy(update={"status": RunStatus.QUEUED, "started_at": None}))
+        """Emit the first events of a run that this process created."""
+        shown = created_view(run)
         self._emit("thread.run.created", shown)
         self._emit("thread.run.queued", shown)
         self._status = RunStatus.QUEUED
         self.updated(run)
 
     def resumed(self, run: RunRecord) -> None:
-        """Go on with a run whose events so far were emitted by an earlier stream."""
+        """Continue a run whose previous events were emitted by an earlier stream."""
         self._status = run.status
         self._turns = [
             _Progress(
@@ -156,15 +156,15 @@ class RunEvents:
             self._begin_message(run, number, started)
             self._emit_text(run, number, text)
             self._emit_refusal(run, number, refusal)
-        # After a message the calls wait until they are recorded: its end comes first, and is not known before.
+        # Calls after a message wait until they are recorded: the end of the message precedes them.
         if completion.calls and not progress.message_begun:
             self._begin_calls(run, number, started)
             for index, (call, part) in enumerate(zip(outcome.calls(run, completion), completion.calls, strict=False)):
-                if part.arguments or index + 1 < len(completion.calls):  # its name is whole
+                if part.arguments or index + 1 < len(completion.calls):  # its name is complete
                     self._emit_call(run, number, index, call, part.arguments)
 
     def _start(self, run: RunRecord) -> None:
-        """The run has left the queue, even if no read met it there."""
+        """Emit that the run has left the queue, even if no read found it queued."""
         if self._status is RunStatus.QUEUED:
             self._status = RunStatus.IN_PROGRESS
             started = {"status": RunStatus.IN_PROGRESS, "started_at": run.started_at or run.touched_at}
@@ -248,7 +248,7 @@ class RunEvents:
         self._emit("thread.message.delta", data)
 
     def _emit_call(self, run: RunRecord, number: int, index: int, call: ToolCall, received: list[str] | None) -> None:
-        """A call begins with its id and name; its arguments follow as they arrive, or, recorded, all at once."""
+        """Emit a call: first its id and name, then its arguments as they arrive, or at once if they are recorded."""
         arguments = self._progress(number).arguments
         if call.id not in arguments:
             arguments[call.id] = _Text()
@@ -275,6 +275,6 @@ class RunEvents:
 
 
 def _open(run: RunRecord) -> RunRecord:
-    """The run without what its end left in it."""
+    """The run without the fields that its end sets."""
     names = ("cancelled_at", "failed_at", "completed_at", "last_error", "incomplete_reason")
     return run.model_copy(update=dict.fromkeys(names))

@@ -1,4 +1,4 @@
-"""What queue items say: attend to a run, look at it again, purge threads, answer a tool call. Ids only."""
+"""The queue items: attend to a run, look at it again, purge threads, answer a tool call. They hold ids only."""
 
 from typing import Annotated, Literal
 
@@ -11,10 +11,10 @@ from assistants.storage.ids import Project
 from assistants.tools.registry import SERVER_TOOLS
 
 WORK = "work"
-"""The queue of everything but the server tools, which have one each."""
+"""The queue of all items but the calls of server tools; each of those has its own."""
 
 Segments = Annotated[int, Field(ge=1, le=100_000)]
-"""The number of segments of a thread's log, of which each holds tens of thousands of appends."""
+"""The number of segments of a thread's log; each holds tens of thousands of appends."""
 
 
 class _Work(Item):
@@ -46,7 +46,7 @@ class LookAgain(_Work):
 
 
 class Purge(_Work):
-    """Delete what is left of a deleted thread."""
+    """Delete the rest of a deleted thread."""
 
     kind: Literal["purge"] = "purge"
     project: Project
@@ -54,7 +54,7 @@ class Purge(_Work):
 
 
 class SweepThreads(_Work):
-    """Purge what is left of threads whose creation failed, of those with ids between these two."""
+    """Purge the threads with ids between these two whose creation failed."""
 
     kind: Literal["look_after_threads"] = "look_after_threads"
     project: Project
@@ -87,10 +87,10 @@ def run_key(item: Attend | LookAgain | Call) -> RunKey:
 
 
 def attend_item(key: RunKey, run: RunRecord, look: Look | None = None) -> Attend:
-    """The item that has a run attended to at once."""
+    """The item that attends to a run at once."""
     return Attend(project=key.project, thread=key.thread, run=key.run, segments=run.segments, look=look or run.look)
 
 
 def look_again_item(key: RunKey, run: RunRecord) -> LookAgain:
-    """The item that has a run attended to until it has ended."""
+    """The item that attends to a run until it has ended."""
     return LookAgain(project=key.project, thread=key.thread, run=key.run, segments=run.segments)

@@ -17,7 +17,7 @@ cancelling                                                    cancelled cancelle
 The other states, completed, incomplete, failed, cancelled and expired, are final: nothing happens in them.
 
 PARK leaves a run in_progress when only server tools have been called. A run that is being cancelled ends
-`cancelled` whatever ends it.
+`cancelled`, whichever event ends it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,14 +31,14 @@ MAX_TAKEOVERS = 5
 """Claims without progress after which a run ends `failed`."""
 
 LAST_WRITES = 2.0
-"""Seconds after `expires_at` that a run's driver has to end it, before others may."""
+"""Seconds after `expires_at` in which only the run's driver may end it."""
 
 MAX_TOOL_CALLS = 128
 """Tool calls one run may make (contract, 5)."""
 
 
 class Event(Enum):
-    """An event in the life of a run."""
+    """An event of a run."""
 
     START = "start"
     """A driver claims the run, for the first time or again."""
@@ -53,7 +53,7 @@ class Event(Enum):
     COMPLETE = "complete"
     """The model has answered without calling a tool."""
     INCOMPLETE = "incomplete"
-    """The model was cut off, by a token budget or a content filter."""
+    """A token budget or a content filter cut the model off."""
     FAIL = "fail"
     """An error that no repetition mends."""
     EXPIRE = "expire"
@@ -61,7 +61,7 @@ class Event(Enum):
 
 
 class Ending(NamedTuple):
-    """How a run ends."""
+    """The ending of a run: an event, with a reason or an error."""
 
     event: Event
     reason: str | None = None
@@ -71,14 +71,14 @@ class Ending(NamedTuple):
 
 
 class Need(Enum):
-    """What an active run needs from the process that meets it."""
+    """The one thing that an active run needs from the process that reads it."""
 
     EXPIRE = "expire"
-    """Its time is over, and no driver is left to end it."""
+    """It has expired, and no driver has ended it in time."""
     STOP = "stop"
-    """It is being cancelled, and no driver is left to stop it."""
+    """It is being cancelled, and no driver has it."""
     CALL_AGAIN = "call again"
-    """Calls of server tools are taken for lost."""
+    """Calls of server tools are considered lost."""
     DRIVE = "drive"
     """It waits for a driver."""
     NOTHING = "nothing"
@@ -111,7 +111,7 @@ def following(status: RunStatus, event: Event) -> RunStatus | None:
 
 
 def need(run: RunRecord, now: float, resend_after: float) -> Need:
-    """The one thing that the run needs now; calls without an output for `resend_after` seconds are taken for lost."""
+    """The one thing that the run needs now; calls without an output for `resend_after` seconds are considered lost."""
     if is_overdue(run, now):
         return Need.EXPIRE
     if run.status is RunStatus.CANCELLING and not is_claimed(run, now):
@@ -122,32 +122,32 @@ def need(run: RunRecord, now: float, resend_after: float) -> Need:
 
 
 def is_claimed(run: RunRecord, now: float) -> bool:
-    """Whether a live claim holds the run: no other process may drive or end it."""
+    """Whether the run has a live claim: no other process may drive or end it."""
     return run.claim is not None and run.claim.until > now
 
 
 def is_claimed_by(run: RunRecord, token: str) -> bool:
-    """Whether the claim is the one with this token; it may have lapsed, as long as no other one has replaced it."""
+    """Whether the claim has this token; it may have lapsed, but no other claim has replaced it."""
     return run.active and run.claim is not None and run.claim.token == token
 
 
 def is_overdue(run: RunRecord, now: float) -> bool:
-    """Whether the run is to be expired by the next process that meets it."""
+    """Whether the next process that reads the run is to expire it."""
     return run.active and now >= run.expires_at and not is_claimed(run, now)
 
 
 def is_ready(run: RunRecord, now: float) -> bool:
-    """Whether the run waits for nothing but a driver."""
+    """Whether the run waits for a driver only."""
     waiting = run.status in (RunStatus.QUEUED, RunStatus.IN_PROGRESS) and not run.unanswered
     return waiting and not is_claimed(run, now)
 
 
 def is_discarded(run: RunRecord) -> bool:
-    """Whether its creation was given up: any other write to a run records that it was committed."""
+    """Whether its creation was given up: every other write to a run records that it was committed."""
     return not run.committed and not run.active
 
 
-def born_claimed(run: RunRecord, token: str, now: float, length: float, prompt_lengths: list[int]) -> RunRecord:
+def created_claimed(run: RunRecord, token: str, now: float, length: float, prompt_lengths: list[int]) -> RunRecord:
     """A new run that its creator drives. It is not committed yet."""
     own = claimed(run, token, now, length, prompt_lengths)
     assert own is not None
@@ -157,7 +157,7 @@ def born_claimed(run: RunRecord, token: str, now: float, length: float, prompt_l
 def claimed(run: RunRecord, token: str, now: float, length: float, prompt_lengths: list[int]) -> RunRecord | None:
     """Claim a ready run for `length` seconds. The first claim fixes the prompt. None: the run is not ready.
 
-    Claims without progress are counted, so that a run that kills every driver comes to an end.
+    Claims without progress are counted, so that a run that crashes every driver ends.
     """
     status = following(run.status, Event.START)
     if status is None or not is_ready(run, now):
@@ -171,11 +171,12 @@ def claimed(run: RunRecord, token: str, now: float, length: float, prompt_length
 
 def renewed(run: RunRecord, token: str, now: float, length: float) -> RunRecord | None:
     """Renew the claim for `length` seconds. None: it is lost."""
-    return _write(run, now, claim=_claim(run, token, now, length)) if is_claimed_by(run, token) else None
+    own = _claim(run, token, now, length)
+    return _write(run, now, committed=True, claim=own) if is_claimed_by(run, token) else None
 
 
 def _claim(run: RunRecord, token: str, now: float, length: float) -> Claim:
-    """No claim outlasts the run by more than its driver needs to expire it."""
+    """A claim, which ends at most `LAST_WRITES` seconds after the run expires."""
     return Claim(token=token, until=min(now + length, max(run.expires_at, now) + LAST_WRITES))
 
 
@@ -186,13 +187,13 @@ def released(run: RunRecord, trouble: str, now: float) -> RunRecord:
 
 def recorded(run: RunRecord, turn: Turn, now: float) -> RunRecord:
     """Record the outcome of a call of the model. That is progress."""
-    return _write(run, now, turns=[*run.turns, turn], takeovers=0)
+    return _write(run, now, committed=True, turns=[*run.turns, turn], takeovers=0)
 
 
 def parked(run: RunRecord, now: float, look: Look | None, stay: bool = False) -> RunRecord | None:
     """Give out the last turn's calls and release the claim, in one write.
 
-    A driver that stays keeps its claim as long as only server tools are awaited.
+    A driver with `stay` keeps its claim as long as only server tools are awaited.
     """
     turn = run.turn
     if turn is None or run.status is not RunStatus.IN_PROGRESS:
@@ -206,7 +207,7 @@ def parked(run: RunRecord, now: float, look: Look | None, stay: bool = False) ->
 
 
 def submitted(run: RunRecord, outputs: Mapping[str, str], now: float) -> RunRecord | None:
-    """Store the client's outputs, all of them. None: none are awaited."""
+    """Store all of the client's outputs. None: none is awaited."""
     status = following(run.status, Event.SUBMIT)
     answers = {call_id: {"output": output} for call_id, output in outputs.items()}
     return _write(_with_outputs(run, answers, now), now, status=status) if status else None
@@ -217,7 +218,7 @@ def answered(
 ) -> RunRecord | None:
     """Store a server tool's output; of a search, with the passages that were found.
 
-    The first one stored wins. None: it is not awaited, or no longer.
+    The first stored output wins. None: it is not awaited, or no longer.
     """
     if not run.active or call_id not in {call.id for call in run.unanswered if call.type != FUNCTION}:
         return None
@@ -225,7 +226,7 @@ def answered(
 
 
 def lost_calls(run: RunRecord, now: float, resend_after: float) -> list[ToolCall]:
-    """The calls of server tools without an output whose item was sent so long ago that it is sent again."""
+    """The unanswered calls of server tools whose items were sent `resend_after` seconds ago or earlier."""
     calls = run.unanswered if run.active else []
     return [call for call in calls if call.sent_at is not None and now - call.sent_at >= resend_after]
 
@@ -240,7 +241,7 @@ def resent(run: RunRecord, call_ids: set[str], now: float) -> RunRecord | None:
 
 
 def touched(run: RunRecord, now: float) -> RunRecord | None:
-    """Record that a process has seen to an active run. None: another one has since, or the run has ended."""
+    """Record that a process has attended to an active run. None: the run has ended, or another one did so later."""
     return run.model_copy(update={"touched_at": now}) if run.active and run.touched_at < now else None
 
 
@@ -251,7 +252,7 @@ def cancelled(run: RunRecord, now: float) -> RunRecord | None:
 
 
 def discarded(run: RunRecord, now: float) -> RunRecord | None:
-    """Give up a run whose creation was never committed. It is not shown, unless the commit still comes, too late."""
+    """Give up a run whose creation was never committed. It is shown only if the commit still arrives, too late."""
     if run.committed or not run.active:
         return None
     error = LastError(code="server_error", message="The run was not created in time.")
@@ -272,14 +273,14 @@ def ended(run: RunRecord, ending: Ending, now: float) -> RunRecord | None:
 
 
 def conclusion(turn: Turn) -> Ending | None:
-    """How a published turn ends its run; None: its calls are given out."""
+    """The ending that a published turn brings its run; None: its calls are given out."""
     if turn.calls and turn.finish not in _CUT_OFF:
         return None
     return _CONCLUSIONS[turn.finish]._replace(error=turn.error)
 
 
 def bounded(run: RunRecord, turn: Turn) -> Turn:
-    """The turn, or a failed one in its place where it would call more tools than a run may."""
+    """The turn; a failed one in its place if it calls more tools than a run may."""
     if sum(len(made.calls) for made in [*run.turns, turn]) <= MAX_TOOL_CALLS:
         return turn
     message = f"The run made more than {MAX_TOOL_CALLS} tool calls, which is the limit."

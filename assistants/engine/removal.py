@@ -1,4 +1,4 @@
-"""How a thread goes: deleted by its client, or left behind by a creation that failed."""
+"""Deletion of threads: by a client, or after a creation that failed."""
 
 import asyncio
 import logging
@@ -14,27 +14,27 @@ log = logging.getLogger("assistants.engine")
 
 async def delete_thread(store: Store, project: str, thread_id: str) -> None:
     """Delete a thread with its messages and runs; a run in progress stops."""
-    # Sent first: should this process die, the item finds what is left.
+    # Sent first: if this process dies, the item deletes the rest.
     await post.send(store, Purge(project=project, thread=thread_id), post.PURGE_DELAY)
     await purge(store, project, thread_id)
 
 
 async def purge_thread(store: Store, item: Purge) -> None:
-    """Delete what is left of a thread, until nothing was left."""
+    """Delete the rest of a thread; repeated until nothing was left."""
     if await purge(store, item.project, item.thread):
         await post.send(store, item, store.settings.purge_again)
 
 
 async def sweep_threads(store: Store, item: SweepThreads) -> None:
     """Queue purges of threads whose creation failed."""
-    for thread in sorted(await unborn(store, item.project, item.newest, item.oldest)):
-        log.warning("thread %s: never created, and purged", thread)
+    for thread in sorted(await uncommitted_threads(store, item.project, item.newest, item.oldest)):
+        log.warning("thread %s: purged, as its creation was not committed", thread)
         await post.send(store, Purge(project=item.project, thread=thread))
 
 
 async def purge(store: Store, project: str, thread_id: str) -> bool:
-    """Delete a thread with its messages and runs; whether there were any of these."""
-    # First, and again: the process that began the deletion may have died before it got so far.
+    """Delete a thread with its messages and runs; return whether there were any of these."""
+    # First, and again: the process that began the deletion may have died before it did this.
     await store.threads.delete(blob_name(project, thread_id))
     had_log, runs = await asyncio.gather(
         store.messages.purge(project, thread_id), _names(store, blob_name(project, thread_id) + "/")
@@ -43,8 +43,8 @@ async def purge(store: Store, project: str, thread_id: str) -> bool:
     return had_log or bool(runs)
 
 
-async def unborn(store: Store, project: str, newest: str, oldest: str) -> set[str]:
-    """The threads with ids between these two of which there is a log, and no document."""
+async def uncommitted_threads(store: Store, project: str, newest: str, oldest: str) -> set[str]:
+    """The threads with ids between these two that have a log and no document."""
     start = blob_name(project, newest)
     logs, documents = await asyncio.gather(
         _threads(store.messages.names(project, start), oldest),
@@ -58,7 +58,7 @@ async def _names(store: Store, prefix: str) -> list[str]:
 
 
 async def _threads(names: AsyncIterator[str], oldest: str) -> set[str]:
-    """The threads that these blobs belong to, up to the oldest one."""
+    """The threads of these blobs, up to the oldest one."""
     found = set[str]()
     async for name in names:
         thread = name.split("/")[1]

@@ -1,6 +1,6 @@
-"""What clients ask of a run: find, modify, submit outputs, cancel.
+"""The requests of clients about a run: find, modify, submit outputs, cancel.
 
-Every request is a net as well: it ends a run that is past its time, and sends an item for one that has waited too long.
+Every request also expires a run that is overdue, and sends an item for a run that has waited too long.
 """
 
 import logging
@@ -81,7 +81,7 @@ async def said_by_run(store: Store, project: str, thread: ThreadRecord, message_
 
 
 async def attended(store: Store, key: RunKey, document: Document[RunRecord]) -> Document[RunRecord]:
-    """The run, seen to: it is ended past its time, and an item is sent for it if it has waited too long."""
+    """Attend to the run: end it if it is overdue, and send an item for it if it has waited too long."""
     run, now, longest = document.value, store.clock.now(), store.settings.look_again
     need = machine.need(run, now, longest)
     if need is Need.EXPIRE:
@@ -97,7 +97,7 @@ async def attended(store: Store, key: RunKey, document: Document[RunRecord]) -> 
 async def submit_outputs(
     store: Store, key: RunKey, outputs: Sequence[tuple[str, str]], known: Document[RunRecord] | None = None
 ) -> Document[RunRecord]:
-    """Store all outputs that the client owes, as (call id, output) pairs. The caller has the run driven.
+    """Store all outputs that the client owes, as (call id, output) pairs. The caller drives or queues the run.
 
     Raises
     ------
@@ -124,7 +124,7 @@ async def submit_outputs(
 
 
 async def queue_run(store: Store, key: RunKey, run: RunRecord) -> None:
-    """Send an item for a run that needs a process. If that fails, its look-again item makes up for it."""
+    """Send an item for a run that needs a process. If that fails, its look-again item attends to it later."""
     if machine.need(run, store.clock.now(), store.settings.look_again) not in (Need.DRIVE, Need.STOP, Need.EXPIRE):
         return
     try:

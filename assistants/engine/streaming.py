@@ -1,32 +1,28 @@
-"""Streamed runs: the process that opened the stream drives the run; the queue is the net.
+"""Streamed runs: the process that opened the stream drives the run; the queue takes over if that fails.
 
-The run outlives its stream. If its driver fails, the stream follows the run's document until the run ends.
+The run does not end with its stream. If its driver fails, the stream follows the run's document until the run ends.
 """
 
 import asyncio
-import logging
 from collections.abc import Sequence
 
 from assistants.engine.claim import claim_run
 from assistants.engine.creation import Started
-from assistants.engine.driver import Driver
+from assistants.engine.driver import drive
 from assistants.engine.events import RunEvents
-from assistants.engine.requests import attended, find_run, queue_run, submit_outputs
+from assistants.engine.requests import attended, find_run, submit_outputs
 from assistants.model.endpoint import Model
 from assistants.schema.runs import RunStatus
 from assistants.state.runs import RunRecord
 from assistants.state.store import RunKey, Store
 from assistants.storage.concurrency import together
-from assistants.storage.errors import TRANSIENT
-
-log = logging.getLogger("assistants.engine")
 
 FOLLOW = 0.5
 """Seconds between two reads of a run that another process drives."""
 
 
 async def resumed(store: Store, key: RunKey, outputs: Sequence[tuple[str, str]], events: RunEvents) -> Started:
-    """Submit a run's outputs, and claim the run if no other output is awaited and no other process was faster.
+    """Submit a run's outputs, and claim the run if no other output is awaited and no other process has claimed it.
 
     Raises
     ------
@@ -45,25 +41,17 @@ async def resumed(store: Store, key: RunKey, outputs: Sequence[tuple[str, str]],
     return Started(key, document, claimed, content, document.value.look)
 
 
-async def drive(store: Store, model: Model, started: Started, events: RunEvents) -> None:
+async def stream(store: Store, model: Model, started: Started, events: RunEvents) -> None:
     """Drive a run as long as this process has its claim, and emit its events until it has ended or awaits outputs.
 
     Raises
     ------
     AzureError, Contended
-        Storage failed; the run goes on by its look-again item.
+        Storage failed; the look-again item continues the run.
     """
     key, document, claimed = started.key, started.document, started.claimed
     if claimed is not None:
-        driver = Driver(store, model, claimed, started.content, started.look, events, stay=True)
-        try:
-            await driver.carry_on()
-        except TRANSIENT as error:
-            log.warning("run %s: its stream no longer drives it: %s", key.run, error)
-            await queue_run(store, key, claimed.run)  # only the look-again item would be delivered again
-        except asyncio.CancelledError:
-            await queue_run(store, key, claimed.run)  # this process is stopping; another one goes on
-            raise
+        await drive(store, model, claimed, started.content, started.look, events)
         document = claimed.document
         events.updated(document.value)  # a failure may have come between a write and its event
     while _goes_on(document.value):

@@ -24,7 +24,7 @@ log = logging.getLogger("assistants.engine")
 
 
 async def call_server_tools(store: Store, key: RunKey, calls: Sequence[ToolCall]) -> None:
-    """Send the items of the server tools' calls. One that is lost is sent again by a look-again item."""
+    """Send the items of the server tools' calls. The look-again item sends a lost one again."""
     items = (
         Call(project=key.project, thread=key.thread, run=key.run, call=call.id, tool=call.type)
         for call in calls
@@ -34,19 +34,19 @@ async def call_server_tools(store: Store, key: RunKey, calls: Sequence[ToolCall]
 
 
 class ToolCalls:
-    """The calls of server tools, as their queues bring them."""
+    """The handler of the server tools' queues."""
 
     def __init__(self, store: Store, searcher: Searcher) -> None:
         self._store = store
         self._searcher = searcher
 
     async def handle(self, content: bytes) -> None:
-        """Answer the call of an item, and have the run driven if that was its last output.
+        """Answer the call of an item, and queue the run if that was its last output.
 
         Raises
         ------
         pydantic.ValidationError
-            The item is none of ours; repeated, it ends as poison.
+            The item is malformed; repeated, it ends as poison.
         AzureError, Contended
             Storage failed; the item is to be delivered again.
         """
@@ -63,12 +63,14 @@ class ToolCalls:
             except ToolFailed as failure:
                 answer = Answer(str(failure))
             document = await self._store_answer(key, item.call, answer, document)
-        # The delivery that finds the last output stored has the run driven, be it stored by this or an earlier one.
+            if answered := self._store.answered.get(key.name):
+                answered.set()
+        # The delivery that finds the last output stored queues the run, whether it or an earlier delivery stored it.
         if document is not None and self._need(document.value) in (Need.DRIVE, Need.EXPIRE):
             await post.send(self._store, attend_item(key, document.value))
 
     async def give_up(self, content: bytes) -> None:
-        """Fail the run of a call whose item failed again and again, if the call is still unanswered."""
+        """Fail the run of a call whose item failed repeatedly, if the call is still unanswered."""
         await outlast(lambda: self._give_up(content))
 
     async def _give_up(self, content: bytes) -> None:
@@ -108,5 +110,5 @@ class ToolCalls:
 
 
 def given_up(what: str, run: RunRecord) -> str:
-    """The message of a run that ends as an item of it was given up."""
+    """The message of a run that ends because an item of it was given up."""
     return f"{what} could not be attended to after several attempts" + (f": {run.trouble}" if run.trouble else ".")

@@ -1,4 +1,4 @@
-"""The queue `work`. Its items may come twice, late, out of order or never: none is trusted."""
+"""The queue `work`. Its items may come twice, late, out of order or never, so the handler relies on none."""
 
 import asyncio
 import logging
@@ -33,19 +33,19 @@ log = logging.getLogger("assistants.engine")
 
 
 class Worker:
-    """Attends to runs and threads as the queue `work` says."""
+    """The handler of the queue `work`."""
 
     def __init__(self, store: Store, model: Model) -> None:
         self._store = store
         self._model = model
 
     async def handle(self, content: bytes) -> None:
-        """Do what an item says.
+        """Handle an item.
 
         Raises
         ------
         pydantic.ValidationError
-            The item is none of ours; repeated, it ends as poison.
+            The item is malformed; repeated, it ends as poison.
         AzureError, Contended
             Storage failed; the item is to be delivered again.
         """
@@ -58,13 +58,13 @@ class Worker:
             await self._look_again(item)
         else:
             key = run_key(item)
-            # Read at the same time: both lie on the way to the first word of the model.
+            # Read at the same time: both delay the first token.
             document, log_content = await asyncio.gather(self._store.runs.read(key.name), self._log(key, item.segments))
             if document is not None:
                 await self._attend(key, document, item.look, log_content)
 
     async def give_up(self, content: bytes) -> None:
-        """Fail the run of an item that failed again and again, unless a live claim holds it."""
+        """Fail the run of an item that failed repeatedly, unless it has a live claim."""
         await outlast(lambda: self._give_up(content))
 
     async def _attend(
@@ -81,7 +81,7 @@ class Worker:
                 lost = {call.id for call in machine.lost_calls(document.value, now, resend_after)}
                 await self._call_again(key, document, lost)
             case Need.DRIVE:
-                if content is not None:  # otherwise the thread is gone, and the run with it
+                if content is not None:  # otherwise the thread was deleted, and the run with it
                     await self._drive(key, document, look, content)
             case Need.NOTHING:
                 pass
@@ -99,7 +99,7 @@ class Worker:
             await Driver(self._store, self._model, claimed, content, look).carry_on()
 
     async def _look_again(self, item: LookAgain) -> None:
-        """Attend to the run. The item's successor is sent before anything is done: the chain must not break."""
+        """Attend to the run. The item's successor is sent first, so that there always is one."""
         key = run_key(item)
         document = await self._store.runs.read(key.name)
         if document is None:

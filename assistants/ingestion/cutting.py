@@ -4,6 +4,8 @@ import asyncio
 
 from assistants.ingestion.ingestion import Unreadable
 from assistants.model.embedder import Embedder, Vectors
+from assistants.model.errors import EndpointError
+from assistants.model.retries import is_busy
 from assistants.schema.tools import StaticChunks
 from assistants.schema.vector_stores import FileError
 from assistants.search.chunking import Span, chunk
@@ -26,12 +28,18 @@ class Cutter:
         Raises
         ------
         Unreadable
-            The file has no text that can be searched.
-        Exception
+            The file has no text that can be searched, or there will be no embeddings.
+        EndpointError
             There are no embeddings just now.
         """
         text, spans = await asyncio.to_thread(_chunks, name, content, chunking)
-        vectors = await self._embedder.embed([text[start:end] for start, end in spans])
+        try:
+            vectors = await self._embedder.embed([text[start:end] for start, end in spans])
+        except EndpointError as error:
+            if is_busy(error):
+                raise
+            message = f"The text of the file could not be embedded: {error}"
+            raise Unreadable(FileError(code="server_error", message=message)) from error
         return await asyncio.to_thread(_encoded, name, text, spans, vectors)
 
 

@@ -6,7 +6,7 @@ not wait for changes nothing.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple
 
 from assistants.ingestion.commits import Commits
@@ -22,6 +22,7 @@ from assistants.ingestion.items import (
 )
 from assistants.ingestion.membership import chunks_name, send_items
 from assistants.ingestion.removal import purge_file, purge_store, sweep_file
+from assistants.model.errors import EndpointError
 from assistants.schema.tools import StaticChunks
 from assistants.schema.vector_stores import FileError
 from assistants.state import post
@@ -36,7 +37,9 @@ SMALL = 4 * 1024 * 1024
 """Bytes up to which several files are ingested at once; larger ones take turns, as each is held in memory."""
 
 _AT_ONCE = 8
-_GIVEN_UP = FileError(code="server_error", message="The file could not be processed after several attempts.")
+_GIVEN_UP = "The file could not be processed after several attempts"
+_CAUSES = 1_000
+"""Files of which this process knows why they could not be processed last."""
 
 
 class Unreadable(Exception):
@@ -68,6 +71,7 @@ class Ingestion:
         self._cut = cut
         self._commits = Commits(store)
         self._under_way: set[_Version] = set()
+        self._causes: dict[_Version, str] = {}
         self._small, self._large = asyncio.Semaphore(_AT_ONCE), asyncio.Semaphore(1)
 
     async def handle(self, content: bytes) -> None:
@@ -111,6 +115,7 @@ class Ingestion:
             found = await asyncio.gather(
                 *(self._processed(key, member) for key, member in ours.items()), return_exceptions=True
             )
+            self._note(zip(ours, found, strict=True))
             outcomes = [each for each in found if isinstance(each, Outcome)]
             if outcomes:
                 document = await self._commits.add(item.project, item.store, outcomes)
@@ -120,6 +125,15 @@ class Ingestion:
         for each in found:
             if isinstance(each, BaseException):
                 raise each
+
+    def _note(self, found: Iterable[tuple[_Version, Outcome | BaseException]]) -> None:
+        """Keep what the model's endpoint has said: should it not change, the file's error says it."""
+        for key, each in found:
+            self._causes.pop(key, None)
+            if isinstance(each, EndpointError):
+                self._causes[key] = str(each)
+        while len(self._causes) > _CAUSES:
+            del self._causes[next(iter(self._causes))]
 
     async def _processed(self, key: _Version, member: Member) -> Outcome:
         """The chunks of a file are written under the name of their version: nobody sees them until the store does."""
@@ -174,5 +188,8 @@ class Ingestion:
                 await post.send(self._store, item.model_copy(update={"files": {file_id: version}}))
             return
         log.error("vector store %s: gave up %s", item.store, ", ".join(item.files))
-        failed = [Outcome(*file, "failed", last_error=_GIVEN_UP) for file in item.files.items()]
-        await self._commits.add(item.project, item.store, failed)
+        for file_id, version in item.files.items():
+            cause = self._causes.pop(_Version(item.project, item.store, file_id, version), None)
+            error = FileError(code="server_error", message=f"{_GIVEN_UP}: {cause}" if cause else f"{_GIVEN_UP}.")
+            outcome = Outcome(file_id, version, "failed", last_error=error)
+            await self._commits.add(item.project, item.store, [outcome])

@@ -1,1 +1,1 @@
-"""The app without Core Tools: Azurite, the queue pump and a demo model. Imported by nobody else."""
+"""The app without Core Tools: Azurite, the queue pump and a demo model. No other package imports it."""

@@ -44,7 +44,10 @@ async def run(host: str, port: int, data: Path) -> int:
     async with AsyncExitStack() as stack:
         proxy = environment.is_proxy()
         notes = [_proxy_note()] if proxy else [await _storage(stack, data), await _model(stack)]
+        os.environ.setdefault("RUNS_DRIVEN_BY", "creator")
         function_app: Any = importlib.import_module("function_app")
+        from assistants.service import service
+
         function_app.api.state.loopback = _is_loopback(host)
         listener = bind(host, port)
         drained, activity = asyncio.Event(), Activity()
@@ -73,6 +76,7 @@ async def run(host: str, port: int, data: Path) -> int:
         _on_signals(stop)
         if pump:
             pump.start()
+            service().store.queues.on_send = pump.poll
         url = base_url(listener)
         print(f"Listening on {url}", flush=True)
         print(_welcome(url, [note for note in notes if note]), flush=True)
@@ -126,7 +130,7 @@ def _proxy_note() -> str:
 
 
 def _draining(app: Any, drained: asyncio.Event) -> Any:
-    """The application, told of the end only when the queue functions, which use what it holds, have ended too."""
+    """The application, which shuts down only when the queue functions, which use its service, have ended, too."""
 
     async def draining(scope: Any, receive: Any, send: Any) -> None:
         async def receive_drained() -> Any:
@@ -141,7 +145,7 @@ def _draining(app: Any, drained: asyncio.Event) -> Any:
 
 
 def _noted(app: Any, activity: Activity) -> Any:
-    """The application, each of whose requests is something in progress."""
+    """The application, whose requests count as activity."""
 
     async def noted(scope: Any, receive: Any, send: Any) -> None:
         with activity.going_on() if scope["type"] == "http" else nullcontext():
@@ -188,7 +192,7 @@ def _shown(path: Path) -> str:
 
 
 def main() -> int:
-    """Run until SIGINT or SIGTERM; a second signal cuts the grace short."""
+    """Run until SIGINT or SIGTERM; a second signal ends the grace period."""
     parser = argparse.ArgumentParser(prog="python -m assistants.local", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=7071, help="0: any free one")

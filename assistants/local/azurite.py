@@ -1,8 +1,8 @@
 """Azurite, the storage emulator: installing it, and sharing one instance among the processes that use its data.
 
 Azurite flushes its index every few seconds, so killing it loses acknowledged writes. It therefore runs in a process of
-its own (`azurite.js`) that outlives whoever started it: each user holds a lease, which is an open connection, and the
-end of the last lease, however its holder ends, makes Azurite shut down in order.
+its own (`azurite.js`), which does not end with the process that started it: each user has a lease, which is an open
+connection, and Azurite shuts down in order at the end of the last lease, even if its process was killed.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from assistants.local import npm
 
 VERSION = "3.37.0"
 DEFAULT_PORTS = (10000, 10001)
-"""The blob and the queue port that `UseDevelopmentStorage=true` stands for."""
+"""The blob and the queue port of `UseDevelopmentStorage=true`."""
 ACCOUNT = "devstoreaccount1"
 """The account that Azurite serves by default."""
 
@@ -58,16 +58,16 @@ class Storage:
 
 
 class Azurite:
-    """A lease on the Azurite of a data folder, which is started unless it runs: `with` or `async with` it.
+    """A lease on the Azurite of a data folder, for `with` or `async with`; Azurite is started unless it runs.
 
     Parameters
     ----------
     data
-        Folder of its data, its log (`azurite.log`) and its whereabouts (`azurite.json`); made when missing.
+        Folder of its data, its log (`azurite.log`) and its ports (`azurite.json`); made when missing.
     ports
         Blob and queue port; by default any free ones, or those on which it runs already.
     accounts
-        What it serves if it is started; `Storage.account` picks one of them.
+        The accounts that it serves if it is started; `Storage.account` selects one of them.
 
     Raises
     ------
@@ -83,14 +83,14 @@ class Azurite:
         self._process: subprocess.Popen[bytes] | None = None
 
     def running(self) -> bool:
-        """Whether an Azurite that these leases control runs on this data."""
+        """Whether an Azurite with leases runs on this data."""
         try:
             return listening(json.loads((self.data / "azurite.json").read_text())["lease"])
         except (OSError, ValueError, KeyError):
             return False
 
     def acquire(self) -> Storage:
-        """Find or start Azurite and hold it until `release`."""
+        """Find or start Azurite, and keep it running until `release`."""
         self.data.mkdir(parents=True, exist_ok=True)
         with _locked(self.data / "azurite.lock"):
             storage = self._join() or self._start()
@@ -102,7 +102,7 @@ class Azurite:
         return storage
 
     def release(self) -> None:
-        """Give the lease back. Returns when Azurite has saved everything and ended, or others go on using it."""
+        """End the lease. Returns when Azurite has saved everything and ended, or has other leases."""
         lease, self._lease = self._lease, None
         if lease is None:
             return

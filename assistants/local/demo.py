@@ -1,4 +1,4 @@
-"""What the demo model says when nothing is scripted, as a function of the request alone."""
+"""The demo model's answer without a script, as a function of the request alone."""
 
 import re
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from assistants.local.reply import Call, Json, Reply
 
 
 def respond(body: Json) -> Reply:
-    """Tool calls for the offered functions that the user's text names, else the tool results quoted, else an echo."""
+    """Calls of the offered functions that the user's text names, else a quote of the tool results, else an echo."""
     messages: list[Json] = body.get("messages", [])
     last_user = max((i for i, message in enumerate(messages) if message.get("role") == "user"), default=-1)
     text = _text(messages[last_user]) if last_user >= 0 else ""
@@ -128,7 +128,7 @@ def _results(messages: list[Json]) -> list[str]:
 
 
 def _gist(result: str) -> str:
-    """The result; of what a search found, the beginning of the best passage, with the mark to cite it by."""
+    """The result; of a search, the beginning of the best passage, with its mark."""
     found = re.search(r"^(【[^】]*】)\n(.{1,500})", result, re.MULTILINE)
     return f"{found[2]}{found[1]}" if found else result
 

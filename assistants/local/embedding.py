@@ -14,7 +14,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def embeddings(body: Json) -> Json:
-    """The answer to POST /embeddings: as many `dimensions` as are asked for, in base64 or as numbers."""
+    """The answer to POST /embeddings: as many `dimensions` as are requested, in base64 or as numbers."""
     given = body.get("input", "")
     texts: list[str] = [given] if isinstance(given, str) else given
     vectors = [embedding(text, body.get("dimensions") or _DIMENSIONS) for text in texts]

@@ -1,4 +1,4 @@
-"""What is configured, by the environment and by local.settings.json."""
+"""The configuration by the environment and local.settings.json."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def has_development_storage() -> bool:
 
 
 def is_proxy() -> bool:
-    """Whether another endpoint does the work, so that neither storage nor a model is needed."""
+    """Whether the backend is another endpoint, so that neither storage nor a model is needed."""
     return any(name.lower() == "backend" and value == "proxy" for name, value in os.environ.items())
 
 

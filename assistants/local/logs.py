@@ -29,7 +29,7 @@ class Line(logging.Formatter):
 
 
 def configure() -> None:
-    """Log what this project says from INFO on, and everybody else from WARNING on."""
+    """Log this project's records from INFO on, and all others from WARNING on."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Line())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)

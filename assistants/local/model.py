@@ -1,13 +1,13 @@
-"""A demo model: an OpenAI-compatible endpoint without a brain, which tests can script.
+"""A demo model: an OpenAI-compatible endpoint without a language model, which tests can script.
 
-Left alone it calls the offered functions that the user's text names, quotes the tool results it is given (of what a
-search found, the best passage), else echoes.
+Without a script it calls the offered functions that the user's text names, quotes the tool results it is given (of a
+search, the best passage), else echoes.
 
     POST /v1/chat/completions, POST /v1/embeddings, GET /v1/models    as OpenAI
     POST   /script      a JSON list of `Reply` objects, used in order by the requests that they match; embeddings are
                         answered by one with a `match` and a `status` of an error
     DELETE /script      forgets replies and requests
-    GET    /requests    what was asked: [{"path", "headers", "body", "disconnected"}]; `?match=` filters by messages
+    GET    /requests    the requests: [{"path", "headers", "body", "disconnected"}]; `?match=` filters by messages
 """
 
 import argparse
@@ -48,7 +48,7 @@ class _State:
         return self._scripted(lambda reply: reply.match is None or reply.match in text) or respond(body)
 
     def refusal_of(self, body: Json) -> Reply | None:
-        """What embeddings are refused with."""
+        """The scripted error for a request of embeddings."""
         text = json.dumps(body)
         return self._scripted(lambda reply: reply.status != 200 and reply.match is not None and reply.match in text)
 

@@ -30,13 +30,13 @@ FIRST_POLL = 0.1
 """Seconds after which an idle queue is polled again for the first time."""
 
 RARER = 10
-"""Poison queues are polled so many times more rarely than others when they are idle; the host makes no difference."""
+"""Factor by which idle poison queues are polled more rarely than others; the host has none."""
 
 CALM = 5.0
 """Seconds without anything in progress in this process after which queues are polled more rarely."""
 
 CALM_POLLING_INTERVAL = 2.0
-"""Seconds between two polls of a queue then; the host knows no such difference."""
+"""Seconds between two polls of a queue then; the host has no such interval."""
 
 _LONGEST_TROUBLE = 5.0
 _SETTLE = 5.0
@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 
 
 class Outcome(enum.Enum):
-    """What becomes of a received item."""
+    """The action after a received item."""
 
     RUN = "its function is called"
     DELETE = "it is done"
@@ -69,7 +69,7 @@ class QueueOptions:
 
     @classmethod
     def from_host(cls, host: Mapping[str, Any]) -> "QueueOptions":
-        """Read a parsed host.json; what it does not say has the host's default."""
+        """Read a parsed host.json; missing values have the host's defaults."""
         queues = host.get("extensions", {}).get("queues", {})
         batch_size = int(queues.get("batchSize", cls.batch_size))
         return cls(
@@ -83,7 +83,7 @@ class QueueOptions:
 
 
 class QueueFunction(NamedTuple):
-    """A function with a queue trigger: its name, its queue, the name of its argument, and itself."""
+    """A function with a queue trigger: its name, its queue, the name of its argument, and the function."""
 
     name: str
     queue: str
@@ -127,17 +127,17 @@ def seconds(duration: str) -> float:
 
 
 def next_delay(delay: float, longest: float) -> float:
-    """The wait after another vain poll, given the one before (0: the queue was not idle until now)."""
+    """The wait after a poll without items, given the previous wait (0: the queue was not idle)."""
     return min(delay * 2 or FIRST_POLL, longest)
 
 
 def before(dequeue_count: int, maximum: int, has_poison: bool) -> Outcome:
-    """What to do with an item just received for the nth time."""
+    """The outcome for an item that was just received for the nth time."""
     return Outcome.RUN if dequeue_count <= maximum else _given_up(has_poison)
 
 
 def after(succeeded: bool, dequeue_count: int, maximum: int, has_poison: bool) -> Outcome:
-    """What to do with an item whose function has ended."""
+    """The outcome for an item whose function has ended."""
     if succeeded:
         return Outcome.DELETE
     return Outcome.RETRY if has_poison and dequeue_count < maximum else _given_up(has_poison)
@@ -148,7 +148,7 @@ def _given_up(has_poison: bool) -> Outcome:
 
 
 class Activity:
-    """Whether anything is in progress in this process, as what puts items into queues mostly is."""
+    """Whether anything is in progress in this process: most items come from this process."""
 
     def __init__(self) -> None:
         self._in_progress = 0
@@ -157,7 +157,7 @@ class Activity:
 
     @contextlib.contextmanager
     def going_on(self) -> Generator[None]:
-        """Meanwhile something is in progress."""
+        """Count as in progress during the `with` block."""
         self._in_progress += 1
         self._busy.set()
         try:
@@ -184,13 +184,13 @@ class Pump:
     Parameters
     ----------
     functions
-        From `queue_functions`; one queue may feed one function.
+        From `queue_functions`; a queue may have one function.
     service
         The account's queues; stays open when the pump stops.
     lease
         Seconds for which an item is hidden at a time; the host's is ten minutes.
     activity
-        What else this process does.
+        The other activity of this process.
     """
 
     def __init__(
@@ -225,8 +225,14 @@ class Pump:
             task.cancel()
         await ended
 
+    def poll(self, queue: str) -> None:
+        """Poll a queue at once, as an item was put into it."""
+        for listener in self._listeners:
+            if listener.queue == queue:
+                listener.poll()
+
     def hurry(self) -> None:
-        """End the grace of a `stop` under way, or to come."""
+        """End the grace period of a current or later `stop`."""
         self._hurry.set()
 
 
@@ -260,6 +266,14 @@ class _Listener:
         self._longest = options.max_polling_interval * (1 if self._poison else RARER)
         self._deliveries: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
+        self._sent = asyncio.Event()
+
+    @property
+    def queue(self) -> str:
+        return self._function.queue
+
+    def poll(self) -> None:
+        self._sent.set()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -278,6 +292,7 @@ class _Listener:
                     await asyncio.wait({*self._deliveries, stopped}, return_when=asyncio.FIRST_COMPLETED)
                 if stopped.done():
                     break
+                self._sent.clear()
                 try:
                     items = await self._receive()
                 except Exception as error:
@@ -292,14 +307,23 @@ class _Listener:
                 if delay and self._activity.calm:
                     delay = await self._rest(delay, stopped)
                 elif delay:
-                    await asyncio.wait({stopped}, timeout=delay)
+                    delay = await self._wait(delay, stopped)
         finally:
             stopped.cancel()
         while self._deliveries:
             await asyncio.wait(self._deliveries)
 
+    async def _wait(self, delay: float, stopped: "asyncio.Task[Any]") -> float:
+        """Wait for the delay, or until this process sends an item; the delay to go on with."""
+        sent = asyncio.create_task(self._sent.wait())
+        try:
+            await asyncio.wait({stopped, sent}, timeout=delay, return_when=asyncio.FIRST_COMPLETED)
+            return 0.0 if sent.done() else delay
+        finally:
+            sent.cancel()
+
     async def _rest(self, delay: float, stopped: "asyncio.Task[Any]") -> float:
-        """Wait for as long as a calm process does, or until something begins; the delay to go on with."""
+        """Wait for the interval of a calm process, or until something begins; return the next delay."""
         begun = asyncio.create_task(self._activity.begun())
         try:
             longest = max(self._longest, CALM_POLLING_INTERVAL)
@@ -368,7 +392,7 @@ class _Listener:
             logger.exception("function=%s id=%s failed, dequeue_count=%d", self._function.name, item.id, count)
             return False
         finally:
-            # Not while a renewal is on its way: it changes the pop receipt.
+            # Not during a renewal: it changes the pop receipt.
             async with item.lock:
                 keeper.cancel()
         return True

@@ -1,4 +1,4 @@
-"""One answer of the demo model, as a script gives it and as chat completions puts it."""
+"""One answer of the demo model, as a script has it and as a chat completion."""
 
 import json
 import math
@@ -32,9 +32,9 @@ class Reply(BaseModel):
     match: str | None = None
     """Must occur in the JSON of the request's messages."""
     times: int = 1
-    """How many requests it answers; -1: every one."""
+    """The number of requests that it answers; -1: every one."""
     chance: float = 1
-    """Of the requests that it could answer, the part that it does, at random."""
+    """The part of the matching requests that it answers, at random."""
     text: str | None = None
     chunks: list[str] | None = None
     """The text in these pieces; by default one per word."""
@@ -54,7 +54,7 @@ class Reply(BaseModel):
     cut_after: int | None = None
     """The connection drops after so many chunks."""
     raw: str | None = None
-    """A body to send as it is."""
+    """A body to send unchanged."""
 
 
 class Completion:
@@ -133,5 +133,5 @@ def _fragments(text: str) -> list[str]:
 
 
 def messages_json(body: Json) -> str:
-    """A request's messages as the text in which `Reply.match` is looked for."""
+    """A request's messages as the text that `Reply.match` must occur in."""
     return json.dumps(body.get("messages", []), ensure_ascii=False)

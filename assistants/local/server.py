@@ -1,4 +1,4 @@
-"""uvicorn, ended by its owner instead of by signals."""
+"""uvicorn, stopped by its caller instead of by signals."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ import uvicorn
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that leaves the process's signals alone."""
+    """A uvicorn server that handles no signals."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -45,7 +45,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def base_url(listener: socket.socket) -> str:
-    """The base URL that a client is given, with `/v1`."""
+    """The base URL for clients, with `/v1`."""
     host, port = listener.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
 
@@ -59,7 +59,7 @@ async def started(server: Server, task: asyncio.Task[None]) -> bool:
 
 @contextlib.asynccontextmanager
 async def serving(app: Any) -> AsyncGenerator[str]:
-    """Serve an ASGI application on a free loopback port; gives its base URL, and drops its clients at the end."""
+    """Serve an ASGI application on a free loopback port; yields its base URL, and disconnects clients at the end."""
     listener = bind("127.0.0.1", 0)
     server = Server(uvicorn.Config(app, access_log=False, log_config=None, lifespan="off"))
     task = asyncio.create_task(server.serve(sockets=[listener]))

@@ -15,7 +15,7 @@ class Vectors(NamedTuple):
 
     model: str
     matrix: NDArray[np.float32]
-    """One row a text, each of length 1."""
+    """One row a text, each of length 1, or all 0: a text without a vector."""
 
 
 class Embedder(Protocol):
@@ -26,6 +26,8 @@ class Embedder(Protocol):
 
         Raises
         ------
+        EndpointError
+            There are none: just now if the endpoint is busy, else as long as it is as it is.
         Exception
             There are none just now.
         """

@@ -1,43 +1,45 @@
 """The model's endpoint: OpenAI, Azure OpenAI, or anything that speaks chat completions."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import Any, Protocol
 
 import httpx2
 from azure.identity.aio import get_bearer_token_provider
-from openai import (
-    APIConnectionError,
-    APIStatusError,
-    AsyncAzureOpenAI,
-    AsyncOpenAI,
-    AsyncStream,
-    DefaultAsyncHttpxClient,
-)
-from openai.resources.chat.completions import AsyncCompletions
-from openai.types import CreateEmbeddingResponse
-from openai.types.chat import ChatCompletionChunk
+from openai import APIConnectionError, APIStatusError, APITimeoutError, AsyncAzureOpenAI, AsyncOpenAI
 
 from assistants.identity import identity
+from assistants.model.answers import Chunk, chunks, whole
+from assistants.model.connection import Connection
+from assistants.model.errors import CutOff, EndpointError, Mask, Refused, Unreachable, Unreadable, Words, words
+from assistants.model.learnt import Learnt
+from assistants.model.remedies import Remedy, adapted, remedies
+from assistants.model.retries import wait_of
 from assistants.settings import Settings
 
 _SCOPE = "https://cognitiveservices.azure.com/.default"
-
-_ALTERNATIVES = {
-    "stream_options": None, "max_completion_tokens": "max_tokens", "dimensions": None, "encoding_format": None,
-}  # fmt: skip
-"""What some endpoints refuse, and what they are sent instead."""
 
 
 class Model(Protocol):
     """A stateless chat-completions endpoint."""
 
-    def stream(self, body: dict[str, Any]) -> AsyncIterator[ChatCompletionChunk]:
-        """The chunks of a streamed completion; closing the iterator ends the call."""
+    learnt: Learnt
+
+    def stream(self, body: dict[str, Any]) -> AsyncIterator[Chunk]:
+        """The chunks of a streamed completion, up to its end; closing the iterator ends the call.
+
+        Raises
+        ------
+        EndpointError
+            There is no answer, or it has no end.
+        """
         ...
 
 
 class Endpoint:
     """The endpoint that the settings name. It does not retry: a run does, for as long as it lives.
+
+    What it refuses in a request, and can be spared, is left out or renamed, then and from then on.
 
     Parameters
     ----------
@@ -46,31 +48,41 @@ class Endpoint:
     """
 
     def __init__(self, settings: Settings, transport: httpx2.AsyncBaseTransport | None = None) -> None:
-        self._client = _client(settings, transport)
-        # The SDK imports it on first use, for which the first run of the process would have to wait.
-        self._completions: AsyncCompletions = self._client.chat.completions
-        self._refused: set[tuple[str, str]] = set()
+        self._client = _client(settings, Connection(transport))
+        self.mask = Mask(settings.secrets)
+        self.learnt = Learnt()
 
-    async def stream(self, body: dict[str, Any]) -> AsyncIterator[ChatCompletionChunk]:
-        whole = {**body, "stream": True, "stream_options": {"include_usage": True}}
-        chunks: AsyncStream[ChatCompletionChunk] = await self._ask(self._completions.create, whole)
-        async with chunks:
-            async for chunk in chunks:
-                yield chunk
+    async def stream(self, body: dict[str, Any]) -> AsyncIterator[Chunk]:
+        whole_body = {**body, "stream": True, "stream_options": {"include_usage": True}}
+        answer = await self._ask("/chat/completions", whole_body)
+        try:
+            async with aclosing(chunks(answer.aiter_bytes())) as found:
+                async for chunk in found:
+                    yield chunk
+        except httpx2.HTTPError as error:
+            raise self._broken(error) from None
+        except EndpointError as error:
+            raise self.mask.error(error) from None
+        finally:
+            await answer.aclose()
 
-    async def embed(self, body: dict[str, Any]) -> CreateEmbeddingResponse:
-        """
+    async def embed(self, body: dict[str, Any]) -> Mapping[str, Any]:
+        """The answer as it came.
+
         Raises
         ------
-        openai.APIError
+        EndpointError
             The endpoint refuses, does not answer, or has no embeddings.
         """
-
-        # The SDK's own method asks for base64 again where that was refused.
-        async def create(**sent: Any) -> CreateEmbeddingResponse:
-            return await self._client.post("/embeddings", cast_to=CreateEmbeddingResponse, body=sent)
-
-        return await self._ask(create, body)
+        answer = await self._ask("/embeddings", body)
+        try:
+            return await whole(answer.aiter_bytes())
+        except httpx2.HTTPError as error:
+            raise self._broken(error) from None
+        except EndpointError as error:
+            raise self.mask.error(error) from None
+        finally:
+            await answer.aclose()
 
     async def send(self, method: str, path: str, query: Mapping[str, object], body: object | None) -> httpx2.Response:
         """Any request of the endpoint's API, such as GET /models: its answer, an error or not, the body unread.
@@ -97,34 +109,60 @@ class Endpoint:
     async def close(self) -> None:
         await self._client.close()
 
-    async def _ask(self, create: Callable[..., Awaitable[Any]], body: dict[str, Any]) -> Any:
-        """A parameter that the endpoint refuses is left out or renamed, then and from then on."""
+    async def _ask(self, path: str, body: dict[str, Any]) -> httpx2.Response:
+        """The answer, its body unread, to the request as the endpoint takes it."""
+        learnt, tried, before = self.learnt.of(body["model"]), set[Remedy](), set[object]()
+        changes: dict[str, str | None] = {}
         while True:
-            sent = self._acceptable(body)
+            sent = adapted(body, learnt.remedies | changes)
             try:
-                return await create(**sent)
-            except APIStatusError as error:
-                parameter = refused_parameter(error, sent)
-                if parameter is None:
+                answer = await self._post(path, sent)
+            except Refused as error:
+                found, said = set(remedies(error, sent)) - tried, (str(error), error.params)
+                if not found or said in before:
                     raise
-                self._refused.add((body["model"], parameter))
+                tried |= found
+                before.add(said)
+                changes |= {each.name: each.instead for each in found}
+                continue
+            learnt.remedies.update(changes)
+            return answer
 
-    def _acceptable(self, body: dict[str, Any]) -> dict[str, Any]:
-        names = {name: _ALTERNATIVES[name] for model, name in self._refused if model == body["model"]}
-        renamed = ((names.get(name, name), value) for name, value in body.items())
-        return {name: value for name, value in renamed if name is not None}
+    async def _post(self, path: str, body: dict[str, Any]) -> httpx2.Response:
+        """The answer, its body unread.
+
+        Raises
+        ------
+        EndpointError
+            There is none, or it is an error.
+        """
+        try:
+            # The header is how the client is asked not to read what may be a stream.
+            options: Any = {"headers": {"X-Stainless-Raw-Response": "stream"}}
+            return await self._client.post(path, cast_to=httpx2.Response, body=body, options=options)
+        except APIStatusError as error:
+            raise self.mask.error(_refused(error.response)) from None
+        except APITimeoutError as error:
+            raise Unreachable(error.message) from error.__cause__
+        except (APIConnectionError, httpx2.HTTPError) as error:
+            raise Unreachable(self.mask(str(error))) from error.__cause__
+
+    def _broken(self, error: httpx2.HTTPError) -> EndpointError:
+        why = self.mask(str(error) or type(error).__name__)
+        return Unreadable(why) if isinstance(error, httpx2.DecodingError) else CutOff(why)
 
 
-def refused_parameter(error: APIStatusError, sent: dict[str, Any]) -> str | None:
-    """The parameter without which the request may be accepted, if it is about one of those that can be spared."""
-    if error.status_code not in (400, 404, 422):
-        return None
-    about = f"{error.param or ''} {error.message}"
-    return next((name for name in _ALTERNATIVES if name in sent and name in about), None)
+def _refused(answer: httpx2.Response) -> Refused:
+    if answer.is_redirect:
+        return Refused(Words(_REDIRECTS.format(answer.headers.get("location", "elsewhere"))), answer.status_code)
+    return Refused(words(answer.content), answer.status_code, wait_of(answer.headers))
 
 
-def _client(settings: Settings, transport: httpx2.AsyncBaseTransport | None) -> AsyncOpenAI:
-    http = DefaultAsyncHttpxClient(transport=transport) if transport else None
+_REDIRECTS = "The model's endpoint redirects to {}, which is not followed: its address in the settings may be wrong."
+
+
+def _client(settings: Settings, http: Connection) -> AsyncOpenAI:
+    uncompressed = {"Accept-Encoding": "identity"}
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
     if settings.azure_openai_endpoint:
         azure_key = settings.azure_openai_api_key.get_secret_value() if settings.azure_openai_api_key else key
@@ -139,6 +177,7 @@ def _client(settings: Settings, transport: httpx2.AsyncBaseTransport | None) -> 
             timeout=settings.model_timeout,
             max_retries=0,
             http_client=http,
+            default_headers=uncompressed,
         )
     return AsyncOpenAI(
         api_key=key or "none",
@@ -146,4 +185,5 @@ def _client(settings: Settings, transport: httpx2.AsyncBaseTransport | None) -> 
         timeout=settings.model_timeout,
         max_retries=0,
         http_client=http,
+        default_headers=uncompressed,
     )

@@ -1,43 +1,53 @@
 """When a request that failed is sent again."""
 
+import math
 import random
 import time
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any
 
-import openai
+from assistants.model.errors import EndpointError
+
+SHORTEST_WAIT = 0.5
+"""Seconds between two tries, at least."""
 
 _LONGEST_WAIT = 30.0
+_JITTER = 0.25
+"""By so much of itself, or of a second, a wait is longer at random."""
 
 
 def retry_after(trouble: Exception, attempt: int) -> float | None:
     """Seconds after which to ask again; None: it would not help.
 
-    What the endpoint says in `Retry-After` is honoured; without it the wait doubles from half a second on.
+    What the endpoint says in `Retry-After` is honoured; without it the wait doubles from the shortest on.
     """
-    if isinstance(trouble, openai.APIStatusError):
-        if trouble.code == "insufficient_quota" or not (
-            trouble.status_code in (408, 429) or trouble.status_code >= 500
-        ):
-            return None
-        said = _said(trouble.response.headers)
-        if said is not None:
-            return said
-    elif not isinstance(trouble, openai.APIConnectionError):
+    if not isinstance(trouble, EndpointError) or not trouble.transient:
         return None
-    return min(0.5 * 2**attempt, _LONGEST_WAIT) * random.uniform(0.75, 1)
+    jitter = random.uniform(0, _JITTER)
+    if trouble.wait is not None:
+        return max(trouble.wait, SHORTEST_WAIT) + jitter * min(SHORTEST_WAIT, 1)
+    return min(SHORTEST_WAIT * 2**attempt, _LONGEST_WAIT) * (1 + jitter)
 
 
-def _said(headers: Any) -> float | None:
-    """`retry-after-ms`, or `Retry-After` in seconds or as a date."""
+def is_busy(trouble: EndpointError) -> bool:
+    """Whether the endpoint asks to come again later; any other trouble may be there to stay."""
+    return trouble.transient and (trouble.wait is not None or trouble.status in (408, 429, 503))
+
+
+def wait_of(headers: Mapping[str, str]) -> float | None:
+    """The seconds that an answer names: `retry-after-ms`, or `Retry-After` in seconds or as a date."""
     try:
         if "retry-after-ms" in headers:
-            return max(float(headers["retry-after-ms"]) / 1000, 0)
+            return _sane(float(headers["retry-after-ms"]) / 1000)
         value = headers.get("retry-after")
         if value is None:
             return None
-        if value.strip().isdigit():
-            return float(value)
-        return max(parsedate_to_datetime(value).timestamp() - time.time(), 0)
-    except ValueError:
+        if value.strip().replace(".", "", 1).isdigit():
+            return _sane(float(value))
+        return _sane(parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, OverflowError):
         return None
+
+
+def _sane(seconds: float) -> float | None:
+    return max(seconds, 0) if math.isfinite(seconds) else None

@@ -1,4 +1,4 @@
-"""What is wrong with a payload, by this project's own models, held strictly: pure functions."""
+"""The deviations of a payload from this project's own models, taken strictly: pure functions."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from assistants.schema.base import KEEP_NULLS
 from assistants.schema.locations import fields
 
 MAX_EXAMPLE = 300
@@ -24,7 +25,7 @@ _PROBLEMS: Mapping[str, str] = {
 
 
 class Deviation(NamedTuple):
-    """Something that these models do not say.
+    """A difference between a payload and its model.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ class Deviation(NamedTuple):
     place
         The field, such as `data[].status`, the event, or nothing.
     example
-        What was there, as JSON, shortened.
+        The payload's value, as JSON, shortened.
     """
 
     part: str
@@ -45,32 +46,33 @@ class Deviation(NamedTuple):
 
 
 def deviations(part: str, model: Any, content: bytes, around: str = "") -> list[Deviation]:
-    """What a JSON payload has that the model has not, and what it has not that the model has always.
+    """The differences between a JSON payload and the model; a missing field is one even if it has a default.
 
     Parameters
     ----------
     model
-        Anything of which pydantic can make a validator.
+        Any type that pydantic can validate.
     around
         Put before each place.
     """
     adapter, found = _adapter(model), list[Deviation]()
     try:
-        value = adapter.validate_json(content, strict=True, extra="forbid")
+        value = adapter.validate_json(content, strict=True, extra="forbid", context=KEEP_NULLS)
     except ValidationError as error:
         payload = loaded(content)
-        found = [_deviation(part, around, payload, each) for each in error.errors(include_url=False)]
+        found = [_deviation(part, around, payload, problem) for problem in error.errors(include_url=False)]
         try:
             value = adapter.validate_json(content, extra="ignore")
         except ValidationError:
             return found
     return found + [
-        Deviation(part, "missing field", placed(around, place), shown(inside)) for place, inside in _missing(value, ())
+        Deviation(part, "missing field", placed(around, place), excerpt(inside))
+        for place, inside in _missing(value, ())
     ]
 
 
 def loaded(content: str | bytes) -> object:
-    """What JSON says; None where it cannot be read."""
+    """The value of a JSON text; None if it cannot be read."""
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
@@ -78,7 +80,7 @@ def loaded(content: str | bytes) -> object:
 
 
 def placed(around: str, path: Sequence[str | int]) -> str:
-    """A path in one word: `data[].status`."""
+    """A path as one string: `data[].status`."""
     text = around
     for step in path:
         if isinstance(step, int):
@@ -88,9 +90,9 @@ def placed(around: str, path: Sequence[str | int]) -> str:
     return text[:MAX_EXAMPLE]
 
 
-def shown(value: object) -> str:
-    """A value as an example."""
-    text = json.dumps(value, ensure_ascii=False, default=lambda each: each.model_dump(mode="json"))
+def excerpt(value: object) -> str:
+    """A value as JSON, shortened to `MAX_EXAMPLE` characters."""
+    text = json.dumps(value, ensure_ascii=False, default=lambda model: model.model_dump(mode="json"))
     text = text.encode(errors="replace").decode()
     return text if len(text) <= MAX_EXAMPLE else f"{text[:MAX_EXAMPLE]}..."
 
@@ -103,11 +105,11 @@ def _deviation(part: str, around: str, payload: object, error: Mapping[str, Any]
     if error["type"] == "json_invalid":
         value = value if isinstance(value, str) else bytes(value or b"").decode(errors="replace")
     problem = _PROBLEMS.get(error["type"], "wrong type" if error["type"].endswith("_type") else "wrong value")
-    return Deviation(part, problem, placed(around, path), shown(value))
+    return Deviation(part, problem, placed(around, path), excerpt(value))
 
 
 def _missing(value: object, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], object]]:
-    """Fields that have a default here, and that the wire always has."""
+    """The fields that took their default, though the wire always has them."""
     if isinstance(value, BaseModel):
         for name in type(value).model_fields:
             if name not in value.model_fields_set:

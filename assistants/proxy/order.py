@@ -1,11 +1,11 @@
-"""The order of a stream's events (contract, 7): a state machine that says of each event why it may not come now."""
+"""The order of a stream's events (contract, 7): a state machine that finds the events which come out of order."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Begin = Literal["thread", "run", "outputs"]
-"""What a stream was asked for with: a thread and its run, a run, or the outputs that a run waits for."""
+"""The request that opened the stream: of a thread and its run, of a run, or of outputs that a run awaits."""
 
 ENDS = ("completed", "incomplete", "failed", "cancelled", "expired")
 
@@ -19,7 +19,7 @@ _RUN: Mapping[str, tuple[str, ...]] = {
     "awaiting": ("queued", *_QUEUED),
     "cancelling": ("cancelled", "completed", "incomplete", "failed", "expired"),
 }
-"""What may follow each state of a run; `awaiting` is that of a run whose outputs are being handed in."""
+"""The states that may follow each state of a run; `awaiting` is that of a run whose outputs were submitted."""
 
 _STEP: Mapping[str, tuple[str, ...]] = {
     "": ("created",),
@@ -37,7 +37,7 @@ _MESSAGE: Mapping[str, tuple[str, ...]] = {
 
 @dataclass
 class Order:
-    """How far a stream has come. After a problem it goes on from what it was told."""
+    """The state of a stream. After a problem the state is that of the last event."""
 
     begin: Begin
     _run: str = ""
@@ -52,12 +52,12 @@ class Order:
             self._run = "awaiting"
 
     def take(self, event: str, data: Mapping[str, Any]) -> list[str]:
-        """Why this event may not come now: nothing, as a rule."""
+        """The reasons why this event may not come now; none, as a rule."""
         first, self._started = not self._started, True
         return list(self._problems(event, data, first))
 
     def end(self) -> list[str]:
-        """Why the stream may not end now."""
+        """The reasons why the stream may not end now."""
         return [] if self._done else ["ends without done"]
 
     def _problems(self, event: str, data: Mapping[str, Any], first: bool) -> Iterator[str]:

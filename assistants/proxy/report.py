@@ -1,4 +1,4 @@
-"""What was found wrong with the upstream: each kind once, with its count and first example, kept by this process."""
+"""The deviations of the upstream: each kind once, with its count and first example, in this process's memory."""
 
 import html
 import json
@@ -12,7 +12,7 @@ from assistants.proxy.deviations import Deviation
 log = logging.getLogger("assistants.proxy")
 
 MAX_KINDS = 1_000
-"""Kinds that are kept; what comes after is counted only."""
+"""Kinds that are kept; deviations of further kinds are counted only."""
 
 _PAGE = """\
 <!doctype html>
@@ -40,7 +40,7 @@ td {{ overflow-wrap: anywhere; }}
 
 
 class Kind(NamedTuple):
-    """What counts as the same deviation; an unknown value is one of its own."""
+    """The key of equal deviations; each unknown value has its own."""
 
     operation: str
     part: str
@@ -61,7 +61,7 @@ class Case:
 
 @dataclass
 class Report:
-    """What one project's calls have shown since the process began."""
+    """The deviations in one project's calls since the process began."""
 
     upstream: str
     since: int = field(default_factory=lambda: int(time.time()))
@@ -80,12 +80,12 @@ class Report:
             self.left_out += 1
         else:
             self.cases[kind] = Case(deviation.example, path, int(time.time()))
-            told = {"operation": operation, "part": kind.part, "problem": kind.problem, "place": kind.place}
-            log.warning("deviation %s", json.dumps({**told, "path": path}, ensure_ascii=False))
+            line = {"operation": operation, "part": kind.part, "problem": kind.problem, "place": kind.place}
+            log.warning("deviation %s", json.dumps({**line, "path": path}, ensure_ascii=False))
 
     def body(self) -> dict[str, Any]:
         """The report as JSON has it, the most frequent kinds first."""
-        cases = sorted(self.cases.items(), key=lambda each: -each[1].count)
+        cases = sorted(self.cases.items(), key=lambda item: -item[1].count)
         found = [
             {
                 "operation": kind.operation,
@@ -114,8 +114,8 @@ class Report:
         columns = ("count", "operation", "part", "problem", "place", "example", "path")
         body = self.body()
         rows = "\n".join(
-            "<tr>" + "".join(f"<td>{html.escape(str(each[column]))}" for column in columns) + "</tr>"
-            for each in body["deviations"]
+            "<tr>" + "".join(f"<td>{html.escape(str(case[column]))}" for column in columns) + "</tr>"
+            for case in body["deviations"]
         )
         since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self.since))
         summary = (

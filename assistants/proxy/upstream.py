@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx2
 from starlette.datastructures import Headers
 
-from assistants.relay import CONNECT, answered, target
+from assistants.relay.answers import CONNECT, answered, target
 from assistants.settings import Settings
 
 NAME = "The upstream of this proxy"
@@ -17,11 +17,12 @@ _KEEP = 3.0
 
 
 class Upstream:
-    """Sends requests as they came, with `PROXY_API_KEY` or the caller's own key."""
+    """Sends requests unchanged, with `PROXY_API_KEY` or the caller's own key."""
 
     def __init__(self, settings: Settings) -> None:
         assert settings.proxy_base_url is not None
         self._base = httpx2.URL(settings.proxy_base_url)
+        self._secrets = settings.secrets
         self._key = settings.proxy_api_key.get_secret_value() if settings.proxy_api_key else None
         self._client = httpx2.AsyncClient(
             timeout=httpx2.Timeout(settings.proxy_timeout, connect=min(CONNECT, settings.proxy_timeout)),
@@ -35,7 +36,7 @@ class Upstream:
 
     @property
     def is_azure(self) -> bool:
-        """Whether it takes a key as `api-key`, and may have its gateway's errors (contract, 10)."""
+        """Whether it takes a key as `api-key`, and may answer with its gateway's errors (contract, 10)."""
         return "/openai" in self._base.path or "api-version" in self._base.params
 
     async def send(
@@ -51,16 +52,17 @@ class Upstream:
         Raises
         ------
         ApiError
-            There is none (502), or none in time (504), or the path leaves the API (404).
+            There is no answer (502), or none in time (504), `PROXY_API_KEY` was refused (502), or the path is outside
+            the API (404).
         """
         query = b"&".join(filter(None, (query, self._base.query)))
         asked = f"{self._base.path.rstrip('/')}{target(method, path)}".encode()
         url = self._base.copy_with(raw_path=asked + b"?" + query if query else asked)
         sent = self._headers(headers)
         if not isinstance(content, bytes) and "content-length" in headers:
-            sent[b"content-length"] = headers["content-length"].encode("latin-1")  # else it would come in chunks
+            sent[b"content-length"] = headers["content-length"].encode("latin-1")  # else it is sent in chunks
         request = self._client.build_request(method, url, headers=sent, content=content or None)
-        return await answered(self._client.send(request, stream=True), NAME)
+        return await answered(self._client.send(request, stream=True), NAME, self._secrets if self._key else None)
 
     async def close(self) -> None:
         """Close its connections."""

@@ -1,56 +1,61 @@
-"""A stream as it goes by: each event held to its model, its status and its turn."""
+"""The check of a stream as it passes: each event against its model, its status and its order."""
 
 import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
-from assistants.proxy.deviations import Deviation, deviations, loaded, shown
+from assistants.proxy.deviations import Deviation, deviations, excerpt, loaded
 from assistants.proxy.order import Begin, Order
 from assistants.schema import v1
 from assistants.schema.events import EVENTS, STATUSES
 
-Tell = Callable[[Deviation], None]
+Add = Callable[[Deviation], None]
+"""Adds a deviation to a report."""
 
 
 class Watch:
-    """Tells of what is wrong with a stream; `version` is the one that is spoken."""
+    """Reports the deviations of a stream; `version` is the API's, "v1" or "v2"."""
 
-    def __init__(self, begin: Begin, version: str, tell: Tell) -> None:
+    def __init__(self, begin: Begin, version: str, add: Add) -> None:
         self._order = Order(begin)
         self._version = version
-        self._tell = tell
+        self._add = add
 
     def see(self, block: bytes) -> bool:
-        """One event, or a comment, which is none."""
+        """Check one event; return whether it is one, and no comment."""
         event, data = parsed(block)
         if not event and not data:
             return False
         for deviation in self._seen(event, data):
-            self._tell(deviation)
+            self._add(deviation)
         return True
 
+    def skip(self, size: int) -> None:
+        """An event of so many bytes, which are too many to look at."""
+        self._add(Deviation("stream", "too long", "an event", excerpt(size)))
+
     def end(self) -> None:
-        """The stream has ended by itself."""
+        """Check the end of the stream."""
         for problem in self._order.end():
-            self._tell(Deviation("stream", "order", f"the stream {problem}", "null"))
+            self._add(Deviation("stream", "order", f"the stream {problem}", "null"))
 
     def cut(self, error: Exception) -> None:
-        """The stream broke off."""
-        self._tell(Deviation("stream", "cut", "the stream broke off", shown(type(error).__name__)))
+        """Report that the stream broke off."""
+        self._add(Deviation("stream", "cut", "the stream broke off", excerpt(type(error).__name__)))
 
     def _seen(self, event: str, data: str) -> Iterator[Deviation]:
         payload: dict[str, Any] = {}
         if event == "done":
             if data != "[DONE]":
-                yield Deviation("stream", "unknown value", "done", shown(data))
+                yield Deviation("stream", "unknown value", "done", excerpt(data))
         elif event not in EVENTS:
-            yield Deviation("stream", "unknown event", event or "an event without a name", shown(data))
+            yield Deviation("stream", "unknown event", event or "an event without a name", excerpt(data))
             return
         else:
             content = data.encode(errors="replace")
             value = loaded(data)
-            if not isinstance(value, dict):  # so that nobody knows whose turn it is
+            if not isinstance(value, dict):  # so that its order cannot be checked
                 yield from deviations("stream", EVENTS[event], content, event)
                 return
             payload = cast("dict[str, Any]", value)
@@ -61,9 +66,9 @@ class Watch:
             name = event.rpartition(".")[2]
             status, expected = payload.get("status"), STATUSES.get(event, name)
             if status is not None and status != expected and name != "delta":
-                yield Deviation("stream", "unknown value", f"{event}.status", shown(status))
+                yield Deviation("stream", "unknown value", f"{event}.status", excerpt(status))
         for problem in self._order.take(event, payload):
-            yield Deviation("stream", "order", f"{event} {problem}", shown(payload.get("id")))
+            yield Deviation("stream", "order", f"{event} {problem}", excerpt(payload.get("id")))
 
 
 def parsed(block: bytes) -> tuple[str, str]:

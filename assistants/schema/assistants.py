@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from assistants.schema.base import Metadata, NotNull, ObjectMetadata, Request, Resource, Timestamp
+from assistants.schema.base import Metadata, NotNull, ObjectMetadata, OptionalNulls, Request, Resource, Timestamp
 from assistants.schema.tools import (
     AssistantTool,
     AssistantTools,
@@ -38,14 +38,14 @@ class CreateAssistant(_AssistantFields):
     """An assistant to be made."""
 
     model: Model
-    tool_resources: NewToolResources | None = None
+    tool_resources: OptionalNulls[NewToolResources] | None = None
 
 
 class ModifyAssistant(_AssistantFields):
     """Only the fields in `model_fields_set` change; a null clears one."""
 
     model: NotNull[Model] = None
-    tool_resources: ToolResources | None = None
+    tool_resources: OptionalNulls[ToolResources] | None = None
 
 
 class Assistant(Resource):

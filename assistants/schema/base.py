@@ -1,4 +1,4 @@
-"""What all schemas share: the two bases, identifiers, metadata, and unions told apart by their JSON type."""
+"""The base of all schemas: requests, objects, identifiers, metadata, and unions chosen by their JSON type."""
 
 import json
 import re
@@ -14,30 +14,32 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    ValidationInfo,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError
+from pydantic_core.core_schema import with_info_before_validator_function
 
 MAX_TEXT = 256_000
 """The longest string of a request, in characters (contract, 1 and 3)."""
 
 MAX_DEPTH = 100
-"""How deep a client's own JSON may nest: what is stored must be readable, and parsers give up at 200."""
+"""The deepest nesting of a client's own JSON: it must be readable once it is stored, and parsers stop at 200."""
 
 T = TypeVar("T")
 
 
 def _mapping(value: object) -> dict[str, object]:
-    """The object that a JSON value is; what is none has no keys."""
+    """A JSON value as an object; any other type has no keys."""
     return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
 class Request(BaseModel):
     """A request body: unknown fields and loose types are refused (contract, 0).
 
-    `model_fields_set` tells a field that was sent as null from one that was left out. Every string is bounded, as
-    pydantic looks for lone surrogates, which cannot be stored, in bounded strings only.
+    `model_fields_set` distinguishes a field that was sent as null from one that was left out. Every string is bounded,
+    as pydantic looks for lone surrogates, which cannot be stored, in bounded strings only.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, str_max_length=MAX_TEXT)
@@ -45,7 +47,7 @@ class Request(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _one_unknown_field(cls, value: object) -> object:
-        """Only the first unknown field is told of: to complain of a million would hold up the whole process."""
+        """Only the first unknown field is reported: errors for a million fields would block the process."""
         fields = _mapping(value)
         if len(fields) <= len(cls.model_fields):
             return value
@@ -55,7 +57,7 @@ class Request(BaseModel):
 
 
 class Object(BaseModel):
-    """What is answered and stored; fields are in the wire's order, and unknown ones are dropped on load.
+    """An object that is answered and stored; fields are in the wire's order, and unknown ones are dropped on load.
 
     All fields are always answered: /openapi.json has those with a default as required too.
     """
@@ -85,6 +87,45 @@ class _NotNull:
 
 NotNull = Annotated[T | None, _NotNull()]
 """A field of a request that may be left out but not be null: None says that it was left out."""
+
+
+_NULL = {"type": "null"}
+
+KEEP_NULLS = {"nulls": "kept"}
+"""The context of a validation in which `OptionalNulls` drops nothing: no answer is to have such nulls."""
+
+
+class _OptionalNulls:
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        fields = cast("dict[str, Any]", handler.resolve_ref_schema(schema))["fields"]
+        optional = [name for name, field in fields.items() if not field["required"]]
+        names = {name for name in optional if fields[name]["schema"]["type"] != "nullable"}
+
+        def without_nulls(value: object, info: ValidationInfo) -> object:
+            sent = _mapping(value)
+            dropped = {name for name in names if sent.get(name, ...) is None}
+            if not dropped or info.context == KEEP_NULLS:
+                return value
+            return {name: each for name, each in sent.items() if name not in dropped}
+
+        return with_info_before_validator_function(without_nulls, schema)
+
+    def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        if handler.mode == "validation":
+            found = handler.resolve_ref_schema(schema)
+            for name, field in found["properties"].items():
+                if name not in found.get("required", ()) and _NULL not in field.get("anyOf", ()):
+                    found["properties"][name] = {"anyOf": [field, _NULL]}
+        return schema
+
+
+OptionalNulls = Annotated[T, _OptionalNulls()]
+"""An object in a request: a null counts as left out where it says nothing else.
+
+Clients read objects into classes and send them back with nulls for all that was not there.
+"""
 
 
 class _Id:
@@ -123,7 +164,7 @@ Timestamp = int
 """Unix seconds."""
 
 Items = Annotated[list[T], Field(fail_fast=True)]
-"""A list of a request. What is wrong with its first wrong item is told; a million items could be as wrong."""
+"""A list of a request. Only its first invalid item is reported: there could be a million."""
 
 _MAX_PAIRS = 16
 
@@ -137,7 +178,7 @@ def _few(value: object) -> object:
 
 
 Pairs = Annotated[dict[Annotated[str, Field(max_length=64)], T], Field(max_length=_MAX_PAIRS), BeforeValidator(_few)]
-"""Up to 16 pairs, counted before any of them is looked at."""
+"""Up to 16 pairs, counted before any of them is validated."""
 
 Metadata = Pairs[Annotated[str, Field(max_length=512)]]
 

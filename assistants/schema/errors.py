@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from assistants.schema.base import Object
 
 MAX_SHOWN = 8_192
-"""Messages and params quote what the client sent, in so many characters at most."""
+"""Characters of a client's text that a message or a param quotes at most."""
 
 
 class Error(Object):
-    """What went wrong, in OpenAI's shape; also the data of a stream's `error` event."""
+    """An error in OpenAI's shape; also the data of a stream's `error` event."""
 
     message: str
     type: str
@@ -95,7 +95,7 @@ def incorrect_key(key: str) -> ApiError:
 
 
 def keys_not_configured() -> ApiError:
-    """The service is open to others but has no keys: only its operator can help."""
+    """The service has no keys, and listens to other machines: only its operator can help."""
     return ApiError(
         401,
         "This service accepts no requests yet: its operator has to set API_KEYS, for example KEY=default.",
@@ -184,7 +184,7 @@ def malformed_json() -> ApiError:
 
 
 def too_large() -> ApiError:
-    """What is to be stored as one does not fit one block of storage."""
+    """An object does not fit one block of storage."""
     return ApiError(413, "The request is too large to be stored.", code="request_too_large")
 
 
@@ -200,7 +200,7 @@ def malformed_form() -> ApiError:
 
 
 def download_refused(purpose: str) -> ApiError:
-    """What OpenAI does not give back (contract, 6.1)."""
+    """A file that cannot be downloaded, because of its purpose (contract, 6.1)."""
     return ApiError(400, f"Not allowed to download files of purpose: {purpose}")
 
 
@@ -211,7 +211,7 @@ def range_not_satisfiable(size: int) -> ApiError:
 
 
 def upload_not_pending(status: str) -> ApiError:
-    """Nothing can be done with an upload that has ended."""
+    """The upload has ended."""
     return ApiError(400, f"Upload is not pending: its status is '{status}'.")
 
 
@@ -238,7 +238,7 @@ def missing_parameter(param: str) -> ApiError:
 
 
 def unknown_parameter(param: str) -> ApiError:
-    """A field that nobody knows."""
+    """A field that the schema does not have."""
     return ApiError(400, f"Unknown parameter: '{param}'.", param=param, code="unknown_parameter")
 
 
@@ -338,7 +338,7 @@ def server_error(request_id: str) -> ApiError:
 
 
 def unavailable(retry_after: int = 1) -> ApiError:
-    """Storage does not answer, or not in time; the client may repeat the request after so many seconds."""
+    """Storage does not answer, or not in time; the client may repeat the request after `retry_after` seconds."""
     return ApiError(
         503,
         "The server is currently unable to process your request. Sorry about that! Please retry your request.",
@@ -352,6 +352,29 @@ def unreachable(what: str) -> ApiError:
     return ApiError(502, f"{what} could not be reached. Please retry your request.", type="server_error")
 
 
+def key_refused(what: str, said: str) -> ApiError:
+    """The service behind this one refuses the key of this one; its own caller's was right, and none will do better."""
+    return _upstream(
+        f"{what} refused the key of this service: {said}" if said else f"{what} refused the key of this service."
+    )
+
+
+def unusable(what: str, why: str) -> ApiError:
+    """The answer of the service behind this one cannot be passed on; `why` has no full stop."""
+    return _upstream(f"{what} gave an answer that cannot be passed on: {why}.")
+
+
+def stored_responses(param: str | None) -> ApiError:
+    """Several projects share one endpoint, which cannot tell whose a stored response is; `param` names one."""
+    return ApiError(
+        403,
+        "Stored responses are not available: several projects share this service, and their responses are stored "
+        "together. Send the whole input with each request instead, with 'store' set to false.",
+        param=param,
+        code="stored_responses_not_available",
+    )
+
+
 def timed_out(what: str) -> ApiError:
     """The service behind this one has been silent for too long."""
     return ApiError(504, f"{what} did not answer in time. Please retry your request.", type="server_error")
@@ -361,3 +384,8 @@ def enumerated(values: Sequence[str], conjunction: str) -> str:
     """`'a'`, `'a' and 'b'`, or `'a', 'b', and 'c'`."""
     *others, last = [f"'{value}'" for value in values]
     return f"{', '.join(others)}{',' * (len(others) > 1)} {conjunction} {last}" if others else last
+
+
+def _upstream(message: str) -> ApiError:
+    """It is of no use to send the same again, which clients do otherwise."""
+    return ApiError(502, message, type="server_error", headers={"x-should-retry": "false"})

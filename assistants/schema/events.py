@@ -198,7 +198,7 @@ EVENTS: Mapping[str, Any] = {
     **{f"thread.message.{name}": Message for name in ("created", "in_progress", *_MESSAGE_ENDS)},
     "thread.message.delta": MessageDelta,
 }
-"""What the data of each event is; that of `done`, the last one, is `[DONE]`."""
+"""The type of each event's data; that of `done`, the last one, is `[DONE]`."""
 
 STATUSES: Mapping[str, str] = {
     "thread.run.created": "queued",

@@ -42,7 +42,7 @@ class File(Resource):
 
 
 def form(model: type[Request]) -> dict[str, Any]:
-    """What a route that reads a form by itself says of it in /openapi.json."""
+    """The description in /openapi.json of a form that the route reads by itself."""
     schema = model.model_json_schema()
     for name, value in schema.pop("$defs", {}).items():
         for field in schema["properties"].values():

@@ -1,4 +1,4 @@
-"""Pages of objects, and what a delete answers (contract, 0)."""
+"""Pages of objects, and the answer to a deletion (contract, 0)."""
 
 from collections.abc import Sequence
 from typing import Generic, Literal, TypeVar

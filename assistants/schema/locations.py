@@ -1,4 +1,4 @@
-"""Where in a payload one of pydantic's errors is: a pure function."""
+"""The place of one of pydantic's errors in a payload: a pure function."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -14,7 +14,7 @@ def fields(location: Sequence[str | int], payload: Any, last_is_field: bool) -> 
     location
         Of the error, below the payload.
     last_is_field
-        The last step names a field, though it may not be there: it is missing, or forbidden.
+        The last step names a field that is missing or forbidden.
     """
     path, value = list[str | int](), payload
     for position, step in enumerate(location, 1):

@@ -12,6 +12,7 @@ from assistants.schema.base import (
     NotNull,
     Object,
     ObjectMetadata,
+    OptionalNulls,
     Request,
     Resource,
     Timestamp,
@@ -91,7 +92,7 @@ class CreateThreadAndRun(_RunFields):
     """A thread to be made, and a run on it; what is given overrides the assistant."""
 
     thread: NotNull[CreateThread] = None
-    tool_resources: ToolResources | None = None
+    tool_resources: OptionalNulls[ToolResources] | None = None
 
 
 class ModifyRun(Request):

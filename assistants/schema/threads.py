@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from assistants.schema.base import Items, Metadata, NotNull, ObjectMetadata, Request, Resource, Timestamp
+from assistants.schema.base import Items, Metadata, NotNull, ObjectMetadata, OptionalNulls, Request, Resource, Timestamp
 from assistants.schema.messages import CreateMessage
 from assistants.schema.tools import NewToolResources, ToolResources
 
@@ -13,14 +13,14 @@ class CreateThread(Request):
     """A thread to be made, perhaps with its first messages."""
 
     messages: NotNull[Items[CreateMessage]] = None
-    tool_resources: NewToolResources | None = None
+    tool_resources: OptionalNulls[NewToolResources] | None = None
     metadata: Metadata | None = None
 
 
 class ModifyThread(Request):
     """Only the fields in `model_fields_set` change; a null clears one."""
 
-    tool_resources: ToolResources | None = None
+    tool_resources: OptionalNulls[ToolResources] | None = None
     metadata: Metadata | None = None
 
 

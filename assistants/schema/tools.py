@@ -1,12 +1,21 @@
-"""Tools, their resources, and what shapes the model's answer (contract, 1, 1.1, 1.2 and 4)."""
+"""Tools, their resources, and the options of the model's answer (contract, 1, 1.1, 1.2 and 4)."""
 
-from typing import Annotated, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import AfterValidator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Field, Tag
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from assistants.schema.base import FileId, Items, JsonObject, Metadata, Name, VectorStoreId, by_json_type
+from assistants.schema.base import (
+    FileId,
+    Items,
+    JsonObject,
+    Metadata,
+    Name,
+    OptionalNulls,
+    VectorStoreId,
+    by_json_type,
+)
 
 
 class CodeInterpreterTool(TypedDict):
@@ -28,7 +37,7 @@ class FunctionTool(TypedDict):
     """Lets the model call a client's function."""
 
     type: Literal["function"]
-    function: FunctionDefinition
+    function: OptionalNulls[FunctionDefinition]
 
 
 class RetrievalTool(TypedDict):
@@ -48,18 +57,18 @@ class FileSearchOptions(TypedDict):
     """Overrides of file search."""
 
     max_num_results: NotRequired[Annotated[int, Field(ge=1, le=50)]]
-    ranking_options: NotRequired[RankingOptions]
+    ranking_options: NotRequired[OptionalNulls[RankingOptions]]
 
 
 class FileSearchTool(TypedDict):
     """Lets the model search files."""
 
     type: Literal["file_search"]
-    file_search: NotRequired[FileSearchOptions]
+    file_search: NotRequired[OptionalNulls[FileSearchOptions]]
 
 
 AssistantTool = Annotated[
-    CodeInterpreterTool | FunctionTool | RetrievalTool | FileSearchTool, Field(discriminator="type")
+    CodeInterpreterTool | FunctionTool | RetrievalTool | OptionalNulls[FileSearchTool], Field(discriminator="type")
 ]
 
 
@@ -153,14 +162,14 @@ def _exactly_one(resources: NewFileSearchResources) -> NewFileSearchResources:
 class ToolResources(TypedDict):
     """What tools may use."""
 
-    code_interpreter: NotRequired[CodeInterpreterResources]
-    file_search: NotRequired[FileSearchResources]
+    code_interpreter: NotRequired[OptionalNulls[CodeInterpreterResources]]
+    file_search: NotRequired[OptionalNulls[FileSearchResources]]
 
 
 class NewToolResources(TypedDict):
     """Resources of an assistant or a thread to be made: new vector stores may be among them (contract, 1.2)."""
 
-    code_interpreter: NotRequired[CodeInterpreterResources]
+    code_interpreter: NotRequired[OptionalNulls[CodeInterpreterResources]]
     file_search: NotRequired[
         Annotated[
             NewFileSearchResources,
@@ -195,7 +204,7 @@ class JsonSchemaFormat(TypedDict):
     """The model answers with JSON that follows a schema."""
 
     type: Literal["json_schema"]
-    json_schema: JsonSchema
+    json_schema: OptionalNulls[JsonSchema]
 
 
 ResponseFormat = Annotated[
@@ -220,10 +229,20 @@ class FunctionChoice(TypedDict):
     function: FunctionName
 
 
+def without_function(choice: Any) -> Any:
+    """A choice of a server tool whose function is null, as a client has it that has one class for all choices."""
+    match choice:
+        case {"type": "code_interpreter" | "file_search" | "retrieval", "function": None}:
+            return {name: value for name, value in choice.items() if name != "function"}
+        case _:
+            return choice
+
+
 ToolChoice = Annotated[
     Annotated[Literal["none", "auto", "required"], Tag("<string>")]
     | Annotated[
         Annotated[FunctionChoice | CodeInterpreterTool | PlainFileSearchTool, Field(discriminator="type")],
+        BeforeValidator(without_function),
         Tag("<object>"),
     ],
     by_json_type("a string or object"),

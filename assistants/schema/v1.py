@@ -1,4 +1,4 @@
-"""The first version of the API: its requests as v2 puts them, and v2's objects as it showed them (contract, 13).
+"""The first version of the API: its requests in the shape of v2, and v2's objects in its own (contract, 13).
 
 One list of `file_ids` served all tools of v1. As v2 sees it, an assistant's files are the code interpreter's and, with
 `retrieval`, those of a vector store; a message's files are attachments for both tools. Read back, `file_ids` are
@@ -13,7 +13,7 @@ Which fields a request may have follows the SDK of that time (openai 1.20, 2024-
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, Tag
+from pydantic import BeforeValidator, Field, Tag
 
 from assistants.schema.assistants import AssistantName, Description
 from assistants.schema.base import (
@@ -40,6 +40,7 @@ from assistants.schema.tools import (
     RetrievalTool,
     Temperature,
     TruncationStrategy,
+    without_function,
 )
 
 Json = dict[str, Any]
@@ -48,7 +49,9 @@ Tool = Annotated[CodeInterpreterTool | RetrievalTool | FunctionTool, Field(discr
 ToolChoice = Annotated[
     Annotated[Literal["none", "auto", "required"], Tag("<string>")]
     | Annotated[
-        Annotated[FunctionChoice | CodeInterpreterTool | RetrievalTool, Field(discriminator="type")], Tag("<object>")
+        Annotated[FunctionChoice | CodeInterpreterTool | RetrievalTool, Field(discriminator="type")],
+        BeforeValidator(without_function),
+        Tag("<object>"),
     ],
     by_json_type("a string or object"),
 ]
@@ -62,7 +65,7 @@ class V1Request(Request):
     """A request of v1."""
 
     def v2(self) -> Json:
-        """The same as v2 puts it, with only the fields that were sent."""
+        """The request in the shape of v2, with only the fields that were sent."""
         return _request(self.model_dump(mode="json", exclude_unset=True))
 
 
@@ -173,16 +176,16 @@ class MessageFile(Resource):
     message_id: str
 
 
-def shown(payload: Json) -> Json:
-    """An object, a page of objects, or an event's data of v2 as v1 showed it."""
+def as_v1(payload: Json) -> Json:
+    """An object, a page of objects, or an event's data of v2 in the shape of v1."""
     show = _OBJECTS.get(payload.get("object", ""))
     return show(payload) if show else payload
 
 
 def restored(payload: Any) -> Any:
-    """What `shown` made of an object, a page or an event's data, in the shape of v2 again.
+    """The reverse of `as_v1`: an object, a page or an event's data of v1 in the shape of v2.
 
-    Files lose the store that they are in, which v1 did not show; what is of neither version stays as it is.
+    Files lose their store, which v1 did not show; an object of neither version stays as it is.
     """
     match payload:
         case {"object": "list", "data": list()}:
@@ -287,7 +290,7 @@ def _details(details: Json) -> Json:
 
 
 def _call(call: Json) -> Json:
-    """A search of v1 says nothing of what it found."""
+    """A search of v1 does not show its results."""
     if call["type"] != "file_search":
         return call
     kept = {name: value for name, value in call.items() if name in ("index", "id")}
@@ -295,7 +298,7 @@ def _call(call: Json) -> Json:
 
 
 def _page(payload: Json) -> Json:
-    return {**payload, "data": [shown(each) for each in payload["data"]]}
+    return {**payload, "data": [as_v1(each) for each in payload["data"]]}
 
 
 _OBJECTS: Mapping[str, Callable[[Json], Json]] = {

@@ -64,9 +64,9 @@ class CreateVectorStore(Request):
     """A vector store to be made, perhaps with its first files."""
 
     file_ids: NotNull[Annotated[Items[FileId], Field(max_length=500)]] = None
-    name: NotNull[str] = None
-    description: NotNull[str] = None
-    expires_after: NotNull[ExpiresAfter] = None
+    name: str | None = None
+    description: str | None = None
+    expires_after: ExpiresAfter | None = None
     chunking_strategy: NotNull[ChunkingStrategy] = None
     metadata: Metadata | None = None
 

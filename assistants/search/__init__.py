@@ -1,1 +1,1 @@
-"""What makes files searchable: their text, its chunks, and the bytes that hold them. Knows nothing of HTTP or runs."""
+"""The search in files: text, chunks, their stored bytes, ranking. Independent of HTTP and runs."""

@@ -1,4 +1,4 @@
-"""What is searched is kept in memory: as long as the stores' documents have the same ETags, nothing is read anew."""
+"""The indexes of vector stores in memory: nothing is read again as long as the documents' ETags are the same."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Opened:
-    """A store's document, and what is searched in its files."""
+    """A store's document, and the index of its files."""
 
     document: Document[VectorStoreRecord]
     index: Index
 
 
 class Cache:
-    """The stores that were searched last, as many as there is room for."""
+    """The indexes of the stores that were searched last, up to `SEARCH_CACHE_BYTES`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -38,7 +38,7 @@ class Cache:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def read(self, name: str) -> Document[VectorStoreRecord] | None:
-        """The store's document as it is now."""
+        """The store's current document."""
         known = self._opened.get(name)
         return await (
             self._store.vector_stores.read_newer(known.document) if known else self._store.vector_stores.read(name)
@@ -47,7 +47,7 @@ class Cache:
     async def open(self, project: str, document: Document[VectorStoreRecord]) -> Opened:
         """The store, with the chunks of all files that this document has as completed.
 
-        Only those are read that are not in memory yet. Who wants the same meanwhile waits for that.
+        Only chunks that are not in memory are read. Concurrent calls for a store wait for each other.
 
         Raises
         ------

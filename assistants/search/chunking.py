@@ -8,19 +8,19 @@ from typing import NamedTuple
 from assistants.tokens import of_text
 
 _PER_TOKEN = 4
-"""Characters that a token has at most, as tokens are estimated."""
+"""The most characters of a token, as tokens are estimated."""
 
 _BREAKS = ("\n\n", "\n", "\u3002", ". ", " ", "\t")
-"""After what a text is cut, the best first: a paragraph, a line, a sentence, a word."""
+"""The places to cut a text after, the best first: a paragraph, a line, a sentence, a word."""
 
 _SLACK = 8
-"""A chunk may be this part shorter, and an overlap that part smaller, for a better place to cut."""
+"""The parts by which a chunk may be shorter and an overlap smaller, for a better place to cut."""
 
 _VISIBLE = re.compile(r"\S")
 
 
 class Span(NamedTuple):
-    """A piece of a text: where it begins and where it ends."""
+    """A piece of a text: its start and its end."""
 
     start: int
     end: int
@@ -43,7 +43,7 @@ def chunk(text: str, size: int, overlap: int) -> list[Span]:
 
 
 def _end(text: str, start: int, size: int) -> int:
-    """Where a chunk ends that begins at `start`."""
+    """The end of the chunk that begins at `start`."""
     piece = text[start : start + size * _PER_TOKEN]
     length = _most(len(piece), size, lambda length: piece[:length]) if not piece.isascii() else len(piece)
     end = start + length
@@ -51,7 +51,7 @@ def _end(text: str, start: int, size: int) -> int:
 
 
 def _again(text: str, end: int, overlap: int) -> int:
-    """Where the next chunk begins, after one that ends at `end`."""
+    """The start of the next chunk, after one that ends at `end`."""
     piece = text[max(end - overlap * _PER_TOKEN, 0) : end]
     length = _most(len(piece), overlap, lambda length: piece[-length:]) if not piece.isascii() else len(piece)
     start = end - length
@@ -67,11 +67,11 @@ def _cut(find: Callable[[str, int, int], int], low: int, high: int) -> int | Non
 
 
 def _most(length: int, tokens: int, piece: Callable[[int], str]) -> int:
-    """The greatest length with which a piece has so many tokens at most."""
+    """The greatest length of a piece of at most `tokens` tokens."""
     return bisect_right(range(1, length + 1), tokens, key=lambda length: of_text(piece(length)))
 
 
 def _visible(text: str, start: int) -> int:
-    """Where the next character is that is no white space; the end of the text if there is none."""
+    """The position of the next character that is not white space; the end of the text if there is none."""
     found = _VISIBLE.search(text, start)
     return found.start() if found else len(text)

@@ -1,7 +1,7 @@
 """The blob that holds the chunks of one version of a file in a vector store.
 
-A header in JSON says what follows it: numbers as numpy has them (little-endian), then the text. Vectors have half the
-precision there that they are searched with, which no ranking feels.
+A header in JSON describes the rest: numpy's numbers (little-endian), then the text. Vectors are stored with half the
+precision that they are searched with, which changes no ranking; a chunk without one has 0 in its place.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ def encode(segment: Segment) -> bytes:
     numbers = (text.spans, segment.lengths, postings.words, np.diff(postings.starts), postings.chunks)
     parts = [_HEADER.pack(_MAGIC, len(named)), named, *(each.astype("<u4").tobytes() for each in numbers)]
     if group:
-        parts.append(group.matrix.astype("<f2").tobytes())
+        matrix = np.zeros((len(segment), group.matrix.shape[1]), "<f2")
+        matrix[group.chunks] = group.matrix
+        parts.append(matrix.tobytes())
     return b"".join([*parts, postings.counts.tobytes(), text.content])
 
 
@@ -45,7 +47,7 @@ def decode(blob: bytes, file_id: str, version: str) -> Segment:
     """The chunks that were stored."""
     import numpy as np
 
-    from assistants.search.segment import Group, Postings, Segment, Text
+    from assistants.search.segment import Postings, Segment, Text, grouped
 
     header, at = _header(blob)
     size, dimensions = header["chunks"], header["dimensions"]
@@ -61,10 +63,9 @@ def decode(blob: bytes, file_id: str, version: str) -> Segment:
     matrix = take("<f2", size * dimensions).reshape(size, dimensions).astype(np.float32)
     counts = take("u1", header["postings"])
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(often, dtype=np.int64)])
-    every = np.arange(size, dtype=np.uint32)
     return Segment(
         texts=(Text(header["filename"], blob[at:], spans, file_id, version),),
-        groups=(Group(header["model"], matrix, every),) if header["model"] is not None else (),
+        groups=grouped(header["model"], matrix) if header["model"] is not None else (),
         postings=Postings(words, starts, chunks, counts),
         lengths=lengths,
     )
@@ -81,7 +82,7 @@ def texts(blob: bytes) -> list[str]:
 
 
 def _header(blob: bytes) -> tuple[dict[str, Any], int]:
-    """The header, and where it ends."""
+    """The header, and its end."""
     magic, length = _HEADER.unpack_from(blob)
     if magic != _MAGIC:
         raise ValueError("these are no chunks of a file")

@@ -1,4 +1,4 @@
-"""What a search finds."""
+"""The result of a search."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -13,7 +13,7 @@ class Hit(NamedTuple):
     file_id: str
     filename: str
     score: float
-    """How well it answers the queries: from 0 to 1, and never more than that of a hit before it."""
+    """How well it answers the queries: from 0 to 1, and never more than the score of a hit before it."""
     attributes: Mapping[str, AttributeValue]
     chunk: int
     """Its number among the chunks of its file, from 0 on."""

@@ -1,4 +1,4 @@
-"""All that is searched in a vector store: segments, which grow as files come and shrink as they go."""
+"""The index of a vector store: segments, which are added and merged as files are added and removed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 from assistants.search.segment import Flags, Segment, merged
 
 _TIMES = 2
-"""A segment that is not so many times larger than the next is merged with that: few are left, at little cost."""
+"""A segment is merged with the next one unless it is so many times larger: few remain, at little cost."""
 
 
 @dataclass(frozen=True)
 class Index:
-    """Segments, the large ones first. Texts of which `versions` has another version, or none, are not searched."""
+    """Segments, the large ones first. A text is searched if `versions` has its version."""
 
     segments: tuple[Segment, ...] = ()
     versions: Mapping[str, str] | None = None
@@ -24,38 +24,38 @@ class Index:
     @cached_property
     def nbytes(self) -> int:
         """Bytes of memory, about."""
-        return sum(each.nbytes for each in self.segments)
+        return sum(segment.nbytes for segment in self.segments)
 
     @cached_property
     def current(self) -> tuple[Flags, ...]:
-        """Of each segment, which of its texts are searched."""
-        return tuple(self._flags(each) for each in self.segments)
+        """For each segment, the flags of the texts that are searched."""
+        return tuple(self._flags(segment) for segment in self.segments)
 
     def missing(self, versions: Mapping[str, str]) -> dict[str, str]:
-        """Those of the versions that are not in any segment."""
-        there = {(text.file_id, text.version) for each in self.segments for text in each.texts}
+        """The versions that are not in any segment."""
+        there = {(text.file_id, text.version) for segment in self.segments for text in segment.texts}
         return {file_id: version for file_id, version in versions.items() if (file_id, version) not in there}
 
     def grown(self, new: Sequence[Segment], versions: Mapping[str, str]) -> Index:
-        """The index with more segments, in which these versions of files are searched."""
+        """The index with more segments, which searches these versions of files."""
         segments = list(self.segments)
         if new:
             segments.append(merged(new))
         kept: list[Segment] = []
-        for each in segments:
-            kept.append(each)
-            flags = Index((), versions)._flags(each)
-            if int(each.of_texts(flags).sum()) * _TIMES <= len(each):
-                kept[-1] = merged([each], [flags])
+        for segment in segments:
+            kept.append(segment)
+            flags = Index((), versions)._flags(segment)
+            if int(segment.of_texts(flags).sum()) * _TIMES <= len(segment):
+                kept[-1] = merged([segment], [flags])
             while len(kept) > 1 and len(kept[-2]) < len(kept[-1]) * _TIMES:
                 last = kept.pop()
                 kept[-1] = merged([kept[-1], last])
-        return Index(tuple(each for each in kept if len(each)), versions)
+        return Index(tuple(segment for segment in kept if len(segment)), versions)
 
     def searched(self, chosen: Callable[[str], bool] | None) -> list[Flags | None]:
-        """Of each segment, which of its chunks are searched, in the chosen files only; None: all."""
-        flags = self.current if chosen is None else [self._flags(each, chosen) for each in self.segments]
-        return [None if own.all() else each.of_texts(own) for each, own in zip(self.segments, flags, strict=True)]
+        """For each segment, the flags of the chunks of the chosen files; None: all."""
+        flags = self.current if chosen is None else [self._flags(segment, chosen) for segment in self.segments]
+        return [None if own.all() else segment.of_texts(own) for segment, own in zip(self.segments, flags, strict=True)]
 
     def _flags(self, segment: Segment, chosen: Callable[[str], bool] = lambda _: True) -> Flags:
         versions = self.versions or {}

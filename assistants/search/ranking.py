@@ -1,4 +1,4 @@
-"""Which chunks answer queries best: the orders by meaning and by keywords, fused by reciprocal rank."""
+"""The ranking of chunks: the orders by meaning and by keywords, fused by reciprocal rank."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from assistants.search.segment import Flags, Floats, Segment
 from assistants.search.words import Words
 
 DEPTH = 200
-"""How many chunks of each order are looked at: those further down have no say."""
+"""Chunks of each order that are fused; those further down do not count."""
 
 RANK = 60.0
-"""The larger, the less the first places count for: a chunk has 1 / (RANK + its place) of each order that it is in."""
+"""The larger, the less the first places count: a chunk gets 1 / (RANK + its place) from each order that it is in."""
 
 MEANING, KEYWORDS = 1.0, 1.0
-"""How much the two orders weigh."""
+"""The weights of the two orders."""
 
 REPEATED = 0.5
-"""What a chunk keeps of that if all of its text is in better chunks."""
+"""The part of its points that a chunk keeps if all of its text is in better chunks."""
 
 K1, B = 2.0, 0.75
-"""BM25: how soon more of the same word counts for no more, and how much less it does in a long chunk.
+"""BM25: the saturation of repeated words, and the normalization by the length of a chunk.
 
-Of the usual values of K1, from 1.2 to 2, the largest: in chunks of 800 tokens the subject comes again and again.
+K1 is the largest of the usual values, from 1.2 to 2: in chunks of 800 tokens the subject is often repeated.
 """
 
 Places = NDArray[np.float64]
@@ -35,7 +35,7 @@ Numbers = NDArray[np.int64]
 
 
 class Ranked(NamedTuple):
-    """A chunk that was found: in which segment, its number there, and how well it answers."""
+    """A chunk that was found: its segment, its number there, and its score."""
 
     segment: int
     chunk: int
@@ -62,26 +62,24 @@ def rank(
     """The best chunks, the best first.
 
     A chunk's relevance is the greater of two numbers, for the query that it answers best: the cosine of the angle
-    between the vectors of chunk and query, and its share of what the keywords of the query can give by BM25, where a
-    chunk of average length that has each of them once has all of it. The score is the relevance, or that of a chunk
-    further down where that is greater: the order is by ranks, but scores never rise.
+    between the vectors of chunk and query, and its share of the points that the keywords of the query can give by
+    BM25; a chunk of average length that has each of them once has all of the points. The score is the relevance, or
+    that of a chunk further down where that is greater: the order is by ranks, but scores never rise.
 
     Parameters
     ----------
     searched
-        Of each segment, which of its chunks are searched; None: all.
+        For each segment, the flags of the chunks that are searched; None: all.
     vectors
-        Of the queries, one row each; None: keywords alone are compared.
+        The queries' vectors, one row each, of 0 where a query has none; None: only keywords are compared.
     threshold
         The least relevance of a chunk.
     fused
-        Whether keywords have a say where there are vectors.
+        Whether keywords count where both the query and the chunk have vectors.
     """
     mask = _mask(segments, searched)
     orders = list(_by_meaning(segments, vectors, mask)) if vectors else []
-    if fused or not orders:
-        words = Words()
-        orders += [_by_keywords(segments, sorted(set(words.of(query))), mask) for query in queries]
+    orders += _keyword_orders(segments, queries, vectors if orders and not fused else None, mask)
     found = np.unique(np.concatenate([order.best for order in orders])) if orders else np.zeros(0, np.int64)
     if not len(found):
         return []
@@ -111,7 +109,7 @@ def _mask(segments: Sequence[Segment], searched: Sequence[Flags | None]) -> Flag
 
 
 def _by_meaning(segments: Sequence[Segment], vectors: Vectors, mask: Flags | None) -> Iterable[_Order]:
-    """An order for each query of the chunks whose vectors can be compared with its own; none where there are none."""
+    """An order for each query: the chunks with comparable vectors; no order if there are none."""
     queries, length = vectors.matrix.shape
     cosines, start, any_found = np.zeros((queries, sum(map(len, segments))), np.float32), 0, False
     for each in segments:
@@ -122,6 +120,30 @@ def _by_meaning(segments: Sequence[Segment], vectors: Vectors, mask: Flags | Non
                 any_found = True
         start += len(each)
     return [_order(row, 1.0, mask, MEANING) for row in cosines] if any_found else []
+
+
+def _keyword_orders(
+    segments: Sequence[Segment], queries: Sequence[str], vectors: Vectors | None, mask: Flags | None
+) -> Iterable[_Order]:
+    """An order for each query; with vectors, only of what these cannot find: a query or chunks without any."""
+    words = Words()
+    unseen = _unseen(segments, vectors, mask) if vectors else mask
+    for number, query in enumerate(queries):
+        if vectors is None or not vectors.matrix[number].any():
+            yield _by_keywords(segments, sorted(set(words.of(query))), mask)
+        elif unseen is not None and unseen.any():
+            yield _by_keywords(segments, sorted(set(words.of(query))), unseen)
+
+
+def _unseen(segments: Sequence[Segment], vectors: Vectors, mask: Flags | None) -> Flags:
+    """The chunks that are searched and have no vector that can be compared."""
+    unseen, start = np.ones(sum(map(len, segments)), np.bool_), 0
+    for each in segments:
+        for group in each.groups:
+            if (group.model, group.matrix.shape[1]) == (vectors.model, vectors.matrix.shape[1]):
+                unseen[start + group.chunks] = False
+        start += len(each)
+    return unseen if mask is None else unseen & mask
 
 
 def _by_keywords(segments: Sequence[Segment], words: Sequence[int], mask: Flags | None) -> _Order:
@@ -163,7 +185,7 @@ def _reciprocal(orders: Sequence[_Order], found: Numbers) -> Places:
 
 
 def _fresh(segments: Sequence[Segment], chunks: Sequence[tuple[int, int]]) -> Places:
-    """What chunks, the best first, keep of their points, as their text is in better ones; 0 for the same one again."""
+    """The parts of their points that chunks, the best first, keep, as better ones have their text; a repetition: 0."""
     kept = np.ones(len(chunks))
     same: set[tuple[str, int, bytes]] = set()
     texts: set[bytes] = set()

@@ -20,6 +20,9 @@ from assistants.tokens import of_text
 
 log = logging.getLogger("assistants.search")
 
+_PATIENCE = 15.0
+"""Seconds that a search waits for the vectors of its queries."""
+
 
 class Searcher:
     """Finds the chunks that answer queries best."""
@@ -42,7 +45,7 @@ class Searcher:
         budget: int | None = None,
         skip_missing: bool = False,
     ) -> list[Hit]:
-        """The best chunks of all these stores together, the best first; what several queries find is fused.
+        """The best chunks of all these stores together, the best first; the results of several queries are fused.
 
         The stores count as used.
 
@@ -55,11 +58,12 @@ class Searcher:
         score_threshold
             The least score of a hit, from 0 to 1.
         ranker
-            `none` is the order of the embeddings alone; any other name is the fusion with keywords.
+            `none` is the order of the embeddings, with keywords for what has none only; any other name is the fusion
+            with keywords.
         budget
             Tokens that the texts of the hits may have together; None: as many as they have.
         skip_missing
-            Search the stores that are there, whichever are not.
+            Search the stores that exist, without an error for the others.
 
         Raises
         ------
@@ -91,9 +95,9 @@ class Searcher:
         return await self._store.vector_stores.change(name, lambda record: used(usable(record, now), now), document)
 
     async def _embedded(self, queries: Sequence[str]) -> Vectors | None:
-        """The queries' vectors; while there are none, keywords find more than an error does."""
+        """The queries' vectors; None if the endpoint fails: then the search is by keywords."""
         try:
-            return await self._embedder.embed(queries)
+            return await asyncio.wait_for(self._embedder.embed(queries), _PATIENCE)
         except Exception as error:
             log.warning("searched by keywords alone: %s: %s", type(error).__name__, error)
             return None
@@ -127,12 +131,12 @@ def _best(
 
 
 def _chosen(record: VectorStoreRecord, filters: Filter | None) -> Callable[[str], bool] | None:
-    """Which files the filters choose."""
+    """A function that says whether the filters choose a file."""
     return (lambda file_id: matches(filters, record.members[file_id].attributes)) if filters else None
 
 
 def _within(hits: Iterable[Hit], limit: int, budget: int | None) -> list[Hit]:
-    """The first hits that fit; one that does not leaves room for those after it."""
+    """The first hits that fit; those after one that does not fit are tried, too."""
     kept: list[Hit] = []
     for hit in hits:
         size = of_text(hit.text) if budget is not None else 0

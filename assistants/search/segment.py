@@ -24,11 +24,11 @@ Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 _MOST = 255
-"""How often a word counts in a chunk at most: more makes no difference to its rank."""
+"""The highest count of a word in a chunk: a higher one would not change its rank."""
 
 
 class Text(NamedTuple):
-    """The text of a file, in UTF-8, and where its chunks begin and end in it, in bytes: two columns."""
+    """The text of a file, in UTF-8, and the starts and ends of its chunks, in bytes: two columns."""
 
     filename: str
     content: bytes
@@ -42,7 +42,7 @@ class Text(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Vectors that can be compared: those of one model and one length, and which chunks they are of."""
+    """Vectors that can be compared: of one model and one length, with the numbers of their chunks."""
 
     model: str
     matrix: Floats
@@ -51,7 +51,7 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True)
 class Postings:
-    """For each word, in ascending order, the chunks that it is in, also ascending, and how often.
+    """For each word, in ascending order, its chunks, also ascending, and its counts in them.
 
     The chunks of the word `words[i]` are `chunks[starts[i]:starts[i + 1]]`.
     """
@@ -62,7 +62,7 @@ class Postings:
     counts: NDArray[np.uint8]
 
     def of(self, word: int) -> tuple[Numbers, NDArray[np.uint8]]:
-        """The chunks with that word, and how often it is in each."""
+        """The chunks with that word, and its count in each."""
         at = int(np.searchsorted(self.words, word))
         if at == len(self.words) or self.words[at] != word:
             return self.chunks[:0], self.counts[:0]
@@ -76,17 +76,17 @@ class Postings:
 
 @dataclass(frozen=True)
 class Segment:
-    """Some files' chunks, numbered through."""
+    """The chunks of some files, numbered consecutively."""
 
     texts: tuple[Text, ...]
     groups: tuple[Group, ...]
     postings: Postings
     lengths: Numbers
-    """How many words each chunk has."""
+    """The number of words of each chunk."""
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
-        """The number of each text's first chunk, and at the end how many chunks there are."""
+        """The number of each text's first chunk, and at the end the number of chunks."""
         return _starts([len(text.spans) for text in self.texts])
 
     @cached_property
@@ -100,7 +100,7 @@ class Segment:
         return len(self.lengths)
 
     def place(self, number: int) -> tuple[int, int]:
-        """Which text a chunk is of, and its number in that."""
+        """The text of a chunk, and the chunk's number in it."""
         at = bisect_right(self._firsts, number) - 1
         return at, number - self._firsts[at]
 
@@ -109,12 +109,12 @@ class Segment:
         return self.starts.tolist()
 
     def of_texts(self, flags: Flags) -> Flags:
-        """What is said of texts, said of their chunks."""
+        """The flags of the chunks, by the flags of their texts."""
         return np.repeat(flags, np.diff(self.starts))
 
 
 def segment(filename: str, text: str, spans: Sequence[Span], vectors: Vectors | None) -> Segment:
-    """The chunks of one file; of the vectors, one for each."""
+    """The chunks of one file, with one vector for each, or a row of 0."""
     cuts = sorted({0, *(at for span in spans for at in span)})
     pieces = [text[start:end] for start, end in zip(cuts, [*cuts[1:], len(text)], strict=True)]
     places = {at: number for number, at in enumerate(cuts)}
@@ -131,14 +131,22 @@ def segment(filename: str, text: str, spans: Sequence[Span], vectors: Vectors | 
     every = np.arange(len(spans), dtype=np.uint32)
     return Segment(
         texts=(Text(filename, b"".join(content), _starts([len(each) for each in content])[bounds].astype(np.uint32)),),
-        groups=(Group(vectors.model, vectors.matrix, every),) if vectors and len(spans) else (),
+        groups=grouped(vectors.model, vectors.matrix) if vectors else (),
         postings=_counted(words[_ranges(counted[:, 0], lengths)], np.repeat(every, lengths)),
         lengths=lengths.astype(np.uint32),
     )
 
 
+def grouped(model: str, matrix: Floats) -> tuple[Group, ...]:
+    """The vectors among the rows for all chunks: one of 0 says that its chunk has none."""
+    there = matrix.any(axis=1)
+    if not there.any():
+        return ()
+    return (Group(model, matrix if there.all() else matrix[there], np.flatnonzero(there).astype(np.uint32)),)
+
+
 def merged(segments: Sequence[Segment], kept: Sequence[Flags] | None = None) -> Segment:
-    """The segments' files together; `kept` says of each text whether it is among them."""
+    """The segments' files together; `kept` has a flag for each text."""
     flags = kept or [np.ones(len(each.texts), np.bool_) for each in segments]
     chunks = [each.of_texts(kept) for each, kept in zip(segments, flags, strict=True)]
     first = _starts([int(kept.sum()) for kept in chunks])
@@ -180,13 +188,13 @@ def _joined(postings: Sequence[Postings], kept: Sequence[Flags], renumbered: Seq
         chunks.append(numbers[each.chunks[here]])
         counts.append(each.counts[here])
     of_words = np.concatenate(words)
-    # Stable: the chunks of each word stay in their order, as those of a later segment have higher numbers.
+    # Stable: the chunks of each word keep their order, as those of a later segment have higher numbers.
     order = np.argsort(of_words, kind="stable")
     return _indexed(of_words[order], np.concatenate(chunks)[order], np.concatenate(counts)[order])
 
 
 def _counted(words: Numbers, chunks: Numbers) -> Postings:
-    """The postings of words in chunks, of which the same may come several times."""
+    """The postings of words in chunks; a pair may occur several times."""
     both, counts = np.unique(words.astype(np.uint64) << np.uint64(32) | chunks, return_counts=True)
     return _indexed(
         (both >> np.uint64(32)).astype(np.uint32), both.astype(np.uint32), np.minimum(counts, _MOST).astype(np.uint8)
@@ -200,13 +208,13 @@ def _indexed(words: Numbers, chunks: Numbers, counts: NDArray[np.uint8]) -> Post
 
 
 def _ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The numbers of all the ranges that begin there and are so long, one after the other."""
+    """The numbers of all the ranges with these starts and lengths, one after the other."""
     before = _starts(lengths)
     return np.arange(int(before[-1]), dtype=np.int64) + np.repeat(starts - before[:-1], lengths)
 
 
 def _starts(lengths: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where each begins of things that are so long and lie one after the other, and where the last one ends."""
+    """The starts of consecutive ranges of these lengths, and the end of the last one."""
     starts = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=starts[1:])
     return starts

@@ -1,4 +1,4 @@
-"""The words of a text, as keywords are compared: by numbers that are the same in every process."""
+"""The words of a text as numbers that are the same in every process; keywords are compared by them."""
 
 import re
 from zlib import crc32
@@ -7,11 +7,11 @@ _WORD = re.compile(r"[^\W_]+")
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+"
 )
-"""Scripts whose words have no spaces between them, or endings that hide them: pairs of characters stand for words."""
+"""Scripts without spaces between words, or with many endings: pairs of characters stand for words."""
 
 
 class Words(dict[str, int]):
-    """Numbers of words of 32 bits, worked out once each: singular and plural are one, two words hardly ever."""
+    """Numbers of 32 bits for words, computed once each: singular and plural have one number."""
 
     def __missing__(self, word: str) -> int:
         number = self[word] = crc32(_singular(word).encode())
@@ -23,7 +23,7 @@ class Words(dict[str, int]):
 
 
 def words(text: str) -> list[str]:
-    """A text's words in lower case; what `_` joins are several."""
+    """A text's words in lower case; `_` separates words."""
     found = _WORD.findall(text.lower())
     if text.isascii() or not _UNSPACED.search(text):
         return found

@@ -1,7 +1,8 @@
 """Citations: the marks of what searches found, and what becomes of them in the model's text (contract, 12).
 
 A mark is `【number:place†source】`: the number of the call that found something, and its place among the results. Which
-source the model writes does not matter. All positions are code points.
+source the model writes, and whether it writes one, does not matter. One mark may name several results, separated by
+commas or semicolons; there may be spaces, and the colon may be a full-width one. All positions are code points.
 """
 
 import itertools
@@ -24,9 +25,23 @@ _MAX_NAME = 100
 _MAX_CLAIM = 500
 _LAST_NUMBER = 999_999
 
+_MAX_MARK = 600
+_MAX_RESULTS = 20
+"""In one mark."""
+
 _ENDS = ".!?\u3002\uff01\uff1f"
-_MARK = re.compile(r"【([0-9]{1,9}):([0-9]{1,4})†[^【】\x00-\x1f]{0,200}】")
-_BEGUN = re.compile(r"【(?:[0-9]{0,9}|[0-9]{1,9}:[0-9]{0,4}|[0-9]{1,9}:[0-9]{1,4}†[^【】\x00-\x1f]{0,200})")
+_BLANK, _SEPARATOR = " \u00a0\u202f\u3000", ",;\uff0c\uff1b\u3001"
+_GAP = f"[{_BLANK}]{{0,3}}"
+_NAMED = f"([0-9]{{1,9}}){_GAP}[:\uff1a]{_GAP}([0-9]{{1,4}})"
+_NEXT = f"(?:[{_SEPARATOR}]{_GAP}{_NAMED}(?={_GAP}[†{_SEPARATOR}】])|[{_BLANK}]{_NAMED}(?={_GAP}†))"
+"""Another result in the same mark; what only looks like one belongs to the source before it."""
+_HALF = f"{_GAP}(?:[0-9]{{1,9}}{_GAP}(?:[:\uff1a]{_GAP}[0-9]{{0,4}}{_GAP})?)?"
+"""What may become `_NAMED` as the text goes on."""
+_HALF_NEXT = f"(?:[{_SEPARATOR}{_BLANK}]{_HALF}\\Z)"
+_SOURCE = f"(?:†(?:(?!{_NEXT}|{_HALF_NEXT})[^【】\x00-\x1f]){{0,200}})?"
+_RESULTS = f"{_GAP}{_NAMED}{_GAP}{_SOURCE}(?:{_NEXT}{_GAP}{_SOURCE}){{0,{_MAX_RESULTS - 1}}}"
+_MARK, _BEGUN = re.compile(f"【{_RESULTS}】"), re.compile(f"【(?:{_HALF}|{_RESULTS}{_HALF_NEXT}?)")
+_FIRST_RESULT, _NEXT_RESULT = re.compile(f"【{_GAP}{_NAMED}"), re.compile(_NEXT)
 _SENTENCE_END = re.compile(rf"(?<=[{_ENDS[:3]}])\s+|(?<=[{_ENDS[3:]}])|\s*\n\s*")
 _PASSAGE = re.compile(rf"\S.{{0,{MAX_QUOTE - 1}}}(?!\S)|\S{{1,{MAX_QUOTE}}}")
 
@@ -41,12 +56,13 @@ class Piece(NamedTuple):
 def mark(number: int, place: int, file_name: str) -> str:
     """The mark of a result."""
     source = re.sub(r"[【】†\x00-\x1f]+", " ", file_name)[:_MAX_NAME].strip()
+    source = _NEXT_RESULT.sub(" ", f"{source}】").removesuffix("】")
     return f"【{number}:{place}†{source}】"
 
 
 def settled(text: str) -> int:
     """How much of a text that goes on is no part of a mark that may still become whole."""
-    last = text.rfind("【")
+    last = text.rfind("【", max(len(text) - _MAX_MARK, 0))
     return last if last >= 0 and _BEGUN.fullmatch(text, last) else len(text)
 
 
@@ -64,16 +80,16 @@ def pieces(turns: Sequence[Turn], text: str, before: Sequence[str] = (), cited: 
     """
     whole, offset, at = "", 0, 0
     for found in _MARK.finditer(text):
-        result = _result(turns, int(found[1]), int(found[2])) if cited < MAX_CITATIONS else None
-        if result is None:
-            continue
-        if found.start() > at:
-            yield Piece(text[at : found.start()])
-        if not whole:
-            whole = "".join([*before, text])
-            offset = len(whole) - len(text)
-        yield Piece(found[0], _citation(whole, offset + found.start(), found[0], *result))
-        at, cited = found.end(), cited + 1
+        for start, end, result in _cited(turns, found, MAX_CITATIONS - cited):
+            if start > at:
+                yield Piece(text[at:start])
+            if not whole:
+                whole = "".join([*before, text])
+                offset = len(whole) - len(text)
+            claimed = offset + found.start()
+            claim = _claim(whole[max(claimed - _MAX_CLAIM, 0) : claimed])
+            yield Piece(text[start:end], _citation(text[start:end], offset + start, claim, *result))
+            at, cited = end, cited + 1
     if at < len(text):
         yield Piece(text[at:])
 
@@ -90,7 +106,7 @@ def numbered(turns: Sequence[Turn], said: Iterable[str], calls: Sequence[ToolCal
     """
     if all(call.type == FUNCTION for call in calls):
         return list(calls)
-    marked = (int(found[1]) for text in said for found in _MARK.finditer(text))
+    marked = (each.number for text in said for found in _MARK.finditer(text) for each in _named(found))
     used = [number for number in marked if number <= _LAST_NUMBER]
     numbers = itertools.count(max([*used, *(call.number for turn in turns for call in turn.calls)], default=0) + 1)
     return [call if call.type == FUNCTION else call.model_copy(update={"number": next(numbers)}) for call in calls]
@@ -109,17 +125,60 @@ def quote(text: str, claim: str) -> str:
     return max(_passages(text), key=likeness, default=("", said))[0]
 
 
-def _citation(whole: str, start: int, text: str, call: ToolCall, found: Found) -> FileCitation:
+class _Named(NamedTuple):
+    """A result that a mark names: the number of its call, its place, and where the mark says so."""
+
+    number: int
+    place: int
+    start: int
+    end: int
+
+
+def _named(found: re.Match[str]) -> list[_Named]:
+    """The results of a mark."""
+    text, end = found.string, found.end() - 1
+    first = _FIRST_RESULT.match(text, found.start(), end)
+    assert first is not None
+    others = list(_NEXT_RESULT.finditer(text, first.end(), found.end()))
+    pairs = [(first, 1), *((each, 1 if each[1] else 3) for each in others)]
+    ends = [*(each.start() for each in others), end]
+    return [
+        _Named(int(each[group]), int(each[group + 1]), each.start(group), _trimmed(text, until))
+        for (each, group), until in zip(pairs, ends, strict=True)
+    ]
+
+
+def _trimmed(text: str, end: int) -> int:
+    """Where what ends there ends without blanks."""
+    while text[end - 1] in _BLANK:
+        end -= 1
+    return end
+
+
+def _cited(turns: Sequence[Turn], found: re.Match[str], most: int) -> list[tuple[int, int, tuple[ToolCall, Found]]]:
+    """What of a mark cites a result, and which: from where to where.
+
+    Where all that it names is there, each result has its share of the mark, so that nothing is left of a mark whose
+    citations a client replaces. Otherwise each result has what names it, and the rest stays text.
+    """
+    if len(found[0]) > _MAX_MARK:
+        return []
+    named = _named(found)
+    results = [(each, result) for each in named if (result := _result(turns, each.number, each.place))][:most]
+    if len(results) < len(named):
+        return [(each.start, each.end, result) for each, result in results]
+    starts = [found.start(), *(each.start for each in named[1:]), found.end()]
+    return [(*span, result) for span, (_, result) in zip(itertools.pairwise(starts), results, strict=True)]
+
+
+def _citation(text: str, start: int, claim: str, call: ToolCall, found: Found) -> FileCitation:
     output = call.output or ""
     return FileCitation(
         type="file_citation",
         text=text,
         start_index=start,
         end_index=start + len(text),
-        file_citation={
-            "file_id": found.file_id,
-            "quote": quote(output[found.start : found.end], _claim(whole[max(start - _MAX_CLAIM, 0) : start])),
-        },
+        file_citation={"file_id": found.file_id, "quote": quote(output[found.start : found.end], claim)},
     )
 
 

@@ -1,4 +1,4 @@
-"""Files: the document that describes one, and knows where the file is used. Its content lies beside it."""
+"""Files: the document describes a file and names its users; the content is a separate blob."""
 
 from pydantic import BaseModel, Field
 
@@ -19,12 +19,12 @@ class FileRecord(BaseModel):
     stores: list[str] = Field(default_factory=list[str])
     """Vector stores that the file may be in."""
     users: list[str] = Field(default_factory=list[str])
-    """Assistants and threads whose code interpreter may have the file, those that were told of it last."""
+    """Assistants and threads whose code interpreter may have the file, the latest ones."""
     deleted: bool = False
-    """What is left is where the file has still to be taken out of."""
+    """The file is deleted; it has still to be taken out of the `stores` and `users`."""
 
     def gone(self, now: float) -> bool:
-        """Whether nobody is to find the file any more."""
+        """Whether the file is deleted or has expired."""
         return self.deleted or (self.expires_at is not None and now >= self.expires_at)
 
 
@@ -34,25 +34,25 @@ def view(record: FileRecord) -> File:
 
 
 def in_store(record: FileRecord, store_id: str, now: float) -> FileRecord | None:
-    """The file as one that may be in a store; None where it is known to be, or gone."""
+    """Record that the file may be in a store. None: that is recorded, or the file is gone."""
     if record.gone(now) or store_id in record.stores:
         return None
     return record.model_copy(update={"stores": [*record.stores, store_id]})
 
 
 def out_of_store(record: FileRecord, store_id: str) -> FileRecord | None:
-    """The file as one that is not in a store; None where it is known not to be."""
-    left = [each for each in record.stores if each != store_id]
+    """Record that the file is not in a store. None: that is recorded."""
+    left = [store for store in record.stores if store != store_id]
     return record.model_copy(update={"stores": left}) if left != record.stores else None
 
 
 def used_by(record: FileRecord, user: str, now: float) -> FileRecord | None:
-    """The file as one that an assistant or a thread may have; None where it is known to, or gone."""
+    """Record that an assistant or a thread may have the file. None: that is recorded, or the file is gone."""
     if record.gone(now) or user in record.users:
         return None
     return record.model_copy(update={"users": [*record.users, user][-_USERS_KEPT:]})
 
 
 def deleted(record: FileRecord) -> FileRecord | None:
-    """The file as one that nobody finds any more; None where it is that already."""
+    """Mark the file as deleted. None: it is."""
     return None if record.deleted else record.model_copy(update={"deleted": True})

@@ -54,7 +54,7 @@ class Fold:
         return Message.model_validate(message) if message else None
 
     def messages(self) -> list[Message]:
-        """The messages that are there, oldest first."""
+        """The messages that are not deleted, oldest first."""
         return [Message.model_validate(message) for message in self._messages.values() if message]
 
     def raw(self) -> list[tuple[str, dict[str, Any] | None]]:
@@ -83,7 +83,7 @@ def delete_record(message_id: str) -> bytes:
 
 
 class Messages:
-    """The message logs of all threads. A log has segments, of which only the last is appended to."""
+    """The message logs of all threads. A log has segments; records are appended to the last one."""
 
     def __init__(self, logs: Logs, threads: Documents[ThreadRecord], segment_blocks: int) -> None:
         self._logs = logs
@@ -96,13 +96,13 @@ class Messages:
         Raises
         ------
         ApiError
-            It took so long that the thread was given up as never created (503).
+            It took so long that the creation was given up (503).
         """
         await self._logs.create(_segment(project, thread_id, 0))
         await self.fill_log(project, thread_id, records)
 
     async def fill_log(self, project: str, thread_id: str, records: Sequence[bytes]) -> None:
-        """Append the first messages of a thread that is not there yet; a later append finds out if its log is full.
+        """Append the first messages of a thread before its commit; a later append notices if the log is full.
 
         Raises
         ------
@@ -116,7 +116,7 @@ class Messages:
             raise unavailable() from None
 
     async def append(self, project: str, thread_id: str, segments: int, records: Sequence[bytes]) -> int:
-        """Append records in their order to a thread that has so many segments; how many it has then.
+        """Append records in their order to a thread with this number of segments; return the new number.
 
         Raises
         ------
@@ -138,7 +138,7 @@ class Messages:
         return segments
 
     async def _roll(self, project: str, thread_id: str, segments: int) -> int:
-        """Begin the next segment. If this process dies half-way, the next append does it."""
+        """Begin the next segment. If this process dies before the end, the next append repeats it."""
         await self._logs.create(_segment(project, thread_id, segments))
 
         def one_more(thread: ThreadRecord) -> ThreadRecord | None:
@@ -174,11 +174,11 @@ class Messages:
         return Fold(await self.fetch(project, thread_id, segments))
 
     def names(self, project: str, start_from: str) -> AsyncIterator[str]:
-        """The names of the project's logs, from one on: each begins with that of its thread's document."""
+        """The names of the project's logs, from one on: each begins with the name of its thread's document."""
         return self._logs.names(f"{project}/", start_from)
 
     async def purge(self, project: str, thread_id: str) -> bool:
-        """Delete a thread's logs; whether there were any."""
+        """Delete a thread's logs; return whether there were any."""
         names = [name async for name in self._logs.names(blob_name(project, thread_id) + "/")]
         await asyncio.gather(*(self._logs.delete(name) for name in names))
         return bool(names)

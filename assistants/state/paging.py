@@ -17,7 +17,7 @@ Order = Literal["asc", "desc"]
 
 
 class Cursors(NamedTuple):
-    """Which page of a list: `limit` objects in `order`, after one id, before another."""
+    """The page of a list: `limit` objects in `order`, after one id, before another."""
 
     limit: int = 20
     order: Order = "desc"
@@ -30,7 +30,7 @@ class Cursors(NamedTuple):
 
     @property
     def from_newest(self) -> bool:
-        """Whether the page is found from the newest object on: with `before` alone it is the one that ends there."""
+        """Whether the keys are read from the newest on; with `before` alone the page ends at that cursor."""
         return self.newest_first != (self.before is not None and self.after is None)
 
 
@@ -40,7 +40,7 @@ async def page(
     key: Callable[[str], K],
     read: Callable[[Sequence[K]], Awaitable[list[T]]],
 ) -> tuple[list[T], bool]:
-    """A page of objects whose keys ascend from the newest to the oldest, and whether more lie in that direction.
+    """A page of objects whose keys ascend from the newest to the oldest, and whether there are more in that direction.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ async def page(
     key
         The key of a cursor's id.
     read
-        The objects of some keys, in their order; it may leave out those that are not to be shown.
+        The objects of some keys, in their order; it may leave some out.
 
     """
     after = key(cursors.after) if cursors.after else None
@@ -79,7 +79,7 @@ async def page(
 async def page_of_documents(
     documents: Documents[D], project: str, parents: Sequence[str], cursors: Cursors, show: Callable[[D], T | None]
 ) -> tuple[list[T], bool]:
-    """A page of the documents under `parents`; what `show` makes None of is left out."""
+    """A page of the documents under `parents`, without those for which `show` returns None."""
     prefix = blob_name(project, *parents) + "/"
 
     async def read(names: Sequence[str]) -> list[T]:
@@ -103,7 +103,7 @@ async def page_of_items(
     Raises
     ------
     Exception
-        What `unknown` makes of a cursor that no pair has.
+        The error that `unknown` returns for a cursor that no pair has.
     """
     position = {identifier: -index for index, (identifier, _) in enumerate(items)}
 

@@ -6,7 +6,7 @@ from assistants.state.store import Store
 from assistants.storage.services import Receipt
 
 PURGE_DELAY = 30
-"""Seconds after which what is left of a deletion is looked for: any write begun before has ended by then."""
+"""Seconds after which a deletion is repeated: every write that began before it has ended by then."""
 
 
 class Item(BaseModel):

@@ -1,4 +1,4 @@
-"""What an assistant, a thread or a run lets its tools use: pure functions of tool resources (contract, 1.2)."""
+"""The tool resources of assistants, threads and runs: pure functions (contract, 1.2)."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
@@ -11,11 +11,11 @@ from assistants.schema.tools import MAX_CODE_FILES, AssistantTool, NewToolResour
 from assistants.schema.vector_stores import ExpiresAfter
 
 THREAD_STORE: ExpiresAfter = {"anchor": "last_active_at", "days": 7}
-"""When a store expires that was made for a thread (contract, 6.3)."""
+"""The expiry of a store that was made for a thread (contract, 6.3)."""
 
 
 class Equipped(BaseModel):
-    """What has tool resources: an assistant, or a thread."""
+    """An object with tool resources: an assistant or a thread."""
 
     id: str
     tool_resources: ToolResources | None = None
@@ -25,7 +25,7 @@ E = TypeVar("E", bound=Equipped)
 
 
 class Attachments(NamedTuple):
-    """Files of messages, each once, by what they are for."""
+    """Files of messages, each once, by the tools that may use them."""
 
     code: list[str]
     search: list[str]
@@ -50,7 +50,7 @@ def attachments_of(messages: Iterable[CreateMessage] | None) -> Attachments:
 
 
 def named(requested: NewToolResources | None) -> ToolResources | None:
-    """The ids among the resources that are asked for; a store that is to be made has none yet."""
+    """The ids in the requested resources; a store that is still to be made has none."""
     if requested is None:
         return None
     resources: ToolResources = {}
@@ -72,7 +72,7 @@ def store_ids(resources: ToolResources | None) -> list[str]:
 
 
 def equipped(record: E, files: Sequence[str], store_id: str | None = None) -> E | None:
-    """The record with more files for the code interpreter, and with this store; None where it has all that already.
+    """Add files for the code interpreter, and the store, to the record. None: it has them.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def equipped(record: E, files: Sequence[str], store_id: str | None = None) -> E 
 
 
 def without_files(record: E, files: Iterable[str]) -> E | None:
-    """The record without these files of the code interpreter; None where it has none of them."""
+    """Remove these files of the code interpreter. None: the record has none of them."""
     had = code_files(record.tool_resources)
     left = [each for each in had if each not in set(files)]
     if record.tool_resources is None or left == had:
@@ -107,7 +107,7 @@ def searches(tools: Iterable[AssistantTool]) -> bool:
 
 
 def view_resources(resources: ToolResources | None, tools: Iterable[AssistantTool]) -> ToolResources:
-    """The resources as the wire shows them: the code interpreter, where there is one, has files or none."""
+    """The resources as the wire shows them: a code interpreter always has a list of files."""
     if any(tool["type"] == "code_interpreter" for tool in tools):
         return {"code_interpreter": {"file_ids": []}, **(resources or {})}
     return resources or {}

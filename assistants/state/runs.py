@@ -1,4 +1,4 @@
-"""Runs as they are stored: one document holds all that a run is, and one write moves all of it."""
+"""Runs as they are stored: one document holds the whole run, and one write changes it."""
 
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ ACTIVE = frozenset({RunStatus.QUEUED, RunStatus.IN_PROGRESS, RunStatus.REQUIRES_
 """The states that lock the thread (contract, 4.1)."""
 
 Finish = Literal["stop", "length", "content_filter", "tool_calls", "cancelled", "expired", "failed"]
-"""Why a model turn ended: the model's own reasons, and those of a turn that was cut off."""
+"""Why a turn ended: the model's own reasons, and those of a turn that was cut off."""
 
 
 class Found(BaseModel):
@@ -39,7 +39,7 @@ class Found(BaseModel):
 
 
 class ToolCall(BaseModel):
-    """A call the model made, and the output it got: the rendezvous of the client's and the server's tools."""
+    """A call that the model made, and its output, from the client or a server tool."""
 
     id: str
     type: str = FUNCTION
@@ -49,9 +49,11 @@ class ToolCall(BaseModel):
     sent_at: float | None = None
     """When the item of a server tool's call was last sent."""
     number: int = 0
-    """Of a server tool's call: what the marks of its results begin with."""
+    """Of a server tool's call: the number with which the marks of its results begin."""
     found: list[Found] | None = None
     """The results of a search, in the order of its output."""
+    extra: dict[str, Any] | None = None
+    """Fields that are not OpenAI's, which the endpoint wants back with the call. No client sees them."""
 
 
 class Turn(BaseModel):
@@ -61,24 +63,26 @@ class Turn(BaseModel):
     ended_at: float
     finish: Finish
     text: str | None = None
-    """What the assistant said; None: nothing, and no message."""
+    """The text of the answer; None: no text."""
     refusal: str | None = None
     error: LastError | None = None
     """Why the turn failed."""
     calls: list[ToolCall] = Field(default_factory=list[ToolCall])
     usage: Usage | None = None
     estimate: int | None = None
-    """Tokens that the prompt was thought to have, where the upstream reported the number."""
+    """The estimated tokens of the prompt, if the endpoint reported the real number."""
     dropped: int = 0
-    """The oldest messages that were left out of the prompt."""
+    """The number of the oldest messages that were left out of the prompt."""
     parked: bool = False
     """The calls have been given out. A turn that is not parked has yet to be published."""
     answered_at: float | None = None
     """When the last of the outputs arrived."""
+    extra: dict[str, Any] | None = None
+    """Fields of the message that are not OpenAI's, which the endpoint wants back with it. No client sees them."""
 
     @property
     def silent(self) -> bool:
-        """Whether the model said nothing, and there is no message."""
+        """Whether the turn has no text and no refusal, so that it has no message."""
         return self.text is None and self.refusal is None
 
 
@@ -90,7 +94,7 @@ class Claim(BaseModel):
 
 
 class Look(BaseModel):
-    """What it takes to delete the look-again item of a run."""
+    """The ids that delete the look-again item of a run."""
 
     id: str
     pop_receipt: str
@@ -107,7 +111,7 @@ class RunRecord(BaseModel):
     touched_at: float
     """The time of the last write."""
     entered_at: float
-    """When the run came into its present state."""
+    """When the run entered its present state."""
     status: RunStatus = RunStatus.QUEUED
     started_at: float | None = None
     cancelled_at: float | None = None
@@ -132,13 +136,13 @@ class RunRecord(BaseModel):
     truncation_strategy: TruncationStrategy | None = None
 
     v1: bool = False
-    """The run was asked for by v1, so that its file search is what v1 called retrieval."""
+    """The run was created by v1, so that its file search is v1's retrieval."""
     committed: bool = False
-    """The thread is known to name this run. A run that is not committed may never have been created."""
+    """The creation is known to be committed. If not set, it may have failed."""
     thread_stores: list[str] = Field(default_factory=list[str])
-    """Vector stores of the thread, when the run was created."""
+    """The thread's vector stores at the creation of the run."""
     segments: int = 1
-    """Segments of the thread's log, as this run knows them."""
+    """The number of segments of the thread's log that this run knows of."""
     prompt_lengths: list[int] | None = Field(default=None, validation_alias="prompt", serialization_alias="prompt")
     """Bytes of each segment of the log that belong to the prompt; fixed by the first claim. Stored as `prompt`."""
     additional_messages: list[Message] = Field(default_factory=list[Message])
@@ -148,7 +152,7 @@ class RunRecord(BaseModel):
     """Claims since the last progress."""
     look: Look | None = None
     trouble: str | None = None
-    """The error that the last driver in vain met."""
+    """The error of the last driver that failed."""
 
     @property
     def active(self) -> bool:
@@ -171,7 +175,7 @@ class RunRecord(BaseModel):
 
     @property
     def awaited(self) -> list[ToolCall]:
-        """Those of them whose outputs the client owes."""
+        """The unanswered calls whose outputs the client owes."""
         return [call for call in self.unanswered if call.type == FUNCTION]
 
     @property
@@ -188,7 +192,7 @@ _SHOWN = (
 
 
 def usage(record: RunRecord) -> Usage:
-    """What all turns together used."""
+    """The tokens of all turns together."""
     used = [turn.usage for turn in record.turns if turn.usage]
     prompt, completion = sum(u.prompt_tokens for u in used), sum(u.completion_tokens for u in used)
     return Usage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion)
@@ -210,19 +214,24 @@ def view(record: RunRecord) -> Run:
     if record.truncation_strategy:
         shown["truncation_strategy"] = {"last_messages": None, **record.truncation_strategy}
     if record.incomplete_reason:
-        shown["incomplete_details"] = {"reason": _shown_reason(record.incomplete_reason)}
+        shown["incomplete_details"] = {"reason": _view_reason(record.incomplete_reason)}
     if not record.active and (record.turns or record.status in (RunStatus.COMPLETED, RunStatus.INCOMPLETE)):
         shown["usage"] = usage(record)
     return Run.model_validate(shown)
 
 
-def _shown_reason(reason: str) -> str | None:
-    """The SDK's type knows token budgets only; of a content filter the message's own details tell."""
+def _view_reason(reason: str) -> str | None:
+    """The reason as the SDK's type has it: token budgets only. The message has its own details of a content filter."""
     return None if reason == "content_filter" else reason
 
 
+def created_view(record: RunRecord) -> Run:
+    """The run as its creation shows it: queued, even where its creator has claimed it already."""
+    return view(record.model_copy(update={"status": RunStatus.QUEUED, "started_at": None}))
+
+
 def required_action(record: RunRecord) -> RequiredAction:
-    """What the client owes: the outputs of its functions, never those of server tools (contract, 4.1)."""
+    """The outputs that the client owes: those of its functions, never those of server tools (contract, 4.1)."""
     calls = [
         FunctionToolCall.model_validate({"id": call.id, "function": {"name": call.name, "arguments": call.arguments}})
         for call in record.awaited

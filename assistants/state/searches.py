@@ -1,4 +1,4 @@
-"""What the searches of a run are held to, and how steps show what they found."""
+"""The limits of a run's searches, and their results as steps show them."""
 
 from typing import NamedTuple
 
@@ -7,11 +7,11 @@ from assistants.schema.tools import FileSearchOptions, RankingOptions
 from assistants.state.runs import Found, RunRecord, ToolCall
 
 RANKER = "default_2024_08_21"
-"""What `auto` stands for."""
+"""The ranker that `auto` means."""
 
 
 class Limits(NamedTuple):
-    """How much a search brings at most (contract, 12)."""
+    """The most results and tokens of a search (contract, 12)."""
 
     results: int
     tokens: int
@@ -25,21 +25,21 @@ def limits(run: RunRecord) -> Limits:
 
 
 def ranking(run: RunRecord) -> RankingOptions:
-    """How results are ranked, and the score that they need."""
+    """The ranking of results, and their least score."""
     asked = options(run).get("ranking_options")
     return RankingOptions(ranker=RANKER, score_threshold=asked["score_threshold"] if asked else 0.0)
 
 
 def options(run: RunRecord) -> FileSearchOptions:
-    """What the run overrides."""
+    """The options that the run overrides."""
     for tool in run.tools:
         if tool["type"] == "file_search":
             return tool.get("file_search", {})
     return {}
 
 
-def shown(run: RunRecord, call: ToolCall, content: bool) -> FileSearch:
-    """The call as a step shows it, once it is answered; with the texts if these are asked for (contract, 5)."""
+def view(run: RunRecord, call: ToolCall, content: bool) -> FileSearch:
+    """The answered call as a step shows it; with the texts if these are requested (contract, 5)."""
     if call.output is None:
         return {}
     results = [_result(call.output, found, content) for found in call.found or ()]

@@ -1,4 +1,4 @@
-"""Records made from requests: what a client asked for, and nothing that it did not."""
+"""Records made from requests: they have only the fields that the client sent."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,7 +29,7 @@ def new_assistant(store: Store, request: CreateAssistant) -> AssistantRecord:
 
 
 def modified_assistant(record: AssistantRecord, request: ModifyAssistant) -> AssistantRecord:
-    """Only what was sent is changed; a null takes back what was set."""
+    """Change the fields that were sent; a null unsets one."""
     fields = {name: getattr(request, name) for name in request.model_fields_set}
     if fields.get("metadata", ()) is None:
         fields["metadata"] = {}
@@ -48,7 +48,7 @@ def new_thread(store: Store, request: CreateThread) -> ThreadRecord:
 
 
 def new_message(store: Store, thread_id: str, request: CreateMessage) -> Message:
-    """A client's message, which is completed at once (contract, 3)."""
+    """A client's message, which is created completed (contract, 3)."""
     now = int(store.clock.now())
     return Message.model_validate(
         {
@@ -72,7 +72,7 @@ def new_run(
     additional_messages: Sequence[Message] = (),
     v1: bool = False,
 ) -> RunRecord:
-    """A run with its own copy of the assistant: later changes to that, even its deletion, do not matter to the run."""
+    """A run with its own copy of the assistant: a later change or deletion of the assistant does not affect it."""
     now = store.clock.now()
     given = _given(request)
     fields: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""All that is stored, opened from the settings."""
+"""The containers and queues, opened from the settings."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ from assistants.storage.transport import Transport
 
 
 class RunKey(NamedTuple):
-    """Which run: its project, its thread and its id."""
+    """The key of a run: its project, its thread and its id."""
 
     project: str
     thread: str
@@ -41,7 +41,7 @@ class RunKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Store:
-    """The containers and queues of the service, and the time and the ids that go with them."""
+    """The containers and queues of the service, its clock and its ids."""
 
     settings: Settings
     clock: Clock
@@ -57,14 +57,16 @@ class Store:
     uploads: Documents[UploadRecord]
     vector_stores: Documents[VectorStoreRecord]
     chunks: Contents
-    """What is searched in a version of a file in a vector store."""
+    """The chunks of a version of a file in a vector store."""
     services: tuple[BlobService, QueueService]
     spans: dict[str, Span] = field(default_factory=dict[str, Span])
-    """By project: the threads of this process that an item in the queue looks after."""
+    """By project: the threads of this process that a queued sweep covers."""
+    answered: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
+    """By the names of runs that this process drives and that await server tools: set when it stores an output."""
 
     @classmethod
     def open(cls, settings: Settings, transport: MakeTransport = Transport) -> "Store":
-        """All that is stored in the account that the settings name.
+        """The store of the account that the settings name.
 
         Raises
         ------
@@ -77,7 +79,7 @@ class Store:
 
     @classmethod
     def over(cls, settings: Settings, clock: Clock, blobs: BlobService, queues: QueueService) -> "Store":
-        """All that is stored in these services, whose answers tell the clock the time."""
+        """The store of these services, whose answers correct the clock."""
         threads = Documents(blobs, "threads", ThreadRecord)
         return cls(
             settings=settings,
@@ -97,7 +99,7 @@ class Store:
         )
 
     async def hear_time(self) -> None:
-        """Have storage correct the clock, unless it has: an answer of any kind tells the time.
+        """Have storage correct the clock, unless it has; any answer does.
 
         Raises
         ------

@@ -9,23 +9,23 @@ from assistants.state.resources import Equipped
 
 
 class ThreadRecord(Equipped):
-    """A thread as it is stored. It is locked exactly while the run it names is active."""
+    """A thread as it is stored. It is locked while the run that it names is active."""
 
     created_at: int
     metadata: dict[str, str] = Field(default_factory=dict[str, str])
     last_run_id: str | None = None
     asked: bool = False
-    """A user's message is known to be in the log; if not, only the log can tell."""
+    """The log has a user's message. If not set, the log has to be read to know."""
     segments: int = 1
 
 
 class Span(NamedTuple):
-    """Threads whose creation is looked after: by their ids, of which the newest sorts first."""
+    """The ids of the threads that a sweep covers; the newest sorts first."""
 
     newest: str
     oldest: str
     until: float
-    """The moment of the monotonic clock until when they may begin."""
+    """The monotonic time until which their creation may begin."""
 
 
 def view(record: ThreadRecord) -> Thread:

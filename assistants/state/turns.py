@@ -1,4 +1,4 @@
-"""What a run's turns show: their messages and steps, computed from the run's document and nothing else."""
+"""The messages and steps of a run's turns, computed from the run's document alone."""
 
 from collections.abc import Sequence
 
@@ -27,12 +27,12 @@ _STAMPS = {"completed": "completed_at", "cancelled": "cancelled_at", "expired": 
 
 
 def message_id(run_id: str, turn: int) -> str:
-    """The same however often the turn is published."""
+    """The id of a turn's message; it is the same at every publication."""
     return derived("msg_", run_id, turn)
 
 
 def step_id(run_id: str, turn: int, kind: StepType) -> str:
-    """The same whoever asks."""
+    """The id of a turn's step, a function of the run, the turn and the type."""
     return derived("step_", run_id, turn, kind)
 
 
@@ -67,7 +67,7 @@ def message(run: RunRecord, number: int) -> Message | None:
 
 
 def said(run: RunRecord, identifier: str) -> Message | None:
-    """The message of a recorded turn, or of the turn that the model is at, by its id."""
+    """The message with this id, of a recorded turn or of the turn that the model is writing."""
     for number in range(len(run.turns)):
         if message_id(run.id, number) == identifier:
             return message(run, number)
@@ -77,7 +77,7 @@ def said(run: RunRecord, identifier: str) -> Message | None:
 
 
 def begun_message(run: RunRecord, number: int, started: float) -> Message:
-    """The message of a turn that the model has only begun: `in_progress`, and still empty."""
+    """The message of a turn that the model has begun: `in_progress`, and still empty."""
     return Message(
         id=message_id(run.id, number),
         created_at=int(started),
@@ -90,12 +90,12 @@ def begun_message(run: RunRecord, number: int, started: float) -> Message:
 
 
 def steps(run: RunRecord, content: bool = False) -> list[RunStep]:
-    """The steps of a run, oldest first; with the texts that searches found, if these are asked for (contract, 5)."""
+    """The steps of a run, oldest first; with the texts that searches found, if these are requested (contract, 5)."""
     return [step for number in range(len(run.turns)) for step in steps_of_turn(run, number, content)]
 
 
 def steps_of_turn(run: RunRecord, number: int, content: bool = False) -> list[RunStep]:
-    """The step of what a recorded turn said, if it said anything, then that of its tool calls, if it made any."""
+    """The step of a recorded turn's message, if it has one, then the step of its tool calls, if it has any."""
     turn = run.turns[number]
     found: list[RunStep] = []
     if not turn.silent:
@@ -105,7 +105,7 @@ def steps_of_turn(run: RunRecord, number: int, content: bool = False) -> list[Ru
         found.append(_ended(run, turn, begun, status, turn.ended_at, used))
     if turn.calls:
         status, ended = _tool_step_state(run, turn)
-        calls = [_shown(run, call, content) for call in turn.calls]
+        calls = [_view_call(run, call, content) for call in turn.calls]
         begun = begun_step(run, number, "tool_calls", turn.started_at, calls)
         used = None if status == "in_progress" else turn.usage
         found.append(_ended(run, turn, begun, status, ended, used))
@@ -137,7 +137,7 @@ def begun_step(
 
 
 def _tool_step_state(run: RunRecord, turn: Turn) -> tuple[StepStatus, float]:
-    """Calls that were given out stay open until they are answered or their run ends."""
+    """The state of a step of tool calls: in progress until all are answered or the run ends."""
     if turn.answered_at is not None:
         return "completed", turn.answered_at
     return _OPEN_STEP_ENDS.get(run.status, "in_progress"), run.entered_at
@@ -149,14 +149,14 @@ def _ended(run: RunRecord, turn: Turn, begun: RunStep, status: StepStatus, ended
         changes |= {_STAMPS[status]: int(ended), "expires_at": None}
     error = turn.error or run.last_error
     if status == "failed" and error:
-        code = "server_error" if error.code == "invalid_prompt" else error.code  # a step knows fewer codes, to the SDK
+        code = "server_error" if error.code == "invalid_prompt" else error.code  # the SDK's step has fewer codes
         changes["last_error"] = LastError(code=code, message=error.message)
     return begun.model_copy(update=changes)
 
 
-def _shown(run: RunRecord, call: ToolCall, content: bool) -> dict[str, object]:
+def _view_call(run: RunRecord, call: ToolCall, content: bool) -> dict[str, object]:
     if call.type == "file_search":
-        return {"id": call.id, "type": call.type, call.type: searches.shown(run, call, content)}
+        return {"id": call.id, "type": call.type, call.type: searches.view(run, call, content)}
     if call.type != FUNCTION:
         return {"id": call.id, "type": call.type, call.type: {}}
     function = {"name": call.name, "arguments": call.arguments, "output": call.output}

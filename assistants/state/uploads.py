@@ -34,7 +34,7 @@ class UploadRecord(BaseModel):
     """Seconds after which the file expires."""
     status: Literal["pending", "completed", "cancelled"] = "pending"
     part_ids: list[str] | None = None
-    """What it is completed with, once that has begun."""
+    """The parts that it is completed with, once that has begun."""
     file: File | None = None
 
 
@@ -56,7 +56,7 @@ def pending(record: UploadRecord, now: float) -> None:
 
 
 def cancelled(record: UploadRecord, now: float) -> UploadRecord | None:
-    """To cancel it again changes nothing.
+    """Cancel the upload; a repetition changes nothing.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def cancelled(record: UploadRecord, now: float) -> UploadRecord | None:
 
 
 def begun(record: UploadRecord, part_ids: list[str], now: float) -> UploadRecord | None:
-    """The upload about to be completed with these parts, and no others; to begin it again changes nothing.
+    """Begin to complete the upload with these parts and no others; a repetition changes nothing.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def begun(record: UploadRecord, part_ids: list[str], now: float) -> UploadRecord
 
 
 def given_up(record: UploadRecord, part_ids: list[str]) -> UploadRecord | None:
-    """Completing it with these parts came to nothing; others may be tried."""
+    """Record that the completion with these parts failed; another one may be tried."""
     if record.status != "pending" or record.part_ids != part_ids:
         return None
     return record.model_copy(update={"part_ids": None})
@@ -105,7 +105,7 @@ def blocks(record: UploadRecord, part_ids: Iterable[str], sizes: Mapping[str, in
     Raises
     ------
     ApiError
-        A part is not there, or the parts are not as large as they should be together (400).
+        A part does not exist, or the sizes of the parts do not add up to the upload's (400).
     """
     by_part: dict[str, list[str]] = {}
     for block in sorted(sizes):
@@ -121,12 +121,12 @@ def blocks(record: UploadRecord, part_ids: Iterable[str], sizes: Mapping[str, in
 
 
 def block(part_id: str, number: int) -> str:
-    """The name of a part's block. All are of one length, as storage demands."""
+    """The name of a part's block. All are of one length, as storage requires."""
     return f"{part_id}.{number:05}"
 
 
 def part_of(block: str) -> str:
-    """Whose block that is."""
+    """The part that a block belongs to."""
     return block.rpartition(".")[0]
 
 

@@ -28,7 +28,7 @@ from assistants.schema.vector_stores import (
 )
 
 AUTO = StaticChunks(max_chunk_size_tokens=800, chunk_overlap_tokens=400)
-"""What `auto` stands for (contract, 6.3)."""
+"""The chunks that `auto` means (contract, 6.3)."""
 
 _DAY = 86_400
 _HOUR = 3_600
@@ -72,7 +72,7 @@ class VectorStoreRecord(BaseModel):
     members: dict[str, Member] = Field(default_factory=dict[str, Member])
     batches: dict[str, Batch] = Field(default_factory=dict[str, Batch])
     removed: dict[str, int] = Field(default_factory=dict[str, int])
-    """Ordinals of the files that were taken out last: a list can still go on from them."""
+    """Ordinals of the files that were taken out last, so that they can still be cursors."""
     next_ordinal: int = 0
 
     @property
@@ -89,7 +89,7 @@ class VectorStoreRecord(BaseModel):
 
 
 class NewMember(NamedTuple):
-    """A file that is to be put into a store; its version, name and size become known on the way."""
+    """A file that is to be put into a store; its version, name and size are added later."""
 
     file_id: str
     attributes: Mapping[str, AttributeValue]
@@ -100,7 +100,7 @@ class NewMember(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How the ingestion of one version of a file ended; without a status the file is gone."""
+    """The outcome of the ingestion of one version of a file; without a status the file was deleted."""
 
     file_id: str
     version: str
@@ -125,13 +125,13 @@ def new_vector_store(id_: str, request: CreateVectorStore, now: float) -> Vector
 def new_member(
     file_id: str, attributes: Mapping[str, AttributeValue] | None = None, strategy: ChunkingStrategy | None = None
 ) -> NewMember:
-    """What a request says of a file: by default, `auto` chunks."""
+    """A file as a request has it: by default with `auto` chunks."""
     chunking = strategy["static"] if strategy and strategy["type"] == "static" else AUTO
     return NewMember(file_id, attributes or {}, chunking)
 
 
 def modified(record: VectorStoreRecord, request: ModifyVectorStore) -> VectorStoreRecord:
-    """Only what was sent is changed; a null takes back what was set."""
+    """Change the fields that were sent; a null unsets one."""
     fields = {name: getattr(request, name) for name in request.model_fields_set}
     if fields.get("metadata", ()) is None:
         fields["metadata"] = {}
@@ -151,7 +151,7 @@ def usable(record: VectorStoreRecord, now: float) -> VectorStoreRecord:
 
 
 def used(record: VectorStoreRecord, now: float) -> VectorStoreRecord | None:
-    """The store just after it was used; None where that is not worth a write."""
+    """Record that the store was just used. None: the last use is too recent to write another."""
     if now - record.last_active_at < _HOUR or record.expired(now):
         return None
     return record.model_copy(update={"last_active_at": int(now)})
@@ -160,12 +160,12 @@ def used(record: VectorStoreRecord, now: float) -> VectorStoreRecord | None:
 def with_members(
     record: VectorStoreRecord, files: Sequence[NewMember], now: float, batch_id: str | None = None
 ) -> VectorStoreRecord:
-    """The store with more files in it; one that was in it already is ingested anew.
+    """Add files to the store; a file that it has already is ingested again.
 
     Raises
     ------
     ApiError
-        The store has expired, or there is no room for so many (400).
+        The store has expired, or would have too many files (400).
     """
     usable(record, now)
     new = {
@@ -198,13 +198,13 @@ def with_members(
 
 
 def missing(record: VectorStoreRecord, files: Iterable[NewMember]) -> list[NewMember]:
-    """Those of the files that are not in the store, or cannot be searched there."""
+    """The files that are not in the store, or cannot be searched there."""
     there = {file_id for file_id, each in record.members.items() if each.status in ("in_progress", "completed")}
     return [each for each in files if each.file_id not in there]
 
 
 def without_members(record: VectorStoreRecord, file_ids: Iterable[str]) -> VectorStoreRecord | None:
-    """The store without these files; None where none of them is in it."""
+    """Remove these files. None: none of them is in the store."""
     gone = {file_id: record.members[file_id].ordinal for file_id in file_ids if file_id in record.members}
     if not gone:
         return None
@@ -227,7 +227,7 @@ def with_attributes(
 
 
 def settled(record: VectorStoreRecord, outcomes: Iterable[Outcome]) -> VectorStoreRecord | None:
-    """The store after some ingestions; None where they were all of versions that nobody waits for any more."""
+    """Record the outcomes of ingestions. None: all were of versions that are no longer in progress."""
     waiting = {(file_id, each.version) for file_id, each in record.in_progress.items()}
     news = {each.file_id: each for each in outcomes if (each.file_id, each.version) in waiting}
     if not news:
@@ -244,7 +244,7 @@ def settled(record: VectorStoreRecord, outcomes: Iterable[Outcome]) -> VectorSto
 
 
 def batch_cancelled(record: VectorStoreRecord, batch_id: str) -> VectorStoreRecord | None:
-    """The store with the batch's files in progress cancelled; None where there are none.
+    """Cancel the batch's files that are in progress. None: there are none.
 
     Raises
     ------
@@ -290,7 +290,7 @@ def batch_of(record: VectorStoreRecord, batch_id: str) -> Batch:
 def listed(
     record: VectorStoreRecord, among: Iterable[str], status: FileStatus | None
 ) -> list[tuple[str, VectorStoreFile | None]]:
-    """All of the store's files, the oldest first; None for those that are not asked for, or no longer in it."""
+    """All of the store's files, the oldest first; None for files that are not requested, or were taken out."""
     among = set(among)
     ordinals = record.removed | {file_id: each.ordinal for file_id, each in record.members.items()}
 
@@ -342,7 +342,7 @@ def view_file(record: VectorStoreRecord, file_id: str) -> VectorStoreFile:
 
 
 def view_batch(record: VectorStoreRecord, batch_id: str) -> VectorStoreFileBatch:
-    """A batch as the wire shows it: it counts those of its files that are still in the store.
+    """A batch as the wire shows it: it counts its files that are still in the store.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Storage time: the local clock, corrected by what the storage service says the time is."""
+"""Storage time: the local clock, corrected by the time that the storage service reports."""
 
 import time
 from collections.abc import Callable
@@ -7,15 +7,15 @@ from collections.abc import Callable
 class Clock:
     """Seconds since the epoch as the storage service counts them, so that all processes compare the same time.
 
-    Each answer of the service tells, to the second, what its time was between the sending of the request and the
-    arrival of the answer. The offset is moved only as far as that evidence demands.
+    Each answer has, to the second, the service's time at a moment between the sending of the request and the arrival
+    of the answer. The offset changes only as far as that requires.
     """
 
     def __init__(self, local: Callable[[], float] = time.time) -> None:
         self._local = local
         self._offset = 0.0
         self.corrected = False
-        """Whether the service was heard at all; until then the time is the local clock's."""
+        """Whether the service has answered; until then the time is the local clock's."""
 
     def now(self) -> float:
         return self._local() + self._offset

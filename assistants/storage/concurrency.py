@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 async def for_each(act: Callable[[T], Awaitable[R]], things: Iterable[T]) -> list[R]:
-    """Call `act` with each of them, sixteen at once; the results in their order."""
+    """Call `act` with each thing, sixteen at once; the results are in the order of the things."""
     turns = asyncio.Semaphore(_AT_ONCE)
 
     async def in_turn(thing: T) -> R:
@@ -24,7 +24,7 @@ async def for_each(act: Callable[[T], Awaitable[R]], things: Iterable[T]) -> lis
 
 
 async def together(first: Awaitable[A], second: Awaitable[B]) -> tuple[A, B]:
-    """Two results found at the same time, when both are there; of two errors the first one's is raised."""
+    """Await two results at the same time; of two errors the first one's is raised."""
     ones, others = await asyncio.gather(first, second, return_exceptions=True)
     if isinstance(ones, BaseException):
         raise ones

@@ -20,19 +20,19 @@ from assistants.storage.transport import Transport
 T = TypeVar("T")
 
 MakeTransport = Callable[[Clock, float], Transport]
-"""Makes what sends the requests, from the clock that it shows the time and the seconds that one may take."""
+"""Makes a transport from the clock that it corrects and the timeout of a request in seconds."""
 
 MAX_READ = 64 * 1024 * 1024
-"""Bytes that one read request may bring."""
+"""Bytes of one read request at most."""
 
 MAX_WRITE = 8 * 1024 * 1024
-"""Bytes that one write request holds in memory; what is larger is sent in blocks."""
+"""Bytes of one write request at most; a larger content is sent in blocks."""
 
 
 class _Retry(ExponentialRetry):
-    """Three retries: after the back-off, after three times and after nine times that, each give or take a half.
+    """Three retries: after the back-off, three times and nine times the back-off, each give or take a half.
 
-    The SDK's own way adds at least a second to the first wait, however short the back-off is.
+    The SDK's own policy adds at least a second to the first wait, however short the back-off is.
     """
 
     def __init__(self, backoff: float) -> None:
@@ -85,7 +85,7 @@ def queue_service(settings: Settings, clock: Clock | None = None, transport: Mak
 
 
 async def made_on_first_use(act: Callable[[], Awaitable[T]], make: Callable[[], Awaitable[object]]) -> T:
-    """What `act` returns; where its container or queue is not there yet, `make` is called and then `act` again."""
+    """The result of `act`; if its container or queue does not exist yet, call `make` and then `act` again."""
     try:
         return await act()
     except ResourceNotFoundError as error:

@@ -11,7 +11,7 @@ from assistants.storage.listing import names_in
 from assistants.storage.services import BlobService
 
 PIECE = 4 * 1024 * 1024
-"""Bytes of a large content that are in memory at once, on its way in or out."""
+"""Bytes of a large content that are in memory at once, when it is written or read."""
 
 
 class Contents:
@@ -21,7 +21,7 @@ class Contents:
         self._container = service.client.get_container_client(container)
 
     async def write(self, name: str, content: bytes) -> None:
-        """Write a content that is in memory. To write it again is harmless."""
+        """Write a content that is in memory. A repetition is harmless."""
         blob = self._container.get_blob_client(name)
         await made_on_first_use(
             lambda: blob.upload_blob(content, overwrite=True),
@@ -29,20 +29,20 @@ class Contents:
         )
 
     async def stage(self, name: str, block: str, piece: bytes) -> None:
-        """Store a block of a content, which nobody sees before it is committed.
+        """Store a block of a content; it can be read once it is committed.
 
-        All blocks of a content have names of one length. Those that are never committed vanish after a week.
+        All blocks of a content have names of one length. Storage deletes uncommitted blocks after a week.
         """
         blob = self._container.get_blob_client(name)
         await made_on_first_use(lambda: blob.stage_block(block, piece), self._container.create_container)
 
     async def commit(self, name: str, blocks: Iterable[str]) -> None:
-        """Make a content of these blocks in this order. To do it again is harmless; other blocks are dropped.
+        """Make a content of these blocks in this order. A repetition is harmless; other blocks are dropped.
 
         Raises
         ------
         azure.core.exceptions.HttpResponseError
-            One of the blocks is not there.
+            One of the blocks does not exist.
         """
         listed = [BlobBlock(block_id=block) for block in blocks]
         if listed:
@@ -59,7 +59,7 @@ class Contents:
         return {str(block.id): block.size or 0 for block in (*committed, *staged)}
 
     async def read(self, name: str) -> bytes | None:
-        """The content, all of it in memory; None where there is none."""
+        """The whole content, in memory; None if it does not exist."""
         try:
             return await (await self._container.download_blob(name)).readall()
         except ResourceNotFoundError:
@@ -71,14 +71,14 @@ class Contents:
         Raises
         ------
         ResourceNotFoundError
-            It is not there, or no longer.
+            It does not exist, or no longer.
         """
         for offset in range(start, end, PIECE):
             length = min(PIECE, end - offset)
             yield await (await self._container.download_blob(name, offset=offset, length=length)).readall()
 
     async def delete(self, name: str) -> None:
-        """Delete a content, if it is there."""
+        """Delete a content, if it exists."""
         with suppress(ResourceNotFoundError):
             await self._container.delete_blob(name)
 

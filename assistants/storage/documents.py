@@ -90,7 +90,7 @@ class Documents(Generic[D]):
         return await self._read(name, self._kept.get(name))
 
     async def read_newer(self, known: Document[D]) -> Document[D] | None:
-        """The document if it has changed, `known` itself if it has not, None if it is gone."""
+        """The document if it has changed, `known` itself if it has not, None if it was deleted."""
         return await self._read(known.name, known)
 
     async def create(self, name: str, value: D) -> Document[D]:
@@ -98,7 +98,7 @@ class Documents(Generic[D]):
         Raises
         ------
         Conflict
-            Another document of that name is there.
+            Another document of that name exists.
         """
         return await self._write(name, value, (), IF_MISSING)
 
@@ -107,17 +107,17 @@ class Documents(Generic[D]):
         Raises
         ------
         Conflict
-            The document has changed or is gone since `known` was read.
+            The document was changed or deleted since `known` was read.
         """
         return await self._write(known.name, value, known.writes, if_match(known.etag))
 
     async def change(
         self, name: str, decide: Callable[[D], D | None], known: Document[D] | None = None
     ) -> Document[D] | None:
-        """Replace the document by what `decide` makes of it, as often as others come in between.
+        """Replace the document by the value that `decide` returns; repeated if another process writes in between.
 
-        `decide` is pure: it sees each newer document afresh, and may raise to refuse or return None to leave it.
-        The answer is the document as it is then, or None where there is none.
+        `decide` is pure: it is called with each newer value, and may raise to refuse or return None to leave it.
+        The result is the current document, or None if there is none.
         """
         document = known or await self.read(name)
         for attempt in range(_TRIES):
@@ -134,7 +134,7 @@ class Documents(Generic[D]):
         raise Contended(name)
 
     async def delete(self, name: str) -> bool:
-        """Delete whatever is there under that name; whether there was something."""
+        """Delete the blob of that name; return whether there was one."""
         try:
             await self._container.delete_blob(name)
         except ResourceNotFoundError:
@@ -142,14 +142,14 @@ class Documents(Generic[D]):
         return True
 
     def names(self, prefix: str, start_from: str | None = None, at_once: int | None = None) -> AsyncIterator[str]:
-        """As `names_in` has them."""
+        """As `names_in`."""
         return names_in(self._container, prefix, start_from, at_once)
 
     async def _write(self, name: str, value: D, writes: tuple[str, ...], condition: Mapping[str, str]) -> Document[D]:
-        """A conditional write that knows its own hand again.
+        """A conditional write that recognizes its own result.
 
-        A write whose answer was lost is repeated, and then meets its own result as a conflict. The id of every
-        write stays in the document for a while, so a reader can tell.
+        A write whose answer was lost is repeated, and then gets a conflict with its own result. The id of every
+        write stays in the document for a while, so that a reader can recognize it.
         """
         mine = secrets.token_hex(8)
         writes = (*writes, mine)[-_WRITES_KEPT:]

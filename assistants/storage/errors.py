@@ -15,15 +15,15 @@ class NotConfigured(StorageError):
 
 
 class Conflict(StorageError):
-    """The document is not, or no longer, as the condition of the write says."""
+    """The document does not, or no longer, fulfil the condition of the write."""
 
 
 class Contended(StorageError):
-    """So many writers change this document that a change found no turn."""
+    """Other writers changed this document at every try of a change."""
 
 
 class NoLog(StorageError):
-    """The log is not there: its owner is gone. No process creates it anew."""
+    """The log does not exist: its owner was deleted. No process creates it again."""
 
 
 class LogFull(StorageError):

@@ -18,11 +18,11 @@ _LONGEST = 64
 _TIME_LENGTH = 9  # base62 digits of a time in microseconds; enough until the year 2398
 
 Project = Annotated[str, Field(pattern=f"^{PROJECT}$")]
-"""A project, as an item names it: blobs' names begin with it as it is."""
+"""A project in an item: the names of blobs begin with it, unencoded."""
 
 
 class IdSource:
-    """Makes ids whose order is that of their making, newest first, even within one microsecond of one process."""
+    """Makes ids that sort newest first, even within one microsecond of one process."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -38,20 +38,20 @@ class IdSource:
 
 
 def beginning(prefix: str, time: float) -> str:
-    """What ids begin with that are made at that time: later ones sort before it, and earlier ones after it."""
+    """The beginning of ids that are made at that time: later ids sort before it, earlier ids after it."""
     return prefix + _inverted(int(time * 1_000_000))
 
 
 def derived(prefix: str, *parts: object) -> str:
-    """The id that is always the same for the same parts: what is done twice meets itself."""
+    """An id that is a function of the parts, so that a repetition has the same id."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
     return prefix + _base62(int.from_bytes(digest, "big") % 62**_LENGTH, _LENGTH)
 
 
 def blob_name(project: str, *ids: str) -> str:
-    """Where the object with the last of these ids lies; the ids before it are those it belongs to.
+    """The name of the blob of the object with the last of these ids; the ids before it are those of its parents.
 
-    Total: any text a client calls an id has a name of its own, and none leaves its project.
+    Total: any text that a client sends as an id has a name of its own, and no name is outside its project.
     """
     return "/".join((project, *map(_segment, ids)))
 

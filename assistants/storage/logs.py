@@ -22,23 +22,23 @@ class Logs:
         self._container = service.client.get_container_client(container)
 
     async def create(self, name: str) -> None:
-        """Make an empty log; one that is there already is left as it is."""
+        """Make an empty log, unless it exists."""
         with suppress(ResourceExistsError):
             await made_on_first_use(
                 lambda: self._service.create_append(self._name, name, IF_MISSING), self._container.create_container
             )
 
     async def append(self, name: str, records: bytes) -> int:
-        """Append up to `MAX_RECORD` bytes at once, and tell how many appends the log then holds.
+        """Append up to `MAX_RECORD` bytes at once; return the number of appends that the log then holds.
 
-        The append may land twice when its answer is lost: what is appended must bear that.
+        If the answer is lost, the bytes may be appended twice: the records must allow that.
 
         Raises
         ------
         NoLog
             There is no such log.
         LogFull
-            The log holds as many appends as the service allows.
+            The log holds as many appends as storage allows.
         """
         try:
             return await self._service.append(self._name, name, records)
@@ -77,10 +77,10 @@ class Logs:
         return bytes(content)
 
     async def delete(self, name: str) -> None:
-        """Delete a log, if it is there."""
+        """Delete a log, if it exists."""
         with suppress(ResourceNotFoundError):
             await self._container.delete_blob(name)
 
     def names(self, prefix: str, start_from: str | None = None) -> AsyncIterator[str]:
-        """As `names_in` has them."""
+        """As `names_in`."""
         return names_in(self._container, prefix, start_from)

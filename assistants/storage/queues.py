@@ -1,9 +1,9 @@
-"""Queue items: JSON objects that carry ids only, never expire, and may come twice, late or never."""
+"""Queue items: JSON objects that hold ids only, never expire, and may come twice, late or never."""
 
 import base64
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from azure.core.exceptions import HttpResponseError
@@ -17,17 +17,22 @@ class Queues:
 
     def __init__(self, service: QueueService) -> None:
         self._service = service
+        self.on_send: Callable[[str], None] | None = None
+        """Is told the queue of each item that appears at once, for a listener in this process."""
 
     async def send(self, queue: str, item: Mapping[str, Any], delay: float = 0) -> Receipt:
-        """Put an item into a queue, to appear after `delay` seconds (whole ones; a part counts as one)."""
+        """Send an item to a queue, to appear after `delay` seconds, rounded up."""
         text = base64.b64encode(json.dumps(item).encode()).decode()  # as the Functions host expects
-        return await made_on_first_use(
+        receipt = await made_on_first_use(
             lambda: self._service.send(queue, text, math.ceil(delay)),
             lambda: self._service.client.create_queue(queue),
         )
+        if self.on_send is not None and not delay:
+            self.on_send(queue)
+        return receipt
 
     async def delete(self, queue: str, receipt: Receipt) -> None:
-        """Delete an item that was sent; one that is gone or was received since is left to its receiver."""
+        """Delete an item that was sent, unless it was received or deleted since."""
         try:
             await self._service.delete(queue, receipt)
         except HttpResponseError as error:

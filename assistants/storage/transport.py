@@ -11,7 +11,7 @@ from assistants.storage.clock import Clock
 
 
 class Transport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
-    """Sends storage requests, and shows each answer's `Date` header to the clock.
+    """Sends storage requests, and corrects the clock by each answer's `Date` header.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ class Transport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
 
     def __init__(self, clock: Clock, timeout: float) -> None:
         self._clock = clock
-        # With the environment's settings two threads are asked at each request, for a proxy and for a .netrc file.
+        # With the environment's settings each request uses two threads, for a proxy and for a .netrc file.
         self._inner: AsyncHttpTransport[HttpRequest, AsyncHttpResponse] = AioHttpTransport(
             connection_timeout=timeout, read_timeout=timeout, use_env_settings=bool(getproxies())
         )

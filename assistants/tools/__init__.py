@@ -1,1 +1,1 @@
-"""Server tools: what the model may call and this service answers."""
+"""Server tools: the model calls them, and this service answers."""

@@ -1,4 +1,4 @@
-"""File search: what the files of the assistant and of the thread say (contract, 12)."""
+"""File search in the files of the assistant and of the thread (contract, 12)."""
 
 import json
 from typing import Any, cast
@@ -9,7 +9,7 @@ from assistants.tools.servertool import Answer, Question, ServerTool, ToolFailed
 
 
 async def answer(question: Question) -> Answer:
-    """What was found; in a run of v1, what retrieval gives."""
+    """The results; in a run of v1, the answer of retrieval."""
     asked = queries(question.call.arguments)
     return await (look_up if question.run.v1 else search)(question, asked)
 
@@ -19,7 +19,7 @@ def queries(arguments: str) -> list[str]:
     Raises
     ------
     ToolFailed
-        The arguments are not what the function takes.
+        The arguments do not match the function's parameters.
     """
     try:
         given: Any = json.loads(arguments)
@@ -27,7 +27,7 @@ def queries(arguments: str) -> list[str]:
     except (ValueError, TypeError, KeyError, RecursionError):
         asked = None
     listed = cast("list[Any]", asked) if isinstance(asked, list) else [asked]
-    if not all(isinstance(each, str) for each in listed):
+    if not all(isinstance(query, str) for query in listed):
         raise ToolFailed("The arguments must be a JSON object with `queries`, an array of strings.")
     return listed
 

@@ -9,4 +9,4 @@ from assistants.tools.servertool import ServerTool
 SERVER_TOOLS: Mapping[str, ServerTool] = {tool.type: tool for tool in (RETRIEVAL, FILE_SEARCH)}
 
 QUEUES = sorted({tool.queue for tool in SERVER_TOOLS.values()})
-"""The queues that server tools are called through."""
+"""The queues of the server tools."""

@@ -1,4 +1,4 @@
-"""Retrieval, as v1 called it: a search in files, or the fake, which answers Oslo whatever is asked."""
+"""v1's retrieval: a search in files, or the fake, which answers Oslo to every question."""
 
 import asyncio
 import json
@@ -11,12 +11,12 @@ from assistants.tools.servertool import Answer, Question, ServerTool
 
 
 async def answer(question: Question) -> Answer:
-    """Of what the model sends as `q`, or of all that it sends."""
+    """The answer to `q`; without one, the answer to all of the arguments."""
     return await look_up(question, [_query(question.call.arguments)])
 
 
 async def look_up(question: Question, queries: Sequence[str]) -> Answer:
-    """What the setting says; without one, the fake's answer while there are no files to search."""
+    """The answer of the handler that is set; by default the fake's while there are no files to search."""
     handler = question.store.settings.retrieval_handler
     if handler == "search" or (handler is None and await _has_files(question)):
         return await search(question, queries)

@@ -11,13 +11,13 @@ from assistants.state.searches import limits, ranking
 from assistants.tools.servertool import Answer, Question, ToolFailed
 
 MAX_QUERIES = 10
-"""Queries of one search; what is more is left out."""
+"""Queries of one search; further ones are left out."""
 
 MAX_QUERY = 2_000
-"""Characters of a query; what is longer is cut off."""
+"""Characters of a query; the rest is cut off."""
 
 NOTHING = "Nothing was found."
-"""What the model is told where no chunk answers its queries."""
+"""The output where no chunk answers the queries."""
 
 _HOW_TO_CITE = (
     "Each result begins with its mark. Cite every result that your answer rests on: "
@@ -30,7 +30,7 @@ async def search(question: Question, queries: Sequence[str]) -> Answer:
     Raises
     ------
     ToolFailed
-        A store has expired meanwhile.
+        A store has expired since.
     """
     run = question.run
     stores, most, ranked = run.stores, limits(run), ranking(run)
@@ -50,11 +50,11 @@ async def search(question: Question, queries: Sequence[str]) -> Answer:
         )
     except ApiError as error:
         raise ToolFailed(error.message) from error
-    return told(question.call.number, hits)
+    return answer_of(question.call.number, hits)
 
 
-def told(number: int, hits: Sequence[Hit]) -> Answer:
-    """What the model is told by the call of that number; results that there is no room for are left out."""
+def answer_of(number: int, hits: Sequence[Hit]) -> Answer:
+    """The answer to the call of that number; results that exceed the size of an output are left out."""
     output, found = _HOW_TO_CITE, list[Found]()
     for place, hit in enumerate(hits):
         head = f"{output}\n\n{mark(number, place, hit.filename)}\n"

@@ -1,4 +1,4 @@
-"""What a server tool is."""
+"""The interface of a server tool."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from assistants.state.store import Store
 
 
 class ToolFailed(Exception):
-    """The tool has failed for good; the text is given to the model as the call's output."""
+    """The tool has failed for good; the text becomes the call's output."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """One call to be answered, with the run it belongs to, the store to look things up in and what searches in it."""
+    """One call to be answered, with its run, the store and the searcher."""
 
     store: Store
     searcher: Searcher
@@ -25,7 +25,7 @@ class Question:
 
 
 class Answer(NamedTuple):
-    """What the model is given, and where in that the results of a search are."""
+    """The output for the model, and the places of a search's results in it."""
 
     output: str
     found: list[Found] | None = None
@@ -33,10 +33,10 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class ServerTool:
-    """A tool that this service answers itself.
+    """A tool whose calls this service answers.
 
-    The model is offered a function of the tool's `type` as its name. Each call goes to the `queue`, whose function
-    awaits `answer`. An exception other than `ToolFailed` is retried by the queue, and in the end fails the run.
+    The model is offered a function whose name is the tool's `type`. Each call goes to the `queue`, whose function
+    awaits `answer`. After an exception other than `ToolFailed` the queue repeats the call; in the end the run fails.
     """
 
     type: str
@@ -47,6 +47,6 @@ class ServerTool:
     answer: Callable[[Question], Awaitable[Answer]]
 
     def offer(self) -> dict[str, Any]:
-        """The function as a chat-completions endpoint is told of it."""
+        """The function as a chat-completions endpoint takes it."""
         function = {"name": self.type, "description": self.description, "parameters": self.parameters}
         return {"type": "function", "function": function}

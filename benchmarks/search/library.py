@@ -16,7 +16,7 @@ from benchmarks.search.questions import Question
 
 
 class Ranking(Enum):
-    """What chunks are put in order by."""
+    """The way to rank chunks."""
 
     KEYWORDS = "keywords"
     EMBEDDINGS = "embeddings"
@@ -43,7 +43,7 @@ class Library:
         return cls(merged([decode(blob, name, "") for name, blob in embedded.items()]), embedder)
 
     def __len__(self) -> int:
-        """How many chunks there are."""
+        """The number of chunks."""
         return len(self._segment)
 
     def answerable(self, questions: Sequence[Question]) -> list[Question]:

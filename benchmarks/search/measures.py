@@ -1,4 +1,4 @@
-"""How good a ranking is."""
+"""The measures of a ranking."""
 
 import statistics
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ class Measures(NamedTuple):
 
 
 async def measure(library: Library, questions: Sequence[Question], ranking: Ranking) -> Measures:
-    """How well the answers are found."""
+    """The measures of a ranking, over all questions."""
     ranked = await library.ranked([each.question for each in questions], ranking)
     places = [
         next((place for place, chunk in enumerate(chunks, 1) if each.answered(*chunk)), None)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Question(NamedTuple):
-    """What a user asks who does not know the documentation's words."""
+    """A question of a user who does not know the documentation's words."""
 
     question: str
     document: str

@@ -85,5 +85,5 @@ def assistant(client: OpenAI) -> Assistant:
 
 @pytest.fixture
 def topic() -> str:
-    """A text that nobody else uses, by which a test finds its own requests to the demo model they all share."""
+    """A text that no other test uses, by which a test finds its own requests to the shared demo model."""
     return f"topic-{secrets.token_hex(6)}"

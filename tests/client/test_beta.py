@@ -1,4 +1,4 @@
-"""The beta header, and the order in which a request is looked at: key, header, body, and only then what there is."""
+"""The beta header, and the order of the checks of a request: key, header, body, and then the objects."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -80,4 +80,4 @@ def test_the_key_is_looked_at_before_the_header(formal: OpenAI):
 
 def test_the_header_is_looked_at_before_the_body_and_the_ids(formal: OpenAI):
     with refused(400, MISSING, code="invalid_beta"):
-        formal.beta.threads.messages.create("wrong", role="nobody", content="", extra_headers=NONE)  # type: ignore[arg-type]
+        formal.beta.threads.messages.create("wrong", role="unknown", content="", extra_headers=NONE)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ RETRIEVAL_TAKES = "1"
 
 @pytest.fixture(scope="module")
 def asleep(idle: Storage, model: Model) -> Iterator[OpenAI]:
-    """The SDK at the service's HTTP side, while nobody attends to the queues."""
+    """The SDK at the service's HTTP side, while no process attends to the queues."""
     with HttpSide(idle.connection_string, model.url) as side, connect(side.url) as client:
         yield client
 

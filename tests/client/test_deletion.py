@@ -1,4 +1,4 @@
-"""Deleting a thread takes its messages, runs and steps with it, whatever is going on in it."""
+"""The deletion of a thread deletes its messages, runs and steps, in every state of its run."""
 
 from collections.abc import Iterator
 
@@ -62,11 +62,11 @@ def test_a_thread_whose_run_has_ended_is_deleted(client: OpenAI, azurite: Storag
 
 
 class TestQueues:
-    """What is in the queues when a thread is deleted brings nothing back."""
+    """Items that are in the queues when a thread is deleted restore nothing."""
 
     @pytest.fixture
     def asleep(self, idle: Storage, model: Model) -> Iterator[OpenAI]:
-        """The SDK at the service's HTTP side, while nobody attends to the queues."""
+        """The SDK at the service's HTTP side, while no process attends to the queues."""
         with HttpSide(idle.connection_string, model.url) as side, connect(side.url) as client:
             yield client
 

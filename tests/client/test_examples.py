@@ -1,4 +1,4 @@
-"""The examples, as a newcomer runs them."""
+"""The examples, run as their text says."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from tests.support.service.processes import ROOT, Service
 
 
 def run(name: str, service: Service) -> list[str]:
-    """What an example prints, line by line, with nothing configured but where the service is."""
+    """The output of an example, line by line, with only the service's URL configured."""
     environment = {"PATH": os.environ["PATH"], "BASE_URL": service.url, "PYTHONIOENCODING": "utf-8"}
     example = subprocess.run(
         [sys.executable, ROOT / "examples" / name],

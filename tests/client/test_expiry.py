@@ -1,4 +1,4 @@
-"""A run ends at `expires_at`, whether anybody attends to it or not."""
+"""A run ends at `expires_at`, whether its items are attended to or not."""
 
 import time
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ SETTINGS = {"RUN_LIFETIME": str(LIFETIME), "LOOK_AGAIN": str(LIFETIME), "CLAIM":
 
 @pytest.fixture(scope="module")
 def asleep(idle: Storage, model: Model) -> Iterator[OpenAI]:
-    """The SDK at the service's HTTP side: nobody attends to the queues, unless the service runs beside it."""
+    """The SDK at the service's HTTP side: no process attends to the queues, unless the service runs beside it."""
     with HttpSide(idle.connection_string, model.url, **SETTINGS) as side, connect(side.url) as client:
         yield client
 
@@ -32,7 +32,7 @@ def awake(idle: Storage, model: Model) -> Service:
 
 
 def wait_for_the_end(run: Run) -> None:
-    """Wait until the time is past which the client was shown as `expires_at`, which is in whole seconds."""
+    """Wait until `expires_at`, which is in whole seconds, has passed."""
     assert run.expires_at is not None
     time.sleep(max(0, run.expires_at + 1 - time.time()))
 
@@ -65,7 +65,7 @@ class TestUnattended:
 
     @pytest.fixture
     def overdue(self, together: Iterator[tuple[Conversation, Run]]) -> tuple[Conversation, Run]:
-        """One of them, read by nobody since."""
+        """One of them; no request has read it since."""
         return next(together)
 
     @pytest.fixture
@@ -164,7 +164,7 @@ class TestAttended:
         assert conversation.run() == expired
         assert len(model.requests(question)) == 1
 
-    def test_a_run_expires_even_if_nobody_asks_for_it(self, asleep: OpenAI, awake: Service):
+    def test_a_run_expires_even_if_no_client_asks_for_it(self, asleep: OpenAI, awake: Service):
         with awake:
             conversation = Conversation(asleep, unique("get weather"), WEATHER)
             conversation.reaches("requires_action")

@@ -1,4 +1,4 @@
-"""File search: the model asks, the files answer, and what the model says of them is cited (contract, 7.3 and 12)."""
+"""File search: the model searches, gets results, and its answer cites them (contract, 7.3 and 12)."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -72,7 +72,7 @@ def run_on(client: OpenAI, assistant_id: str, question: str, **options: Any) -> 
 
 
 def answer(client: OpenAI, run: Run) -> Message:
-    """What the assistant said last."""
+    """The assistant's last message."""
     assert run.status == "completed", run.last_error
     return client.beta.threads.messages.list(run.thread_id).data[0]
 
@@ -88,7 +88,7 @@ def annotations(message: Message) -> list[dict[str, Any]]:
 
 
 def found(client: OpenAI, run: Run, **options: Any) -> list[dict[str, Any]]:
-    """What the searches of a run that has ended show, call by call, in a list of its steps and in each of them."""
+    """The searches of a run that has ended, call by call, as the list of its steps and each step show them."""
     steps = client.beta.threads.runs.steps
     listed = list(steps.list(run.id, thread_id=run.thread_id, order="asc", **options))
     retrieved = [steps.retrieve(each.id, thread_id=run.thread_id, run_id=run.id, **options) for each in listed]
@@ -97,14 +97,14 @@ def found(client: OpenAI, run: Run, **options: Any) -> list[dict[str, Any]]:
 
 
 def searches(steps: Iterable[RunStep]) -> list[dict[str, Any]]:
-    """What the searches of these steps show."""
+    """The searches of these steps."""
     details = (step.step_details for step in steps)
     calls = [call for each in details if each.type == "tool_calls" for call in each.tool_calls]
     return [call.file_search.to_dict() for call in calls if call.type == "file_search"]
 
 
 def outputs(request: Mapping[str, Any]) -> list[str]:
-    """What the model was given by tools."""
+    """The outputs of tools that the model got."""
     return [each["content"] for each in request["messages"] if each["role"] == "tool"]
 
 
@@ -229,27 +229,27 @@ class TestARun:
 
 @pytest.mark.no_azure
 class TestAStream:
-    """The same, told as it happens."""
+    """The same as a stream."""
 
     @pytest.mark.parametrize("include", [False, True], ids=["without content", "with content"])
-    def test_a_search_and_its_citation_are_told_in_order(self, client: OpenAI, model: Model, include: bool):
+    def test_a_search_and_its_citation_are_streamed_in_order(self, client: OpenAI, model: Model, include: bool):
         store, files = stored(client, guide=SPIRE)
         question = unique()
         chunks = ["It is ", "142 m", "【1", ":0†", "guide", ".txt", "】【", "9:9†x】 high", "【1:0†"]
         model.script(looks_up(question, "spire"), {"match": question, "chunks": chunks})
         thread = client.beta.threads.create(messages=[{"role": "user", "content": question}])
         path = f"threads/{thread.id}/runs" + (f"?include[]={CONTENT}" if include else "")
-        told = stream(client, path, assistant_id=searcher(client, store))
-        assert names(told) == [
+        events = stream(client, path, assistant_id=searcher(client, store))
+        assert names(events) == [
             *RUN_BEGINS, *CALLS_BEGIN, "thread.run.step.completed", *MESSAGE_BEGINS, *MESSAGE_ENDS,
             "thread.run.completed", "done",
         ]  # fmt: skip
-        assert deltas(told)[0]["delta"]["step_details"]["tool_calls"] == [
+        assert deltas(events)[0]["delta"]["step_details"]["tool_calls"] == [
             {"index": 0, "id": "call_s", "type": "file_search", "file_search": {}}
         ]
-        assert said(told) == "".join(chunks)
-        marks = [part for part in parts_of(told) if part["text"].get("annotations")]
-        message = only(told, "thread.message.completed")
+        assert said(events) == "".join(chunks)
+        marks = [part for part in parts_of(events) if part["text"].get("annotations")]
+        message = only(events, "thread.message.completed")
         (annotation,) = message["content"][0]["text"]["annotations"]
         assert annotation["file_citation"] == {"file_id": files["guide"], "quote": SPIRE}
         assert marks == [
@@ -258,7 +258,7 @@ class TestAStream:
                 "text": {"value": "【1:0†guide.txt】", "annotations": [{"index": 0, **annotation}]},
             }
         ]  # fmt: skip
-        step = next(event.data for event in told if event.name == "thread.run.step.completed")
+        step = next(event.data for event in events if event.name == "thread.run.step.completed")
         (result,) = step["step_details"]["tool_calls"][0]["file_search"]["results"]
         assert ("content" in result) is include
         assert client.beta.threads.messages.retrieve(message["id"], thread_id=thread.id).to_dict() == message
@@ -290,14 +290,14 @@ class TestAStream:
         chunks = ["High【1:", "0†a】", *["."] * 200]
         model.script(looks_up(question, "spire"), {"match": question, "chunks": chunks, "chunk_delay": 0.2})
         thread = client.beta.threads.create(messages=[{"role": "user", "content": question}])
-        with streamed(client, f"threads/{thread.id}/runs", assistant_id=searcher(client, store)) as events:
-            told = [next(events)]
-            while not any(part["text"].get("annotations") for part in parts_of(told[-1:])):
-                told.append(next(events))
-            client.beta.threads.runs.cancel(told[0].data["id"], thread_id=thread.id)
-            told += events
+        with streamed(client, f"threads/{thread.id}/runs", assistant_id=searcher(client, store)) as coming:
+            events = [next(coming)]
+            while not any(part["text"].get("annotations") for part in parts_of(events[-1:])):
+                events.append(next(coming))
+            client.beta.threads.runs.cancel(events[0].data["id"], thread_id=thread.id)
+            events += coming
         message = client.beta.threads.messages.list(thread.id).data[0]
-        assert message.to_dict() == only(told, "thread.message.incomplete")
+        assert message.to_dict() == only(events, "thread.message.incomplete")
         assert [each["text"] for each in annotations(message)] == ["【1:0†a】"]
 
 
@@ -318,9 +318,9 @@ class Cited(AssistantEventHandler):
         self.snapshot = without_index(snapshot.to_dict()["content"])
 
 
-def parts_of(told: Iterable[Event]) -> list[dict[str, Any]]:
+def parts_of(events: Iterable[Event]) -> list[dict[str, Any]]:
     """The content parts in the deltas."""
-    return [part for delta in deltas(told) for part in delta["delta"].get("content", ())]
+    return [part for delta in deltas(events) for part in delta["delta"].get("content", ())]
 
 
 @pytest.mark.no_azure

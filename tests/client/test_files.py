@@ -32,6 +32,13 @@ def test_a_file_is_uploaded_shown_listed_read_and_deleted(client: OpenAI):
             asked(file.id)
 
 
+@pytest.mark.parametrize("file_id", ["test", "a b", "~", "x" * 300, "file-\U0001f600"])
+def test_what_is_no_id_of_a_file_is_not_found(client: OpenAI, file_id: str):
+    for asked in (client.files.retrieve, client.files.content, client.files.delete):
+        with refused(404, f"No such File object: {file_id}", "id"):
+            asked(file_id)
+
+
 @pytest.mark.parametrize("size", [0, 1, 4 * MEGABYTE, 4 * MEGABYTE + 1, 9 * MEGABYTE])
 def test_content_comes_back_as_it_was_sent(client: OpenAI, size: int):
     content = bytes(range(256)) * (size // 256 + 1)

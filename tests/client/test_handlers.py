@@ -18,8 +18,8 @@ from tests.support.service.processes import Model, Service
 pytestmark = pytest.mark.no_async
 
 
-class Heard(NamedTuple):
-    """What a handler was told, and what the SDK made of it."""
+class Received(NamedTuple):
+    """The results of a handler: text, calls, the run and its messages."""
 
     text: str
     calls: list[tuple[str, str]]
@@ -55,22 +55,22 @@ class AsyncHandler(AsyncAssistantEventHandler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.heard = Handler()
+        self.received = Handler()
 
     @override
     async def on_text_delta(self, delta: Any, snapshot: Any) -> None:
-        self.heard.on_text_delta(delta, snapshot)
+        self.received.on_text_delta(delta, snapshot)
 
     @override
     async def on_tool_call_done(self, tool_call: Any) -> None:
-        self.heard.on_tool_call_done(tool_call)
+        self.received.on_tool_call_done(tool_call)
 
     @override
     async def on_end(self) -> None:
-        self.heard.on_end()
+        self.received.on_end()
 
 
-Streaming = Callable[[Callable[[Any], Any]], Heard]
+Streaming = Callable[[Callable[[Any], Any]], Received]
 """Streams what the given function of a client and a handler asks for."""
 
 
@@ -78,15 +78,15 @@ Streaming = Callable[[Callable[[Any], Any]], Heard]
 def listen(request: pytest.FixtureRequest, service: Service, client: OpenAI) -> Streaming:
     """Takes a function from `beta.threads` of an SDK to one of its streams, without the handler."""
 
-    def sync(ask: Callable[..., Any]) -> Heard:
+    def sync(ask: Callable[..., Any]) -> Received:
         handler = Handler()
         manager: AbstractContextManager[Any] = ask(client.beta.threads, event_handler=handler)
         with manager as stream:
             stream.until_done()
-            return _heard(handler, stream.get_final_run(), _messages(stream.get_final_messages))
+            return _received(handler, stream.get_final_run(), _messages(stream.get_final_messages))
 
-    def asynchronous(ask: Callable[..., Any]) -> Heard:
-        async def go() -> Heard:
+    def asynchronous(ask: Callable[..., Any]) -> Received:
+        async def go() -> Received:
             async with AsyncOpenAI(base_url=service.url, api_key="unused", max_retries=0) as other:
                 handler = AsyncHandler()
                 manager: AbstractAsyncContextManager[Any] = ask(other.beta.threads, event_handler=handler)
@@ -97,7 +97,7 @@ def listen(request: pytest.FixtureRequest, service: Service, client: OpenAI) -> 
                         messages = await stream.get_final_messages()
                     except RuntimeError:
                         messages = []
-                    return _heard(handler.heard, run, messages)
+                    return _received(handler.received, run, messages)
 
         return asyncio.run(go())
 
@@ -111,18 +111,18 @@ def _messages(get: Callable[[], list[Message]]) -> list[Message]:
         return []
 
 
-def _heard(handler: Handler, run: Run, messages: list[Message]) -> Heard:
+def _received(handler: Handler, run: Run, messages: list[Message]) -> Received:
     assert handler.ended
-    return Heard("".join(handler.texts), list(handler.calls.values()), run, messages)
+    return Received("".join(handler.texts), list(handler.calls.values()), run, messages)
 
 
-def assert_stored(client: OpenAI, heard: Heard) -> None:
+def assert_stored(client: OpenAI, received: Received) -> None:
     """The run and its messages are what `retrieve` and `list` say."""
-    run = heard.run
+    run = received.run
     assert client.beta.threads.runs.retrieve(run.id, thread_id=run.thread_id) == run
     stored = client.beta.threads.messages.list(run.thread_id, order="asc", run_id=run.id).data
-    assert stored[-len(heard.messages) :] == heard.messages if heard.messages else stored == []
-    assert heard.text == "".join(text_of(message) for message in heard.messages)
+    assert stored[-len(received.messages) :] == received.messages if received.messages else stored == []
+    assert received.text == "".join(text_of(message) for message in received.messages)
 
 
 @pytest.fixture(scope="module")
@@ -136,34 +136,34 @@ MADE = [("get_time", '{"city": "Oslo"}'), ("get_weather", "{}")]
 
 def test_a_run_on_a_thread(client: OpenAI, assistant: Assistant, listen: Streaming, topic: str):
     thread = client.beta.threads.create(messages=[{"role": "user", "content": topic}])
-    heard = listen(
+    received = listen(
         lambda threads, **handler: threads.runs.stream(thread_id=thread.id, assistant_id=assistant.id, **handler)
     )
-    assert (heard.run.status, heard.text) == ("completed", f"You said: {topic}")
-    assert_stored(client, heard)
+    assert (received.run.status, received.text) == ("completed", f"You said: {topic}")
+    assert_stored(client, received)
 
 
 def test_a_thread_and_its_run(client: OpenAI, assistant: Assistant, listen: Streaming, model: Model, topic: str):
     model.script({"match": topic, "text": "one two three " * 20})
     messages = [{"role": "user", "content": topic}]
-    heard = listen(
+    received = listen(
         lambda threads, **handler: threads.create_and_run_stream(
             assistant_id=assistant.id, thread={"messages": messages}, **handler
         )
     )
-    assert (heard.run.status, heard.text) == ("completed", "one two three " * 20)
-    assert_stored(client, heard)
+    assert (received.run.status, received.text) == ("completed", "one two three " * 20)
+    assert_stored(client, received)
 
 
 def test_tool_calls_arrive_complete(client: OpenAI, caller: Assistant, listen: Streaming, model: Model, topic: str):
     model.script({"match": topic, "tool_calls": CALLS, "chunk_delay": 0.01})
     thread = client.beta.threads.create(messages=[{"role": "user", "content": topic}])
-    heard = listen(
+    received = listen(
         lambda threads, **handler: threads.runs.stream(thread_id=thread.id, assistant_id=caller.id, **handler)
     )
-    assert heard.calls == MADE
-    assert [(each.function.name, each.function.arguments) for each in calls_of(heard.run)] == MADE
-    assert_stored(client, heard)
+    assert received.calls == MADE
+    assert [(each.function.name, each.function.arguments) for each in calls_of(received.run)] == MADE
+    assert_stored(client, received)
 
 
 def test_tool_calls_arrive_complete_after_a_text(
@@ -171,25 +171,25 @@ def test_tool_calls_arrive_complete_after_a_text(
 ):
     model.script({"match": topic, "text": "Let me see.", "tool_calls": CALLS, "chunk_delay": 0.01})
     thread = client.beta.threads.create(messages=[{"role": "user", "content": topic}])
-    heard = listen(
+    received = listen(
         lambda threads, **handler: threads.runs.stream(thread_id=thread.id, assistant_id=caller.id, **handler)
     )
-    assert (heard.run.status, heard.calls, heard.text) == ("requires_action", MADE, "Let me see.")
-    assert_stored(client, heard)
+    assert (received.run.status, received.calls, received.text) == ("requires_action", MADE, "Let me see.")
+    assert_stored(client, received)
 
 
 def test_the_outputs_of_tools(client: OpenAI, caller: Assistant, listen: Streaming, model: Model, topic: str):
     model.script({"match": topic, "tool_calls": CALLS})
     run = ask(client, caller.id, topic)
     outputs = [{"tool_call_id": each.id, "output": f"output of {each.id}"} for each in calls_of(run)]
-    heard = listen(
+    received = listen(
         lambda threads, **handler: threads.runs.submit_tool_outputs_stream(
             run_id=run.id, thread_id=run.thread_id, tool_outputs=outputs, **handler
         )
     )
-    assert heard.run.status == "completed"
-    assert heard.text == "get_time: output of call_a and get_weather: output of call_b"
-    assert_stored(client, heard)
+    assert received.run.status == "completed"
+    assert received.text == "get_time: output of call_a and get_weather: output of call_b"
+    assert_stored(client, received)
 
 
 async def test_text_deltas_can_be_iterated(service: Service, assistant: Assistant, topic: str):

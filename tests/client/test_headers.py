@@ -1,4 +1,4 @@
-"""What every answer carries (contract, 0)."""
+"""The headers of every answer (contract, 0)."""
 
 import re
 
@@ -27,7 +27,7 @@ def test_every_success_is_a_200(service: Service):
     assert httpx2.delete(f"{service.url}/threads/{made.json()['id']}").status_code == 200
 
 
-def test_a_poller_is_told_when_to_ask_again_while_a_run_is_active(service: Service):
+def test_the_answer_says_when_to_poll_again_while_a_run_is_active(service: Service):
     tools = [{"type": "function", "function": {"name": "get_time"}}]
     assistant = httpx2.post(f"{service.url}/assistants", json={"model": "gpt-4o", "tools": tools}).json()
     thread = {"messages": [{"role": "user", "content": "get_time"}]}

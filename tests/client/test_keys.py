@@ -1,4 +1,4 @@
-"""Keys: who is answered, and what the others are told."""
+"""Keys: accepted requests, and the errors of the others."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -65,19 +65,19 @@ def test_a_request_without_a_key_is_refused(alice: OpenAI, headers: dict[str, An
         alice.beta.threads.create(extra_headers=headers)
 
 
-def test_without_a_key_not_even_an_unknown_url_is_told_apart(alice: OpenAI):
+def test_without_a_key_an_unknown_url_gets_the_same_answer(alice: OpenAI):
     with refused(401, MISSING):
         alice.get("/nowhere", cast_to=object, options={"headers": NO_BEARER})
 
 
 @pytest.mark.parametrize("headers", [NO_BEARER, {}, {"Authorization": "Bearer anything"}])
-def test_a_service_open_to_others_tells_its_operator_to_set_keys(exposed: OpenAI, headers: dict[str, Any]):
+def test_a_service_open_to_others_asks_its_operator_to_set_keys(exposed: OpenAI, headers: dict[str, Any]):
     message = "This service accepts no requests yet: its operator has to set API_KEYS, for example KEY=default."
     with refused(401, message, code="invalid_api_key"):
         exposed.beta.threads.create(extra_headers=headers)
 
 
-def test_a_local_service_without_keys_answers_anybody(client: OpenAI):
+def test_a_local_service_without_keys_answers_every_request(client: OpenAI):
     assert client.beta.threads.create(extra_headers=NO_BEARER).object == "thread"
 
 

@@ -1,4 +1,4 @@
-"""How much one run may do."""
+"""The limits of one run."""
 
 import pytest
 from openai import OpenAI

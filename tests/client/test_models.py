@@ -73,5 +73,5 @@ def test_azures_client_names_the_model_in_its_path(configured: Service, model: M
 
 
 @pytest.mark.parametrize("path", ["chat/completions", "embeddings", "responses"])
-def test_without_a_key_nobody_reaches_the_model(configured: Service, path: str):
+def test_without_a_key_the_model_is_not_reached(configured: Service, path: str):
     assert httpx2.post(f"{configured.url}/{path}", json={"model": "m"}).status_code == 401

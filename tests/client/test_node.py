@@ -16,7 +16,7 @@ SAID = ["get weather for Oslo", "get_weather: sunny in Oslo"]
 
 
 def node(script: Path, *arguments: str, **environment: str) -> str:
-    """What a script prints."""
+    """The output of a script."""
     ran = subprocess.run(
         [npm.node(), script, *arguments],
         env={"PATH": os.environ["PATH"], **environment},
@@ -55,7 +55,7 @@ def test_openai_node_creates_polls_answers_tool_calls_and_streams(version: str, 
 
 
 def test_the_example_calls_functions_and_streams_the_answer(service: Service, tmp_path: Path):
-    """As a newcomer runs it: beside its own `node_modules`."""
+    """Run as its text says: beside its own `node_modules`."""
     needs(VERSIONS[-1])
     (tmp_path / "node_modules").symlink_to(folder(VERSIONS[-1]) / "node_modules", target_is_directory=True)
     example = tmp_path / "functions.mjs"

@@ -31,7 +31,7 @@ FLAGS = (
 
 @pytest.fixture(scope="session")
 def root(configured: Service) -> str:
-    """Where the pages of a service with keys are."""
+    """The address of the pages of a service with keys."""
     return configured.url.removesuffix("/v1")
 
 

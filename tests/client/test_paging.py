@@ -107,7 +107,7 @@ class TestManyDocuments:
     @pytest.fixture(scope="class")
     @classmethod
     def made(cls, carol: OpenAI) -> dict[str, Items]:
-        """What was made, by the path of its list, in the one order that all walks have to agree on."""
+        """The objects, by the path of their list, in the order that all walks have to have."""
         made = {
             "/assistants": concurrently(lambda n: carol.beta.assistants.create(model="m", name=str(n)), MANY),
             "/threads": concurrently(lambda n: carol.beta.threads.create(metadata={"n": str(n)}), MANY),

@@ -1,4 +1,4 @@
-"""Projects are walls: what belongs to another project is not found, on any route."""
+"""Projects are separate: the objects of another project are not found, on any route."""
 
 import pytest
 from openai import OpenAI
@@ -32,7 +32,7 @@ def of_bob(bob: OpenAI) -> Ids:
 
 
 def all_of(client: OpenAI, ids: Ids) -> list[object]:
-    """What the project's own objects look like now."""
+    """The project's own objects at present."""
     retrieved = [route for route in ROUTES if route.method == "GET" and route.ids and not route.lists]
     return [route.call(client, ids) for route in retrieved]
 

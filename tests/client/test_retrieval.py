@@ -1,4 +1,4 @@
-"""Server tools beside the client's functions: both work at once, and the run goes on when the last output is there."""
+"""Server tools beside the client's functions: both work at once, and the run continues after the last output."""
 
 from collections.abc import Iterator
 from typing import Any

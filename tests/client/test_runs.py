@@ -13,7 +13,7 @@ from tests.support.sdk.talk import POLL, ask, calls_of, function, submit, text_o
 from tests.support.service.processes import Model
 
 STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
-"""How the model is always asked."""
+"""The parameters of every request to the model."""
 
 EVERYTHING: dict[str, Any] = {
     "temperature": 0.5,
@@ -21,7 +21,7 @@ EVERYTHING: dict[str, Any] = {
     "reasoning_effort": "low",
     "response_format": {"type": "json_object"},
 }
-"""What both an assistant and a run of it can set, and the model gets as it is."""
+"""Parameters of an assistant or a run that the model gets unchanged."""
 
 TOOLS = [function("get_time", "city"), function("get_weather", "city")]
 
@@ -182,7 +182,7 @@ class TestText:
 
 
 class TestParameters:
-    """What of an assistant and a run reaches the model."""
+    """The parameters of an assistant and a run that reach the model."""
 
     def test_a_parameter_that_was_never_set_is_not_sent(
         self, client: OpenAI, assistant: Assistant, model: Model, topic: str
@@ -392,7 +392,7 @@ class TestFunctions:
         assert len(calls_of(run)) == 1
         assert model.requests(topic)[0]["parallel_tool_calls"] is False
 
-    def test_calls_of_earlier_runs_are_not_told_again(
+    def test_calls_of_earlier_runs_are_not_sent_again(
         self, client: OpenAI, caller: Assistant, model: Model, topic: str
     ):
         run = submit(client, ask(client, caller.id, f"{topic}: get_time"), "noon")
@@ -419,7 +419,7 @@ class TestFunctions:
 
 
 class TestFailures:
-    """Runs that the model lets down."""
+    """Runs whose model fails."""
 
     @pytest.mark.parametrize(
         ("status", "code"),

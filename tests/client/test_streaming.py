@@ -1,4 +1,4 @@
-"""Streams, event by event (contract, 7.1, 7.2 and 7.5), and what becomes of a run whose stream is cut."""
+"""Streams, event by event (contract, 7.1, 7.2 and 7.5), and runs whose stream is cut."""
 
 import time
 from collections.abc import Iterator
@@ -96,15 +96,15 @@ def stored_step(client: OpenAI, step: dict[str, Any]) -> dict[str, Any]:
 
 
 class TestText:
-    def test_a_text_run_is_told_event_by_event(
+    def test_a_text_run_is_streamed_event_by_event(
         self, client: OpenAI, assistant: Assistant, model: Model, thread: str, topic: str
     ):
         used = {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}
         model.script({"match": topic, "chunks": ["Hello", "!", " ä\n"], "usage": used, "chunk_delay": 0.05})
-        told = stream(client, f"threads/{thread}/runs", assistant_id=assistant.id)
+        events = stream(client, f"threads/{thread}/runs", assistant_id=assistant.id)
 
-        message = only(told, "thread.message.created")["id"]
-        assert [event.name for event in told] == [
+        message = only(events, "thread.message.created")["id"]
+        assert [event.name for event in events] == [
             "thread.run.created",
             "thread.run.queued",
             "thread.run.in_progress",
@@ -120,69 +120,69 @@ class TestText:
             "thread.run.completed",
             "done",
         ]
-        assert deltas(told) == [
+        assert deltas(events) == [
             message_delta(message, "Hello", first=True),
             message_delta(message, "!"),
             message_delta(message, " ä\n"),
         ]
-        for event in told[:2]:
+        for event in events[:2]:
             assert (event.data["status"], event.data["started_at"], event.data["usage"]) == ("queued", None, None)
-        assert told[2].data == {**told[0].data, "status": "in_progress", "started_at": told[2].data["started_at"]}
+        assert events[2].data == {**events[0].data, "status": "in_progress", "started_at": events[2].data["started_at"]}
 
-        begun = only(told, "thread.run.step.created")
-        assert begun == only(told, "thread.run.step.in_progress")
+        begun = only(events, "thread.run.step.created")
+        assert begun == only(events, "thread.run.step.in_progress")
         assert begun["step_details"] == {"type": "message_creation", "message_creation": {"message_id": message}}
         assert (begun["status"], begun["usage"]) == ("in_progress", None)
-        assert only(told, "thread.run.step.completed")["usage"] == used
+        assert only(events, "thread.run.step.completed")["usage"] == used
 
-        empty = only(told, "thread.message.created")
-        assert empty == only(told, "thread.message.in_progress")
+        empty = only(events, "thread.message.created")
+        assert empty == only(events, "thread.message.in_progress")
         assert (empty["content"], empty["status"], empty["role"]) == ([], "in_progress", "assistant")
-        assert only(told, "thread.message.completed")["content"] == [
+        assert only(events, "thread.message.completed")["content"] == [
             {"type": "text", "text": {"value": "Hello! ä\n", "annotations": []}}
         ]
-        ended = only(told, "thread.run.completed")
+        ended = only(events, "thread.run.completed")
         assert (ended["status"], ended["usage"], ended["expires_at"]) == ("completed", used, None)
 
     def test_what_the_events_show_is_what_is_stored(
         self, client: OpenAI, assistant: Assistant, thread: str, topic: str
     ):
-        told = stream(client, f"threads/{thread}/runs", assistant_id=assistant.id)
-        run = only(told, "thread.run.completed")
+        events = stream(client, f"threads/{thread}/runs", assistant_id=assistant.id)
+        run = only(events, "thread.run.completed")
         assert stored_run(client, run) == run
         for name, stored in (("thread.message.completed", stored_message), ("thread.run.step.completed", stored_step)):
-            assert stored(client, only(told, name)) == only(told, name)
-        assert texts(client, thread) == [topic, said(told)]
+            assert stored(client, only(events, name)) == only(events, name)
+        assert texts(client, thread) == [topic, said(events)]
 
-    def test_a_thread_made_with_its_run_is_told_first(self, client: OpenAI, assistant: Assistant, topic: str):
+    def test_a_thread_made_with_its_run_is_the_first_event(self, client: OpenAI, assistant: Assistant, topic: str):
         messages = [{"role": "user", "content": topic}]
-        told = stream(client, "threads/runs", assistant_id=assistant.id, thread={"messages": messages})
-        assert names(told) == [
+        events = stream(client, "threads/runs", assistant_id=assistant.id, thread={"messages": messages})
+        assert names(events) == [
             "thread.created", *RUN_BEGINS, *MESSAGE_BEGINS, *MESSAGE_ENDS, "thread.run.completed", "done",
         ]  # fmt: skip
-        thread = only(told, "thread.created")
+        thread = only(events, "thread.created")
         assert client.beta.threads.retrieve(thread["id"]).to_dict() == thread
-        assert only(told, "thread.run.created")["thread_id"] == thread["id"]
+        assert only(events, "thread.run.created")["thread_id"] == thread["id"]
 
     def test_an_empty_answer_is_a_message_with_an_empty_text(
         self, client: OpenAI, assistant: Assistant, model: Model, thread: str, topic: str
     ):
         model.script({"match": topic, "text": ""})
-        told = stream(client, f"threads/{thread}/runs", assistant_id=assistant.id)
-        assert names(told) == [*RUN_BEGINS, *MESSAGE_BEGINS, *MESSAGE_ENDS, "thread.run.completed", "done"]
-        assert deltas(told) == [message_delta(only(told, "thread.message.created")["id"], "", first=True)]
+        events = stream(client, f"threads/{thread}/runs", assistant_id=assistant.id)
+        assert names(events) == [*RUN_BEGINS, *MESSAGE_BEGINS, *MESSAGE_ENDS, "thread.run.completed", "done"]
+        assert deltas(events) == [message_delta(only(events, "thread.message.created")["id"], "", first=True)]
 
-    def test_a_refusal_is_told_in_deltas_of_its_own(
+    def test_a_refusal_is_streamed_in_deltas_of_its_own(
         self, client: OpenAI, assistant: Assistant, model: Model, thread: str, topic: str
     ):
         model.script({"match": topic, "refusal": "No thanks", "chunk_delay": 0.05})
-        told = stream(client, f"threads/{thread}/runs", assistant_id=assistant.id)
-        assert names(told) == [*RUN_BEGINS, *MESSAGE_BEGINS, *MESSAGE_ENDS, "thread.run.completed", "done"]
-        assert [delta["delta"]["content"] for delta in deltas(told)] == [
+        events = stream(client, f"threads/{thread}/runs", assistant_id=assistant.id)
+        assert names(events) == [*RUN_BEGINS, *MESSAGE_BEGINS, *MESSAGE_ENDS, "thread.run.completed", "done"]
+        assert [delta["delta"]["content"] for delta in deltas(events)] == [
             [{"index": 0, "type": "refusal", "refusal": "No"}],
             [{"index": 0, "type": "refusal", "refusal": " thanks"}],
         ]
-        assert only(told, "thread.message.completed")["content"] == [{"type": "refusal", "refusal": "No thanks"}]
+        assert only(events, "thread.message.completed")["content"] == [{"type": "refusal", "refusal": "No thanks"}]
 
     def test_additional_messages_are_in_the_thread_and_in_the_prompt(
         self, client: OpenAI, assistant: Assistant, model: Model, thread: str, topic: str
@@ -200,14 +200,14 @@ class TestFunctions:
     ):
         calls = [call("get_time", "call_a", city="Oslo"), call("get_weather", "call_b", city="Rome")]
         model.script({"match": topic, "tool_calls": calls, "chunk_delay": 0.05})
-        told = stream(client, f"threads/{thread}/runs", assistant_id=caller.id)
+        events = stream(client, f"threads/{thread}/runs", assistant_id=caller.id)
 
-        assert names(told) == [*RUN_BEGINS, *CALLS_BEGIN, "thread.run.requires_action", "done"]
-        begun = only(told, "thread.run.step.created")
+        assert names(events) == [*RUN_BEGINS, *CALLS_BEGIN, "thread.run.requires_action", "done"]
+        begun = only(events, "thread.run.step.created")
         assert begun["step_details"] == {"type": "tool_calls", "tool_calls": []}
-        assert only(told, "thread.run.step.in_progress") == begun
+        assert only(events, "thread.run.step.in_progress") == begun
         step = begun["id"]
-        assert deltas(told) == [
+        assert deltas(events) == [
             call_begins(step, 0, "call_a", "get_time"),
             call_goes_on(step, 0, '{"ci'),
             call_goes_on(step, 0, 'ty":'),
@@ -219,7 +219,7 @@ class TestFunctions:
             call_goes_on(step, 1, ' "Ro'),
             call_goes_on(step, 1, 'me"}'),
         ]
-        run = only(told, "thread.run.requires_action")
+        run = only(events, "thread.run.requires_action")
         shown = run["required_action"]["submit_tool_outputs"]["tool_calls"]
         assert [(each["id"], each["function"]["name"], each["function"]["arguments"]) for each in shown] == [
             ("call_a", "get_time", '{"city": "Oslo"}'),
@@ -233,19 +233,19 @@ class TestFunctions:
         used = {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}
         model.script({"match": topic, "tool_calls": [call("get_time", "call_a", city="Oslo")], "usage": used})
         first = stream(client, f"threads/{thread}/runs", assistant_id=caller.id)
-        told = submit(client, only(first, "thread.run.requires_action"), "noon")
+        events = submit(client, only(first, "thread.run.requires_action"), "noon")
 
-        assert names(told) == [
+        assert names(events) == [
             "thread.run.step.completed", "thread.run.queued", "thread.run.in_progress", *MESSAGE_BEGINS, *MESSAGE_ENDS,
             "thread.run.completed", "done",
         ]  # fmt: skip
-        tools, message = [event.data for event in told if event.name == "thread.run.step.completed"]
+        tools, message = [event.data for event in events if event.name == "thread.run.step.completed"]
         assert tools["id"] == only(first, "thread.run.step.created")["id"]
         function = {"name": "get_time", "arguments": '{"city": "Oslo"}', "output": "noon"}
         assert tools["step_details"]["tool_calls"] == [{"id": "call_a", "type": "function", "function": function}]
         assert tools["usage"] == used
         assert message["type"] == "message_creation"
-        assert said(told) == "get_time: noon"
+        assert said(events) == "get_time: noon"
         assert texts(client, thread) == [topic, "get_time: noon"]
 
     def test_what_is_said_before_the_calls_is_completed_before_they_begin(
@@ -253,12 +253,12 @@ class TestFunctions:
     ):
         calls = [call("get_time", "call_a", city="Oslo"), call("get_weather", "call_b")]
         model.script({"match": topic, "text": "Let me see.", "tool_calls": calls, "chunk_delay": 0.05})
-        told = stream(client, f"threads/{thread}/runs", assistant_id=caller.id)
-        assert names(told) == [
+        events = stream(client, f"threads/{thread}/runs", assistant_id=caller.id)
+        assert names(events) == [
             *RUN_BEGINS, *MESSAGE_BEGINS, *MESSAGE_ENDS, *CALLS_BEGIN, "thread.run.requires_action", "done",
         ]  # fmt: skip
-        step = [event.data["id"] for event in told if event.name == "thread.run.step.created"][-1]
-        assert [delta for delta in deltas(told) if delta["id"] == step] == [
+        step = [event.data["id"] for event in events if event.name == "thread.run.step.created"][-1]
+        assert [delta for delta in deltas(events) if delta["id"] == step] == [
             call_begins(step, 0, "call_a", "get_time"),
             call_goes_on(step, 0, '{"city": "Oslo"}'),
             call_begins(step, 1, "call_b", "get_weather"),
@@ -269,16 +269,16 @@ class TestFunctions:
         self, client: OpenAI, caller: Assistant, model: Model, thread: str, topic: str
     ):
         model.script({"match": topic, "tool_calls": [call("get_time", "call_a", city="Oslo")], "cut_after": 2})
-        told = stream(client, f"threads/{thread}/runs", assistant_id=caller.id)
-        assert names(told) == [*RUN_BEGINS, *CALLS_BEGIN, "thread.run.step.failed", "thread.run.failed", "done"]
-        (told_call,) = deltas(told)
-        assert told_call == call_begins(only(told, "thread.run.step.created")["id"], 0, "call_a", "get_time")
+        events = stream(client, f"threads/{thread}/runs", assistant_id=caller.id)
+        assert names(events) == [*RUN_BEGINS, *CALLS_BEGIN, "thread.run.step.failed", "thread.run.failed", "done"]
+        (delta,) = deltas(events)
+        assert delta == call_begins(only(events, "thread.run.step.created")["id"], 0, "call_a", "get_time")
 
 
 class TestServerTools:
     """The stream is opened at an instance that attends to no queue; the tools work in another process."""
 
-    def test_the_stream_stays_open_while_a_tool_works_elsewhere_and_tells_the_next_turn(
+    def test_the_stream_stays_open_while_a_tool_works_elsewhere_and_shows_the_next_turn(
         self, apart: OpenAI, idle: Storage, model: Model, topic: str
     ):
         assistant = apart.beta.assistants.create(model="gpt-4o", tools=[RETRIEVAL])
@@ -287,24 +287,24 @@ class TestServerTools:
             {"match": topic, "chunks": ["In ", "Oslo."], "chunk_delay": 0.05},
         )
         with Service(idle.connection_string, model.url):
-            told = stream(
+            events = stream(
                 apart,
                 "threads/runs",
                 assistant_id=assistant.id,
                 thread={"messages": [{"role": "user", "content": topic}]},
             )
-        assert names(told) == [
+        assert names(events) == [
             "thread.created", *RUN_BEGINS, *CALLS_BEGIN, "thread.run.step.completed", *MESSAGE_BEGINS, *MESSAGE_ENDS,
             "thread.run.completed", "done",
         ]  # fmt: skip
-        step = next(event.data["id"] for event in told if event.name == "thread.run.step.created")
-        message = only(told, "thread.message.created")["id"]
-        assert deltas(told) == [
+        step = next(event.data["id"] for event in events if event.name == "thread.run.step.created")
+        message = only(events, "thread.message.created")["id"]
+        assert deltas(events) == [
             call_delta(step, index=0, id="call_r", type="retrieval", retrieval={}),
             message_delta(message, "In ", first=True),
             message_delta(message, "Oslo."),
         ]
-        tools = next(event.data for event in told if event.name == "thread.run.step.completed")
+        tools = next(event.data for event in events if event.name == "thread.run.step.completed")
         assert tools["step_details"]["tool_calls"] == [{"id": "call_r", "type": "retrieval", "retrieval": {}}]
 
     def test_a_run_that_waits_for_both_sides_goes_on_in_the_stream_of_its_outputs(
@@ -313,26 +313,26 @@ class TestServerTools:
         mixed = client.beta.assistants.create(model="gpt-4o", tools=[RETRIEVAL, function("get_time", "city")])
         calls = [call("retrieval", "call_r", q="?"), call("get_time", "call_f")]
         model.script({"match": topic, "tool_calls": calls})
-        told = stream(client, f"threads/{thread}/runs", assistant_id=mixed.id)
-        assert names(told) == [*RUN_BEGINS, *CALLS_BEGIN, "thread.run.requires_action", "done"]
-        step = only(told, "thread.run.step.created")["id"]
-        assert deltas(told) == [
+        events = stream(client, f"threads/{thread}/runs", assistant_id=mixed.id)
+        assert names(events) == [*RUN_BEGINS, *CALLS_BEGIN, "thread.run.requires_action", "done"]
+        step = only(events, "thread.run.step.created")["id"]
+        assert deltas(events) == [
             call_delta(step, index=0, id="call_r", type="retrieval", retrieval={}),
             call_begins(step, 1, "call_f", "get_time"),
             call_goes_on(step, 1, "{"),
             call_goes_on(step, 1, "}"),
         ]
-        run = only(told, "thread.run.requires_action")
+        run = only(events, "thread.run.requires_action")
         (owed,) = run["required_action"]["submit_tool_outputs"]["tool_calls"]
         assert owed["id"] == "call_f"
 
-        told = submit(client, run, "noon")
-        assert names(told)[-1] == "done"
-        assert names(told, "thread.run.queued") == [
+        events = submit(client, run, "noon")
+        assert names(events)[-1] == "done"
+        assert names(events, "thread.run.queued") == [
             "thread.run.step.completed", "thread.run.in_progress", *MESSAGE_BEGINS, *MESSAGE_ENDS,
             "thread.run.completed", "done",
         ]  # fmt: skip
-        assert said(told) == text_of(client.beta.threads.messages.list(thread).data[0])
+        assert said(events) == text_of(client.beta.threads.messages.list(thread).data[0])
 
 
 class TestOtherEnds:
@@ -340,12 +340,12 @@ class TestOtherEnds:
         self, client: OpenAI, assistant: Assistant, model: Model, thread: str, topic: str
     ):
         model.script({"match": topic, "text": "Hello the", "finish_reason": "length"})
-        told = stream(client, f"threads/{thread}/runs", assistant_id=assistant.id, max_completion_tokens=256)
-        assert names(told) == [
+        events = stream(client, f"threads/{thread}/runs", assistant_id=assistant.id, max_completion_tokens=256)
+        assert names(events) == [
             *RUN_BEGINS, *MESSAGE_BEGINS, "thread.message.incomplete", "thread.run.step.completed",
             "thread.run.incomplete", "done",
         ]  # fmt: skip
-        message, run = only(told, "thread.message.incomplete"), only(told, "thread.run.incomplete")
+        message, run = only(events, "thread.message.incomplete"), only(events, "thread.run.incomplete")
         assert message["incomplete_details"] == {"reason": "max_tokens"}
         assert run["incomplete_details"] == {"reason": "max_completion_tokens"}
         assert stored_run(client, run) == run
@@ -355,26 +355,26 @@ class TestOtherEnds:
         self, client: OpenAI, assistant: Assistant, model: Model, thread: str, topic: str
     ):
         model.script({"match": topic, "text": "Hello the", "finish_reason": "content_filter"})
-        told = stream(client, f"threads/{thread}/runs", assistant_id=assistant.id)
-        assert names(told) == [
+        events = stream(client, f"threads/{thread}/runs", assistant_id=assistant.id)
+        assert names(events) == [
             *RUN_BEGINS, *MESSAGE_BEGINS, "thread.message.incomplete", "thread.run.step.completed",
             "thread.run.incomplete", "done",
         ]  # fmt: skip
-        assert only(told, "thread.message.incomplete")["incomplete_details"] == {"reason": "content_filter"}
+        assert only(events, "thread.message.incomplete")["incomplete_details"] == {"reason": "content_filter"}
 
     def test_incomplete_before_the_model_was_asked(
         self, client: OpenAI, assistant: Assistant, model: Model, topic: str
     ):
         thread = client.beta.threads.create(messages=[{"role": "user", "content": f"{topic} " * 200}])
-        told = stream(client, f"threads/{thread.id}/runs", assistant_id=assistant.id, max_prompt_tokens=256)
-        assert names(told) == [*RUN_BEGINS, "thread.run.incomplete", "done"]
+        events = stream(client, f"threads/{thread.id}/runs", assistant_id=assistant.id, max_prompt_tokens=256)
+        assert names(events) == [*RUN_BEGINS, "thread.run.incomplete", "done"]
         assert model.requests(topic) == []
 
     def test_failed_before_a_word(self, client: OpenAI, assistant: Assistant, model: Model, thread: str, topic: str):
         model.script({"match": topic, "status": 400, "error": "No such thing."})
-        told = stream(client, f"threads/{thread}/runs", assistant_id=assistant.id)
-        assert names(told) == [*RUN_BEGINS, "thread.run.failed", "done"]
-        run = only(told, "thread.run.failed")
+        events = stream(client, f"threads/{thread}/runs", assistant_id=assistant.id)
+        assert names(events) == [*RUN_BEGINS, "thread.run.failed", "done"]
+        run = only(events, "thread.run.failed")
         assert run["last_error"] == {"code": "invalid_prompt", "message": "No such thing."}
         assert stored_run(client, run) == run
 
@@ -382,15 +382,15 @@ class TestOtherEnds:
         self, client: OpenAI, assistant: Assistant, model: Model, thread: str, topic: str
     ):
         model.script({"match": topic, "text": "one two three", "cut_after": 3})
-        told = stream(client, f"threads/{thread}/runs", assistant_id=assistant.id)
-        assert names(told) == [
+        events = stream(client, f"threads/{thread}/runs", assistant_id=assistant.id)
+        assert names(events) == [
             *RUN_BEGINS, *MESSAGE_BEGINS, "thread.run.step.failed", "thread.message.incomplete", "thread.run.failed",
             "done",
         ]  # fmt: skip
-        message, run = only(told, "thread.message.incomplete"), only(told, "thread.run.failed")
+        message, run = only(events, "thread.message.incomplete"), only(events, "thread.run.failed")
         assert message["incomplete_details"] == {"reason": "run_failed"}
-        assert message["content"][0]["text"]["value"] == said(told) == "one two"
-        assert only(told, "thread.run.step.failed")["last_error"] == run["last_error"]
+        assert message["content"][0]["text"]["value"] == said(events) == "one two"
+        assert only(events, "thread.run.step.failed")["last_error"] == run["last_error"]
         assert run["last_error"]["code"] == "server_error"
         assert stored_message(client, message) == message
 
@@ -400,45 +400,45 @@ class TestOtherEnds:
     ):
         delay = {"chunk_delay": 0.1} if speaking else {"delay": 10}
         model.script({"match": topic, "text": "one two three " * 30, **delay})
-        told: list[Event] = []
+        events: list[Event] = []
         with streamed(client, f"threads/{thread}/runs", assistant_id=assistant.id) as coming:
             for event in coming:
-                told.append(event)
+                events.append(event)
                 if event.name == ("thread.message.in_progress" if speaking else "thread.run.in_progress"):
                     eventually(lambda: model.requests(topic))
-                    client.beta.threads.runs.cancel(told[0].data["id"], thread_id=thread)
+                    client.beta.threads.runs.cancel(events[0].data["id"], thread_id=thread)
         said_so_far = ["thread.message.incomplete", "thread.run.step.cancelled"] if speaking else []
-        assert names(told) == [
+        assert names(events) == [
             *RUN_BEGINS, *(MESSAGE_BEGINS if speaking else []), "thread.run.cancelling", *said_so_far,
             "thread.run.cancelled", "done",
         ]  # fmt: skip
-        assert stored_run(client, told[0].data) == only(told, "thread.run.cancelled")
+        assert stored_run(client, events[0].data) == only(events, "thread.run.cancelled")
         if speaking:
-            message = only(told, "thread.message.incomplete")
+            message = only(events, "thread.message.incomplete")
             assert message["incomplete_details"] == {"reason": "run_cancelled"}
-            assert message["content"][0]["text"]["value"] == said(told)
+            assert message["content"][0]["text"]["value"] == said(events)
             assert stored_message(client, message) == message
 
     def test_expired(self, apart: OpenAI, model: Model, topic: str):
         assistant = apart.beta.assistants.create(model="gpt-4o")
         model.script({"match": topic, "text": "one two three " * 30, "chunk_delay": 0.1})
         messages = [{"role": "user", "content": topic}]
-        told = stream(apart, "threads/runs", assistant_id=assistant.id, thread={"messages": messages})
-        assert names(told) == [
+        events = stream(apart, "threads/runs", assistant_id=assistant.id, thread={"messages": messages})
+        assert names(events) == [
             "thread.created", *RUN_BEGINS, *MESSAGE_BEGINS, "thread.message.incomplete", "thread.run.step.expired",
             "thread.run.expired", "done",
         ]  # fmt: skip
-        message, run = only(told, "thread.message.incomplete"), only(told, "thread.run.expired")
+        message, run = only(events, "thread.message.incomplete"), only(events, "thread.run.expired")
         assert message["incomplete_details"] == {"reason": "run_expired"}
-        assert run["expires_at"] == only(told, "thread.run.created")["expires_at"]
+        assert run["expires_at"] == only(events, "thread.run.created")["expires_at"]
         assert stored_run(apart, run) == run
 
     def test_expired_while_a_server_tool_does_not_answer(self, apart: OpenAI, model: Model, topic: str):
         assistant = apart.beta.assistants.create(model="gpt-4o", tools=[RETRIEVAL])
         model.script({"match": topic, "tool_calls": [call("retrieval", "call_r", q="?")]})
         messages = [{"role": "user", "content": topic}]
-        told = stream(apart, "threads/runs", assistant_id=assistant.id, thread={"messages": messages})
-        assert names(told) == [
+        events = stream(apart, "threads/runs", assistant_id=assistant.id, thread={"messages": messages})
+        assert names(events) == [
             "thread.created", *RUN_BEGINS, *CALLS_BEGIN, "thread.run.step.expired", "thread.run.expired", "done",
         ]  # fmt: skip
 
@@ -483,7 +483,7 @@ class TestErrorsBeforeTheStream:
                 owing.id, thread_id=owing.thread_id, tool_outputs=[{"tool_call_id": "call_x"}], stream=True
             )
 
-    def test_outputs_that_nobody_awaits(self, client: OpenAI, assistant: Assistant):
+    def test_outputs_when_none_are_awaited(self, client: OpenAI, assistant: Assistant):
         run = ask(client, assistant.id, "Hello")
         with refused(400, 'Runs in status "completed" do not accept tool outputs.'):
             client.beta.threads.runs.submit_tool_outputs(
@@ -502,9 +502,9 @@ class TestTheRunAndItsStream:
         self, client: OpenAI, assistant: Assistant, model: Model, thread: str, topic: str
     ):
         model.script({"match": topic, "text": "one two three four five six", "chunk_delay": 0.1})
-        with streamed(client, f"threads/{thread}/runs", assistant_id=assistant.id) as told:
-            run = next(told).data
-            assert any(event.name == "thread.message.delta" for event in told)
+        with streamed(client, f"threads/{thread}/runs", assistant_id=assistant.id) as events:
+            run = next(events).data
+            assert any(event.name == "thread.message.delta" for event in events)
         eventually(lambda: stored_run(client, run)["status"] == "completed")
         assert texts(client, thread) == [topic, "one two three four five six"]
         assert len(model.requests(topic)) == 1
@@ -513,8 +513,8 @@ class TestTheRunAndItsStream:
         self, client: OpenAI, assistant: Assistant, model: Model, thread: str, topic: str
     ):
         model.script({"match": topic, "text": "Hello.", "delay": 0.5})
-        with streamed(client, f"threads/{thread}/runs", assistant_id=assistant.id) as told:
-            run = next(told).data
+        with streamed(client, f"threads/{thread}/runs", assistant_id=assistant.id) as events:
+            run = next(events).data
         eventually(lambda: stored_run(client, run)["status"] == "completed")
         assert texts(client, thread) == [topic, "Hello."]
 
@@ -523,19 +523,19 @@ class TestTheRunAndItsStream:
     ):
         model.script({"match": topic, "text": "Hello.", "delay": 2})
         started = time.monotonic()
-        with streamed(client, f"threads/{thread}/runs", assistant_id=assistant.id) as told:
-            assert [next(told).name for _ in RUN_BEGINS] == RUN_BEGINS
+        with streamed(client, f"threads/{thread}/runs", assistant_id=assistant.id) as events:
+            assert [next(events).name for _ in RUN_BEGINS] == RUN_BEGINS
             assert time.monotonic() - started < 2
-            assert list(told)[-1] == DONE
+            assert list(events)[-1] == DONE
         assert time.monotonic() - started > 2
 
-    def test_a_message_is_readable_from_the_moment_its_creation_has_been_told(
+    def test_a_message_is_readable_from_the_event_of_its_creation_on(
         self, client: OpenAI, assistant: Assistant, model: Model, thread: str, topic: str
     ):
         model.script({"match": topic, "text": "one two three four", "chunk_delay": 0.05})
         seen: list[dict[str, Any]] = []
-        with streamed(client, f"threads/{thread}/runs", assistant_id=assistant.id) as told:
-            for event in told:
+        with streamed(client, f"threads/{thread}/runs", assistant_id=assistant.id) as events:
+            for event in events:
                 if event.name.startswith("thread.message."):
                     message = client.beta.threads.messages.retrieve(event.data["id"], thread_id=thread).to_dict()
                     seen.append(message)
@@ -547,8 +547,8 @@ class TestTheRunAndItsStream:
         self, client: OpenAI, assistant: Assistant, thread: str, topic: str
     ):
         for number in range(5):
-            told = stream(client, f"threads/{thread}/runs", assistant_id=assistant.id)
-            assert only(told, "thread.run.completed")
+            events = stream(client, f"threads/{thread}/runs", assistant_id=assistant.id)
+            assert only(events, "thread.run.completed")
             client.beta.threads.messages.create(thread, role="user", content=f"{number} {topic}")
 
     def test_a_comment_is_no_event_to_the_sdk(self, client: OpenAI, assistant: Assistant, thread: str):

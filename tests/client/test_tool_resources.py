@@ -109,11 +109,11 @@ def test_the_code_interpreter_has_files_or_none(client: OpenAI):
 
 
 class TestWhatIsNamed:
-    """It has to be there."""
+    """It has to exist."""
 
     @pytest.fixture(params=["assistant", "thread", "thread and run", "run", "modified assistant", "modified thread"])
     def ask(self, client: OpenAI, assistant: Assistant, request: pytest.FixtureRequest) -> Callable[[Any], object]:
-        """What sends these tool resources."""
+        """A function that sends these tool resources."""
         beta, hello = client.beta, said()
         thread, own = beta.threads.create().id, beta.assistants.create(model="gpt-4o").id
         asked: dict[str, Callable[[Any], object]] = {

@@ -43,7 +43,7 @@ def test_each_transition_of_a_mixed_run_is_logged_once(client: OpenAI, service: 
     assert {(line["thread"], line["project"]) for line in lines} == {(conversation.thread_id, "default")}
     first, *others = [line["seconds"] for line in lines]
     assert first == 0
-    assert all(0 < seconds < 30 for seconds in others)
+    assert all(0 <= seconds < 30 for seconds in others)
     assert others[-1] >= 0.5, "how long the run was in the state that it has left"
 
 
@@ -56,7 +56,7 @@ def test_the_last_line_of_a_failed_run_says_why(client: OpenAI, service: Service
     assert (last["from"], last["why"]) == ("in_progress", "The prompt is too long.")
 
 
-def test_the_log_tells_a_cancellation_and_its_end(client: OpenAI, service: Service):
+def test_the_log_has_a_cancellation_and_its_end(client: OpenAI, service: Service):
     conversation = Conversation(client, unique("get weather"), WEATHER)
     conversation.reaches("requires_action")
     conversation.cancel()

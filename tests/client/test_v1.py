@@ -213,7 +213,7 @@ class TestRuns:
         assert "tool_resources" not in shown["thread"]
         assert answer.text.endswith("data: [DONE]\n\n")
 
-    def test_a_poller_is_told_when_to_ask_again(self, client: OpenAI, reader: dict[str, Any]):
+    def test_the_answer_says_when_to_poll_again(self, client: OpenAI, reader: dict[str, Any]):
         run = waiting(client, reader["id"])
         url = f"{client.base_url}threads/{run['thread_id']}/runs/{run['id']}"
         assert int(httpx2.get(url, headers=V1).headers["openai-poll-after-ms"]) > 0
@@ -244,7 +244,7 @@ class TestRuns:
 
 
 class TestErrors:
-    """What is refused, in the words of the catalogue."""
+    """Refusals, in the words of the catalogue."""
 
     @pytest.mark.parametrize(
         ("path", "body", "param"),

@@ -11,7 +11,7 @@ from tests.support.service.attending import open_store
 
 @pytest.fixture
 async def store(idle: Storage) -> AsyncIterator[Store]:
-    """Storage to which nobody but the test attends."""
+    """Storage whose items only the test attends to."""
     store = open_store(idle)
     yield store
     await store.close()

@@ -1,4 +1,4 @@
-"""What must hold of everything that is stored, once all is quiet again."""
+"""The rules for everything that is stored, once nothing is in progress."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from assistants.state.messages import Fold
 from assistants.state.runs import RunRecord
 from assistants.state.turns import message
 from assistants.tools.registry import QUEUES
-from tests.faults.users import Told
+from tests.faults.users import Confirmed
 from tests.support.service.attending import open_store
 from tests.support.storage.stored import PROJECT, queue_of
 
@@ -68,8 +68,8 @@ async def kept(storage: Storage) -> Kept:
     )
 
 
-def flaws(found: Kept, told: Told) -> Iterator[str]:
-    """What is not as it must be: of runs, of threads and their messages, of what users were told."""
+def flaws(found: Kept, confirmed: Confirmed) -> Iterator[str]:
+    """The violations: of runs, of threads and their messages, of changes that were confirmed to users."""
     yield from (f"has not ended: {run}" for run in found.active)
     yield from (f"belongs to no thread: run {run.id}" for run in found.runs if run.thread_id not in found.threads)
     yield from (f"belongs to no thread: the log of {each}" for each in found.logs.keys() - found.threads)
@@ -77,11 +77,11 @@ def flaws(found: Kept, told: Told) -> Iterator[str]:
     folds = {thread: Fold([content]) for thread, content in found.logs.items()}
     for thread, content in found.logs.items():
         yield from _of_thread(thread, content, folds[thread], [run for run in found.runs if run.thread_id == thread])
-    yield from _of_told({run.id: run for run in found.runs}, found, folds, told)
+    yield from _of_confirmed({run.id: run for run in found.runs}, found, folds, confirmed)
 
 
 def items(storage: Storage) -> dict[str, int]:
-    """How many items there are in each queue that is not empty, hidden ones included."""
+    """The number of items in each queue that is not empty, hidden ones included."""
     names = [each for name in (WORK, INGEST, *QUEUES) for each in (name, f"{name}-poison")]
     counts = {name: queue_of(storage, name).get_queue_properties().approximate_message_count or 0 for name in names}
     return {name: count for name, count in counts.items() if count}
@@ -98,16 +98,18 @@ def _of_thread(thread: str, content: bytes, fold: Fold, runs: list[RunRecord]) -
     yield from (f"belongs to no turn of {thread}: message {each}" for each in there - said)
 
 
-def _of_told(runs: dict[str, RunRecord], found: Kept, folds: dict[str, Fold], told: Told) -> Iterator[str]:
-    yield from (f"is gone: thread {each}" for each in told.threads - told.deleted - found.threads)
-    yield from (f"was deleted, and is there: thread {each}" for each in told.deleted & found.threads)
-    for each, thread in told.messages.items():
-        if thread not in told.deleted and (thread not in folds or each not in folds[thread]):
+def _of_confirmed(
+    runs: dict[str, RunRecord], found: Kept, folds: dict[str, Fold], confirmed: Confirmed
+) -> Iterator[str]:
+    yield from (f"is gone: thread {each}" for each in confirmed.threads - confirmed.deleted - found.threads)
+    yield from (f"was deleted, and is there: thread {each}" for each in confirmed.deleted & found.threads)
+    for each, thread in confirmed.messages.items():
+        if thread not in confirmed.deleted and (thread not in folds or each not in folds[thread]):
             yield f"is gone: message {each} of {thread}"
-    for each, thread in told.runs.items():
-        if thread not in told.deleted and each not in runs:
+    for each, thread in confirmed.runs.items():
+        if thread not in confirmed.deleted and each not in runs:
             yield f"is gone: run {each} of {thread}"
-    for (run_id, call_id), output in told.outputs.items():
+    for (run_id, call_id), output in confirmed.outputs.items():
         run = runs.get(run_id)
         calls = {call.id: call.output for turn in run.turns for call in turn.calls} if run else {}
         if run is not None and calls.get(call_id) != output:

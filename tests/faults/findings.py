@@ -1,4 +1,4 @@
-"""What must hold when a flow is over, whatever its calls have met."""
+"""The rules that hold at the end of a flow, with any fault."""
 
 import asyncio
 import re
@@ -25,12 +25,12 @@ BELONGINGS = {
 
 
 async def settled(play: Play) -> None:
-    """Everything has come to its end, what the client was told is so, and its threads go on.
+    """Every run has ended, every confirmed change has happened, and the threads take new runs.
 
     Raises
     ------
     AssertionError
-        It has not, or it is not.
+        One of these does not hold.
     """
     play.served.seam.armed = False
     await _all_ends(play)
@@ -99,7 +99,7 @@ async def _outdated(play: Play) -> list[str]:
 
 
 async def _tells(play: Play, thread: str) -> None:
-    """The thread tells of each of its runs, and of each message once."""
+    """The thread lists each of its runs, and each message once."""
     messages = (await play.get_done("GET", f"threads/{thread}/messages?order=asc&limit=100"))["data"]
     ids = Counter(message["id"] for message in messages)
     assert set(ids.values()) <= {1}, messages

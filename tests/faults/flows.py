@@ -12,7 +12,7 @@ from tests.support.sdk.conversation import RETRIEVAL, WEATHER, call
 
 
 class Flow(NamedTuple):
-    """What a client does, and the settings of the service it does it with, besides those of all tries."""
+    """The steps of a client, and the service's settings besides those of all tries."""
 
     play: Callable[[Play], Awaitable[None]]
     settings: Mapping[str, str]
@@ -311,3 +311,27 @@ async def store_delete_while_ingesting(play: Play) -> None:
     store = await play.vector_store(file)
     await play.delete(f"vector_stores/{store}")
     await play.vanishes("vector-store-chunks", store)
+
+
+@flow(RUNS_DRIVEN_BY="creator")
+async def run_by_its_creator(play: Play) -> None:
+    thread = await play.setting(ANSWER)
+    play.begin()
+    await play.ends(await play.create(thread), "completed")
+
+
+@flow(RUNS_DRIVEN_BY="creator")
+async def thread_and_run_by_its_creator(play: Play) -> None:
+    await play.hire(ANSWER)
+    play.begin()
+    await play.ends(await play.create_with_thread(), "completed")
+
+
+@flow(RUNS_DRIVEN_BY="creator")
+async def tools_by_the_creator(play: Play) -> None:
+    thread = await play.setting(MIXED, ANSWER, tools=[WEATHER, RETRIEVAL])
+    play.begin()
+    run = await play.create(thread)
+    await play.reaches(run, "requires_action")
+    await play.submit(run, {"call_w": "sunny"})
+    await play.ends(run, "completed")

@@ -1,4 +1,4 @@
-"""What outlives a process that is killed: what its client asked, what it was told, and whether the fault has struck."""
+"""The record of a try that survives a killed process: requests, answers, and whether the fault has struck."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answer:
-    """What the client was told. Without a status the answer was lost with the process."""
+    """The answer that the client got. Without a status it was lost with the process."""
 
     status: int = 0
     body: Any = None
@@ -22,7 +22,7 @@ class Answer:
 
     @property
     def refused(self) -> bool:
-        """The service is in trouble, and the client is to try again."""
+        """The service failed, and the client is to try again."""
         return self.status >= 500
 
 
@@ -48,7 +48,7 @@ class Journal:
         os.close(self._file)
 
     async def once(self, name: str, act: Callable[[], Awaitable[Any]], lost: Any = None) -> Any:
-        """What `act` found, in this life or an earlier one; `lost`, if given, where that came to its end meanwhile."""
+        """The result of `act`, in this process or an earlier one; `lost`, if given, where that one died meanwhile."""
         self._counts[name] += 1
         key = f"{name} {self._counts[name]}"
         if key in self._ended:
@@ -62,5 +62,5 @@ class Journal:
 
 
 def entries_of(path: Path) -> list[dict[str, Any]]:
-    """All that a journal says."""
+    """All entries of a journal."""
     return [json.loads(line) for line in path.read_text().splitlines()]

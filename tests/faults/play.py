@@ -1,7 +1,7 @@
-"""What flows are written with: a client that asks until it gets what it wants, and remembers what it was told.
+"""The client that flows use: it repeats requests until they succeed, and records the answers.
 
-The process may be killed at the fault point. The next one plays the flow again from its beginning: what the client was
-told before, it is told again without asking, and the answer that was on its way is lost.
+The process may be killed at the fault point. The next one plays the flow again from its beginning: requests that were
+answered before get the recorded answer, and the answer that was on its way is lost.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ ENDS = ("completed", "failed", "incomplete", "cancelled", "expired")
 
 
 class Refused(AssertionError):
-    """The client was told that it may not do what it should be able to do."""
+    """A request was refused that should succeed."""
 
 
 class Over(Exception):
@@ -38,15 +38,15 @@ class Over(Exception):
 
 @dataclass
 class Run:
-    """A run that the client knows of, and what it was told of it."""
+    """A run that the client knows of, and the answers about it."""
 
     id: str
     thread: str
     may_end: tuple[str, ...] = ("completed",)
     outputs: dict[str, str] = field(default_factory=dict)
-    """Taken in by the service."""
+    """Accepted by the service."""
     ended: str | None = None
-    """How, as the client was told."""
+    """The ending in the answers."""
 
     @property
     def path(self) -> str:
@@ -69,11 +69,11 @@ class Play:
         self.threads: list[str] = []
         self.runs: dict[str, Run] = {}
         self.said: list[tuple[str, str]] = []
-        """Messages that the client was told to have added: thread and id."""
+        """Messages whose addition was confirmed: thread and id."""
         self.stores: dict[str, tuple[str, ...]] = {}
         """The files that should be in each vector store."""
         self.deleted: list[str] = []
-        """Paths of what the client was told to have deleted."""
+        """Paths of objects whose deletion was confirmed."""
 
     # The stage.
 
@@ -93,7 +93,7 @@ class Play:
         return self.threads[-1]
 
     async def unused(self, containers: Sequence[str], queues: Sequence[str]) -> None:
-        """From now on these are not there, as if nobody had used the account yet."""
+        """Delete these, as if the account had not been used yet."""
         services = self.served.beside.services
         blob_service, queue_service = services[0].client, services[1].client
         self._missing = [
@@ -140,7 +140,7 @@ class Play:
         while True:
             answer = await self.ask("POST", path, body)
             if answer.status == 200:
-                return self._told(answer.body)
+                return self._run_of(answer.body)
             if not (answer.lost or answer.refused):
                 raise Refused(answer)
             if answer.lost and (found := await self._journal.once(f"runs of {thread}", lambda: self.runs_of(thread))):
@@ -151,7 +151,7 @@ class Play:
         while True:
             answer = await self.ask("POST", "threads/runs", {"assistant_id": self.assistant, "thread": ASKED, **body})
             if answer.status == 200:
-                run = self._told(answer.body)
+                run = self._run_of(answer.body)
                 self.threads.append(run.thread)
                 return run
             if not (answer.lost or answer.refused):
@@ -163,9 +163,9 @@ class Play:
     async def submit(self, run: Run, outputs: Mapping[str, str], **body: Any) -> None:
         given = [{"tool_call_id": call, "output": output} for call, output in outputs.items()]
         path = f"{run.path}/submit_tool_outputs"
-        told = await self.get_done("POST", path, {"tool_outputs": given, **body}, done_before=400)
+        answer = await self.get_done("POST", path, {"tool_outputs": given, **body}, done_before=400)
         run.outputs.update(outputs)
-        run.ended = ended(told)
+        run.ended = ended(answer)
 
     async def cancel(self, run: Run) -> None:
         try:
@@ -206,7 +206,7 @@ class Play:
         await self.reaches(run, status)
 
     def may_end(self, run: Run) -> tuple[str, ...]:
-        """How the run may end: where the client was told, in no other way."""
+        """The endings that are allowed: the confirmed one, if there is one."""
         if run.ended:
             return (run.ended,)
         return (*run.may_end, "failed") if self._breaks_off else run.may_end
@@ -219,7 +219,7 @@ class Play:
         self.said.append((thread, (await self.get_done("POST", f"threads/{thread}/messages", message))["id"]))
 
     async def upload(self, name: str) -> str:
-        files = {"file": (name, f"{name} tells that it is sunny in Oslo. ".encode() * 20)}
+        files = {"file": (name, f"{name} says that it is sunny in Oslo. ".encode() * 20)}
         return (await self.get_done("POST", "files", data={"purpose": "assistants"}, files=files))["id"]
 
     async def vector_store(self, *files: str) -> str:
@@ -290,10 +290,10 @@ class Play:
 
         return Answer(*await self._journal.once(f"{method} {path}", asked, LOST))
 
-    def _told(self, answer: Any) -> Run:
-        """The run that an answer tells of, be it a stream."""
-        told = answer if isinstance(answer, dict) else next(run for name, run in events(answer) if name == "created")
-        run = self._run(told["id"], told["thread_id"])
+    def _run_of(self, answer: Any) -> Run:
+        """The run of an answer, which may be a stream."""
+        found = answer if isinstance(answer, dict) else next(run for name, run in events(answer) if name == "created")
+        run = self._run(found["id"], found["thread_id"])
         run.ended = ended(answer)
         return run
 
@@ -337,24 +337,24 @@ class Play:
 
 
 def events(stream: str) -> list[tuple[str, dict[str, Any]]]:
-    """What a stream tells of its run: `created`, `queued` and so on, with the run."""
+    """The events of a stream's run: `created` and its endings, with the run."""
     parts = [event.removeprefix("event: thread.run.").partition("\ndata: ") for event in stream.split("\n\n")]
     return [(name, json.loads(data)) for name, _, data in parts if name in ("created", *ENDS)]
 
 
 def ended(answer: Any) -> str | None:
-    """How a stream says that its run has ended."""
-    told = [name for name, _ in events(answer)] if isinstance(answer, str) else []
-    return next((name for name in told if name in ENDS), None)
+    """The ending of a run in its stream, if there is one."""
+    names = [name for name, _ in events(answer)] if isinstance(answer, str) else []
+    return next((name for name in names if name in ENDS), None)
 
 
 async def eventually(find: Callable[[], Awaitable[Any]]) -> Any:
-    """What `find` returns as soon as it is true.
+    """The result of `find` as soon as it is true.
 
     Raises
     ------
     AssertionError
-        It was not, within the net's time.
+        It was not, within `NET` seconds.
     """
     end, pause = time.monotonic() + NET, 0.03
     while not (found := await find()):

@@ -25,14 +25,14 @@ from assistants.local.reply import Completion, Reply
 from tests.support.storage.calls import Send, kind
 
 KILLED = 77
-"""The exit code of a process that met its end at a fault point."""
+"""The exit code of a process that was killed at a fault point."""
 
 ASKED, ANSWERING = "POST model", "READ model"
 """The call of the model, and its answer after the first few chunks."""
 
 
 class Fault(Enum):
-    """What may happen to a call."""
+    """A fault of a call."""
 
     FAILS = "fails"
     """It fails before it acts; the model's answer breaks off at its beginning."""
@@ -60,7 +60,7 @@ class Seam:
         self.armed = False
         self.points: list[Point] = []
         self.kinds: set[str] = set()
-        """Of all calls, be it before it was armed."""
+        """Of all calls, also before it was armed."""
 
     def meets(self, call: str) -> Fault | None:
         """Count a call; the fault that it meets."""
@@ -120,12 +120,12 @@ class Script(httpx2.AsyncBaseTransport):
 class _Answer(httpx2.AsyncByteStream):
     def __init__(self, seam: Seam, request: httpx2.Request, events: list[str], delay: float) -> None:
         self._seam, self._request, self._events, self._delay = seam, request, events, delay
-        self._chunks = self._told()
+        self._chunks = self._sent()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._chunks  # the SDK goes over it again, to be sure of its end
 
-    async def _told(self) -> AsyncIterator[bytes]:
+    async def _sent(self) -> AsyncIterator[bytes]:
         fault, last = None, len(self._events) - 3  # what ends it: the reason, the usage, and a word of the protocol
         for number, event in enumerate(self._events):
             if number == min(3, last):
@@ -139,7 +139,7 @@ class _Answer(httpx2.AsyncByteStream):
 
 
 async def _unanswered(request: HttpRequest, send: Send) -> AsyncHttpResponse:
-    """Send it where everything is taken in and nothing answered; what ends that is a time-out of the real transport."""
+    """Send it to a server that never answers, so that the real transport times out."""
     url = request.url
     try:
         request.url = urlsplit(url)._replace(netloc=f"127.0.0.1:{_black_hole().getsockname()[1]}").geturl()
@@ -149,9 +149,9 @@ async def _unanswered(request: HttpRequest, send: Send) -> AsyncHttpResponse:
 
 
 async def _silence(request: httpx2.Request) -> None:
-    """Say nothing for as long as the client has patience, which it says in the request."""
-    patience: Mapping[str, Any] = request.extensions["timeout"]
-    await asyncio.sleep(patience["read"])
+    """Send nothing until the read timeout of the client, which is in the request."""
+    timeout: Mapping[str, Any] = request.extensions["timeout"]
+    await asyncio.sleep(timeout["read"])
     raise httpx2.ReadTimeout("silence", request=request)
 
 

@@ -1,4 +1,4 @@
-"""The whole service in this process, as `function_app` has it, with one fault at its seam and short patience."""
+"""The whole service in this process, as `function_app` has it, with one fault at its seam and short timeouts."""
 
 import asyncio
 import os
@@ -41,10 +41,10 @@ DELAYS = (
 """Times that are no settings, and two seconds in a try: more than a call that hangs once."""
 
 NET = 60.0
-"""Seconds within which everything has come to its end, after whatever happened: far more than it takes."""
+"""Seconds within which everything has ended, after any fault: far more than it takes."""
 
 LEASE = 3.0
-"""Seconds after which an item in the hands of a killed process is there again."""
+"""Seconds after which an item that a killed process had received appears again."""
 
 FUNCTIONS = [function for function in queue_functions(function_app.app) if not function.queue.endswith("-poison")]
 OPTIONS = QueueOptions(max_polling_interval=0.4, visibility_timeout=1)
@@ -63,13 +63,13 @@ class Job(NamedTuple):
 
 
 class Served(NamedTuple):
-    """The service, and what a try holds of it."""
+    """The service, and the parts of it that a try uses."""
 
     seam: Seam
     script: Script
     pump: Pump
     beside: Store
-    """For looking at what is stored, past the service and its fault."""
+    """For reading storage without the service and its fault."""
 
 
 @asynccontextmanager
@@ -87,8 +87,8 @@ async def serving(job: Job, journal: Journal, **own: str) -> AsyncIterator[Serve
     store, endpoint = Store.open(settings(), tapped(seam.storage)), Endpoint(settings(), script)
     service = Service.over(store, endpoint, EndpointEmbedder(settings(), endpoint))
     services._services[asyncio.get_running_loop()] = service
-    patient = settings().model_copy(update={"storage_timeout": NET})
-    beside, queues = Store.open(patient), queue_service(patient)
+    unhurried = settings().model_copy(update={"storage_timeout": NET})
+    beside, queues = Store.open(unhurried), queue_service(unhurried)
     pump = Pump([each for each in FUNCTIONS if each.queue in job.queues], queues, OPTIONS, LEASE)
     if journal.is_new:
         for queue in job.queues:

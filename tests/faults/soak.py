@@ -1,8 +1,8 @@
 """`python -m tests.faults.soak`: simulated users, two processes that are killed, a model that fails.
 
 At the end every run has ended, every thread takes another message and another run, each model turn has left one
-message, all that users were told has happened, and no queue item and no blob is left over. It prints its counts, and
-what is not so.
+message, every confirmed change has happened, and no queue item and no blob is left over. It prints its counts, and the
+violations.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from assistants.local.azurite import Azurite
 from tests.faults.consistency import flaws, items, kept
-from tests.faults.users import Clients, Told, User, all_at_once
+from tests.faults.users import Clients, Confirmed, User, all_at_once
 from tests.support.service.processes import Instance, Model, eventually
 
 SETTINGS = {
@@ -31,7 +31,7 @@ SETTINGS = {
 }  # fmt: skip
 
 SETTLED = 60.0
-"""Seconds after which the nets have ended every run and used up every item: RUN_LIFETIME, and some of the others."""
+"""Seconds after which every run has ended and every item was handled: RUN_LIFETIME, and some of the others."""
 
 BETWEEN_KILLS = (1.5, 5)
 """Seconds that a process lives at least, and at most."""
@@ -43,11 +43,11 @@ FAILURES: list[dict[str, Any]] = [
     {"chance": 0.03, "text": "It is sunny in Oslo today.", "delay": 5},
     {"chance": 0.2, "text": "It is sunny in Oslo today.", "chunk_delay": 0.2},
 ]
-"""What the model does now and then; otherwise it calls the tools it is asked to call, and answers at once."""
+"""Occasional replies of the model; otherwise it calls the tools it is asked to call, and answers at once."""
 
 
 class Report(NamedTuple):
-    """What a soak has come to."""
+    """The result of a soak."""
 
     counts: dict[str, int]
     flaws: list[str]
@@ -62,13 +62,16 @@ def soak(users: int, seconds: float, seed: int) -> Report:
     Raises
     ------
     AssertionError
-        A user was answered otherwise than the contract has it, or waits in vain.
+        An answer to a user deviates from the contract, or does not come.
     """
     with ExitStack() as stack:
         data = stack.enter_context(tempfile.TemporaryDirectory())
         storage = stack.enter_context(Azurite(Path(data)))
         model = stack.enter_context(Model())
-        instances = [stack.enter_context(Instance(storage.connection_string, model.url, **SETTINGS)) for _ in range(2)]
+        instances = [
+            stack.enter_context(Instance(storage.connection_string, model.url, RUNS_DRIVEN_BY=driver, **SETTINGS))
+            for driver in ("creator", "queue")
+        ]
         clients = Clients(instances, random.Random(f"{seed} clients"))
         living = [User(clients, random.Random(f"{seed} user {number}")) for number in range(users)]
 
@@ -79,12 +82,12 @@ def soak(users: int, seconds: float, seed: int) -> Report:
         eventually(lambda: not asyncio.run(kept(storage)).active, SETTLED)
         ends = all_at_once([partial(_goes_on, user) for user in living])
         eventually(lambda: not items(storage), SETTLED)
-        told, left = Told(), asyncio.run(kept(storage))
+        confirmed, left = Confirmed(), asyncio.run(kept(storage))
         for user in living:
-            told.add(user.told)
-        counts = {"processes killed": kills, **_counted(told, instances)}
-        assert told.counts["streams with an error"] == 0
-        return Report(counts, [*(flaw for each in ends for flaw in each), *flaws(left, told)])
+            confirmed.add(user.confirmed)
+        counts = {"processes killed": kills, **_counted(confirmed, instances)}
+        assert confirmed.counts["streams with an error"] == 0
+        return Report(counts, [*(flaw for each in ends for flaw in each), *flaws(left, confirmed)])
 
 
 def _lived(users: Sequence[User], instances: Sequence[Instance], seconds: float, seed: int) -> int:
@@ -112,24 +115,24 @@ def _lived(users: Sequence[User], instances: Sequence[Instance], seconds: float,
 
 
 def _goes_on(user: User) -> list[str]:
-    """What is wrong with the user's threads: each is to take a message and a run."""
-    threads = sorted(user.told.threads - user.told.deleted)
+    """The problems of the user's threads: each is to take a message and a run."""
+    threads = sorted(user.confirmed.threads - user.confirmed.deleted)
     ends = [(thread, user.turn(thread)) for thread in threads]
     return [f"does not go on, but ended {end}: thread {thread}" for thread, end in ends if end != "completed"]
 
 
-def _counted(told: Told, instances: Sequence[Instance]) -> dict[str, int]:
+def _counted(confirmed: Confirmed, instances: Sequence[Instance]) -> dict[str, int]:
     lines = [line for instance in instances for line in instance.lines]
     return {
-        "threads": len(told.threads),
-        "threads deleted": len(told.deleted),
-        "messages of users": len(told.messages),
-        "runs": len(told.runs),
-        "outputs handed in": len(told.outputs),
+        "threads": len(confirmed.threads),
+        "threads deleted": len(confirmed.deleted),
+        "messages of users": len(confirmed.messages),
+        "runs": len(confirmed.runs),
+        "outputs handed in": len(confirmed.outputs),
         "claims lost": sum("another handlers has it now" in line for line in lines),
         "items moved to a poison queue": sum(" moves to " in line for line in lines),
-        "seconds the slowest answer took": round(told.slowest),
-        **dict(sorted(told.counts.items())),
+        "seconds the slowest answer took": round(confirmed.slowest),
+        **dict(sorted(confirmed.counts.items())),
     }
 
 

@@ -1,4 +1,4 @@
-"""Queue items that nobody of ours has sent: each is done with, or ends as poison that is dropped, and harms nothing."""
+"""Queue items that the service did not send: each is handled, or ends as poison that is dropped, without any harm."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ from tests.support.storage.stored import queue_of
 CASES = 200
 """Of each queue; `--fuzz-cases` multiplies it."""
 
-PATIENCE = 30
+TIMEOUT = 30
 """Seconds within which any handler has ended."""
 
 LONGEST = 48 * 1024
@@ -40,13 +40,13 @@ ODD: Sequence[bytes] = (
     b'"\\r\\nx: y"', b'["../x"]', b'["vs_1","\\ud83d"]', b'{"\\ud83d":"v"}', b'{"":""}', b'{"id":"","pop_receipt":""}',
     b'{"id":"../x?y","pop_receipt":"\\u0000"}',
 )  # fmt: skip
-"""What stands where an id, a number or something of both should."""
+"""Wrong values of ids and numbers."""
 
 Handler = Callable[[bytes], Awaitable[None]]
 
 
 def items(ended: RunKey, waiting: RunKey, store_id: str, file_id: str) -> dict[str, list[dict[str, Any]]]:
-    """What each queue may hold: about a run that has ended, what is gone, and what another project has."""
+    """The items of each queue: about a run that has ended, deleted objects, and those of another project."""
     run = {"project": "default", "thread": ended.thread, "run": ended.run}
     others = {"project": "other", "thread": waiting.thread, "run": waiting.run}
     gone = {"project": "default", "thread": "thread_gone", "run": "run_gone"}
@@ -117,12 +117,12 @@ async def test_no_item_is_stuck_or_does_any_harm(
 
 
 async def delivered(handle: Handler, give_up: Handler, content: bytes) -> str:
-    """Delivered as the host does it: what is no item of ours ends in the poison queue, whose handler drops it."""
+    """Deliver as the host does: a malformed item ends in the poison queue, whose handler drops it."""
     try:
-        await asyncio.wait_for(handle(content), PATIENCE)
+        await asyncio.wait_for(handle(content), TIMEOUT)
         return "done"
     except ValidationError:
-        await asyncio.wait_for(give_up(content), PATIENCE)
+        await asyncio.wait_for(give_up(content), TIMEOUT)
         return "dropped"
 
 

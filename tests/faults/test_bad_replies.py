@@ -191,9 +191,10 @@ LARGE = "x" * 10_000_000
 
 
 def told(*deltas: dict[str, Any]) -> Iterator[bytes]:
-    """A stream of these deltas that ends without a finish reason or `[DONE]`."""
+    """A stream of these deltas that ends without a finish reason."""
     for delta in deltas:
         yield b"data: " + json.dumps({"choices": [{"index": 0, "delta": delta}]}).encode() + b"\n\n"
+    yield b"data: [DONE]\n\n"
 
 
 def called(call_id: str, name: str, arguments: str, index: int = 0) -> dict[str, Any]:

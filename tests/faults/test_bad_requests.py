@@ -1,4 +1,4 @@
-"""Requests that no honest client sends: refused as OpenAI refuses, or accepted and good for all that follows."""
+"""Malformed and hostile requests: refused as OpenAI refuses, or accepted, and then all later requests work."""
 
 import json
 import re
@@ -10,11 +10,11 @@ from typing import Any
 import httpx2
 import pytest
 from openai import OpenAI
-from openai.types.chat import ChatCompletionChunk
 
 from assistants.api import models
 from assistants.api.app import create_api
 from assistants.local.azurite import Storage
+from assistants.model.answers import Chunk
 from assistants.settings import settings
 from assistants.state.store import RunKey
 from tests.support.fuzz.badinput import BadRequests, Got, Sent, ask
@@ -43,22 +43,19 @@ READ: Mapping[str, str] = {
     "vector_store.file": "/vector_stores/{vector_store_id}/files/{id}",
     "vector_store.files_batch": "/vector_stores/{vector_store_id}/file_batches/{id}",
 }
-"""Where objects are found again."""
+"""The paths of objects."""
 
 
 class Echo(ScriptedModel):
     """Answers every request that can be sent at all."""
 
-    async def stream(self, body: dict[str, Any]) -> AsyncIterator[ChatCompletionChunk]:
+    async def stream(self, body: dict[str, Any]) -> AsyncIterator[Chunk]:
         json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
-        choice = {"index": 0, "delta": {"content": "Done."}, "finish_reason": "stop"}
-        yield ChatCompletionChunk.model_validate(
-            {"id": "c", "created": 0, "model": "m", "object": "chat.completion.chunk", "choices": [choice]}
-        )
+        yield {"choices": [{"index": 0, "delta": {"content": "Done."}, "finish_reason": "stop"}]}
 
 
 class World:
-    """A service with an object of each kind, which sees to it that what it accepts can be used."""
+    """A service with an object of each kind; every accepted object is used."""
 
     def __init__(self, running: InProcess, ids: Mapping[str, str]) -> None:
         self._running, self.ids = running, ids
@@ -131,7 +128,7 @@ class World:
 
 
 def checked(sent: Sent, got: Got) -> dict[str, Any] | None:
-    """The JSON that was answered, held to the SDK's idea of it; None where it is v1's, a stream, or a file."""
+    """The JSON of an answer, checked against the SDK's type; None if it is v1's, a stream, or a file."""
     assert got.status < 500
     if got.status >= 400:
         error = json.loads(got.body)

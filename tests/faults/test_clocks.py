@@ -17,7 +17,7 @@ AHEAD = (30, -30)
 CLAIM, LIFETIME = 2.0, 8.0
 
 EXACTLY = 1.5
-"""Storage tells its time in whole seconds."""
+"""The seconds of storage's time: it has whole seconds."""
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """The service is killed at every moment of a run, and started again: the run ends as if nothing had happened.
 
-An item that the killed process had in its hands stays hidden for ten minutes: the look-again item and the polling
-client must make up for it.
+An item that the killed process had received stays hidden for ten minutes: the look-again item and the polling
+client continue the run.
 """
 
 import time
@@ -24,7 +24,7 @@ SETTINGS = {"LOOK_AGAIN": "1", "CLAIM": "2", "RETRIEVAL_DELAY": str(RETRIEVAL_TA
 
 @pytest.fixture(scope="module")
 def mortal(idle: Storage, model: Model) -> Iterator[Service]:
-    """A service that looks after its runs every second. Each test kills it and starts it again."""
+    """A service that looks at its runs again every second. Each test kills it and starts it again."""
     with Service(idle.connection_string, model.url, **SETTINGS) as service:
         yield service
 
@@ -79,7 +79,7 @@ class Mixed(Conversation):
 
 
 def at_once(_: Mixed) -> None:
-    """Before anybody may have attended to the run."""
+    """Possibly before a process has attended to the run."""
 
 
 def asked(run: Mixed) -> None:

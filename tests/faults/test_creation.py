@@ -1,4 +1,4 @@
-"""A creation that is cut short, or takes too long, leaves nothing behind."""
+"""A creation that is interrupted, or takes too long, leaves no blobs."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ async def made(store: Store) -> str:
 
 
 def items(storage: Storage) -> int:
-    """How many are in the queue, hidden ones included."""
+    """The number of items in the queue, hidden ones included."""
     return queue_of(storage, WORK).get_queue_properties().approximate_message_count or 0
 
 

@@ -1,6 +1,6 @@
-"""Every call of every flow, to storage and to the model, meets every fault, one at a time; then all comes to its end.
+"""Every call of every flow, to storage and to the model, meets every fault, one at a time; then everything ends.
 
-Each flow is first played without a fault, which tells its calls: one that is added is covered. By default every call
+Each flow is first played without a fault, which finds its calls: one that is added is covered. By default every call
 fails before it acts and loses its answer, and every fourth hangs and kills the process; `--faults=all` tries them all.
 """
 
@@ -38,7 +38,7 @@ Play = Callable[[Sequence[Mapping[str, Any]], int], list[Result]]
 
 
 class Try(NamedTuple):
-    """A fault at a call, and what came of it."""
+    """A fault at a call, and its result."""
 
     fault: str
     call: str
@@ -47,7 +47,7 @@ class Try(NamedTuple):
 
 
 class Table(NamedTuple):
-    """What was tried of each flow, with the number that chose the calls which hang or kill."""
+    """The tries of each flow, with the number that chose the calls which hang or kill."""
 
     seed: int
     points: Mapping[str, int]
@@ -114,7 +114,7 @@ def table(play: Play, request: pytest.FixtureRequest) -> Table:
 
 
 @pytest.mark.parametrize("flow", FLOWS)
-def test_whatever_one_call_of_a_flow_meets_all_comes_to_its_end_and_what_was_told_is_so(
+def test_with_a_fault_at_any_call_a_flow_ends_and_every_confirmed_change_lasts(
     table: Table, flow: str, record_property: Callable[[str, object], None]
 ):
     tried = table.tries[flow]

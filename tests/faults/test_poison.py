@@ -1,4 +1,4 @@
-"""Items that fail again and again end in a poison queue, and no run behind them is left hanging."""
+"""Items that fail repeatedly end in a poison queue, and their runs end."""
 
 import json
 import logging
@@ -123,7 +123,7 @@ async def test_an_item_that_cannot_be_read_is_dropped_with_a_log_line(
     ]
 
 
-async def test_a_run_that_a_live_claim_holds_is_looked_at_again_instead(idle: Storage, store: Store):
+async def test_a_run_with_a_live_claim_is_looked_at_again_instead(idle: Storage, store: Store):
     soon, key = open_store(idle, LOOK_AGAIN="1"), await new_run_on(store)
     now = store.clock.now()
     await change_run(store, key, lambda run: machine.claimed(run, "another", now, 30, [0]), "claimed")
@@ -147,7 +147,7 @@ class TestEndToEnd:
 
     @pytest.fixture
     def asleep(self, idle: Storage, model: Model) -> Iterator[OpenAI]:
-        """The SDK at the service's HTTP side, while nobody attends to the queues."""
+        """The SDK at the service's HTTP side, while no process attends to the queues."""
         queue_of(idle, "work").clear_messages()
         with HttpSide(idle.connection_string, model.url) as side, connect(side.url) as client:
             yield client

@@ -29,7 +29,7 @@ AT_ONCE = 6
 """Rounds that are played at the same time."""
 
 MOST = 10
-"""So many times the rounds are played until every outcome was seen."""
+"""Factor by which the rounds are repeated until every outcome was seen."""
 
 RETRIEVAL_TAKES = 0.3
 LIFETIME = 5.0
@@ -37,7 +37,7 @@ PARKED = ("requires_action", "expired")
 
 
 class Unhurried(Conversation):
-    """So many of them at once would keep the service busy with being looked at."""
+    """So many of them at once would fill the service with requests that poll."""
 
     pause = 0.2
 
@@ -50,14 +50,16 @@ class Sides(NamedTuple):
 
 
 Play = Callable[[Sides], str]
-"""One round: checks what must hold however the race ends, and tells how it ended."""
+"""One round: checks the rules for every ending of the race, and returns its ending."""
 
 
 @pytest.fixture(scope="module")
 def urls(idle: Storage, model: Model) -> Iterator[list[str]]:
-    """Where the two processes are."""
-    settings = {"RETRIEVAL_DELAY": str(RETRIEVAL_TAKES)}
-    one, other = (Service(idle.connection_string, model.url, **settings) for _ in range(2))
+    """The URLs of the two processes. One drives the runs that it creates, the other leaves them to the queue."""
+    one, other = (
+        Service(idle.connection_string, model.url, RETRIEVAL_DELAY=str(RETRIEVAL_TAKES), RUNS_DRIVEN_BY=driver)
+        for driver in ("creator", "queue")
+    )
     with one, other:
         yield [one.url, other.url]
 
@@ -88,7 +90,7 @@ def race(clients: Sequence[OpenAI], request: pytest.FixtureRequest) -> Callable[
 
 
 def at_once(*acts: Callable[[], A], spread: float = 0.2) -> list[A | openai.APIStatusError]:
-    """What each act returns, or the error that it was refused with.
+    """The results of the acts, or the errors that refused them.
 
     They begin together, most often within a tenth of `spread` seconds, and never further apart.
     """
@@ -107,7 +109,7 @@ def at_once(*acts: Callable[[], A], spread: float = 0.2) -> list[A | openai.APIS
 
 
 def refusal(answer: Any) -> str:
-    """What a 400 says; it has nothing else to say."""
+    """The message of a 400, which has no param and no code."""
     assert isinstance(answer, openai.BadRequestError), answer
     error = answer.response.json()["error"]
     assert error == {"message": error["message"], "type": "invalid_request_error", "param": None, "code": None}
@@ -336,21 +338,21 @@ def test_a_message_that_meets_a_runs_creation_is_kept_or_refused(race: Callable[
         sides.one.beta.threads.runs.poll(run.id, thread.id, poll_interval_ms=200)
         said = [text_of(message.to_dict()) for message in sides.other.beta.threads.messages.list(thread.id)]
         (asked,) = model.requests(question)
-        heard = more in [message["content"] for message in asked["messages"]]
+        in_prompt = more in [message["content"] for message in asked["messages"]]
         if isinstance(added, openai.APIStatusError):
             assert refusal(added) == f"Can't add messages to {thread.id} while a run {run.id} is active."
-            assert not heard
+            assert not in_prompt
             assert sorted(said) == sorted([question, "Go on."])
             return "refused"
         assert sorted(said) == sorted([question, more, "Go on."])
-        if heard:
-            return "heard"
+        if in_prompt:
+            return "in the prompt"
         again = sides.one.beta.threads.runs.create(thread.id, assistant_id=assistant.id)
         sides.one.beta.threads.runs.poll(again.id, thread.id, poll_interval_ms=200)
         assert more in [message["content"] for message in model.requests(question)[-1]["messages"]]
         return "kept"
 
-    race(play, "refused", "heard", perhaps=["kept"])
+    race(play, "refused", "in the prompt", perhaps=["kept"])
 
 
 def test_metadata_modified_during_a_run_is_never_lost(race: Callable[..., None], model: Model):

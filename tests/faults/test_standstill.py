@@ -34,7 +34,7 @@ def another(idle: Storage, model: Model) -> Iterator[Service]:
 
 @pytest.fixture
 def second(another: Service) -> Iterator[Service]:
-    """The process that finishes the run. It stands still until then, so that every run is in the hands of the first."""
+    """The process that finishes the run. It stands still until then, so that the first one drives every run."""
     with another.standing_still():
         yield another
 
@@ -81,22 +81,22 @@ class Streamed(Conversation):
         super().__init__(connected(service.url), unique(), *tools)
         self.reaches("completed")
         self.client.beta.threads.messages.create(self.thread_id, role="user", content=question)
-        self.told: list[Event] = []
+        self.events: list[Event] = []
         pool = ThreadPoolExecutor(1)
         self._follow = pool.submit(self._read, question)
         pool.shutdown(wait=False)
-        self.run_id = eventually(lambda: self.told)[0].data["id"]
+        self.run_id = eventually(lambda: self.events)[0].data["id"]
 
-    def all_told(self) -> list[Event]:
+    def all_events(self) -> list[Event]:
         """The events, when the stream has ended."""
         self._follow.result(timeout=30)
-        return self.told
+        return self.events
 
     def _read(self, question: str) -> None:
         path = f"threads/{self.thread_id}/runs"
         with streamed(connected(str(self.client.base_url)), path, assistant_id=self.assistant_id) as coming:
             for event in coming:
-                self.told.append(event)
+                self.events.append(event)
 
 
 def test_a_run_whose_driver_stands_still_is_finished_once(first: Service, second: Service, idle: Storage, model: Model):
@@ -109,26 +109,26 @@ def test_a_run_whose_driver_stands_still_is_finished_once(first: Service, second
     assert conversation.progress() == [("message_creation", "completed")]
 
 
-def test_a_stream_whose_driver_stands_still_tells_how_another_one_finished_the_run(
+def test_a_stream_whose_driver_stands_still_shows_how_another_one_finished_the_run(
     first: Service, second: Service, idle: Storage, model: Model
 ):
     question = unique()
     takes_its_time(model, question)
     conversation = Streamed(first, question)
-    eventually(lambda: said(conversation.told))
+    eventually(lambda: said(conversation.events))
     finished_by_another(first, second, idle, model, conversation, question)
     assert conversation.said()[1] == "In time."
-    told = conversation.all_told()
-    assert names(told)[-4:] == [
+    events = conversation.all_events()
+    assert names(events)[-4:] == [
         "thread.message.completed",
         "thread.run.step.completed",
         "thread.run.completed",
         "done",
     ]
-    assert len(set(names(told))) == len(names(told))
-    (shown,) = only(told, "thread.message.completed")["content"]
+    assert len(set(names(events))) == len(names(events))
+    (shown,) = only(events, "thread.message.completed")["content"]
     assert shown["text"]["value"] == "In time."
-    assert "Too late, far too late, I know.".startswith(said(told))
+    assert "Too late, far too late, I know.".startswith(said(events))
 
 
 @pytest.mark.parametrize("kind", [Conversation, Streamed])
@@ -147,5 +147,5 @@ def test_a_tool_that_stands_still_is_answered_by_another(
     assert conversation.said()[-2] == "In Oslo."
     assert conversation.progress() == [("tool_calls", "completed"), ("message_creation", "completed")]
     if isinstance(conversation, Streamed):
-        assert names(conversation.all_told())[-2:] == ["thread.run.completed", "done"]
-        assert conversation.told[-1] is DONE
+        assert names(conversation.all_events())[-2:] == ["thread.run.completed", "done"]
+        assert conversation.events[-1] is DONE

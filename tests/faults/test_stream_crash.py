@@ -1,4 +1,4 @@
-"""The service is killed in the middle of a stream: the queue is the net under the run."""
+"""The service is killed in the middle of a stream: the queue continues the run."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,7 +20,7 @@ SETTINGS = {"LOOK_AGAIN": "2", "CLAIM": "2"}
 
 @pytest.fixture(scope="module")
 def mortal(idle: Storage, model: Model) -> Iterator[Service]:
-    """A service that looks after its runs every two seconds. Each test kills it and starts it again."""
+    """A service that looks at its runs again every two seconds. Each test kills it and starts it again."""
     with Service(idle.connection_string, model.url, **SETTINGS) as service:
         yield service
 
@@ -30,16 +30,16 @@ def connected(service: Service) -> OpenAI:
 
 
 def dies_at(service: Service, path: str, event: str, **body: Any) -> list[Event]:
-    """What a stream told before the service was killed: when this event had come."""
-    told: list[Event] = []
+    """The events of a stream up to this one, at which the service is killed."""
+    events: list[Event] = []
     with suppress(httpx2.TransportError), streamed(connected(service), path, **body) as coming:
         for each in coming:
-            told.append(each)
+            events.append(each)
             if each.name == event:
                 service.kill()
-    assert told[-1].name != "done"
+    assert events[-1].name != "done"
     service.start()
-    return told
+    return events
 
 
 def completed(client: OpenAI, run: dict[str, Any]) -> None:
@@ -57,12 +57,12 @@ def test_a_text_run_is_completed_with_one_message_and_its_thread_goes_on(mortal:
     assistant = client.beta.assistants.create(model="demo")
     thread = client.beta.threads.create(messages=[{"role": "user", "content": question}])
 
-    told = dies_at(mortal, f"threads/{thread.id}/runs", "thread.message.delta", assistant_id=assistant.id)
+    events = dies_at(mortal, f"threads/{thread.id}/runs", "thread.message.delta", assistant_id=assistant.id)
     client = connected(mortal)
-    completed(client, told[0].data)
+    completed(client, events[0].data)
     assert texts(client, thread.id) == [question, "It is sunny in Oslo today."]
     (said,) = client.beta.threads.messages.list(thread.id, limit=1).data
-    assert said.id == next(event.data["id"] for event in told if event.name == "thread.message.created")
+    assert said.id == next(event.data["id"] for event in events if event.name == "thread.message.created")
     assert len(model.requests(question)) == 2
     assert client.beta.threads.messages.create(thread.id, role="user", content=question)
     assert client.beta.threads.runs.create(thread.id, assistant_id=assistant.id).status == "queued"
@@ -99,8 +99,8 @@ def test_a_stream_that_waits_for_a_tool_of_the_service_leaves_a_run_that_is_comp
         assistant = client.beta.assistants.create(model="demo", tools=[RETRIEVAL])
         messages = [{"role": "user", "content": question}]
         path, body = "threads/runs", {"assistant_id": assistant.id, "thread": {"messages": messages}}
-        told = dies_at(service, path, "thread.run.step.delta", **body)
-        completed(connected(service), told[1].data)
-    said = texts(connected(mortal), told[1].data["thread_id"])
+        events = dies_at(service, path, "thread.run.step.delta", **body)
+        completed(connected(service), events[1].data)
+    said = texts(connected(mortal), events[1].data["thread_id"])
     assert said[0] == question
     assert len(said) == 2

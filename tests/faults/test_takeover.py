@@ -1,4 +1,4 @@
-"""One driver at a time: what happens to a run whose driver is lost, or only believed to be."""
+"""One driver at a time: runs whose driver is lost, or considered lost."""
 
 import asyncio
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ from tests.support.sdk.conversation import WEATHER, call
 from tests.support.service.attending import Handlers, ScriptedModel, attend, hang, later, new_run_on, run_of, said
 
 LAPSED = 31
-"""Seconds after which a claim that nobody renews is over."""
+"""Seconds after which a claim lapses unless it is renewed."""
 
 ANSWER = {"text": "In Oslo."}
 
 
-async def test_a_held_run_is_left_alone(store: Store):
+async def test_a_claimed_run_is_left_alone(store: Store):
     key, first, second = await new_run_on(store), ScriptedModel(ANSWER, silent=True), ScriptedModel(ANSWER)
     driver = await hang(store, key, first)
     await attend(Handlers(store, second), store, key)

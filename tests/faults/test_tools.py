@@ -1,4 +1,4 @@
-"""Server tools that fail: for good, for now, or after somebody else has answered."""
+"""Server tools that fail: for good, for now, or after another delivery has answered."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -31,7 +31,7 @@ def asking(*call_ids: str) -> ScriptedModel:
     return ScriptedModel({"tool_calls": [call("retrieval", each, q="?") for each in call_ids]}, {"text": "Who knows?"})
 
 
-async def test_a_tool_that_fails_for_good_tells_the_model_so_and_the_run_goes_on(store: Store, behave: Behave):
+async def test_the_error_of_a_tool_that_fails_for_good_is_its_output_and_the_run_goes_on(store: Store, behave: Behave):
     async def refuse(_: Question) -> Answer:
         raise ToolFailed("The index is gone.")
 
@@ -98,7 +98,7 @@ async def test_a_run_goes_on_only_when_every_tool_has_answered(store: Store):
     assert len(model.requests) == 2
 
 
-async def test_an_item_of_a_call_that_nobody_made_is_harmless(store: Store):
+async def test_an_item_of_an_unknown_call_is_harmless(store: Store):
     key, handlers = await new_run_on(store, RETRIEVAL), Handlers(store, asking("call_r"))
     await attend(handlers, store, key)
     parked = await run_of(store, key)

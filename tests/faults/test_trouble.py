@@ -1,4 +1,4 @@
-"""Storage is busy, silent, or drops connections for a while, under load: nothing is silent, lost or stuck for that."""
+"""Storage is busy, silent, or drops connections for a while, under load: no run is lost, stuck or without an error."""
 
 import asyncio
 import random
@@ -11,7 +11,7 @@ import pytest
 from assistants.local.azurite import Azurite, Storage
 from tests.faults.consistency import flaws, kept
 from tests.faults.trouble import TroubledStorage
-from tests.faults.users import Clients, Told, User, all_at_once
+from tests.faults.users import Clients, Confirmed, User, all_at_once
 from tests.support.service.processes import Instance, Model, eventually
 
 USERS = 12
@@ -65,14 +65,14 @@ def test_trouble_under_load_is_answered_or_outlasted(
         [trouble, *(lambda user=user: user.live(lambda: time.monotonic() > begun + seconds + 2) for user in users)]
     )
     eventually(lambda: not asyncio.run(kept(storage)).active, RUN_LIFETIME)
-    told = Told()
+    confirmed = Confirmed()
     for user in users:
-        for thread in user.told.threads - user.told.deleted:
+        for thread in user.confirmed.threads - user.confirmed.deleted:
             assert user.turn(thread) == "completed"
-        told.add(user.told)
-    print(f"\nthe slowest answer took {told.slowest:.1f} s; {dict(told.counts)}")
+        confirmed.add(user.confirmed)
+    print(f"\nthe slowest answer took {confirmed.slowest:.1f} s; {dict(confirmed.counts)}")
     print(f"to storage: { {kind.value: number for kind, number in troubled.seen.items()} }")
     with suppress(AssertionError):
-        eventually(lambda: not list(flaws(asyncio.run(kept(storage)), told)), PURGED)
-    assert list(flaws(asyncio.run(kept(storage)), told)) == []
-    assert told.counts["runs failed"] == 0
+        eventually(lambda: not list(flaws(asyncio.run(kept(storage)), confirmed)), PURGED)
+    assert list(flaws(asyncio.run(kept(storage)), confirmed)) == []
+    assert confirmed.counts["runs failed"] == 0

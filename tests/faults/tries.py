@@ -34,7 +34,7 @@ from tests.faults.points import KILLED
 from tests.faults.served import FUNCTIONS, NET, Job, serving
 
 ACCOUNTS = [f"tries{number}" for number in range(12)]
-"""A try has a storage account to itself, so that nobody takes another's items: so many are played at once at most."""
+"""Storage accounts: a try has one to itself, so that no try takes another's items; the most tries at once."""
 
 
 _TAIL = 6000
@@ -42,7 +42,7 @@ _TAIL = 6000
 
 
 class Result(NamedTuple):
-    """What came of a job: whether its fault has struck, the calls and queues that it used, and what went wrong."""
+    """The result of a job: whether its fault has struck, the calls and queues that it used, and its errors."""
 
     struck: bool
     points: list[tuple[str, int]]
@@ -51,7 +51,7 @@ class Result(NamedTuple):
 
 
 async def live(job: Job, journal: Journal) -> None:
-    """Play a flow, from its beginning or from where the process died, and see to it that all is well."""
+    """Play a flow, from its beginning or from where the process died, and check the result."""
     flow = FLOWS[job.flow]
     async with serving(job, journal, **flow.settings) as served:
         play = Play(job, journal, served)
@@ -125,7 +125,7 @@ def _queue(length: int) -> Iterator[int]:
 
 
 def outcome(folder: Path, code: int) -> Result:
-    """What a job has left in its folder, and the exit code of the last process that died of it."""
+    """The result of a job, from its folder and the exit code of its last process."""
     entries = entries_of(folder / "journal")
     played = [entry for entry in entries if entry["what"] == "played"]
     found = played[0] if played else {"points": [], "queues": []}

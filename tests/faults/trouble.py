@@ -1,4 +1,4 @@
-"""Storage in trouble: a proxy before Azurite that is busy, silent, or drops connections whenever a test says so."""
+"""Failing storage: a proxy before Azurite that is busy, silent, or drops connections while a test wants it."""
 
 import asyncio
 import random
@@ -23,7 +23,7 @@ _BUSY = (
 
 
 class Trouble(Enum):
-    """What may become of a request."""
+    """A way in which a request fails."""
 
     BUSY = "answered with 503 Server Busy"
     SILENT = "never answered"
@@ -42,7 +42,7 @@ class TroubledStorage:
         self._part = 0.0
         self.storage = behind
         self.seen: Counter[Trouble] = Counter()
-        """What became of requests so far."""
+        """The numbers of failed requests so far, by the way in which they failed."""
 
     @contextmanager
     def trouble(self, part: float) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Simulated users: threads, messages and runs of all kinds, whatever the service and its storage go through.
+"""Simulated users: threads, messages and runs of all kinds, while the service and its storage fail.
 
 A user tries again what failed in a way that may pass: a 503, after as long as it says, and a connection that broke.
 Anything else that is not as the contract has it ends the user with an exception.
@@ -27,8 +27,8 @@ A = TypeVar("A")
 SILENCE = 60.0
 """Seconds after which a request without an answer counts as never answered."""
 
-PATIENCE = 120.0
-"""Seconds within which everything is done at last, and every run ends."""
+DEADLINE = 120.0
+"""Seconds within which every request succeeds and every run ends."""
 
 WHAT_TO_SAY = {
     "text": "Is it sunny?",
@@ -41,8 +41,8 @@ OVER = ("completed", "incomplete", "failed", "cancelled", "expired")
 
 
 @dataclass
-class Told:
-    """What a user was told has happened, and so must have."""
+class Confirmed:
+    """The changes that answers have confirmed to a user, which must have happened."""
 
     threads: set[str] = field(default_factory=set)
     deleted: set[str] = field(default_factory=set)
@@ -56,7 +56,7 @@ class Told:
     slowest: float = 0
     """Seconds that an answer took at most."""
 
-    def add(self, other: "Told") -> None:
+    def add(self, other: "Confirmed") -> None:
         self.threads |= other.threads
         self.deleted |= other.deleted
         self.messages |= other.messages
@@ -79,7 +79,7 @@ class User:
         self._client = client
         self._chance = chance
         self._assistant = ""
-        self.told = Told()
+        self.confirmed = Confirmed()
 
     def live(self, over: Callable[[], bool]) -> None:
         """Have one conversation after the other, in a thread each."""
@@ -88,12 +88,12 @@ class User:
             for _ in range(self._chance.randint(1, 3)):
                 what, how = self._chance.choice(list(WHAT_TO_SAY)), self._chance.choice(HOW)
                 self.turn(thread_id, what, how)
-                if thread_id in self.told.deleted:
+                if thread_id in self.confirmed.deleted:
                     break
 
     def new_thread(self) -> str:
         thread = self._do(lambda client: client.beta.threads.create())
-        self.told.threads.add(thread.id)
+        self.confirmed.threads.add(thread.id)
         return thread.id
 
     def turn(self, thread_id: str, what: str = "text", how: str = "left alone") -> str | None:
@@ -103,10 +103,10 @@ class User:
             self._assistant = self._do(lambda client: client.beta.assistants.create(model="demo", tools=tools)).id
         said = unique(WHAT_TO_SAY[what])
         message = self._do(lambda client: client.beta.threads.messages.create(thread_id, role="user", content=said))
-        self.told.messages[message.id] = thread_id
+        self.confirmed.messages[message.id] = thread_id
         run = self._start(thread_id, streamed=how == "streamed")
-        self.told.runs[run.id] = thread_id
-        self.told.counts[f"runs {how}"] += 1
+        self.confirmed.runs[run.id] = thread_id
+        self.confirmed.counts[f"runs {how}"] += 1
         if how in {"cancelled", "deleted"}:
             time.sleep(self._chance.uniform(0, 0.5))
         if how == "deleted":
@@ -133,15 +133,15 @@ class User:
         return self._do(lambda client: client.beta.threads.runs.list(thread_id, limit=1)).data[0]
 
     def _follow(self, run: Run, streamed: bool) -> str:
-        """Look after a run until it is over, and hand in what it asks for."""
-        deadline = time.monotonic() + PATIENCE
+        """Poll a run until it has ended, and submit its outputs."""
+        deadline = time.monotonic() + DEADLINE
         while run.status not in OVER:
             assert time.monotonic() < deadline, f"run {run.id} is stuck: {run.status}"
             if run.status == "requires_action":
                 self._submit(run, streamed)
             time.sleep(self._chance.uniform(0.05, 0.2))
             run = self._current(run)
-        self.told.counts[f"runs {run.status}"] += 1
+        self.confirmed.counts[f"runs {run.status}"] += 1
         return run.status
 
     def _submit(self, run: Run, streamed: bool) -> None:
@@ -157,7 +157,7 @@ class User:
         )
         if taken is None:
             return
-        self.told.outputs |= {(run.id, each["tool_call_id"]): each["output"] for each in outputs}
+        self.confirmed.outputs |= {(run.id, each["tool_call_id"]): each["output"] for each in outputs}
         if not isinstance(taken, Run):
             self._listen(taken)
 
@@ -173,10 +173,10 @@ class User:
 
     def _delete(self, thread_id: str) -> None:
         self._do(lambda client: client.beta.threads.delete(thread_id), lambda _: None)
-        self.told.deleted.add(thread_id)
+        self.confirmed.deleted.add(thread_id)
 
     def _listen(self, stream: Stream[Any]) -> Run | None:
-        """Read a stream as far as it goes; the run as it was told of last."""
+        """Read a stream up to its end; return the run of its last event."""
         run: Run | None = None
         error = False
         try:
@@ -186,14 +186,14 @@ class User:
                     if isinstance(event.data, Run):
                         run = event.data
         except (httpx2.TransportError, openai.APIConnectionError):
-            self.told.counts["streams broken off"] += 1
+            self.confirmed.counts["streams broken off"] += 1
             return run
         if error:
-            self.told.counts["streams with an error"] += 1
+            self.confirmed.counts["streams with an error"] += 1
         else:
             assert run is not None
             assert run.status in (*OVER, "requires_action"), run.status
-            self.told.counts["streams told to the end"] += 1
+            self.confirmed.counts["streams read to the end"] += 1
         return run
 
     def _do(
@@ -207,7 +207,7 @@ class User:
         After a failure it may have been done all the same: when another try is refused then, `settle` makes a result of
         that, and of a 400 that says `refusal` in any case.
         """
-        deadline, failed = time.monotonic() + PATIENCE, False
+        deadline, failed = time.monotonic() + DEADLINE, False
         while True:
             begun = time.monotonic()
             try:
@@ -215,10 +215,10 @@ class User:
             except openai.APITimeoutError as error:
                 raise AssertionError(f"silence: {error.request.method} {error.request.url}") from error
             except openai.APIConnectionError:
-                self.told.counts["connections broken"] += 1
+                self.confirmed.counts["connections broken"] += 1
                 pause = 0.2
             except openai.InternalServerError as error:
-                self.told.counts[f"requests answered with {error.status_code}"] += 1
+                self.confirmed.counts[f"requests answered with {error.status_code}"] += 1
                 pause = float(error.response.headers["retry-after"])
             except openai.APIStatusError as error:
                 refused = refusal is not None and error.status_code == 400 and refusal in str(error)
@@ -226,7 +226,7 @@ class User:
                     raise
                 return settle(error)
             finally:
-                self.told.slowest = max(self.told.slowest, time.monotonic() - begun)
+                self.confirmed.slowest = max(self.confirmed.slowest, time.monotonic() - begun)
             failed = True
             assert time.monotonic() < deadline, "not done in time"
             time.sleep(pause)
@@ -250,6 +250,6 @@ class Clients:
 
 
 def all_at_once(acts: Sequence[Callable[[], A]]) -> list[A]:
-    """What each act returns, each done in a thread of its own; an exception is raised when all have ended."""
+    """The results of the acts, each done in a thread of its own; an exception is raised when all have ended."""
     with ThreadPoolExecutor(len(acts) or 1) as pool:
         return [each.result() for each in [pool.submit(act) for act in acts]]

@@ -21,7 +21,7 @@ Send = Callable[[], Awaitable[AsyncHttpResponse]]
 Mishap = Callable[[Send], Awaitable[AsyncHttpResponse]]
 
 TRIES = 4
-"""How often a request is sent whose answer is lost each time."""
+"""The number of times that a request is sent whose answer is lost each time."""
 
 
 class Disturbed(Transport):

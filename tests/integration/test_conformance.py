@@ -60,7 +60,8 @@ def document(client: OpenAI) -> Schema:
 
 
 def _offer(schema: Schema, id_: str) -> None:
-    schema["pattern"] = f"^(?:{id_}|{schema['pattern'].removeprefix('^').removesuffix('$')})$"
+    pattern = schema.get("pattern", "^[a-zA-Z0-9_-]+$")
+    schema["pattern"] = f"^(?:{id_}|{pattern.removeprefix('^').removesuffix('$')})$"
 
 
 @pytest.mark.timeout(180)

@@ -44,7 +44,7 @@ async def text(notes: Documents[Note], name: str) -> str | None:
 
 
 async def overwrite(notes: Documents[Note], name: str, value: str) -> None:
-    """What another process does."""
+    """Write as another process does."""
     await notes.change(name, lambda _: Note(text=value))
 
 
@@ -108,7 +108,7 @@ async def test_a_document_that_is_gone_is_not_replaced(notes: Documents[Note]):
     assert await notes.delete("p/a") is False
 
 
-async def test_read_newer_tells_what_became_of_a_document(notes: Documents[Note]):
+async def test_read_newer_finds_a_document_unchanged_changed_or_gone(notes: Documents[Note]):
     created = await notes.create("p/a", Note(text="1"))
     assert await notes.read_newer(created) is created
     replaced = await notes.replace(created, Note(text="2"))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from azure.storage.queue import BinaryBase64DecodePolicy
@@ -11,6 +12,7 @@ from assistants.ingestion.items import INGEST
 from assistants.local.azurite import Storage
 from assistants.local.embedding import embedding
 from assistants.model.embedder import Vectors
+from assistants.model.errors import EndpointError, Refused, Unreachable, Words
 from assistants.search.chunks import decode
 from assistants.state.vector_stores import Member
 from assistants.storage.ids import blob_name
@@ -28,6 +30,7 @@ class Moody:
     def __init__(self) -> None:
         self.trouble: Exception | None = None
         self.none = False
+        self.unusable: str | None = None
         self.asked, self.answer = asyncio.Event(), asyncio.Event()
         self.answer.set()
         self.calls = 0
@@ -38,7 +41,9 @@ class Moody:
         await self.answer.wait()
         if self.trouble:
             raise self.trouble
-        return None if self.none else vectors([embedding(text, 32) for text in texts], "demo")
+        usable = [self.unusable is None or self.unusable not in text for text in texts]
+        rows = [embedding(text, 32) if use else [0.0] * 32 for text, use in zip(texts, usable, strict=True)]
+        return None if self.none else vectors(rows, "demo")
 
 
 @pytest.fixture
@@ -108,6 +113,52 @@ async def test_an_ingestion_that_dies_half_way_is_made_up_for(running: InProcess
     moody.answer.set()
     await running.ingestion.handle(content)
     assert await dimensions(running, store) == [[32]]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Refused(Words("Incorrect API key provided"), 401),
+        Refused(Words("Out of memory"), 500),
+        Unreachable("All connection attempts failed"),
+    ],
+)
+async def test_a_file_fails_at_once_where_there_will_be_no_embeddings(
+    running: InProcess, moody: Moody, trouble: EndpointError
+):
+    store = await store_of(running, ("a.md", SPIRES.encode()))
+    moody.trouble = trouble
+    await running.ingestion.handle(await item(running))
+    (member,) = (await members(running, store)).values()
+    assert member.last_error is not None
+    assert member.last_error.model_dump() == {
+        "code": "server_error", "message": f"The text of the file could not be embedded: {trouble}",
+    }  # fmt: skip
+
+
+async def test_a_file_that_is_given_up_says_what_the_endpoint_said(running: InProcess, moody: Moody):
+    store = await store_of(running, ("a.md", SPIRES.encode()))
+    moody.trouble, content = Refused(Words("Rate limit reached"), 429), await item(running)
+    for _ in range(2):
+        with pytest.raises(Refused):
+            await running.ingestion.handle(content)
+    await running.ingestion.give_up(content)
+    (member,) = (await members(running, store)).values()
+    assert member.last_error is not None
+    assert member.last_error.message == "The file could not be processed after several attempts: Rate limit reached"
+
+
+async def test_a_chunk_without_a_vector_is_found_by_its_words(running: InProcess, moody: Moody):
+    moody.unusable = "Sourdough"
+    text = f"{SPIRES} " * 30 + "Sourdough bread needs flour."
+    file = await running.client.files.create(file=("a.md", text.encode()), purpose="assistants")
+    static: Any = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 0}}
+    store = (await running.client.vector_stores.create(file_ids=[file.id], chunking_strategy=static)).id
+    await running.ingestion.handle(await item(running))
+    assert await dimensions(running, store) == [[32]]
+    for ranker in ("auto", "none"):
+        hits = await running.searcher.search("default", [store], ["flour"], 5, ranker=ranker)
+        assert any(hit.text.endswith("flour.") for hit in hits)
 
 
 async def test_a_second_delivery_embeds_nothing_anew(running: InProcess, moody: Moody):

@@ -1,6 +1,7 @@
 """Embeddings by an endpoint: the demo model, and others that know less."""
 
 import logging
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,8 +17,11 @@ from starlette.routing import Route
 
 from assistants.local.model import demo_model
 from assistants.local.server import serving
+from assistants.model.embedder import Vectors
 from assistants.model.embedding import EndpointEmbedder
 from assistants.model.endpoint import Endpoint
+from assistants.model.errors import EndpointError, Refused
+from assistants.model.retries import is_busy
 from assistants.settings import Settings
 
 Json = dict[str, Any]
@@ -56,6 +60,18 @@ def floats(body: Json, *rows: list[float]) -> Response:
     """An answer without base64, the last vector first."""
     data = [{"object": "embedding", "index": at, "embedding": row} for at, row in enumerate(rows)]
     return JSONResponse({"object": "list", "data": data[::-1], "model": body["model"], "usage": {}})
+
+
+def numbered(body: Json) -> Response:
+    """An answer whose vectors are the numbers in the texts, as directions."""
+    numbers = [int(text.split()[1]) for text in body["input"]]
+    return floats(body, *([math.cos(number / 1_000), math.sin(number / 1_000)] for number in numbers))
+
+
+def order(found: Vectors | None) -> list[int | None]:
+    """The numbers that vectors stand for; None where there is no vector."""
+    assert found is not None
+    return [round(math.atan2(row[1], row[0]) * 1_000) if row.any() else None for row in found.matrix]
 
 
 async def test_texts_that_share_words_have_vectors_that_point_the_same_way():
@@ -131,7 +147,7 @@ async def test_an_endpoint_that_stays_busy_is_no_endpoint_without_embeddings(ask
         return refusal(429, "busy", **{"Retry-After": "0"})
 
     async with embedder(asked.app(answer), MODEL_RETRIES="2") as made:
-        with pytest.raises(openai.RateLimitError):
+        with pytest.raises(Refused, match="busy"):
             await made.embed(["a"])
     assert len(asked) == 3
 
@@ -166,14 +182,167 @@ async def test_an_endpoint_without_embeddings_is_told_once_and_not_asked_for_a_w
 @pytest.mark.parametrize(("status", "message"), [(401, "Incorrect API key"), (400, "Invalid input"), (500, "Oops")])
 async def test_other_errors_are_not_taken_for_a_lack_of_embeddings(asked: Asked, status: int, message: str):
     async with embedder(asked.app(lambda _: refusal(status, message)), MODEL_RETRIES="0") as made:
-        with pytest.raises(openai.APIStatusError):
+        with pytest.raises(Refused):
             await made.embed(["a"])
 
 
-async def test_an_answer_that_lacks_a_vector_is_refused(asked: Asked):
-    async with embedder(asked.app(lambda body: floats(body, [1, 0]))) as made:
-        with pytest.raises(ValueError, match="1 embeddings for 2 texts"):
-            await made.embed(["a", "b"])
+class TestLimits:
+    """What an endpoint refuses is sent again in smaller batches and shorter texts, and so from then on."""
+
+    @pytest.mark.parametrize(
+        ("status", "message"),
+        [
+            (400, "Value error, batch size is invalid, it should not be larger than 10."),
+            (422, "batch size 128 > maximum allowed batch size 10"),
+            (400, "invalid request: total number of texts must be at most 10"),
+            (400, "Bad Request"),
+        ],
+    )
+    async def test_a_batch_of_too_many_texts_is_halved(self, asked: Asked, status: int, message: str):
+        def answer(body: Json) -> Response:
+            return refusal(status, message) if len(body["input"]) > 10 else numbered(body)
+
+        texts = [f"text {number}" for number in range(300)]
+        async with embedder(asked.app(answer)) as made:
+            assert order(await made.embed(texts)) == list(range(300))
+            asked.clear()
+            assert order(await made.embed(texts)) == list(range(300))
+        assert max(len(body["input"]) for body in asked) == 8
+
+    @pytest.mark.parametrize(
+        ("status", "message"),
+        [(413, "Payload too large"), (400, "at most 2000 tokens"), (500, "input length exceeds the context length")],
+    )
+    async def test_a_batch_of_too_many_tokens_is_halved(self, asked: Asked, status: int, message: str):
+        def answer(body: Json) -> Response:
+            return refusal(status, message) if len("".join(body["input"])) > 8_000 else numbered(body)
+
+        texts = [f"text {number} ".ljust(500, "x") for number in range(100)]
+        async with embedder(asked.app(answer)) as made:
+            for _ in range(2):
+                asked.clear()
+                assert order(await made.embed(texts)) == list(range(100))
+        assert {len(body["input"]) for body in asked} <= {12, 13, 4, 9}
+        assert max(len("".join(body["input"])) for body in asked) <= 8_000
+
+    @pytest.mark.parametrize(
+        ("status", "message"),
+        [
+            (400, "This model's maximum context length is 512 tokens, which is not enough for 700"),
+            (413, "`inputs` must have less than 512 tokens. Given: 700"),
+            (500, "the input length exceeds the context length"),
+            (400, "Bad Request"),
+        ],
+    )
+    async def test_a_text_that_is_too_long_is_cut_shorter(self, asked: Asked, status: int, message: str):
+        def answer(body: Json) -> Response:
+            return refusal(status, message) if max(map(len, body["input"])) > 2_048 else numbered(body)
+
+        texts = [f"text {number} ".ljust(3_200, "x") for number in range(20)]
+        async with embedder(asked.app(answer)) as made:
+            assert order(await made.embed(texts)) == list(range(20))
+            asked.clear()
+            assert order(await made.embed(texts)) == list(range(20))
+        assert [(len(body["input"]), len(body["input"][0])) for body in asked] == [(20, 1_600)]
+
+    async def test_a_text_that_is_refused_however_short_goes_without_a_vector(
+        self, asked: Asked, caplog: pytest.LogCaptureFixture
+    ):
+        def answer(body: Json) -> Response:
+            return refusal(400, "Bad words") if any("bad" in text for text in body["input"]) else numbered(body)
+
+        texts = [f"text {number} {'bad ' * 200 if number in (7, 9) else 'x'}" for number in range(40)]
+        async with embedder(asked.app(answer)) as made:
+            with caplog.at_level(logging.WARNING, "assistants.engine"):
+                found = await made.embed(texts)
+            longest = made._endpoint.learnt.of("text-embedding-3-large").longest()
+        assert order(found) == [*range(7), None, 8, None, *range(10, 40)]
+        assert longest is None
+        assert [record.message for record in caplog.records] == ["2 of 40 texts have no embedding: Bad words"]
+
+    async def test_an_answer_that_lacks_a_vector_is_asked_for_in_halves(self, asked: Asked):
+        async with embedder(asked.app(lambda body: floats(body, [1, 0]))) as made:
+            found = await made.embed(["a", "b", "c"])
+        assert found is not None
+        np.testing.assert_allclose(found.matrix, [[1, 0]] * 3)
+        assert [body["input"] for body in asked] == [["a", "b", "c"], ["a", "b"], ["a"], ["b"], ["c"]]
+
+    @pytest.mark.parametrize("index", ["missing", "0", 0, None, True])
+    async def test_the_position_tells_which_vector_is_whose_where_the_index_does_not(self, asked: Asked, index: object):
+        def answer(body: Json) -> Response:
+            data: list[Json] = [{"index": index, "embedding": [1, 0]}, {"index": index, "embedding": [0, 1]}]
+            for each in data if index == "missing" else ():
+                del each["index"]
+            return JSONResponse({"data": data})
+
+        async with embedder(asked.app(answer)) as made:
+            found = await made.embed(["a", "b"])
+        assert found is not None
+        np.testing.assert_allclose(found.matrix, [[1, 0], [0, 1]])
+
+    async def test_vectors_that_cannot_be_used_are_none(self, asked: Asked):
+        async with embedder(asked.app(lambda body: floats(body, [3, 4], [], [1, 2, 3], [0, 0], [4, 3]))) as made:
+            found = await made.embed(["a", "b", "c", "d", "e"])
+        assert found is not None
+        np.testing.assert_allclose(found.matrix, [[0.6, 0.8], [0, 0], [0, 0], [0, 0], [0.8, 0.6]], rtol=1e-6)
+
+
+class TestHopelessness:
+    """An endpoint that gives no embeddings as it is, is known as such after a few requests."""
+
+    TEXTS = tuple(f"text {number} {'x' * 2_000}" for number in range(1_000))
+
+    @pytest.mark.parametrize(
+        ("answer", "words"),
+        [
+            (lambda _: refusal(400, "Invalid input"), "Invalid input"),
+            (lambda _: refusal(422, "Too many tokens"), "Too many tokens"),
+            (lambda _: refusal(401, "Incorrect API key"), "Incorrect API key"),
+            (lambda _: refusal(429, "No credit", "insufficient_quota"), "No credit"),
+            (lambda _: JSONResponse({"data": []}), "another number of embeddings"),
+            (lambda _: JSONResponse({"error": "broken"}), "broken"),
+            (lambda _: Response("<html><title>Welcome</title>", media_type="text/html"), "Welcome"),
+        ],
+    )
+    async def test_a_large_file_takes_few_requests(self, asked: Asked, answer: Callable[[Json], Response], words: str):
+        async with embedder(asked.app(answer)) as made:
+            with pytest.raises(EndpointError, match=words) as caught:
+                await made.embed(self.TEXTS)
+        assert not is_busy(caught.value)
+        assert len(asked) < 20
+
+    async def test_one_that_is_out_of_order_is_asked_once_after_that(self, asked: Asked):
+        broken = True
+
+        def answer(body: Json) -> Response:
+            return refusal(500, "Oops") if broken else numbered(body)
+
+        async with embedder(asked.app(answer), MODEL_RETRIES="1") as made:
+            counts = list[int]()
+            for _ in range(3):
+                asked.clear()
+                with pytest.raises(EndpointError, match="Oops") as caught:
+                    await made.embed(["text 0"])
+                assert not is_busy(caught.value)
+                counts.append(len(asked))
+            assert counts == [2, 1, 1]
+            broken = False
+            assert order(await made.embed(["text 0"])) == [0]
+            broken = True
+            asked.clear()
+            with pytest.raises(EndpointError):
+                await made.embed(["text 0"])
+            assert len(asked) == 2
+
+    async def test_one_that_has_taken_texts_is_not(self, asked: Asked):
+        def answer(body: Json) -> Response:
+            return refusal(400, "Bad words") if body["input"] == ["bad"] else numbered(body)
+
+        async with embedder(asked.app(answer)) as made:
+            with pytest.raises(EndpointError):
+                await made.embed(["bad"])
+            await made.embed(["text 0"])
+            assert await made.embed(["bad"]) is None
 
 
 @pytest.mark.parametrize("settings", [{"EMBEDDING_MODEL": "none"}, {"OPENAI_BASE_URL": "", "OPENAI_API_KEY": ""}])

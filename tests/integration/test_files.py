@@ -48,7 +48,7 @@ def test_a_file_of_the_largest_size_is_taken_and_a_larger_one_is_not(strict: Htt
     client = connect(strict.url, "key-of-files")
     assert client.files.create(file=("a.txt", b"x" * LIMIT), purpose="vision").bytes == LIMIT
     message = f"Invalid 'file': file too large. Expected a file with at most {LIMIT} bytes."
-    for size in (LIMIT + 1, LIMIT * 9):  # what is found on the way, and what is told by its length
+    for size in (LIMIT + 1, LIMIT * 9):  # one is found while it is read, the other by its length
         with refused(413, message, "file", "file_above_max_size"):
             client.files.create(file=("a.txt", b"x" * size), purpose="vision")
 
@@ -73,7 +73,7 @@ async def test_a_request_that_is_cut_off_leaves_nothing(strict: HttpSide, idle: 
             b'Content-Disposition: form-data; name="purpose"\r\n\r\nvision\r\n--b\r\n'
             b'Content-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + b"x" * 500_000
         )
-    assert client.files.list(limit=1).data  # whoever answers this has seen the end of that
+    assert client.files.list(limit=1).data  # the process that answers this has seen the end of the other
     assert (await contents(store, "files8"), [each.id for each in client.files.list()]) == before
     await store.close()
 
@@ -85,7 +85,7 @@ async def test_a_content_without_a_file_is_cleared_away_and_one_with_a_file_stay
         await look_after(store, "default", file.id)
         assert (await running.client.files.content(file.id)).read() == b"kept"
     orphan = store.ids.new("file-")
-    await store.contents.write(blob_name("default", orphan), b"nobody's")
+    await store.contents.write(blob_name("default", orphan), b"orphan")
     await look_after(store, "default", orphan)
     assert await store.contents.read(blob_name("default", orphan)) is None
     await store.close()
@@ -114,14 +114,14 @@ async def test_an_expired_file_is_not_found_and_cleared_away(idle: Storage):
     await store.close()
 
 
-async def test_a_file_that_is_being_deleted_is_put_nowhere_and_what_was_about_to_use_it_is_told(idle: Storage):
+async def test_a_file_that_is_being_deleted_is_put_nowhere_and_is_taken_out_of_a_late_user(idle: Storage):
     async with in_process(idle, ScriptedModel()) as running:
         client, store = running.client, running.store
         file = await client.files.create(file=("a.txt", b"x"), purpose="assistants")
         await client.files.delete(file.id)
         with pytest.raises(NotFoundError, match=f"No such File object: {file.id}"):
             await client.vector_stores.create(file_ids=[file.id])
-        # What had passed that check before, and was written after it.
+        # A request that passed that check before, and is written after it.
         late = await client.beta.assistants.create(model="demo", tools=[{"type": "code_interpreter"}])
         names = blob_name("default", file.id), blob_name("default", late.id)
         await store.files.change(names[0], lambda record: record.model_copy(update={"users": [late.id]}))

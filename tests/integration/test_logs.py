@@ -58,7 +58,7 @@ async def test_a_deleted_log_is_gone_for_good(logs: Logs):
         await logs.append("p/a", b"1")
 
 
-async def test_an_append_tells_how_many_there_are(logs: Logs):
+async def test_an_append_returns_the_number_of_appends(logs: Logs):
     await logs.create("p/a")
     assert [await logs.append("p/a", b"x" * size) for size in (1, 1000, 1)] == [1, 2, 3]
 
@@ -67,7 +67,7 @@ async def test_appends_at_once_are_all_kept_and_counted(logs: Logs):
     await logs.create("p/a")
     await asyncio.gather(*(logs.append("p/a", bytes([number])) for number in range(20)))
     assert sorted(await logs.read("p/a")) == list(range(20))
-    # Azurite, unlike Azure, tells appends at once how many there were when they came.
+    # Azurite, unlike Azure, answers simultaneous appends with the number at their arrival.
     assert await logs.append("p/a", b"x") == 21
 
 

@@ -38,13 +38,13 @@ class Log:
         return await self.messages.append(PROJECT, THREAD, segments, records)
 
     async def segments(self) -> int:
-        """How many segments the thread says that it has."""
+        """The number of segments in the thread's document."""
         thread = await self.threads.read(blob_name(PROJECT, THREAD))
         assert thread is not None
         return thread.value.segments
 
     async def sizes(self) -> list[int]:
-        """How many records each of them holds."""
+        """The number of records in each segment."""
         return [content.count(b"\n") for content in await self.messages.fetch(PROJECT, THREAD, await self.segments())]
 
     async def ids(self) -> list[str]:

@@ -1,7 +1,9 @@
 """What the model's endpoint is asked when a client asks for models, completions, embeddings and responses."""
 
+import gzip
 import json
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +11,7 @@ import httpx2
 import pytest
 
 from tests.support.service.processes import Proxy
-from tests.support.service.upstream import Answer, Upstream
+from tests.support.service.upstream import EVENTS, JSON, Answer, Upstream
 
 KEY = "model-0123456789"
 NOBODY = "http://127.0.0.1:1/v1"
@@ -37,6 +39,14 @@ def azures(endpoint: Upstream) -> Iterator[str]:
         "AZURE_OPENAI_API_KEY": KEY,
         "MODEL_MAP": "gpt-4o=mine",
     }
+    with Proxy(NOBODY, **settings) as running:
+        yield running.url
+
+
+@pytest.fixture(scope="module")
+def shared(endpoint: Upstream) -> Iterator[str]:
+    """Served to two projects."""
+    settings = {"OPENAI_BASE_URL": endpoint.url, "OPENAI_API_KEY": KEY, "API_KEYS": "the-callers=a,others=b"}
     with Proxy(NOBODY, **settings) as running:
         yield running.url
 
@@ -125,3 +135,86 @@ def test_an_endpoint_that_is_not_there_is_502():
     assert (answer.status_code, answer.json()["error"]["message"]) == (
         502, "The model's endpoint could not be reached. Please retry your request.",
     )  # fmt: skip
+
+
+class TestWhatTheEndpointSays:
+    """It can neither hold up the service nor mislead the caller."""
+
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_the_services_own_key_that_is_refused_is_502(self, url: str, endpoint: Upstream, status: int):
+        refusal = {"error": {"message": f"Incorrect API key provided: {KEY}."}}
+        endpoint.answer = Answer([json.dumps(refusal).encode()], status)
+        answer = ask(url, "POST", "/chat/completions", {"model": "m"})
+        hidden = "*" * len(KEY)
+        assert (answer.status_code, answer.json()["error"]) == (
+            502,
+            {
+                "message": "The model's endpoint refused the key of this service: "
+                f"Incorrect API key provided: {hidden}.",
+                "type": "server_error", "param": None, "code": None,
+            },
+        )  # fmt: skip
+
+    @pytest.mark.parametrize("status", [200, 400, 500])
+    def test_no_key_of_the_service_is_passed_on(self, url: str, endpoint: Upstream, status: int):
+        chunks = [b'{"error": "', KEY[:7].encode(), KEY[7:].encode(), b'"}']
+        endpoint.answer = Answer(chunks, status, headers={"x-debug": f"Bearer {KEY}"})
+        answer = ask(url, "POST", "/embeddings", {"model": "m", "input": "a"})
+        hidden = "*" * len(KEY)
+        assert (answer.status_code, answer.json()) == (status, {"error": hidden})
+        assert answer.headers["x-debug"] == f"Bearer {hidden}"
+
+    @pytest.mark.parametrize("status", [301, 307, 308])
+    def test_a_redirect_is_not_followed(self, url: str, endpoint: Upstream, status: int):
+        with Upstream() as other:
+            endpoint.answer = Answer([], status, headers={"location": other.url})
+            answer = ask(url, "POST", "/chat/completions", {"model": "m"})
+            assert other.asked == []
+        assert (answer.status_code, answer.headers.get("location")) == (502, None)
+        assert "redirect" in answer.json()["error"]["message"]
+
+    def test_no_encoding_is_asked_for_and_one_that_comes_is_undone(self, url: str, endpoint: Upstream):
+        body = b'{"any": "thing"}'
+        encoded = gzip.compress(body)
+        endpoint.answer = Answer([encoded], headers={"content-encoding": "gzip", "content-length": str(len(encoded))})
+        answer = ask(url, "GET", "/models", None)
+        assert (answer.content, answer.headers.get("content-encoding")) == (body, None)
+        assert endpoint.asked[-1].headers["accept-encoding"] == "identity"
+
+    def test_a_large_event_takes_no_longer_than_as_much_of_anything_else(self, url: str, endpoint: Upstream):
+        chunks = [b"data: ", *[b"x" * 4_000] * 2_500, b"\n\n"]
+
+        def duration(media_type: str) -> float:
+            endpoint.answer = Answer(chunks, media_type=media_type)
+            started = time.perf_counter()
+            assert ask(url, "POST", "/responses", {"model": "m"}).content == b"".join(chunks)
+            return time.perf_counter() - started
+
+        assert duration(EVENTS) < 10 * max(duration(JSON), duration(JSON))
+
+
+class TestStoredResponses:
+    @pytest.mark.parametrize(
+        ("method", "path", "body", "param"),
+        [
+            ("GET", "/responses/resp_1", None, None),
+            ("DELETE", "/responses/resp_1", None, None),
+            ("POST", "/responses/resp_1/cancel", None, None),
+            ("GET", "/responses/resp_1/input_items", None, None),
+            ("POST", "/responses", {"model": "m", "previous_response_id": "resp_1"}, "previous_response_id"),
+        ],
+    )
+    def test_they_are_refused_where_projects_share_them(
+        self, shared: str, endpoint: Upstream, method: str, path: str, body: object, param: str | None
+    ):
+        known = len(endpoint.asked)
+        answer = ask(shared, method, path, body)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["param"], error["code"]) == (403, param, "stored_responses_not_available")
+        assert len(endpoint.asked) == known
+
+    def test_a_request_that_is_whole_is_passed_on(self, shared: str, endpoint: Upstream):
+        endpoint.answer = Answer([b"{}"])
+        body = {"model": "m", "input": "Hello", "store": False}
+        assert ask(shared, "POST", "/responses", body).json() == {}
+        assert json.loads(endpoint.asked[-1].body) == body

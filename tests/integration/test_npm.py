@@ -115,7 +115,7 @@ def test_a_certificate_that_the_machine_trusts_is_enough(
     assert has_small(tmp_path / "here")
 
 
-def test_a_certificate_that_nobody_knows_is_refused_with_advice(
+def test_an_untrusted_certificate_is_refused_with_advice(
     tmp_path: Path, registry: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):
     monkeypatch.setenv("npm_config_registry", registry)

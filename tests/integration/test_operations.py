@@ -1,6 +1,6 @@
-"""What each flow costs: storage operations in all, and how many of them follow each other on the way.
+"""The cost of each flow: all storage operations, and the longest sequence of them.
 
-A change that adds an operation is seen here. Not counted: while a model call lasts, about one read a second for
+A change that adds an operation fails here. Not counted: while a model call lasts, about one read a second for
 cancellation and one write per third of a claim to renew it.
 """
 
@@ -54,7 +54,7 @@ class Count:
 
     @property
     def sequential(self) -> int:
-        """How many follow each other: the most operations of which no two overlap. Nobody waits for a deletion."""
+        """The longest sequence: the most operations of which no two overlap. Deletions do not count."""
         number, free = 0, 0.0
         waited_for = (each for each in self.operations if not each.kind.startswith("DELETE"))
         for operation in sorted(waited_for, key=lambda each: each.ended):
@@ -94,7 +94,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
 
 @pytest.fixture
 def replies() -> list[dict[str, Any]]:
-    """What the model says: first to the run that opens all connections and containers, then what a test adds."""
+    """The model's replies: first to the run that opens all connections and containers, then those that a test adds."""
     return [{"text": "Hello."}]
 
 
@@ -226,8 +226,8 @@ class TestATextRun:
     ):
         thread, assistant = await talked(service) if later else (await new_thread(client), await new_assistant(client))
         counted.operations.clear()
-        told = await streamed(client.beta.threads.runs.create(thread, assistant_id=assistant, stream=True))
-        assert told[-1] == "thread.run.completed"
+        names = await streamed(client.beta.threads.runs.create(thread, assistant_id=assistant, stream=True))
+        assert names[-1] == "thread.run.completed"
         counted.within(13)
         counted.until(model.asked_at[-1]).within(13, 4)
 
@@ -235,10 +235,10 @@ class TestATextRun:
         assistant = await new_assistant(client)
         counted.operations.clear()
         messages: Any = [{"role": "user", "content": "Hello"}]
-        told = await streamed(
+        names = await streamed(
             client.beta.threads.create_and_run(assistant_id=assistant, thread={"messages": messages}, stream=True)
         )
-        assert told[-1] == "thread.run.completed"
+        assert names[-1] == "thread.run.completed"
         counted.within(13)
         counted.until(model.asked_at[-1]).within(13, 4)
 
@@ -251,7 +251,7 @@ class TestSubmittingOutputs:
 
     @pytest.fixture
     async def owed(self, service: InProcess, client: AsyncOpenAI, counted: Count) -> dict[str, Any]:
-        """What names the run and hands in its outputs."""
+        """The arguments that submit the outputs of a run."""
         thread, assistant = await new_thread(client), await new_assistant(client, WEATHER)
         run = await client.beta.threads.runs.create(thread, assistant_id=assistant)
         await service.attend()
@@ -268,8 +268,8 @@ class TestSubmittingOutputs:
         counted.until(model.asked_at[-1]).within(8, 6)
 
     async def test_streamed(self, client: AsyncOpenAI, model: TimedModel, counted: Count, owed: dict[str, Any]):
-        told = await streamed(client.beta.threads.runs.submit_tool_outputs(**owed, stream=True))
-        assert told[-1] == "thread.run.completed"
+        names = await streamed(client.beta.threads.runs.submit_tool_outputs(**owed, stream=True))
+        assert names[-1] == "thread.run.completed"
         counted.until(model.asked_at[-1]).within(4, 3)
 
 

@@ -1,4 +1,4 @@
-"""What a run does before its first turn: it waits for its thread's files, and does not begin with an expired store."""
+"""A run before its first turn: it waits for its thread's files, and does not begin with an expired store."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -81,9 +81,9 @@ async def test_a_stream_waits_too(service: InProcess):
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(service.model.asked.wait(), 0.8)
     await ingest(service)
-    told = [event.event async for event in await streaming]
-    assert told[:3] == ["thread.created", "thread.run.created", "thread.run.queued"]
-    assert told[-1] == "thread.run.completed"
+    names = [event.event async for event in await streaming]
+    assert names[:3] == ["thread.created", "thread.run.created", "thread.run.queued"]
+    assert names[-1] == "thread.run.completed"
 
 
 async def test_it_waits_no_longer_than_a_minute_from_its_start(
@@ -192,7 +192,7 @@ async def test_a_run_is_a_use_of_its_stores(service: InProcess):
 
 
 async def used_two_days_ago(service: InProcess, store_id: str, days: int = 2) -> None:
-    """Nobody has used the store since."""
+    """Set the last use of the store so many days back."""
     now = int(service.store.clock.now())
     name = blob_name("default", store_id)
     await service.store.vector_stores.change(

@@ -466,6 +466,33 @@ class TestKeys:
         assert ask(keyed, "/chat/completions", {"model": "m"}).status_code == 401
         assert len(upstream.asked) == known
 
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_only_a_key_of_the_proxys_own_that_is_refused_is_502(
+        self, keyed: Proxy, proxy: Proxy, upstream: Upstream, status: int
+    ):
+        upstream.answer = answered(ERROR, status=status)
+        for path in ("/threads/thread_1", "/models"):
+            got = ask(keyed, path, headers={"api-key": KEY})
+            assert (got.status_code, got.json()["error"]["message"]) == (
+                502, "The upstream of this proxy refused the key of this service: No.",
+            )  # fmt: skip
+            got = ask(proxy, path, headers={"api-key": KEY})
+            assert (got.status_code, got.json()) == (status, ERROR)
+
+    def test_a_key_of_the_proxys_own_is_neither_passed_on_nor_reported(self, keyed: Proxy, upstream: Upstream):
+        hidden = "*" * len(UPSTREAMS_KEY)
+        upstream.answer = answered(changed(THREAD, echoed=UPSTREAMS_KEY))
+        assert ask(keyed, "/threads/thread_1", headers={"api-key": KEY}).json()["echoed"] == hidden
+        events = hello()
+        events[-1] = ("echoed", {"key": UPSTREAMS_KEY})
+        upstream.answer = streamed(*events)
+        got = ask(keyed, "/threads/thread_1/runs", BODY, headers={"api-key": KEY})
+        assert hidden in got.text
+        assert UPSTREAMS_KEY not in got.text
+        examples = [each["example"] for each in keyed.report(KEY)["deviations"]]
+        assert [each for each in examples if hidden in each]
+        assert not [each for each in examples if UPSTREAMS_KEY in each]
+
     def test_azure_is_sent_its_own_header_and_version(self, upstream: Upstream):
         url = upstream.url.replace("/v1", "/openai?api-version=2024-05-01-preview")
         gateways = {"error": {"code": "404", "message": "Resource not found"}}
@@ -526,6 +553,13 @@ class TestTroubles:
                     "type": "server_error", "param": None, "code": None,
                 }
             }  # fmt: skip
+
+    def test_a_large_event_is_passed_on_and_not_looked_at(self, proxy: Proxy, upstream: Upstream):
+        chunks = [b"event: thread.message.delta\ndata: ", *[b"x" * 4_000] * 2_500, b"\n\n"]
+        upstream.answer = Answer(chunks, media_type=EVENTS)
+        got, reported = found(proxy, lambda: ask(proxy, "/threads/thread_1/runs", BODY))
+        assert got.content == b"".join(chunks)
+        assert ("stream", "too long", "an event") in reported
 
 
 class TestReport:

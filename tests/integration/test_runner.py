@@ -17,7 +17,7 @@ def runner(data: Path) -> Process:
 
 
 def said(process: Process, text: str) -> str:
-    """What a new assistant answers."""
+    """The answer of a new assistant."""
     with connect(process.url) as client:
         assistant = client.beta.assistants.create(model="gpt-4o", instructions="Be kind.")
         run = ask(client, assistant.id, text)

@@ -1,4 +1,4 @@
-"""What is gained by searching by keywords and embeddings together, with the questions of benchmarks/search."""
+"""The gain of searching by keywords and embeddings together, with the questions of benchmarks/search."""
 
 from assistants.state.vector_stores import AUTO
 from benchmarks.search.corpus import documents

@@ -1,7 +1,7 @@
 """The searcher over real storage."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -122,3 +122,17 @@ async def test_a_search_is_a_use_of_the_store(running: InProcess):
     assert before is not None
     assert after is not None
     assert after >= before + 2 * 3600
+
+
+async def test_queries_whose_vectors_do_not_come_find_by_their_words(
+    running: InProcess, monkeypatch: pytest.MonkeyPatch
+):
+    class Hanging:
+        async def embed(self, texts: Sequence[str]) -> None:
+            assert texts == ["flour"]
+            await asyncio.Event().wait()
+
+    store = await ingested(running, BREAD)
+    monkeypatch.setattr("assistants.search.searcher._PATIENCE", 0.05)
+    hits = await Searcher(running.store, Hanging()).search("default", [store], ["flour"], 5)
+    assert [hit.text for hit in hits] == [BREAD]

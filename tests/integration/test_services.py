@@ -111,7 +111,7 @@ async def queue(absent_queue: Queue) -> Queue:
 
 
 async def outcome(act: Awaitable[Any]) -> tuple[str, int, str] | None:
-    """How it was refused: class, status and code. None: it was not."""
+    """The refusal: class, status and code. None: it was not refused."""
     try:
         await act
     except HttpResponseError as error:
@@ -393,7 +393,7 @@ async def test_the_sender_deletes_a_message_until_it_is_received(queue: Queue):
     assert await outcome(queue.delete(shown)) == _MISMATCH
 
 
-async def test_a_lease_is_moved_by_whoever_holds_it(queue: Queue):
+async def test_a_lease_is_moved_by_its_latest_receipt_only(queue: Queue):
     await queue.send("1")
     message = await received(queue, 60)
     assert message is not None
@@ -406,9 +406,9 @@ async def test_a_lease_is_moved_by_whoever_holds_it(queue: Queue):
 
 
 async def test_a_receipt_of_nothing_is_refused(queue: Queue):
-    nothing = Receipt(str(uuid.UUID(int=0)), "AAAA")
-    assert await outcome(queue.delete(nothing)) == _GONE
-    assert await outcome(queue.update(nothing, 0)) == _GONE
+    unknown = Receipt(str(uuid.UUID(int=0)), "AAAA")
+    assert await outcome(queue.delete(unknown)) == _GONE
+    assert await outcome(queue.update(unknown, 0)) == _GONE
 
 
 _GONE = (*NOTHING, "MessageNotFound")

@@ -1,4 +1,4 @@
-"""What a request to storage asks of its surroundings before it leaves."""
+"""The environment's proxies in requests to storage."""
 
 import asyncio
 

@@ -62,7 +62,7 @@ async function* raw(path, body) {
   }
 }
 
-async function told(stream) {
+async function streamed(stream) {
   const names = [];
   let run, text = "";
   for await (const { event, data } of stream) {
@@ -96,9 +96,9 @@ result.tools.said = await said(weather);
 
 const again = await started("get weather for Oslo");
 const body = { assistant_id: assistant.id };
-const first = await told(helpers ? threads.runs.stream(again, body) : raw(`/threads/${again}/runs`, body));
+const first = await streamed(helpers ? threads.runs.stream(again, body) : raw(`/threads/${again}/runs`, body));
 const path = `/threads/${again}/runs/${first.run.id}/submit_tool_outputs`;
-const second = await told(helpers ? submitted(first.run, true) : raw(path, { tool_outputs: outputs(first.run) }));
+const second = await streamed(helpers ? submitted(first.run, true) : raw(path, { tool_outputs: outputs(first.run) }));
 result.streamed = { first: first.names, second: second.names, text: second.text, said: await said(again) };
 result.streamed.stored = (await retrieve(second.run)).status;
 

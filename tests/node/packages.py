@@ -12,7 +12,7 @@ _ROOT = Path(sys.prefix) / "node"
 
 
 def folder(version: str) -> Path:
-    """Where a version is, or would be, with its `node_modules`."""
+    """The folder of a version, with its `node_modules`."""
     return _ROOT / version
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.simulation`: simulate schedules, as many as it is told, and show the first that goes wrong."""
+"""`python -m tests.simulation`: simulate a number of schedules, and show the first that goes wrong."""
 
 import argparse
 import logging
@@ -14,7 +14,7 @@ PORTION = 50
 
 
 def some(seeds: range) -> list[Report]:
-    """What became of some schedules."""
+    """The reports of some schedules."""
     logging.disable(logging.CRITICAL)
     return [simulate(seed) for seed in seeds]
 
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--schedules", type=int, default=5_000, help="how many (default: %(default)s)")
     parser.add_argument("--first", type=int, default=0, help="the seed of the first one (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: %(default)s)")
-    parser.add_argument("--seed", type=int, help="tell of this one schedule all that happens")
+    parser.add_argument("--seed", type=int, help="print all events of this one schedule")
     options = parser.parse_args(arguments)
     if options.seed is not None:
         return 1 if shown(options.seed).problems else 0

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Wire(Protocol):
-    """What lies between a client and the account."""
+    """The connection between a client and the account."""
 
     def __call__(self, operation: str, target: str, act: Callable[[], T]) -> Awaitable[T]: ...
 
@@ -206,6 +206,6 @@ def _receipt(message: Message) -> Receipt:
 
 
 def _received(message: Message) -> Received:
-    """A message as the answer tells of it; what becomes of it afterwards is not seen there."""
+    """A copy of a message at the time of the answer."""
     never = datetime.max
     return Received(_receipt(message), message.content, message.dequeue_count, never, never, never)

@@ -1,11 +1,11 @@
-"""What goes wrong in a schedule, and when: a plan that a seed makes."""
+"""The faults of a schedule and their times: a plan that a seed makes."""
 
 import random
 from enum import Enum
 
 
 class Fault(Enum):
-    """What may become of one call of storage, and of the process that makes it."""
+    """A fault of one call of storage, or of the process that makes it."""
 
     REFUSED = "refused to the end; it never acts"
     LOST = "acts, and its answer is lost to the end"
@@ -46,9 +46,9 @@ class Plan:
         self.outages: list[tuple[float, float, bool]] = []
         """From when to when, and whether queues are out of order as well."""
         self.blows: list[float] = []
-        """When a process dies or stands still, whatever it is about."""
+        """Times at which a process dies or is suspended, whatever it does."""
         self.delivers_oddly = 0.0
-        """How often an item is delivered twice, late, or without being deleted afterwards."""
+        """The share of items that are delivered twice, late, or without being deleted afterwards."""
         self._calls = 0
         self._on = not self.calm
         self.left = 0
@@ -78,7 +78,7 @@ class Plan:
         self.delivers_oddly = 0.0
 
     def next(self, operation: str) -> Fault | None:
-        """What happens to the next call."""
+        """The fault of the next call."""
         if not self._on or (self._spares_reads and operation in ("download_blob", "list_blob_names")):
             return None
         self._calls += 1
@@ -90,5 +90,5 @@ class Plan:
         return None
 
     def out_of_order(self, now: float, is_queue: bool) -> bool:
-        """Whether storage answers nobody at this time."""
+        """Whether storage answers no request at this time."""
         return any(begins <= now < ends and (queues or not is_queue) for begins, ends, queues in self.outages)

@@ -1,4 +1,4 @@
-"""What must hold whatever happens: of every write as it happens, and of what is left in the end."""
+"""The rules that always hold: for every write, and for the state at the end."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -29,7 +29,7 @@ UNSURE_CLOCKS = 21.0
 """Seconds by which they may differ where answers were late."""
 
 PROMPT = 6.0
-"""Seconds within which everything is attended to when nothing goes wrong."""
+"""Seconds within which everything is attended to without faults."""
 
 NOT_CREATED = "The run was not created in time."
 
@@ -42,7 +42,7 @@ _KEPT_AFTER_THE_END = ("metadata", "committed")
 
 @dataclass
 class Track:
-    """What is known of a run beside its document."""
+    """The history of a run, beside its document."""
 
     run: Json
     maker: Lane | None = None
@@ -52,7 +52,7 @@ class Track:
     claims: int = 0
     """Since the last progress."""
     waits_since: float | None = None
-    """Since when it needs nothing but somebody to attend to it."""
+    """The time since which it waits only to be attended to."""
     cancelling_since: float | None = None
     ended_at: float | None = None
     sent: dict[str, float] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Track:
 
 
 class Watch:
-    """Sees every change of a blob, and says what is wrong with it."""
+    """Checks every change of a blob, and records the problems."""
 
     def __init__(self, network: Network, settings: Settings, calm: bool) -> None:
         self._network = network
@@ -71,7 +71,7 @@ class Watch:
         """When each run was committed, by its id."""
         self.held_up: set[str] = set()
         """Those of them whose commit was on its way for some time."""
-        self.told: dict[str, dict[str, bytes]] = defaultdict(dict)
+        self.messages: dict[str, dict[str, bytes]] = defaultdict(dict)
         """The first record of each message, by thread."""
         self.gone: set[str] = set()
         """Threads that were deleted."""
@@ -126,7 +126,7 @@ class Watch:
 
     def _log(self, name: str, records: bytes) -> None:
         thread = name.split("/")[1]
-        known = self.told[thread]
+        known = self.messages[thread]
         for line in records.splitlines():
             put = from_json(line).get("put")
             if not put:
@@ -193,15 +193,15 @@ class Watch:
                 if call["output"] is not None and later["output"] != call["output"]:
                     yield f"the output of {call['id']} was replaced"
                 if call["output"] is None and later["output"] is not None and call["type"] != FUNCTION:
-                    yield from self._heard(run, call)
+                    yield from self._answered(run, call)
         for number, turn in enumerate(new[:-1]):
             if any(call["output"] is None for call in turn["calls"]):
                 yield f"it went on after turn {number} without all outputs"
 
-    def _heard(self, run: str, call: Json) -> Iterable[str]:
-        """The output of a server tool has arrived, after a while."""
+    def _answered(self, run: str, call: Json) -> Iterable[str]:
+        """Check the time until the output of a server tool arrived."""
         waited = self._since(self.tracks[run].sent[call["id"]])
-        if waited > self._tools_patience() + (0 if self._calm else LEASE):
+        if waited > self._tools_limit() + (0 if self._calm else LEASE):
             yield f"{call['id']} was answered after {waited:.0f} s"
 
     def _claims(self, track: Track, old: Json, new: Json) -> Iterable[str]:
@@ -228,28 +228,28 @@ class Watch:
         if run["status"] == "failed" and not run["last_error"]:
             yield "it failed without a word"
         if identifier not in self.commits:
-            return  # nobody was told of it
+            return  # no client knows of it
         if run["status"] == "completed" and _outputs(run) < sum(len(turn["calls"]) for turn in run["turns"]):
             yield "it completed without all outputs"
         if thread not in self.gone:
             for number, turn in enumerate(run["turns"]):
                 said = turn["text"] is not None or turn["refusal"] is not None
-                if said and message_id(identifier, number) not in self.told[thread]:
+                if said and message_id(identifier, number) not in self.messages[thread]:
                     yield f"it ended before the message of turn {number} was in the thread"
         if track.cancelling_since is not None:
             waited = self._since(track.cancelling_since)
-            if waited > self._patience(identifier):
+            if waited > self._limit(identifier):
                 yield f"cancelling took {waited:.0f} s"
         if run["status"] == "expired" and run["turns"]:
-            unheard = [
+            unanswered = [
                 call["id"] for call in run["turns"][-1]["calls"]
                 if call["output"] is None and call["sent_at"] is not None
-                and self._since(track.sent[call["id"]]) > self._tools_patience()
+                and self._since(track.sent[call["id"]]) > self._tools_limit()
             ]  # fmt: skip
-            if unheard:
-                yield f"it expired while {unheard} were not called again"
+            if unanswered:
+                yield f"it expired while {unanswered} were not called again"
         late = self._since(run["expires_at"])
-        if late > self._patience(identifier):
+        if late > self._limit(identifier):
             yield f"it ended {late:.0f} s after its time was over"
 
     def _see_waiting(self, track: Track, new: Json | None) -> None:
@@ -257,8 +257,8 @@ class Watch:
         run = new or track.run
         if track.waits_since is not None and new is not None:
             waited = self._since(track.waits_since)
-            if waited > self._patience(run["id"]):
-                self._problem(f"{run['id']} ({run['status']}): nobody attended to it for {waited:.0f} s")
+            if waited > self._limit(run["id"]):
+                self._problem(f"{run['id']} ({run['status']}): not attended to for {waited:.0f} s")
         answered = not any(
             call["output"] is None for turn in run["turns"][-1:] if turn["parked"] for call in turn["calls"]
         )
@@ -271,22 +271,22 @@ class Watch:
             track.cancelling_since = self._network.now
 
     def _since(self, time: float) -> float:
-        """Seconds since a time, as far as nothing went wrong in them."""
+        """Seconds without faults since a time."""
         if self._calm:
             return self._network.now - time
         if self.quiet_since is None:
             return 0.0
         return self._network.now - max(time, EPOCH + self.quiet_since, EPOCH + self._network.trouble_until)
 
-    def _tools_patience(self) -> float:
+    def _tools_limit(self) -> float:
         """Seconds within which a call of a server tool is answered: items may be lost, and others become poison."""
         again = self._settings.look_again + MAX_DEQUEUE_COUNT * VISIBILITY_TIMEOUT
         return self._settings.retrieval_delay + (PROMPT if self._calm else 3 * again + 100)
 
-    def _patience(self, run: str) -> float:
-        """Seconds within which a run is attended to once nothing goes wrong any more (the honest bound).
+    def _limit(self, run: str) -> float:
+        """Seconds within which a run is attended to after the last fault, in the worst case.
 
-        The holder of its look-again item, or of what that became as poison, may have been killed.
+        The process that handled its look-again item, or the same item as poison, may have been killed.
         """
         if self._calm:
             return PROMPT
@@ -298,7 +298,7 @@ def _outputs(run: Json) -> int:
 
 
 def verdict(watch: Watch, users: Users, model: Model, contents: Mapping[str, Mapping[str, bytes]]) -> Iterable[str]:
-    """What is wrong with what is left, and with what clients were told."""
+    """The problems of the state at the end, and of the answers to clients."""
     yield from watch.problems
     marked = _by_mark(watch)
     for identifier in watch.commits:
@@ -309,9 +309,9 @@ def verdict(watch: Watch, users: Users, model: Model, contents: Mapping[str, Map
             yield f"{identifier} is {track.run['status']} for ever"
     for run in watch.runs.values():
         if run["id"] in watch.commits and run["status"] not in _ACTIVE and not _given_up(run):
-            told = watch.told[run["thread_id"]]
+            known = watch.messages[run["thread_id"]]
             for message in run["additional_messages"]:
-                if message["id"] not in told:
+                if message["id"] not in known:
                     yield f"{run['id']}: a message that came with it is not in the thread"
         elif run["id"] not in watch.commits and run["status"] in _ACTIVE and not _orphaned(watch.tracks[run["id"]]):
             yield f"{run['id']} was not committed, and is still {run['status']}"
@@ -329,7 +329,7 @@ def verdict(watch: Watch, users: Users, model: Model, contents: Mapping[str, Map
 
 
 def _orphans(contents: Mapping[str, Mapping[str, bytes]]) -> Iterable[str]:
-    """Of each thread everything is there, or nothing."""
+    """Every blob of a thread exists, or none."""
     threads, logs, runs = (
         {name.split("/")[1]: name for name in contents[each]} for each in ("threads", "messages", "runs")
     )
@@ -344,12 +344,12 @@ def _given_up(run: Json) -> bool:
 
 
 def _came_too_late(watch: Watch, run: str) -> bool:
-    """Whether its commit was held up on its way for so long that the run had been given up: it is gone."""
+    """Whether its commit arrived so late that the run had been given up and deleted."""
     return run in watch.held_up and run not in watch.runs
 
 
 def _orphaned(track: Track) -> bool:
-    """Whether whoever was held up while creating it died before it could take it back."""
+    """Whether the process that created it died before it could delete it."""
     return track.maker is None or track.maker.dead
 
 
@@ -361,7 +361,7 @@ def _by_mark(watch: Watch) -> dict[str, list[Json]]:
 
 
 def _kept(deed: Deed, watch: Watch, marked: Mapping[str, list[Json]], users: Users) -> Iterable[str]:
-    """Whether what a client was told has happened has, and what it was told has not has not."""
+    """The violations of an answer: a success must have taken effect, a refusal must not."""
     if isinstance(deed.answer, Exception) and not _allowed(deed, users):
         yield f"raised {deed.answer!r}"
     if deed.thread in watch.gone:
@@ -427,27 +427,27 @@ def _allowed(deed: Deed, users: Users) -> bool:
 def _count(watch: Watch, text: str, exact: bool = False) -> int:
     found = f'"value":"{text}"' if exact else f'"value":"{text}'
     encoded = found.encode()
-    return sum(encoded in line for lines in watch.told.values() for line in lines.values())
+    return sum(encoded in line for lines in watch.messages.values() for line in lines.values())
 
 
 def _truthful(stream: Any, watch: Watch) -> Iterable[str]:
-    """Whether a stream that was heard to its end told what is in the run's document."""
+    """The differences between a stream that was read to its end and the run's document."""
     if not stream.whole or stream.deed.run not in watch.runs:
         return
     run = watch.runs[stream.deed.run]
     texts = [turn["text"] for turn in run["turns"] if turn["text"] is not None]
-    told: dict[str, str] = {}
+    streamed: dict[str, str] = {}
     last = ""
     for name, data in stream.events():
         if name == "thread.message.delta":
             parts = (part["text"]["value"] for part in data["delta"]["content"] if part["type"] == "text")
-            told[data["id"]] = told.get(data["id"], "") + "".join(parts)
+            streamed[data["id"]] = streamed.get(data["id"], "") + "".join(parts)
         elif name.startswith("thread.message.") and name.rpartition(".")[2] in ("completed", "incomplete"):
             whole = "".join(part["text"]["value"] for part in data["content"] if part["type"] == "text")
             if whole not in texts:
                 yield f"{name} says {whole!r}, which was never recorded"
             if stream.begin != "outputs":
-                yield from _differs(told.get(data["id"], ""), whole)
+                yield from _differs(streamed.get(data["id"], ""), whole)
         elif name.startswith("thread.run.") and not name.startswith("thread.run.step."):
             last = data["status"]
         elif name == "error":
@@ -457,7 +457,7 @@ def _truthful(stream: Any, watch: Watch) -> Iterable[str]:
 
 
 def _is_torn(stream: Any, watch: Watch) -> bool:
-    """Whether its driver was lost in the middle of a turn of which nobody recorded a word before the run ended."""
+    """Whether its driver was lost in the middle of a turn that was never recorded."""
     run = watch.runs.get(stream.deed.run)
     begun = {
         data["id"] for name, data in stream.events() if name in ("thread.message.created", "thread.run.step.created")
@@ -473,10 +473,10 @@ def _of_turn(run: str, number: int) -> set[str]:
     return {message_id(run, number), step_id(run, number, "tool_calls"), step_id(run, number, "message_creation")}
 
 
-def _differs(told: str, whole: str) -> Iterable[str]:
-    """A driver that lost its claim may have told what another one then heard differently, in other words."""
-    if told.split("|")[:3] == whole.split("|")[:3] and told != whole:
-        yield f"its deltas make {told!r}, and the message is {whole!r}"
+def _differs(streamed: str, whole: str) -> Iterable[str]:
+    """A driver that lost its claim may have streamed another text than its successor recorded."""
+    if streamed.split("|")[:3] == whole.split("|")[:3] and streamed != whole:
+        yield f"its deltas make {streamed!r}, and the message is {whole!r}"
 
 
 def _prompts(model: Model, users: Users) -> Iterable[str]:

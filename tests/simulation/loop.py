@@ -1,4 +1,4 @@
-"""An event loop without time or chance of its own: a seed picks who goes on, and waiting takes no time.
+"""An event loop without time or chance of its own: a seed picks the next callback, and waiting takes no time.
 
 Every callback belongs to the process whose task asked for it, by a context variable. Those of a dead process are never
 run again, not even for their `finally` blocks; those of a paused one wait until it goes on.
@@ -17,7 +17,7 @@ from typing import Any
 
 
 class Lane:
-    """What runs together, dies together and is held up together. Times are the loop's."""
+    """The callbacks of one process, which dies and is suspended as a whole. Times are the loop's."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -68,14 +68,14 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._open = True
         self.steps = 0
         self.problems: list[str] = []
-        """What the loop was told of exceptions that nobody took."""
+        """Reports of exceptions that no task has handled."""
 
     def __enter__(self) -> "SimulatedLoop":
         events._set_running_loop(self)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Take apart what is left, without running any of it."""
+        """Discard the remaining callbacks, without running any."""
         self._open = False
         self._ready.clear()
         self._timers.clear()

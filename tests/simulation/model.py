@@ -4,23 +4,21 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-import httpx2
-import openai
-from openai.types.chat import ChatCompletionChunk
-
+from assistants.model.answers import Chunk
+from assistants.model.errors import CutOff, Refused, Words
+from assistants.model.learnt import Learnt
 from tests.simulation.loop import LANE
 
 FUNCTION, RETRIEVAL = "lookup", "retrieval"
 
 HANGS = 1_500.0
-"""Seconds for which a model that says nothing says nothing."""
+"""Seconds for which a silent model sends nothing."""
 
 
 class Turn(NamedTuple):
-    """What the model says in one turn of a run."""
+    """The model's answer in one turn of a run."""
 
     calls: tuple[str, ...] = ()
     says: bool = True
@@ -100,11 +98,12 @@ class Model:
     """A chat-completions endpoint."""
 
     def __init__(self, killed: Callable[[Any], bool]) -> None:
+        self.learnt = Learnt()
         self.scripts: dict[str, Script] = {}
         self.prompts: dict[str, list[list[dict[str, Any]]]] = {}
         self._killed = killed
 
-    async def stream(self, body: dict[str, Any]) -> AsyncIterator[ChatCompletionChunk]:
+    async def stream(self, body: dict[str, Any]) -> AsyncIterator[Chunk]:
         name, messages = body["model"], body["messages"]
         script = self.scripts[name]
         self.prompts.setdefault(name, []).append(messages)
@@ -118,9 +117,9 @@ class Model:
                 if self._killed(LANE.get()):
                     await asyncio.sleep(HANGS)
             case "busy" if attempt < 2:
-                raise openai.RateLimitError("busy", response=_answer(429), body=None)
+                raise Refused(Words("busy"), 429)
             case "refuses":
-                raise openai.BadRequestError("no", response=_answer(400), body=None)
+                raise Refused(Words("no such model", "model_not_found"), 400)
             case "hangs":
                 await asyncio.sleep(HANGS)
             case _:
@@ -130,7 +129,7 @@ class Model:
         for piece in range(turn.pieces):
             await asyncio.sleep(turn.pause)
             if turn.trouble == "breaks" and piece:
-                raise openai.APIConnectionError(request=_REQUEST)
+                raise CutOff
             if turn.trouble == "odd":
                 raise LookupError("no such word")
             yield _chunk(content=f" word{piece}")
@@ -142,19 +141,10 @@ class Model:
         yield _chunk(finish=turn.finish)
 
 
-_REQUEST = httpx2.Request("POST", "https://model.example/v1/chat/completions")
+def _chunk(content: str | None = None, finish: str | None = None, calls: Any = None) -> Chunk:
+    return {"choices": [{"delta": {"content": content, "tool_calls": calls}, "finish_reason": finish}]}
 
 
-def _answer(status: int) -> httpx2.Response:
-    return httpx2.Response(status, request=_REQUEST)
-
-
-def _chunk(content: str | None = None, finish: Any = None, calls: Any = None) -> Any:
-    """A chunk as far as it is looked at; the SDK's own classes take their time."""
-    delta = SimpleNamespace(content=content, refusal=None, tool_calls=calls)
-    return SimpleNamespace(usage=None, choices=[SimpleNamespace(delta=delta, finish_reason=finish)])
-
-
-def _call(index: int, identifier: str | None, name: str | None, arguments: str) -> Any:
-    function = SimpleNamespace(name=name, arguments=arguments)
-    return _chunk(calls=[SimpleNamespace(index=index, id=identifier, function=function)])
+def _call(index: int, identifier: str | None, name: str | None, arguments: str) -> Chunk:
+    function = {"name": name, "arguments": arguments}
+    return _chunk(calls=[{"index": index, "id": identifier, "function": function}])

@@ -1,4 +1,4 @@
-"""The rules of a run's life (docs of the engine), each of them taken away: what the simulation has to find."""
+"""The rules of the engine, removed one at a time: the simulation has to detect each removal."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,13 +35,13 @@ Patch = Callable[[], AbstractContextManager[object]]
 
 @dataclass(frozen=True)
 class Mutation:
-    """A rule of the design that does not hold any more."""
+    """A rule of the design that is removed."""
 
     rule: int
     without: str
     patch: Patch
     first: int = 0
-    """The seed to begin with: the first one that notices it, when last all were tried from 0 on."""
+    """The seed to begin with: the first that detects it, when all were last tried from 0 on."""
 
 
 def _replaced(owner: Any, name: str, new: Any) -> Patch:
@@ -60,11 +60,11 @@ def _all(*patches: Patch) -> Patch:
 
 
 async def _nothing(*_: object, **__: object) -> None:
-    """Done in place of what is left out."""
+    """In place of a coroutine that is left out."""
 
 
 def _none(*_: object, **__: object) -> None:
-    """In place of what is left out."""
+    """In place of a function that is left out."""
 
 
 # 1. One conditional write commits a run's creation.
@@ -191,7 +191,7 @@ def _under_a_new_id(run: RunRecord, number: int) -> Any:
     return message and message.model_copy(update={"id": derived("msg_", run.id, number, next(_times))})
 
 
-# 5. Parallel tools meet at the rendezvous.
+# 5. Outputs of parallel tools meet in the run's document.
 
 _parked = machine.parked
 
@@ -230,7 +230,7 @@ def _claim_with_a_new_prompt(run: RunRecord, *arguments: Any) -> RunRecord | Non
     return _claim(run.model_copy(update={"prompt_lengths": None}), *arguments)
 
 
-# 7. No silence.
+# 7. Failures are reported.
 
 
 def _end_without_a_word(run: RunRecord, ending: Ending, now: float) -> Any:
@@ -268,7 +268,7 @@ async def _append_anew(self: Any, name: str, records: bytes) -> int:
 MUTATIONS: Sequence[Mutation] = (
     Mutation(
         1,
-        "a look at the run that locks the thread",
+        "reading the run that locks the thread",
         _all(_replaced(creation, "active_run", _nothing), _replaced(requests, "active_run", _nothing)),
     ),
     Mutation(1, "the condition of the commit", _blind(ThreadRecord)),
@@ -293,19 +293,19 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation(1, "giving up a creation never committed", _replaced(machine, "discarded", _none)),
     Mutation(1, "refusing to commit late", _replaced(creation._Deadline, "check", _none), 38),
-    Mutation(1, "seeing whether a late commit came too late", _replaced(creation, "_given_up", _nothing), 98),
-    Mutation(1, "looking after threads that are begun", _replaced(creation, "_queue_sweep", _nothing)),
+    Mutation(1, "reading whether a late commit came too late", _replaced(creation, "_given_up", _nothing), 98),
+    Mutation(1, "a sweep of threads that are begun", _replaced(creation, "_queue_sweep", _nothing)),
     Mutation(2, "a look-again item before the commit", _replaced(creation, "_queue_look_again", _unannounced)),
     Mutation(2, "a successor of the look-again item", _look_again("never")),
     Mutation(2, "the successor being sent first", _look_again("afterwards"), 55),
     Mutation(2, "the successor while outputs are awaited", _look_again("not when parked")),
     Mutation(
         2,
-        "requests being a net",
+        "requests attending to runs",
         _all(_replaced(requests, "attended", _unattended), _replaced(streaming, "attended", _unattended)),
         238,
     ),
-    Mutation(3, "heeding a live claim", _replaced(machine, "is_claimed", lambda run, now: False)),
+    Mutation(3, "respecting a live claim", _replaced(machine, "is_claimed", lambda run, now: False)),
     Mutation(3, "the condition of a write to a run", _blind(RunRecord)),
     Mutation(
         3, "checking the token when a write is repeated", _replaced(machine, "is_claimed_by", lambda run, token: True)
@@ -319,15 +319,15 @@ MUTATIONS: Sequence[Mutation] = (
         "the last message before the end",
         _all(_replaced(Driver, "_publish", _published_unless_last), _replaced(Driver, "_end", _published_last)),
     ),
-    Mutation(4, "publishing before ending an unheld run", _replaced(ending, "publish", _unpublished), 41),
+    Mutation(4, "publishing before ending an unclaimed run", _replaced(ending, "publish", _unpublished), 41),
     Mutation(4, "ids that follow from run and turn", _replaced(ending, "message", _under_a_new_id)),
     Mutation(
         5, "calling a server tool again", _replaced(machine, "lost_calls", lambda run, now, resend_after: []), 584
     ),
     Mutation(5, "the first output winning", _replaced(machine, "answered", _last_answer), 112),
     Mutation(5, "waiting for all outputs", _replaced(machine, "is_ready", _ready_before_all_answered)),
-    Mutation(5, "letting go of a parked run", _replaced(machine, "parked", _parked_under_claim)),
-    Mutation(5, "the last output setting the run going", _replaced(ToolCalls, "_need", lambda self, run: Need.NOTHING)),
+    Mutation(5, "releasing the claim of a parked run", _replaced(machine, "parked", _parked_under_claim)),
+    Mutation(5, "the last output queueing the run", _replaced(ToolCalls, "_need", lambda self, run: Need.NOTHING)),
     Mutation(
         5,
         "recording calls before their items are sent",
@@ -341,13 +341,13 @@ MUTATIONS: Sequence[Mutation] = (
         _all(_replaced(Worker, "_give_up", _nothing), _replaced(ToolCalls, "_give_up", _nothing)),
         185,
     ),
-    Mutation(7, "the words with which a run fails", _replaced(machine, "ended", _end_without_a_word)),
+    Mutation(7, "the error with which a run fails", _replaced(machine, "ended", _end_without_a_word)),
     Mutation(7, "the model's error", _replaced(Completion, "error", None)),
-    Mutation(7, "failing a run that goes wrong again and again", _replaced(Driver, "_fail", _nothing), 69),
+    Mutation(7, "failing a run after a failure of its driver", _replaced(Driver, "_fail", _nothing), 69),
     Mutation(8, "an item for a run cancelled or answered", _replaced(requests, "queue_run", _nothing)),
     Mutation(8, "the driver noticing a cancellation", _replaced(Driver, "_watch", _watched_for_expiry), 121),
-    Mutation(9, "a purge item before a creation is cleared away", _replaced(creation, "delete_thread", purge), 2890),
+    Mutation(9, "a purge item before a failed creation is deleted", _replaced(creation, "delete_thread", purge), 2890),
     Mutation(9, "the purge item", _replaced(Queues, "send", _send_no_purge)),
-    Mutation(9, "a log never being made anew", _replaced(Logs, "append", _append_anew), 759),
+    Mutation(9, "a log never being made anew", _replaced(Logs, "append", _append_anew), 2063),
 )
-"""Each of them breaks one sentence of the rules, by the smallest thing that makes it hold."""
+"""Each of them breaks one sentence of the rules, by removing the smallest part that it depends on."""

@@ -1,4 +1,4 @@
-"""What lies between the processes and the storage account: time, and whatever the plan has in store."""
+"""The network between the processes and the storage account: latency, and the faults of the plan."""
 
 import random
 from collections.abc import Callable
@@ -20,7 +20,7 @@ EPOCH = 1_700_000_000.0
 class Network:
     """A `Wire` between a process and the account.
 
-    What the retries do, repeating a request and in the end giving it up, happens here.
+    It repeats requests, and gives up in the end, as the retries do.
     """
 
     def __init__(self, loop: SimulatedLoop, chance: random.Random, plan: Plan) -> None:
@@ -31,11 +31,11 @@ class Network:
         self._pace = chance.choice((0.002, 0.02, 0.1))
         self.calls = 0
         self.caller: Lane | None = None
-        """Whose request is acting just now."""
+        """The process whose request is executed just now."""
         self.disturbed = False
-        """Whether something has happened to that request."""
+        """Whether that request has a fault."""
         self.trouble_until = 0.0
-        """When the last of the effects of faults so far is over."""
+        """The end of the last effect of a fault so far."""
         self.trace: Callable[[str], None] | None = None
 
     @property
@@ -44,11 +44,11 @@ class Network:
         return EPOCH + self._loop.time()
 
     def later(self, delay: float, act: Callable[..., object], *args: Any) -> None:
-        """Do something on nobody's behalf."""
+        """Call `act` later, for no process."""
         self._loop.call_later(delay, act, *args, context=self.server.context)
 
     def troubles(self, seconds: float) -> None:
-        """A fault has effects for so long."""
+        """Record that a fault has effects for so long."""
         self.trouble_until = max(self.trouble_until, self._loop.time() + seconds)
 
     async def __call__(self, operation: str, target: str, act: Callable[[], T]) -> T:
@@ -139,7 +139,7 @@ class Network:
         except AzureError as refused:
             error = refused
         latency, context = self._pace * self._chance.random(), self.server.context
-        self._loop.call_later(latency, _tell, answer, (value, error, int(self.now)), context=context)
+        self._loop.call_later(latency, _set_result, answer, (value, error, int(self.now)), context=context)
 
     def _quietly(self, process: Any, act: Callable[[], object]) -> None:
         self.caller = process
@@ -148,7 +148,7 @@ class Network:
 
     async def _wait(self, seconds: float) -> None:
         answer = self._loop.create_future()
-        self._loop.call_later(seconds, _tell, answer, None, context=self.server.context)
+        self._loop.call_later(seconds, _set_result, answer, None, context=self.server.context)
         await answer
 
     def _traced(self, process: Any, operation: str, target: str, act: Callable[[], T]) -> Callable[[], T]:
@@ -165,6 +165,6 @@ class Network:
         return traced
 
 
-def _tell(answer: Any, value: object) -> None:
+def _set_result(answer: Any, value: object) -> None:
     if not answer.done():
         answer.set_result(value)

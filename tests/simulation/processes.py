@@ -40,7 +40,7 @@ class Gone(Exception):
 
 
 class Process(Lane):
-    """A process of the service: what it has in memory is lost with it."""
+    """A process of the service: its memory is lost with it."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Process(Lane):
         store = Store.over(settings, self.clock, blobs, queues)
         parts: Any = {"store": store, "endpoint": model, "worker": Worker(store, model)}
         parts["tool_calls"] = ToolCalls(store, Searcher(store, NoEmbedder()))
-        # The rest of a service has no part in a run's life.
+        # Runs do not use the rest of a service.
         needed = (field.name for field in fields(Service) if field.default_factory is MISSING)
         self.service = Service(**{name: parts.get(name) for name in needed})
 
@@ -107,7 +107,7 @@ class Process(Lane):
         return answer
 
     def pause(self, seconds: float) -> None:
-        """Stand still for a time, as a process without a processor does."""
+        """Suspend the process for a time."""
         if not self.dead:
             self.paused_until = max(self.paused_until, self._loop.time() + seconds)
             self._network.troubles(seconds + 1)
@@ -122,7 +122,7 @@ class Process(Lane):
         self._died(self)
 
     def stop(self) -> None:
-        """Be asked to stop: what is under way is cancelled, and then the process ends."""
+        """Stop in order: tasks in progress are cancelled, and then the process ends."""
         if self.dead or self.stopping:
             return
         self.stopping = True
@@ -167,12 +167,12 @@ class Host:
         self._living = living
         self._leases: dict[Process, dict[str, tuple[str, Message]]] = {}
         self.lost: set[str] = set()
-        """Runs of which the look-again item was in the hands of a process that died."""
+        """Runs whose look-again item a process had received when it died."""
         self.problems: list[str] = []
         self.expected: tuple[type[Exception], ...] = (AzureError,)
 
     def shown(self, queue: str, visible_at: float) -> None:
-        """An item is to be visible: see about it then, or within the half second that the host polls in."""
+        """Deliver an item when it becomes visible, or within the half second of the host's polling."""
         delay = max(visible_at - self._network.now, 0)
         if delay < LEASE:
             self._network.later(delay + 0.5 * self._chance.random() ** 3, self._deliver, queue)
@@ -195,7 +195,7 @@ class Host:
         if message is None:
             return
         odd = self._chance.random() < self._plan.delivers_oddly
-        if odd and self._chance.random() < 0.5:  # held up on its way
+        if odd and self._chance.random() < 0.5:  # delayed on its way
             delay = self._chance.choice((1, 20, 90))
             self._network.troubles(delay)
             self._account.update(queue, message.id, message.pop_receipt, delay)
@@ -203,11 +203,11 @@ class Host:
             return
         process = self._chance.choice(living)
         receipt = message.pop_receipt
-        if odd and self._chance.random() < 0.4:  # to somebody who dies of it
+        if odd and self._chance.random() < 0.4:  # to a process that dies of it
             self._leases.setdefault(process, {})[receipt] = (queue, message)
             process.crash()
             return
-        if odd:  # and delivered to somebody else as well
+        if odd:  # and delivered to another process as well
             self._account.update(queue, message.id, receipt, self._chance.choice((0, 0.1, 5, 20)))
             self._network.troubles(21)
         else:
@@ -227,14 +227,14 @@ class Host:
         return handler.give_up if queue.endswith(POISON) else handler.handle
 
     def _settle(self, process: Process, queue: str, message: Message, receipt: str, count: int, done: Any) -> None:
-        """What becomes of the item when its function has ended."""
+        """Delete, return or poison the item when its function has ended."""
         error = done.exception()
         if process.dead:
             return
         self._leases.get(process, {}).pop(receipt, None)
         if error is not None and not isinstance(error, (Gone, *self.expected)):
             self.problems.append(f"an item of {queue} raised {error!r}")
-        with suppress(AzureError):  # somebody else has it by now
+        with suppress(AzureError):  # another process has received it since
             if error is None:
                 self._account.remove(queue, message.id, receipt)
             elif isinstance(error, Gone):

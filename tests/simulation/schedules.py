@@ -14,7 +14,7 @@ every_portion = pytest.mark.parametrize("start", range(0, SCHEDULES // 2, PORTIO
 
 
 def hold(start: int, odd: int) -> None:
-    """Simulate a portion of them; the first that goes wrong is shown as it went."""
+    """Simulate a portion of them; the first that goes wrong is printed."""
     logging.disable(logging.CRITICAL)
     try:
         for number in range(start, start + PORTION):

@@ -57,7 +57,7 @@ class Message:
 
 
 Written = Callable[[str, str, bytes | None, bytes | None], None]
-"""Told of every change of a blob: container, name, content before and after; None where there is none."""
+"""Gets every change of a blob: container, name, content before and after; None where there is none."""
 
 
 class Account:
@@ -68,9 +68,9 @@ class Account:
     clock
         The account's time in seconds.
     written
-        Told of each change of a blob, as it happens.
+        Gets each change of a blob, as it happens.
     shown
-        Told of each message that is to be visible: its queue, and when.
+        Gets each message that is to be visible: its queue and the time.
     """
 
     def __init__(
@@ -167,7 +167,7 @@ class Account:
         return [name for name in found if start_from is None or name >= start_from]
 
     def contents(self, container: str, prefix: str = "") -> Iterator[tuple[str, bytes]]:
-        """What is there, for whoever looks from outside."""
+        """The blobs, for tests."""
         for name, blob in self.containers.get(container, {}).items():
             if blob.visible and name.startswith(prefix):
                 yield name, blob.content

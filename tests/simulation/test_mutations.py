@@ -1,4 +1,4 @@
-"""The simulation finds what the rules of a run's life keep away: each of them is taken away, and it notices."""
+"""The simulation detects the removal of each rule of the engine."""
 
 import logging
 from collections.abc import Iterator

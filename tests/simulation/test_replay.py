@@ -42,7 +42,7 @@ def test_a_trace_changes_nothing():
 def test_a_seed_replays_in_another_process():
     seed = SEEDS[0]
     for hash_seed in ("1", "2"):
-        told = subprocess.run(
+        printed = subprocess.run(
             [sys.executable, "-m", "tests.simulation", "--seed", str(seed)],
             cwd=ROOT,
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
@@ -50,7 +50,7 @@ def test_a_seed_replays_in_another_process():
             text=True,
             check=True,
         ).stdout
-        assert told.splitlines()[: len(traced(seed))] == traced(seed)
+        assert printed.splitlines()[: len(traced(seed))] == traced(seed)
 
 
 def test_a_schedule_that_goes_wrong_goes_wrong_again():

@@ -1,4 +1,4 @@
-"""The clients of the service, who do what the seed has them do, and note down what they were answered."""
+"""The clients of the service: they send the requests that the seed determines, and record the answers."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ def _store() -> Store:
 
 @dataclass
 class Deed:
-    """One request, and what came of it. `mark` is in all that it wrote."""
+    """One request and its answer. `mark` is in everything that it wrote."""
 
     what: str
     mark: str
@@ -45,16 +45,16 @@ class Deed:
     sent: Mapping[str, Any] = field(default_factory=dict)
     ended: float | None = None
     answer: Any = None
-    """What was answered; an exception where that was an error, or nothing at all."""
+    """The answer; an exception if that was an error, or did not come."""
 
     @property
     def done(self) -> bool:
-        """The client was told that it has happened."""
+        """Whether the answer was a success."""
         return self.ended is not None and not isinstance(self.answer, BaseException)
 
     @property
     def refused(self) -> bool:
-        """The client was told that it has not, and why."""
+        """Whether the request was refused."""
         return isinstance(self.answer, ApiError) and self.answer.status < 500
 
     def __str__(self) -> str:
@@ -64,13 +64,13 @@ class Deed:
 
 @dataclass
 class Stream:
-    """The events of a streamed run, as far as the client heard them."""
+    """The events of a streamed run, as far as the client read them."""
 
     begin: Begin
     deed: Deed
     chunks: list[bytes] = field(default_factory=list)
     whole: bool = False
-    """It was heard to its end."""
+    """It was read to its end."""
 
     def events(self) -> Iterator[tuple[str, dict[str, Any]]]:
         for block in b"".join(self.chunks).decode().split("\n\n"):
@@ -81,7 +81,7 @@ class Stream:
             yield name.removeprefix("event: "), {} if content == "[DONE]" else json.loads(content)
 
     def problems(self) -> list[str]:
-        """What the contract does not allow of it."""
+        """Its deviations from the contract."""
         order, found = Order(self.begin), list[str]()
         for name, data in self.events():
             found += [f"{name} {problem}" for problem in order.take(name, data)]
@@ -118,7 +118,7 @@ class Users:
     # What a client does.
 
     async def act(self, steps: int) -> None:
-        """So many things, one after the other."""
+        """Send so many requests, one after the other."""
         if not self.threads:
             await self.create_thread()
         for _ in range(steps):
@@ -136,10 +136,10 @@ class Users:
             deed.thread = deed.answer.id
             self.threads.append(deed.thread)
 
-    async def see_to(self, patience: float) -> None:
-        """Poll all runs until they have ended, and hand in what they ask for."""
+    async def finish(self, seconds: float) -> None:
+        """Poll all runs until they have ended, for `seconds` at most, and submit their outputs."""
         waiting = list(self.runs)
-        until = self._loop.time() + patience
+        until = self._loop.time() + seconds
         while waiting and self._loop.time() < until:
             await asyncio.sleep(self._chance.uniform(5, 20))
             for thread, run in list(waiting):
@@ -243,7 +243,7 @@ class Users:
         mark = self._mark("s")
         calls = [call.id for call in run.required_action.submit_tool_outputs.tool_calls]
         if self._chance.random() < 0.05:
-            calls = calls[1:] or ["call-of-nobody"]
+            calls = calls[1:] or ["unknown-call"]
         outputs = {call: f"{mark}: output of {call}" for call in calls}
         sent = {
             "tool_outputs": [{"tool_call_id": call, "output": output} for call, output in outputs.items()],
@@ -313,9 +313,9 @@ class Users:
         process = await self._connect(deed)
         stream = Stream(begin, deed)
         leaves = self._chance.random() < 0.15
-        heard = self._loop.create_future()
+        enough = self._loop.create_future()
 
-        def hear(chunk: bytes) -> None:
+        def take(chunk: bytes) -> None:
             stream.chunks.append(chunk)
             if deed.answer is None:
                 deed.answer = stream
@@ -323,20 +323,20 @@ class Users:
             for name, data in stream.events() if deed.run is None else ():
                 if name == "thread.run.created":
                     deed.thread, deed.run = data["thread_id"], data["id"]
-            if deed.run is not None and leaves and not heard.done():
-                heard.set_result(None)
+            if deed.run is not None and leaves and not enough.done():
+                enough.set_result(None)
 
         async def read() -> None:
             response = await handler()
             async for chunk in response.body_iterator:
-                hear(chunk)
+                take(chunk)
             stream.whole = True
 
         reading = process.run(read)
         self.streams.append(stream)
         try:
             if leaves:
-                await asyncio.wait([reading, heard], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([reading, enough], return_when=asyncio.FIRST_COMPLETED)
                 if not reading.done():
                     reading.cancel()
                     return

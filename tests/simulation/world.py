@@ -1,4 +1,4 @@
-"""A whole schedule: processes, storage, model and clients, from a seed to what was wrong."""
+"""A whole schedule: processes, storage, model and clients, from a seed to the problems."""
 
 import asyncio
 import gc
@@ -34,14 +34,14 @@ from tests.simulation.users import PROJECT, Users
 
 CONTAINERS = ("assistants", "threads", "messages", "runs")
 ACTING = 600.0
-"""Seconds after which the users are cut short."""
+"""Seconds after which the users stop."""
 
 LONGEST = 2_000.0
 
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a schedule."""
+    """The result of a schedule."""
 
     seed: int
     problems: tuple[str, ...]
@@ -55,11 +55,11 @@ class Report:
 
 
 class Broken(Exception):
-    """What a tool raises that does not work."""
+    """The error of a tool that fails."""
 
 
 class World:
-    """What a schedule is made of. A calm one has no faults."""
+    """The parts of a schedule. A calm one has no faults."""
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
@@ -70,6 +70,7 @@ class World:
             chance.choice(("60", "180", "600", "600")),
             chance.choice(("2", "49000")),
             chance.choice(("0", "0", "1", "35")),
+            "creator" if seed % 4 > 1 else "queue",  # both in the even and in the odd seeds
         )
         self.network = Network(self.loop, chance, self.plan)
         self.watch = Watch(self.network, self.settings, self.plan.calm)
@@ -89,7 +90,7 @@ class World:
         self.users = Users(self.loop, chance, self.model, self.assistant.id, self.living, self.plan.calm)
 
     def _prepare(self) -> None:
-        """What was there before: containers, queues, and an assistant."""
+        """Make the containers, the queues, and an assistant."""
         for container in CONTAINERS:
             self.account.create_container(container)
         for queue in Host.queues():
@@ -142,7 +143,7 @@ class World:
         return Answer(f"Oslo {self.chance.random()}")
 
     def run(self) -> list[str]:
-        """Let everything happen, and say what was wrong."""
+        """Run the schedule, and return the problems."""
         chance, loop = self.chance, self.loop
         if self.plan.blows:
             for blow in self.plan.blows:
@@ -161,7 +162,7 @@ class World:
         self.watch.quiet_since = loop.time()
         if chance.random() < 0.5:
             self.watch.polled = True
-            loop.create_task(self.users.see_to(LONGEST), context=self._clients.context)
+            loop.create_task(self.users.finish(LONGEST), context=self._clients.context)
         loop.run(loop.time() + LONGEST)
         return list(self._verdict())
 
@@ -185,7 +186,7 @@ def simulate(seed: int, trace: Callable[[str], None] | None = None) -> Report:
         world = World(seed)
         patches(world)
         if trace is not None:
-            _tell(world, trace)
+            _trace(world, trace)
         stack.enter_context(world.loop)
         problems = world.run()
         return Report(
@@ -193,11 +194,11 @@ def simulate(seed: int, trace: Callable[[str], None] | None = None) -> Report:
         )
 
 
-def _tell(world: World, trace: Callable[[str], None]) -> None:
-    def tell(text: str) -> None:
+def _trace(world: World, trace: Callable[[str], None]) -> None:
+    def write(text: str) -> None:
         trace(f"{world.loop.time():9.3f}  {text}")
 
-    world.network.trace = world.users.trace = tell
+    world.network.trace = world.users.trace = write
 
 
 @contextmanager
@@ -252,9 +253,15 @@ def _uses() -> list[tuple[types.ModuleType, str, types.ModuleType]]:
 
 
 @cache
-def _settings(lifetime: str, blocks: str, delay: str) -> Settings:
+def _settings(lifetime: str, blocks: str, delay: str, driven_by: str) -> Settings:
     return Settings.model_validate(
-        {"RUN_LIFETIME": lifetime, "LOG_SEGMENT_BLOCKS": blocks, "RETRIEVAL_DELAY": delay, "LOOK_AGAIN": "60"}
+        {
+            "RUN_LIFETIME": lifetime,
+            "LOG_SEGMENT_BLOCKS": blocks,
+            "RETRIEVAL_DELAY": delay,
+            "LOOK_AGAIN": "60",
+            "RUNS_DRIVEN_BY": driven_by,
+        }
     )
 
 

@@ -1,4 +1,4 @@
-"""What source files import, read without running them."""
+"""The imports of source files, read without running them."""
 
 import ast
 from collections.abc import Iterable, Iterator
@@ -52,7 +52,7 @@ def normalised(name: str) -> str:
 
 @cache
 def _installed() -> dict[str, Distribution]:
-    """Every module that is installed here; `packages_distributions` cannot tell who owns which part of `azure`."""
+    """Every installed module; `packages_distributions` does not know which distribution has which part of `azure`."""
     return {
         ".".join(file.with_suffix("").parts).removesuffix(".__init__"): owner
         for owner in distributions()

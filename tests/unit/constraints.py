@@ -17,7 +17,7 @@ _ID = re.compile(r"\^([a-z]+)\[")
 
 
 class Constraint(NamedTuple):
-    """A keyword of a schema, where the schema is met in an operation. Equal schemas at one place are told apart."""
+    """A keyword of a schema at one place of an operation. Equal schemas at one place are separate constraints."""
 
     operation: str
     param: str
@@ -54,7 +54,7 @@ Put = Callable[[Any], Any]
 
 
 class _Place(NamedTuple):
-    """Where a schema is met: how its field is named, and how a value gets there."""
+    """The place of a schema: the name of its field, and the function that puts a value there."""
 
     param: str
     put: Put
@@ -159,7 +159,7 @@ class Cases:
         return _Place(name.removesuffix("[]"), put)
 
     def _value(self, schema: Schema, place: _Place) -> Iterator[Case]:
-        """What holds for the field as a whole, then for each of its alternatives."""
+        """The cases of the field as a whole, then those of each alternative."""
         alternatives = list(self._alternatives(schema))
         members = [each for each in alternatives if each.get("type") != "null"]
         nullable = len(members) < len(alternatives)

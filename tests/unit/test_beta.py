@@ -42,7 +42,7 @@ def test_v1_is_spoken_with_those_who_ask_for_it_and_nothing_else(header: str | N
     ],
 )
 @pytest.mark.parametrize("path", ["/v1/assistants", "/v1/files"])
-def test_what_nobody_knows_is_refused(header: str, message: str, path: str):
+def test_an_unknown_or_malformed_header_is_refused(header: str, message: str, path: str):
     with pytest.raises(ApiError) as caught:
         version(header, path, required=False)
     assert (caught.value.status, caught.value.message, caught.value.param) == (400, message, None)

@@ -70,6 +70,13 @@ class TestMarks:
             ("【2:0†a】 and 【2:0†a】", [("【2:0†a】", "file-0")] * 2),
             ("【【2:0†a】】", [("【2:0†a】", "file-0")]),
             ("【2:0†【2:1†a】", [("【2:1†a】", "file-1")]),
+            ("High【2:0】.", [("【2:0】", "file-0")]),
+            ("High【 2 : 0 † a.txt 】.", [("【 2 : 0 † a.txt 】", "file-0")]),
+            ("High【\u30002:0\u00a0†a】.", [("【\u30002:0\u00a0†a】", "file-0")]),
+            ("High【2\uff1a0†source】.", [("【2\uff1a0†source】", "file-0")]),
+            ("High【2\uff1a1】.", [("【2\uff1a1】", "file-1")]),
+            ("High【2:0†L1-L3】.", [("【2:0†L1-L3】", "file-0")]),
+            ("High【2:0†a, page 3:1 of b】.", [("【2:0†a, page 3:1 of b】", "file-0")]),
         ],
     )
     def test_each_mark_of_a_result_is_cited(self, text: str, expected: list[tuple[str, str]]):
@@ -78,13 +85,46 @@ class TestMarks:
     @pytest.mark.parametrize(
         "text",
         [
-            "【2:2†a】", "【1:0†a】", "【9:9†a】", "【2†a】", "【2:0】", "[2:0†a]", "【2:0†a", "【 2:0†a】",
+            "【2:2†a】", "【1:0†a】", "【9:9†a】", "【2†a】", "【2:9】", "[2:0†a]", "【2:0†a", "【2:0", "【2 0†a】",
+            "【2:0 see a】", "【2:0-1】", "【2:0, 1】", "【9:0†a, 9:1†b】", "【    2:0†a】",
             "【2:0†a\nb】", "【-2:0†a】", "【٢:0†a】", f"【2:0†{'x' * 201}】", f"【{'9' * 5000}:0†a】",
         ],
     )  # fmt: skip
     def test_what_marks_no_result_stays_as_it_is(self, text: str):
         assert cited(text) == []
         assert "".join(piece.text for piece in pieces(TURNS, text)) == text
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("So【2:0†a, 2:1†b】.", [("【2:0†a, ", "file-0"), ("2:1†b】", "file-1")]),
+            ("So【2:0, 3:0】.", [("【2:0, ", "file-0"), ("3:0】", "file-0")]),
+            (
+                "So【2:0†a;2:1†b\uff0c3\uff1a0】.",
+                [("【2:0†a;", "file-0"), ("2:1†b\uff0c", "file-1"), ("3\uff1a0】", "file-0")],
+            ),
+            ("So【2:0†source 2:1†source】.", [("【2:0†source ", "file-0"), ("2:1†source】", "file-1")]),
+            ("So【2:0†a, 2:0†a】.", [("【2:0†a, ", "file-0"), ("2:0†a】", "file-0")]),
+            ("So【2:0†a, 9:9†b】.", [("2:0†a", "file-0")]),
+            ("So【9:9†a , 2:1†b 】.", [("2:1†b", "file-1")]),
+            ("So【9:9†a , 2:1 , 8:8】.", [("2:1", "file-1")]),
+        ],
+    )
+    def test_a_mark_may_name_several_results(self, text: str, expected: list[tuple[str, str]]):
+        assert cited(text) == expected
+        found = citations(TURNS, text)
+        assert [text[each["start_index"] : each["end_index"]] for each in found] == [each["text"] for each in found]
+        assert "".join(piece.text for piece in pieces(TURNS, text)) == text
+
+    def test_a_mark_names_so_many_results_at_most(self):
+        assert len(citations(TURNS, f"【{', '.join(['2:0'] * 20)}】")) == 20
+        assert citations(TURNS, f"【{', '.join(['2:0'] * 21)}】") == []
+        assert citations(TURNS, f"【{', '.join(['2:0†' + 'a' * 100] * 6)}】") == []
+
+    @pytest.mark.parametrize("name", ["Genesis 1:1, 2:1", "a;2:1", "a\uff0c3\uff1a0, 3:0, 3:0"])
+    def test_a_name_like_a_mark_is_told_from_one(self, name: str):
+        said = mark(2, 0, name)
+        assert cited(f"So{said}.") == [(said, "file-0")]
 
     def test_indices_count_code_points_the_end_exclusive(self):
         text = "Hoch: 👨‍👩‍👧 142 m é【2:0†a.txt】, so."
@@ -101,12 +141,17 @@ class TestMarks:
 
     def test_there_are_so_many_citations_at_most(self):
         assert len(citations(TURNS, "【2:0†a】" * (MAX_CITATIONS + 1))) == MAX_CITATIONS
+        assert len(citations(TURNS, "【2:0†a】" * (MAX_CITATIONS - 1) + "【2:0, 2:1】")) == MAX_CITATIONS
 
 
 class TestPieces:
     """However a text comes, what is told of it makes the same message."""
 
     TEXT = "So: 【2:0†a.txt】【2:7†b】 and 【3:0†source】, 【2:x【2:1†ü】."
+    OTHERS = (
+        "So【 2\uff1a0 】, 【2:0†L1-L3】【2:1†ü , 3:0; 2:0†b】.",
+        "【2:0†a, 9:9, 2:1†b 3:0†c】 and 【2:0†a, 2:30 pm】【2:1, ",
+    )
 
     def test_a_text_is_cut_where_it_cites(self):
         assert [piece.text for piece in pieces(TURNS, self.TEXT)] == [
@@ -114,16 +159,32 @@ class TestPieces:
         ]  # fmt: skip
 
     @pytest.mark.parametrize("count", [1, 2])
-    def test_wherever_it_is_split(self, count: int):
-        for places in itertools.combinations(range(len(self.TEXT) + 1), count):
-            ends = [0, *places, len(self.TEXT)]
-            assert told([self.TEXT[start:end] for start, end in itertools.pairwise(ends)]) == (
-                self.TEXT,
-                citations(TURNS, self.TEXT),
-            )
+    @pytest.mark.parametrize("text", [TEXT, *OTHERS])
+    def test_wherever_it_is_split(self, text: str, count: int):
+        whole = (text, citations(TURNS, text))
+        for places in itertools.combinations(range(len(text) + 1), count):
+            ends = [0, *places, len(text)]
+            assert told([text[start:end] for start, end in itertools.pairwise(ends)]) == whole
 
-    def test_letter_by_letter(self):
-        assert told(list(self.TEXT)) == (self.TEXT, citations(TURNS, self.TEXT))
+    @pytest.mark.parametrize(
+        "text",
+        [
+            TEXT,
+            *OTHERS,
+            f"【2:0†{'x' * 198}, 2:1】【2:0†{'x' * 199}, 2:1†b】【2:0†{'x' * 200}, 2:1】【2:0†{'x' * 201}, 2:1】",
+            f"【{', '.join(['2:0†' + 'a' * 100] * 6)}】【{', '.join(['2:0'] * 21)}】【2:0】",
+            "【2:0†" + "a, 2:1, " * 60 + "】【3:0】",
+            "【2:0" + ", 2:1" * 19 + "†x, 3:0】",
+        ],
+    )
+    def test_letter_by_letter(self, text: str):
+        assert told(list(text)) == (text, citations(TURNS, text))
+
+    @pytest.mark.parametrize("begun", ["【", "【2:0†", "【2:0, ", "【2:0†a, 2:1†"])
+    @pytest.mark.parametrize("more", ["x", ", 2:1", " 2:1†", ",", "2", " ", "†"])
+    def test_a_mark_that_never_ends_is_not_waited_for_long(self, begun: str, more: str):
+        text = begun + more * 1_000
+        assert settled(text) == len(text)
 
     @pytest.mark.parametrize(
         ("text", "kept"),
@@ -143,6 +204,15 @@ class TestPieces:
             (f"【2:0†{'x' * 200}", f"【2:0†{'x' * 200}"),
             (f"【2:0†{'x' * 201}", ""),
             (f"【{'2' * 10}", ""),
+            ("So 【 2 \uff1a ", "【 2 \uff1a "),
+            ("So 【2:0 ", "【2:0 "),
+            ("So 【2:0 a", ""),
+            ("So 【2:0, ", "【2:0, "),
+            ("So 【2:0, 3", "【2:0, 3"),
+            ("So 【2:0, 3x", ""),
+            ("So 【2:0†a, 3x", "【2:0†a, 3x"),
+            (f"【2:0†{'x' * 200}, 2", f"【2:0†{'x' * 200}, 2"),
+            (f"【2:0†{'x' * 200}, 2x", ""),
         ],
     )
     def test_only_what_may_still_become_a_mark_is_kept(self, text: str, kept: str):

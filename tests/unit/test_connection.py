@@ -1,4 +1,4 @@
-"""Which account the storage clients talk to, and as whom; nothing is sent."""
+"""The account and the credential of the storage clients; nothing is sent."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ DEFAULT, MANAGED = "DefaultAzureCredential", "ManagedIdentityCredential"
 
 
 class Credential(AsyncTokenCredential):
-    """A credential that asks nobody."""
+    """A credential that sends no request."""
 
     async def get_token(self, *scopes: str, **kwargs: Any) -> Any:
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""What the models find in payloads that are not theirs: fields, values, and what v1 showed of it all."""
+"""The deviations that the models find in payloads: fields, values, and v1's shapes."""
 
 import json
 from typing import Any
@@ -37,8 +37,13 @@ def test_an_object_of_the_contract_has_none(name: str):
 
 @pytest.mark.parametrize("name", ["Assistant", "Thread", "Message", "Run", "RunStep"])
 def test_v1_has_none_either(name: str):
-    shown = v1.shown(page(EXAMPLES[name]))
+    shown = v1.as_v1(page(EXAMPLES[name]))
     assert found(ListPage[MODELS[name]], v1.restored(shown)) == []
+
+
+@pytest.mark.parametrize("resources", [{"file_search": None}, {"code_interpreter": {"file_ids": None}}])
+def test_an_answer_has_no_null_for_what_is_not_there(resources: dict[str, Any]):
+    (_,) = found(Thread, EXAMPLES["Thread"] | {"tool_resources": resources})
 
 
 def test_a_citation_of_v1_has_a_quote():
@@ -47,7 +52,7 @@ def test_a_citation_of_v1_has_a_quote():
         "file_citation": {"file_id": "file-1"},
     }  # fmt: skip
     said = changed(MESSAGE, content=[{"type": "text", "text": {"value": "【0†source】", "annotations": [citation]}}])
-    shown = v1.shown(said)
+    shown = v1.as_v1(said)
     assert shown["content"][0]["text"]["annotations"][0]["file_citation"]["quote"] == ""
     assert found(Message, v1.restored(shown)) == []
 

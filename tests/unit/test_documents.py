@@ -1,4 +1,4 @@
-"""What the documents name is there: paths, make targets, the versions of the SDKs, and each file that is deployed."""
+"""The documents name things that exist: paths, make targets, the versions of the SDKs, and each deployed file."""
 
 import fnmatch
 import re
@@ -15,19 +15,19 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / ".github
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 SUFFIXES = "py|md|txt|toml|json|jsonl|example|yaml|yml|mjs|js"
 MADE = {".venv", ".data", "local.settings.json", "path/to/ca.pem"}
-"""What is named and comes into being later."""
+"""Paths that are made later."""
 
 DEPLOYED = {"assistants/", "function_app.py", "host.json", "requirements.txt"}
 
 
 def spans(text: str) -> list[str]:
-    """What is between backticks, blocks of code among it."""
+    """The texts between backticks, with the blocks of code."""
     blocks = re.findall(r"^```.*?^```", text, re.MULTILINE | re.DOTALL)
     return [*blocks, *re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))]
 
 
 def paths(text: str) -> Iterator[str]:
-    """What looks like a file or a folder of the repository: a link, a name with a suffix, a name under a folder."""
+    """The texts that look like a path of the repository: a link, a name with a suffix, a name under a folder."""
     folders = "|".join(re.escape(each.name) for each in ROOT.iterdir() if each.is_dir())
     yield from (link for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text) if "://" not in link)
     for span in spans(text):

@@ -1,4 +1,4 @@
-"""What the local runner takes from local.settings.json."""
+"""The settings that the local runner takes from local.settings.json."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from assistants.local import environment
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a test leaves in the environment is undone."""
+    """Undo a test's changes of the environment."""
     for name in [*os.environ]:
         monkeypatch.setenv(name, os.environ[name])
     for name in ("SET", "EMPTY", "FILED", "AzureWebJobsStorage", "BlobConnectionString", "OPENAI_API_KEY", "OpenAIKey"):

@@ -56,24 +56,24 @@ async def test_the_work_begins_only_when_the_first_bytes_have_left():
         begun.set()
 
     channel.emit("one", {})
-    told = asyncio.create_task(produce(channel, work(), "req_1"))
+    producing = asyncio.create_task(produce(channel, work(), "req_1"))
     reading = channel.read()
     assert await taken(reading) == b"event: one\ndata: {}\n\n"
     assert not begun.is_set()
     assert await taken(reading) == DONE  # the first bytes have left when the next ones are asked for
     assert begun.is_set()
-    await told
+    await producing
 
 
-async def test_the_work_is_done_even_if_nobody_ever_reads():
+async def test_the_work_is_done_even_if_the_client_never_reads():
     channel, begun = Channel(), asyncio.Event()
 
     async def work() -> None:
         begun.set()
 
-    told = asyncio.create_task(produce(channel, work(), "req_1"))
+    producing = asyncio.create_task(produce(channel, work(), "req_1"))
     await asyncio.wait_for(begun.wait(), 5)
-    await told
+    await producing
 
 
 async def test_past_a_megabyte_that_the_client_has_not_read_its_stream_is_closed():
@@ -119,7 +119,7 @@ async def test_a_client_that_reads_in_time_may_read_any_amount():
     assert [content async for content in reading] == [DONE]
 
 
-async def test_an_internal_error_is_told_as_an_event_and_then_done():
+async def test_an_internal_error_is_sent_as_an_event_and_then_done():
     async def fails() -> None:
         raise RuntimeError("a secret")
 
@@ -149,7 +149,7 @@ async def test_the_sdk_reads_such_an_event_as_an_error_event():
     assert event.data.message == "No thread found with id 'thread_x'."
 
 
-async def test_work_that_is_cut_short_before_the_first_bytes_have_left_lets_go_and_its_stream_says_so():
+async def test_work_that_is_cut_short_before_the_first_bytes_have_left_cleans_up_and_its_stream_says_so():
     channel, let_go = Channel(), asyncio.Event()
 
     async def work() -> None:

@@ -1,4 +1,4 @@
-"""Which files a filter chooses (contract, 6.3)."""
+"""The files that a filter chooses (contract, 6.3)."""
 
 from typing import Any
 

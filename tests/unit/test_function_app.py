@@ -1,4 +1,4 @@
-"""What the host is told of the function app, and what an HTTP function makes of a request that needs no storage."""
+"""The functions that the host gets, and the answers of an HTTP function to requests that need no storage."""
 
 import asyncio
 import inspect
@@ -31,7 +31,7 @@ HOST_METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 
 
 class Http(NamedTuple):
-    """An HTTP function, as the host is told of it."""
+    """An HTTP function, as the host gets it."""
 
     name: str
     route: str
@@ -44,7 +44,7 @@ class Http(NamedTuple):
 
     @property
     def parameters(self) -> list[bool]:
-        """Which of its segments are parameters: the less is the more literal."""
+        """A flag for each segment that is a parameter: the smaller tuple is the more literal route."""
         return [segment.startswith("{") for segment in self.segments]
 
     def overlaps(self, other: "Http") -> bool:

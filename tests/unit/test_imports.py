@@ -14,7 +14,7 @@ FOREIGN = {
     if module.partition(".")[0] not in {*sys.stdlib_module_names, "assistants"}
 }
 FASTAPIS = {"python-multipart"}
-"""What FastAPI imports where it is installed."""
+"""Packages that FastAPI imports if they are installed."""
 
 
 def requirements() -> list[str]:
@@ -26,8 +26,8 @@ def requirements() -> list[str]:
 def test_imports_run_one_way():
     # In a process of its own, as it turns off the loggers that it finds.
     lint = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as lint; lint()"]
-    told = subprocess.run([*lint, "--no-cache", "--no-logo"], cwd=ROOT, capture_output=True, text=True)
-    assert told.returncode == 0, told.stdout + told.stderr
+    done = subprocess.run([*lint, "--no-cache", "--no-logo"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_deployed_app_imports_every_room_but_the_local_one():
@@ -35,7 +35,7 @@ def test_the_deployed_app_imports_every_room_but_the_local_one():
     local = {path for path in sources if "local" in path.relative_to(ROOT).parts}
     assert local
     assert not local & set(DEPLOYED.values())
-    assert sources - local <= set(DEPLOYED.values()), "nobody imports these"
+    assert sources - local <= set(DEPLOYED.values()), "no module imports these"
 
 
 def test_the_deployed_app_imports_nothing_that_only_tests_and_the_local_runner_need():
@@ -60,8 +60,8 @@ def test_every_import_is_a_requirement_or_comes_with_one():
     assert set(found) - set(requirements()) <= comes_along
 
 
-def told(program: str) -> str:
-    """What a program prints, in a process without any settings."""
+def printed(program: str) -> str:
+    """The output of a program, in a process without any settings."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ}
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, env=kept, capture_output=True, text=True, check=True
@@ -71,11 +71,11 @@ def told(program: str) -> str:
 
 def test_a_plain_request_waits_for_no_library_of_files_and_searches():
     heavy = ("numpy", "pypdf", "docx", "pptx", "bs4", "lxml")
-    assert told(f"import sys, function_app; print([name for name in {heavy} if name in sys.modules])") == "[]"
+    assert printed(f"import sys, function_app; print([name for name in {heavy} if name in sys.modules])") == "[]"
 
 
 def test_garbage_is_looked_for_once_all_is_imported_but_not_among_that():
     assert (
-        told("import gc, function_app; print(gc.isenabled(), gc.get_freeze_count() > len(gc.get_objects()))")
+        printed("import gc, function_app; print(gc.isenabled(), gc.get_freeze_count() > len(gc.get_objects()))")
         == "True True"
     )

@@ -105,12 +105,12 @@ class TestReadiness:
     def test_only_a_queued_run_and_one_in_progress_wait_for_a_driver(self, status: RunStatus):
         assert machine.is_ready(run(status), NOW) == (status in {RunStatus.QUEUED, RunStatus.IN_PROGRESS})
 
-    def test_a_live_claim_holds_a_run(self):
-        held = run(RunStatus.IN_PROGRESS, claimed_until=NOW + 1)
-        assert machine.is_claimed(held, NOW)
-        assert not machine.is_ready(held, NOW)
+    def test_a_run_with_a_live_claim_is_claimed(self):
+        claimed = run(RunStatus.IN_PROGRESS, claimed_until=NOW + 1)
+        assert machine.is_claimed(claimed, NOW)
+        assert not machine.is_ready(claimed, NOW)
 
-    def test_a_lapsed_claim_holds_nothing(self):
+    def test_a_run_with_a_lapsed_claim_is_not_claimed(self):
         lapsed = run(RunStatus.IN_PROGRESS, claimed_until=NOW)
         assert not machine.is_claimed(lapsed, NOW)
         assert machine.is_ready(lapsed, NOW)
@@ -127,7 +127,7 @@ class TestReadiness:
         assert not machine.is_overdue(record, record.expires_at - 0.001)
         assert machine.is_overdue(record, record.expires_at) == (status in ACTIVE)
 
-    def test_a_held_run_is_left_to_its_driver_when_its_time_is_over(self):
+    def test_a_claimed_run_is_left_to_its_driver_when_its_time_is_over(self):
         record = run(RunStatus.IN_PROGRESS, claimed_until=NOW + 601)
         assert not machine.is_overdue(record, NOW + 600)
         assert machine.is_overdue(record, NOW + 601)
@@ -194,7 +194,7 @@ class TestClaim:
         resumed = expect(machine.submitted(waiting(WEATHER), {"call_w": "sunny"}, NOW + 5))
         assert expect(machine.claimed(resumed, "mine", NOW + 7, 30, [0])).started_at == NOW + 7
 
-    def test_a_held_run_is_not_claimed(self):
+    def test_a_claimed_run_is_not_claimed_again(self):
         assert machine.claimed(run(RunStatus.IN_PROGRESS, claimed_until=NOW + 1), "yours", NOW, 30, [0]) is None
 
     def test_a_claim_commits_the_run(self):
@@ -207,25 +207,25 @@ class TestClaim:
             assert record.takeovers == count
         assert machine.recorded(record, turn(), NOW).takeovers == 0
 
-    def test_a_claim_is_renewed_by_its_holder_only(self):
+    def test_a_claim_is_renewed_by_its_token_only(self):
         claimed = expect(machine.claimed(run(), "mine", NOW, 30, [0]))
         assert expect(machine.renewed(claimed, "mine", NOW + 10, 30)).claim == Claim(token="mine", until=NOW + 40)
         assert machine.renewed(claimed, "yours", NOW + 10, 30) is None
 
-    def test_a_lapsed_claim_is_still_its_holders_while_nobody_else_took_the_run(self):
+    def test_a_lapsed_claim_keeps_its_token_until_another_one_replaces_it(self):
         claimed = expect(machine.claimed(run(), "mine", NOW, 30, [0]))
         assert machine.renewed(claimed, "mine", NOW + 99, 30) is not None
         taken = expect(machine.claimed(claimed, "yours", NOW + 99, 30, [0]))
         assert not machine.is_claimed_by(taken, "mine")
 
-    def test_nobody_holds_a_run_that_has_ended(self):
+    def test_a_run_that_has_ended_has_no_claim(self):
         claimed = expect(machine.claimed(run(), "mine", NOW, 30, [0]))
         assert not machine.is_claimed_by(expect(machine.ended(claimed, Ending(Event.FAIL, error=ERROR), NOW)), "mine")
 
-    def test_a_claim_that_is_let_go_leaves_word_of_the_trouble_and_a_ready_run(self):
-        let_go = machine.released(run(RunStatus.IN_PROGRESS, claimed_until=NOW + 30), "storage was away", NOW)
-        assert (let_go.claim, let_go.trouble) == (None, "storage was away")
-        assert machine.is_ready(let_go, NOW)
+    def test_a_released_claim_leaves_a_record_of_the_trouble_and_a_ready_run(self):
+        released = machine.released(run(RunStatus.IN_PROGRESS, claimed_until=NOW + 30), "storage was away", NOW)
+        assert (released.claim, released.trouble) == (None, "storage was away")
+        assert machine.is_ready(released, NOW)
 
 
 class TestPark:
@@ -235,7 +235,7 @@ class TestPark:
     def test_calls_of_server_tools_alone_leave_the_run_in_progress(self):
         assert waiting(RETRIEVAL).status is RunStatus.IN_PROGRESS
 
-    def test_one_write_gives_out_the_calls_and_lets_go_of_the_claim(self):
+    def test_one_write_gives_out_the_calls_and_releases_the_claim(self):
         parked = waiting(WEATHER, RETRIEVAL)
         assert [each.id for each in parked.unanswered] == ["call_w", "call_r"]
         assert (parked.claim, parked.look, parked.takeovers) == (None, LOOK, 0)
@@ -262,7 +262,7 @@ class TestRendezvous:
         assert not machine.is_ready(answered, NOW)
 
     @pytest.mark.parametrize("server_first", [True, False])
-    def test_the_last_output_makes_the_run_ready_whoever_it_comes_from(self, server_first: bool):
+    def test_the_last_output_makes_the_run_ready_from_either_side(self, server_first: bool):
         def answer(record: RunRecord) -> RunRecord:
             return expect(machine.answered(record, "call_r", "Oslo", NOW))
 
@@ -311,7 +311,7 @@ class TestEnd:
             (Event.EXPIRE, None),
         ],
     )
-    def test_an_end_is_stamped_and_lets_go_of_the_claim(self, event: Event, stamp: str | None):
+    def test_an_end_is_stamped_and_releases_the_claim(self, event: Event, stamp: str | None):
         ended = expect(machine.ended(run(RunStatus.IN_PROGRESS, claimed_until=NOW + 1), Ending(event), NOW))
         stamps = {name: getattr(ended, name) for name in ("completed_at", "failed_at", "cancelled_at")}
         assert stamps == {name: NOW if name == stamp else None for name in stamps}

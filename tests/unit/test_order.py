@@ -14,7 +14,7 @@ CALLS = ("step.created c", "step.in_progress c", "step.delta c", "step.delta c")
 
 
 def problems(begin: Begin, *events: str) -> list[str]:
-    """What is said of events such as `message.delta m`, where m is the object's id."""
+    """The problems of events such as `message.delta m`, where m is the object's id."""
     order, found = Order(begin), list[str]()
     for name, _, id_ in (event.partition(" ") for event in events):
         name = name.replace("step.", "run.step.")

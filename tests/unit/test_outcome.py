@@ -1,16 +1,14 @@
 """From a model's chunks, however malformed, to the turn that is recorded."""
 
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import Any
 
-import httpx2
-import openai
 import pytest
-from openai._models import construct_type
-from openai.types.chat import ChatCompletionChunk
 
 from assistants.engine.turn.completion import MAX_TEXT, Completion, last_error
 from assistants.engine.turn.outcome import turn
+from assistants.model.answers import Chunk
+from assistants.model.errors import CutOff, EndpointError, Refused, Unreachable, Words
 from assistants.schema.runs import Usage
 from assistants.state.messages import put_record
 from assistants.state.runs import Finish, RunRecord, ToolCall, Turn
@@ -22,11 +20,6 @@ RUN = RunRecord.model_validate(
         "created_at": 0, "expires_at": 600, "touched_at": 0, "entered_at": 0, "tools": [{"type": "retrieval"}],
     }
 )  # fmt: skip
-
-
-def chunk(payload: dict[str, Any]) -> ChatCompletionChunk:
-    """The chunk as the SDK makes it, which validates nothing."""
-    return cast("ChatCompletionChunk", construct_type(type_=ChatCompletionChunk, value=payload))
 
 
 def delta(finish: str | None = None, **fields: Any) -> dict[str, Any]:
@@ -45,7 +38,7 @@ def calling(*parts: dict[str, Any]) -> list[dict[str, Any]]:
 def heard(*payloads: dict[str, Any]) -> Completion:
     found = Completion()
     for payload in payloads:
-        found.add(chunk(payload))
+        found.add(payload)
     return found
 
 
@@ -57,11 +50,11 @@ def called(*payloads: dict[str, Any]) -> list[tuple[str, str, str]]:
     return [(each.id, each.name, each.arguments) for each in outcome(*payloads).calls]
 
 
-async def stream(*payloads: dict[str, Any] | Exception) -> AsyncIterator[ChatCompletionChunk]:
+async def stream(*payloads: dict[str, Any] | Exception) -> AsyncIterator[Chunk]:
     for payload in payloads:
         if isinstance(payload, Exception):
             raise payload
-        yield chunk(payload)
+        yield payload
 
 
 def test_a_text_is_joined_from_its_deltas():
@@ -111,8 +104,10 @@ def test_only_the_first_choice_counts():
     ("usage", "counted"),
     [
         ({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}, (1, 2, 3)),
-        ({"prompt_tokens": 1, "completion_tokens": None}, (1, 0, 0)),
-        ({}, (0, 0, 0)),
+        ({"prompt_tokens": 1, "completion_tokens": None}, (1, 0, 1)),
+        ({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": -1}, (1, 2, 3)),
+        ({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 7}, (1, 2, 7)),
+        ({"prompt_tokens": 1e300, "completion_tokens": 2.0}, (1_000_000_000, 2, 1_000_000_002)),
     ],
 )
 def test_usage_is_what_the_last_report_says(usage: dict[str, Any], counted: tuple[int, int, int]):
@@ -123,8 +118,22 @@ def test_usage_is_what_the_last_report_says(usage: dict[str, Any], counted: tupl
     )
 
 
-def test_an_answer_without_usage_has_none():
-    assert outcome(delta("stop", content="Hello")).usage is None
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None,
+        {},
+        [1, 2],
+        {"prompt_tokens": -5, "completion_tokens": 2},
+        {"prompt_tokens": 5, "completion_tokens": "2"},
+        {"prompt_tokens": 5, "completion_tokens": True},
+        {"prompt_tokens": float("nan"), "completion_tokens": 2},
+        {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+        {"input_tokens": 5},
+    ],
+)
+def test_an_answer_without_usage_that_makes_sense_has_none(usage: Any):
+    assert outcome({"usage": usage}, delta("stop", content="Hello")).usage is None
 
 
 @pytest.mark.parametrize(
@@ -133,8 +142,12 @@ def test_an_answer_without_usage_has_none():
         ("stop", "Hello", "stop"),
         (None, "Hello", "stop"),
         ("tool_calls", "Hello", "stop"),
+        ("STOP", "Hello", "stop"),
+        ("eos_token", "Hello", "stop"),
         ("length", "Hello", "length"),
+        ("model_length", "Hello", "length"),
         ("content_filter", None, "content_filter"),
+        ("sensitive", "Hello", "content_filter"),
     ],
 )
 def test_how_a_turn_without_calls_ends(finish: str | None, text: str | None, recorded: str):
@@ -160,6 +173,11 @@ def test_a_turn_that_was_cut_off_keeps_what_it_said(cut_off: Finish):
     said = outcome(delta(content="Let"), *calling(call(0, "call_1", "f", "{}")), cut_off=cut_off)
     assert (said.text, said.finish, [made.name for made in said.calls]) == ("Let", cut_off, ["f"])
     assert outcome(cut_off=cut_off).text is None
+
+
+def test_a_call_that_was_cut_off_before_its_arguments_has_none():
+    said = outcome(*calling(call(0, "call_1", "f")), cut_off="failed")
+    assert said.calls == [ToolCall(id="call_1", name="f", arguments="")]
 
 
 def test_each_call_is_the_servers_or_the_clients():
@@ -270,7 +288,8 @@ async def test_the_longest_text_fits_one_record_of_a_log_even_if_it_comes_in_one
     [
         (ValueError("no JSON"), "The model's answer broke off: no JSON"),
         (TimeoutError(), "The model's answer broke off: TimeoutError"),
-        (delta(content=["a", "b"]), "The model's answer broke off: text expected, but got list"),
+        (CutOff("its stream has no end"), "The model's answer broke off: its stream has no end"),
+        (delta(content={"a": "b"}), "The model's endpoint sent a text of the type dict."),
     ],
 )
 async def test_a_stream_that_breaks_off_fails_with_what_went_wrong_and_keeps_what_came(trouble: Any, text: str):
@@ -282,30 +301,22 @@ async def test_a_stream_that_breaks_off_fails_with_what_went_wrong_and_keeps_wha
     assert (failed.error.code, failed.error.message) == ("server_error", text)
 
 
-REQUEST = httpx2.Request("POST", "http://localhost/v1/chat/completions")
-
-
-def status_error(status: int, body: object) -> openai.APIStatusError:
-    return openai.APIStatusError("Error code", response=httpx2.Response(status, request=REQUEST), body=body)
-
-
 @pytest.mark.parametrize(
     ("error", "code", "text"),
     [
-        (status_error(429, {"message": "Slow down."}), "rate_limit_exceeded", "Slow down."),
-        (status_error(400, {"message": "Too long."}), "invalid_prompt", "Too long."),
-        (status_error(413, None), "invalid_prompt", "Error code"),
-        (status_error(422, {"message": ""}), "invalid_prompt", "Error code"),
-        (status_error(401, {"message": "Bad key."}), "server_error", "Bad key."),
-        (status_error(404, {"detail": "Not here."}), "server_error", "Error code"),
-        (status_error(500, ["what?"]), "server_error", "Error code"),
-        (status_error(500, {"message": "half a crab \ud83e"}), "server_error", "half a crab ?"),
-        (openai.APIConnectionError(request=REQUEST), "server_error", "Connection error."),
-        (openai.APITimeoutError(REQUEST), "server_error", "Request timed out."),
-        (openai.APIError("In the stream.", REQUEST, body={"message": "Overloaded."}), "server_error", "Overloaded."),
+        (Refused(Words("Slow down."), 429), "rate_limit_exceeded", "Slow down."),
+        (Refused(Words("Too long."), 400), "invalid_prompt", "Too long."),
+        (Refused(Words(), 413), "invalid_prompt", "The model's endpoint answered with status 413."),
+        (Refused(Words("Unreadable."), 422), "invalid_prompt", "Unreadable."),
+        (Refused(Words("Bad key."), 401), "server_error", "Bad key."),
+        (Refused(Words("half a crab \ud83e"), 500), "server_error", "half a crab ?"),
+        (Refused(Words("Overloaded."), None), "server_error", "Overloaded."),
+        (Refused(Words("Slow down.", status=429), None), "rate_limit_exceeded", "Slow down."),
+        (Refused(Words(), None), "server_error", "The model's endpoint failed."),
+        (Unreachable("Connection error."), "server_error", "Connection error."),
     ],
 )
-def test_an_upstream_error_keeps_its_own_text(error: Exception, code: str, text: str):
+def test_an_upstream_error_keeps_its_own_text(error: EndpointError, code: str, text: str):
     found = last_error(error)
     assert (found.code, found.message) == (code, text)
 

@@ -62,7 +62,7 @@ async def test_following_the_pages_forward_and_back_shows_every_object_once(orde
     assert back == whole
 
 
-async def test_a_page_is_newest_first_and_has_twenty_objects_unless_told_otherwise():
+async def test_a_page_is_newest_first_and_has_twenty_objects_by_default():
     items = [(f"id{index}", f"object{index}") for index in range(30)]
     data, has_more = await page(items, Cursors())
     assert (data, has_more) == ([f"object{index}" for index in range(29, 9, -1)], True)

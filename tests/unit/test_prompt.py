@@ -103,7 +103,7 @@ def test_no_two_functions_of_one_name_are_offered_and_the_clients_goes_first():
     assert offered == [own]
 
 
-def test_a_tool_that_nobody_answers_cannot_be_forced_on_the_model():
+def test_a_tool_that_is_not_offered_cannot_be_forced_on_the_model():
     asked = run(tools=[FUNCTION, {"type": "code_interpreter"}], tool_choice={"type": "code_interpreter"})
     assert "tool_choice" not in prompt.request(asked, [], "m")
 

@@ -1,4 +1,4 @@
-"""Which chunks come first, and what their scores say."""
+"""The order of chunks, and their scores."""
 
 from typing import Any
 
@@ -71,6 +71,24 @@ def test_only_vectors_of_one_model_and_length_are_compared_the_others_are_found_
     assert set(ranked(segments, "wine or bread", vectors=query)) == {APPLES, WINE, BREAD}
     assert ranked(segments, "wine", vectors=vectors([[1, 0, 0, 0]])) == [WINE]
     assert ranked(segments, "wine", vectors=vectors([[1, 0, 0, 0]]), fused=False) == [WINE]
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_query_without_a_vector_finds_by_its_words(fused: bool):
+    segments = [file_of("file-1", APPLES, WINE, BREAD, rows=[[1, 0], [0.6, 0.8], [0, 1]])]
+    assert ranked(segments, "salt", vectors=vectors([[0, 0]]), fused=fused) == [BREAD]
+    found = rank(segments, [None], ["salt", "fruit"], vectors([[0, 0], [1, 0.1]]), fused=fused)
+    assert [each.chunk for each in found] == [2, 0, 1]
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_chunk_without_a_vector_is_found_by_its_words(fused: bool):
+    segments = [file_of("file-1", APPLES, WINE, BREAD, rows=[[1, 0], [0, 0], [0, 1]]), file_of("file-2", "dry bread")]
+    query = vectors([[1, 0]])
+    assert set(ranked(segments, "dry", vectors=query, fused=fused)) == {APPLES, WINE, "dry bread"}
+    first = [np.array([True, True, True]), np.array([False])]
+    found = rank(segments, first, ["dry"], query, fused=fused)
+    assert {(each.segment, each.chunk) for each in found} == {(0, 0), (0, 1)}
 
 
 def test_several_queries_are_fused():

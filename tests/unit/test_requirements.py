@@ -12,7 +12,7 @@ PYTHONS = ("3.11.9", "3.12.9", "3.13.9", "3.14.0")
 
 
 def requirements(name: str) -> list[Requirement]:
-    """What a file asks for, with the files that it includes."""
+    """The requirements of a file, with those of the files that it includes."""
     found: list[Requirement] = []
     for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
         if line.startswith("-r "):

@@ -118,7 +118,7 @@ def test_a_file_remembers_the_thousand_users_that_came_last():
     assert (len(known.users), known.users[0], known.users[-1]) == (1_000, "thread_1", "thread_1000")
 
 
-def test_a_run_is_patient_for_a_minute_before_its_first_turn():
+def test_a_run_waits_up_to_a_minute_before_its_first_turn():
     run = RunRecord(
         id="run_1", thread_id="thread_1", assistant_id="asst_1", model="m", created_at=100, expires_at=700,
         touched_at=100, entered_at=100, started_at=110,

@@ -1,4 +1,4 @@
-"""How a run is told, where no service can be made to do it at will: in pieces, late, twice, or from outside."""
+"""The events of a run that a service does not emit at will: in pieces, late, twice, or from another process."""
 
 from typing import Any
 
@@ -24,56 +24,58 @@ TIME = ToolCall(id="call_t", name="get_time", arguments="")
 LOOK_UP = ToolCall(id="call_r", type="retrieval", name="retrieval", arguments="{}")
 
 
-class Ear:
-    """The events of a run, and those that were emitted since one last asked."""
+class Emitted:
+    """The events of a run, and those since the last call."""
 
     def __init__(self, run: RunRecord, content: bool = False) -> None:
-        self._told: list[tuple[str, Any]] = []
+        self._events: list[tuple[str, Any]] = []
         self.events = RunEvents(self._emit, content)
         self.events.created(run)
         self.names()
 
-    def hears(self, run: RunRecord, *texts: str, calls: tuple[PartialCall, ...] = ()) -> list[str]:
-        """The names of the events when the model has said so much."""
-        self.events.received(run, Completion(texts=list(texts), calls=list(calls)), NOW)
+    def received(self, run: RunRecord, *texts: str, calls: tuple[PartialCall, ...] = ()) -> list[str]:
+        """The names of the events after this much of the model's answer."""
+        said = Completion(texts=list(texts))
+        said.calls.extend(calls)
+        self.events.received(run, said, NOW)
         return self.names()
 
-    def sees(self, run: RunRecord) -> list[str]:
+    def updated(self, run: RunRecord) -> list[str]:
         self.events.updated(run)
         return self.names()
 
-    def hearing(self, run: RunRecord, *texts: str) -> list[tuple[str, Any]]:
-        """The events when the model has said so much."""
-        self.hears(run, *texts)
+    def when_received(self, run: RunRecord, *texts: str) -> list[tuple[str, Any]]:
+        """The events after this much of the model's answer."""
+        self.received(run, *texts)
         return self._last
 
-    def seeing(self, run: RunRecord) -> list[tuple[str, Any]]:
-        """The events when the run is seen."""
-        self.sees(run)
+    def when_updated(self, run: RunRecord) -> list[tuple[str, Any]]:
+        """The events after an update of the run."""
+        self.updated(run)
         return self._last
 
     def names(self) -> list[str]:
-        self._last, self._told = self._told, []
+        self._last, self._events = self._events, []
         return [name for name, _ in self._last]
 
     @property
     def calls(self) -> list[dict[str, Any]]:
-        """The tool calls in the deltas last asked for."""
-        told = [data["delta"]["step_details"]["tool_calls"] for name, data in self._last if name.endswith("step.delta")]
-        return [call for calls in told for call in calls]
+        """The tool calls in the last deltas."""
+        deltas = [data["delta"] for name, data in self._last if name.endswith("step.delta")]
+        return [call for delta in deltas for call in delta["step_details"]["tool_calls"]]
 
     @property
     def content(self) -> list[dict[str, Any]]:
-        """The content parts in the deltas last asked for."""
+        """The content parts in the last deltas."""
         return [data["delta"]["content"][0] for name, data in self._last if name == "thread.message.delta"]
 
     @property
     def text(self) -> str:
-        """The text in the deltas last asked for."""
+        """The text in the last deltas."""
         return "".join(part["text"]["value"] for part in self.content)
 
     def _emit(self, name: str, data: Object | dict[str, Any]) -> None:
-        self._told.append((name, data))
+        self._events.append((name, data))
 
 
 def begun() -> RunRecord:
@@ -82,7 +84,7 @@ def begun() -> RunRecord:
         id="run_1", thread_id="thread_1", assistant_id="asst_1", model="demo", created_at=NOW, entered_at=NOW,
         touched_at=NOW, expires_at=NOW + 600,
     )  # fmt: skip
-    return machine.born_claimed(run, "token", NOW, 30, [0])
+    return machine.created_claimed(run, "token", NOW, 30, [0])
 
 
 def recorded(run: RunRecord, *calls: ToolCall, text: str | None = None, finish: Finish = "stop") -> RunRecord:
@@ -107,51 +109,51 @@ def part(index: int, *arguments: str, call_id: str = "call_w", name: str = "get_
 
 
 class TestText:
-    def test_only_what_is_new_is_told(self):
+    def test_only_new_text_is_emitted(self):
         run = begun()
-        ear = Ear(run)
-        assert ear.hears(run, "One") == [*MESSAGE_BEGINS, "thread.message.delta"]
-        assert ear.hears(run, "One") == []
-        assert ear.hears(run, "One", " two", " three") == ["thread.message.delta"]
-        assert ear.text == " two three"
+        emitted = Emitted(run)
+        assert emitted.received(run, "One") == [*MESSAGE_BEGINS, "thread.message.delta"]
+        assert emitted.received(run, "One") == []
+        assert emitted.received(run, "One", " two", " three") == ["thread.message.delta"]
+        assert emitted.text == " two three"
 
-    def test_what_was_recorded_but_never_heard_is_told_before_the_message_is_completed(self):
+    def test_recorded_text_that_was_never_received_is_emitted_before_the_message_is_completed(self):
         run = begun()
-        ear = Ear(run)
-        ear.hears(run, "One")
-        assert ear.sees(recorded(run, text="One two")) == ["thread.message.delta", *MESSAGE_ENDS]
-        assert ear.text == " two"
+        emitted = Emitted(run)
+        emitted.received(run, "One")
+        assert emitted.updated(recorded(run, text="One two")) == ["thread.message.delta", *MESSAGE_ENDS]
+        assert emitted.text == " two"
 
-    def test_a_message_is_told_once_however_often_it_is_seen(self):
+    def test_a_message_is_emitted_once_however_often_its_run_is_updated(self):
         run = begun()
-        ear = Ear(run)
+        emitted = Emitted(run)
         said = recorded(run, text="One")
-        assert ear.sees(said) == [*MESSAGE_BEGINS, "thread.message.delta", *MESSAGE_ENDS]
-        assert ear.sees(said) == []
-        assert ear.sees(ended(said, Event.COMPLETE)) == ["thread.run.completed"]
+        assert emitted.updated(said) == [*MESSAGE_BEGINS, "thread.message.delta", *MESSAGE_ENDS]
+        assert emitted.updated(said) == []
+        assert emitted.updated(ended(said, Event.COMPLETE)) == ["thread.run.completed"]
 
-    def test_another_text_than_was_heard_is_left_to_the_completed_message(self):
-        """Another driver has taken the run over and asked the model anew."""
+    def test_another_text_than_was_received_is_left_to_the_completed_message(self):
+        """Another driver has claimed the run and asked the model again."""
         run = begun()
-        ear = Ear(run)
-        ear.hears(run, "One")
-        assert ear.sees(recorded(run, text="Two")) == MESSAGE_ENDS
+        emitted = Emitted(run)
+        emitted.received(run, "One")
+        assert emitted.updated(recorded(run, text="Two")) == MESSAGE_ENDS
 
     def test_half_a_character_waits_for_its_other_half(self):
         run = begun()
-        ear = Ear(run)
-        assert ear.hears(run, "\ud83d") == []
-        assert ear.hears(run, "\ud83d", "\ude00!") == [*MESSAGE_BEGINS, "thread.message.delta"]
-        assert ear.text == "😀!"
+        emitted = Emitted(run)
+        assert emitted.received(run, "\ud83d") == []
+        assert emitted.received(run, "\ud83d", "\ude00!") == [*MESSAGE_BEGINS, "thread.message.delta"]
+        assert emitted.text == "😀!"
 
 
 class TestCalls:
-    def test_a_call_is_told_when_its_name_is_whole(self):
+    def test_a_call_is_emitted_when_its_name_is_complete(self):
         run = begun()
-        ear = Ear(run)
-        assert ear.hears(run, calls=(part(0, name="get_"),)) == CALLS_BEGIN
-        assert ear.hears(run, calls=(part(0, "{"),)) == ["thread.run.step.delta"] * 2
-        assert ear.calls == [
+        emitted = Emitted(run)
+        assert emitted.received(run, calls=(part(0, name="get_"),)) == CALLS_BEGIN
+        assert emitted.received(run, calls=(part(0, "{"),)) == ["thread.run.step.delta"] * 2
+        assert emitted.calls == [
             {
                 "index": 0, "id": "call_w", "type": "function",
                 "function": {"name": "get_weather", "arguments": "", "output": None},
@@ -159,91 +161,92 @@ class TestCalls:
             {"index": 0, "type": "function", "function": {"arguments": "{"}},
         ]  # fmt: skip
 
-    def test_a_call_without_arguments_is_told_when_the_next_one_begins_or_the_turn_ends(self):
+    def test_a_call_without_arguments_is_emitted_when_the_next_one_begins_or_the_turn_ends(self):
         run = begun()
-        ear = Ear(run)
+        emitted = Emitted(run)
         first, second = part(0, call_id="call_1", name="get_time"), part(1, call_id="call_t", name="get_time")
-        ear.hears(run, calls=(first,))
-        ear.hears(run, calls=(first, second))
-        assert [call["id"] for call in ear.calls] == ["call_1"]
+        emitted.received(run, calls=(first,))
+        emitted.received(run, calls=(first, second))
+        assert [call["id"] for call in emitted.calls] == ["call_1"]
         known = TIME.model_copy(update={"id": "call_1"})
-        assert ear.sees(recorded(run, known, TIME, finish="tool_calls")) == ["thread.run.step.delta"]
-        assert [(call["index"], call["id"]) for call in ear.calls] == [(1, "call_t")]
+        assert emitted.updated(recorded(run, known, TIME, finish="tool_calls")) == ["thread.run.step.delta"]
+        assert [(call["index"], call["id"]) for call in emitted.calls] == [(1, "call_t")]
 
-    def test_after_a_text_they_are_told_when_the_message_is_completed(self):
+    def test_after_a_text_they_are_emitted_when_the_message_is_completed(self):
         run = begun()
-        ear = Ear(run)
-        ear.hears(run, "Let me see.")
-        assert ear.hears(run, "Let me see.", calls=(part(0, '{"city":'),)) == []
+        emitted = Emitted(run)
+        emitted.received(run, "Let me see.")
+        assert emitted.received(run, "Let me see.", calls=(part(0, '{"city":'),)) == []
         said = recorded(run, WEATHER, text="Let me see.", finish="tool_calls")
-        assert ear.sees(said) == [*MESSAGE_ENDS, *CALLS_BEGIN, *["thread.run.step.delta"] * 2]
-        assert ear.calls[1]["function"]["arguments"] == WEATHER.arguments
+        assert emitted.updated(said) == [*MESSAGE_ENDS, *CALLS_BEGIN, *["thread.run.step.delta"] * 2]
+        assert emitted.calls[1]["function"]["arguments"] == WEATHER.arguments
 
-    def test_the_rest_of_the_arguments_is_told_when_the_turn_is_recorded(self):
+    def test_the_rest_of_the_arguments_is_emitted_when_the_turn_is_recorded(self):
         run = begun()
-        ear = Ear(run)
-        ear.hears(run, calls=(part(0, '{"city":'),))
-        assert ear.sees(recorded(run, WEATHER, finish="tool_calls")) == ["thread.run.step.delta"]
-        assert ear.calls == [{"index": 0, "type": "function", "function": {"arguments": '"Oslo"}'}}]
+        emitted = Emitted(run)
+        emitted.received(run, calls=(part(0, '{"city":'),))
+        assert emitted.updated(recorded(run, WEATHER, finish="tool_calls")) == ["thread.run.step.delta"]
+        assert emitted.calls == [{"index": 0, "type": "function", "function": {"arguments": '"Oslo"}'}}]
 
-    def test_of_a_server_tool_neither_name_nor_arguments_are_told(self):
+    def test_of_a_server_tool_neither_name_nor_arguments_are_emitted(self):
         run = begun()
-        ear = Ear(run)
-        assert ear.sees(recorded(run, LOOK_UP, finish="tool_calls")) == [*CALLS_BEGIN, "thread.run.step.delta"]
-        assert ear.calls == [{"index": 0, "id": "call_r", "type": "retrieval", "retrieval": {}}]
+        emitted = Emitted(run)
+        assert emitted.updated(recorded(run, LOOK_UP, finish="tool_calls")) == [*CALLS_BEGIN, "thread.run.step.delta"]
+        assert emitted.calls == [{"index": 0, "id": "call_r", "type": "retrieval", "retrieval": {}}]
 
     def test_calls_that_were_cut_off_fail_with_their_run(self):
         run = begun()
-        ear = Ear(run)
-        ear.hears(run, calls=(part(0, '{"city":'),))
+        emitted = Emitted(run)
+        emitted.received(run, calls=(part(0, '{"city":'),))
         cut = recorded(run, WEATHER, finish="failed")
-        ear.sees(cut)
-        assert ear.sees(ended(cut, Event.FAIL)) == ["thread.run.step.failed", "thread.run.failed"]
+        emitted.updated(cut)
+        assert emitted.updated(ended(cut, Event.FAIL)) == ["thread.run.step.failed", "thread.run.failed"]
 
 
-def searched(content: bool = False) -> "tuple[Ear, RunRecord]":
-    """A run that has found something in two files, and what it told."""
+def searched(content: bool = False) -> tuple[Emitted, RunRecord]:
+    """A run with two search results, and its events."""
     run = begun()
-    ear = Ear(run, content)
+    emitted = Emitted(run, content)
     call = ToolCall(id="call_s", type="file_search", name="file_search", arguments="{}", number=2)
     waiting = parked(recorded(run, call, finish="tool_calls"), stay=True)
-    ear.sees(waiting)
+    emitted.updated(waiting)
     found = [
         Found(file_id=f"file-{place}", file_name="a.txt", score=0.5, start=place * 10, end=place * 10 + 9)
         for place in range(2)
     ]
     answered = machine.answered(waiting, "call_s", "In Paris. In Rome. ", NOW, found)
     assert answered is not None
-    return ear, answered
+    return emitted, answered
 
 
 class TestCitations:
-    """What the SDK makes of the deltas is the message, wherever the model's text is torn."""
+    """The SDK builds the message from the deltas, wherever the model's text is split."""
 
-    TEXT = "😀 In Paris【2:0†a.txt】【9:9†b】, and 【2:1†source】 in Rome【2:0†a"
+    TEXT = "😀 In Paris【2:0†a.txt】【9:9†b】, and 【2:1†source】 in Rome【 2\uff1a0 , 2:1†L1-L3】【2:0†a"
 
     @pytest.mark.parametrize("at", range(len(TEXT) + 1))
     @pytest.mark.parametrize("finish", ["stop", "cancelled"])
     def test_the_deltas_make_the_message(self, at: int, finish: Finish):
-        ear, run = searched()
-        ear.sees(run)
-        told = [*ear.hearing(run, self.TEXT[:at]), *ear.hearing(run, self.TEXT[:at], self.TEXT[at:])]
+        emitted, run = searched()
+        emitted.updated(run)
+        found = emitted.when_received(run, self.TEXT[:at])
+        found += emitted.when_received(run, self.TEXT[:at], self.TEXT[at:])
         said = recorded(run, text=self.TEXT, finish=finish)
-        told += ear.seeing(said)
-        assert accumulated(told) == content_of(said)
+        found += emitted.when_updated(said)
+        assert accumulated(found) == content_of(said)
 
     def test_letter_by_letter(self):
-        ear, run = searched()
-        ear.sees(run)
-        told = [event for end in range(len(self.TEXT) + 1) for event in ear.hearing(run, *self.TEXT[:end])]
+        emitted, run = searched()
+        emitted.updated(run)
+        found = [event for end in range(len(self.TEXT) + 1) for event in emitted.when_received(run, *self.TEXT[:end])]
         said = recorded(run, text=self.TEXT)
-        assert accumulated([*told, *ear.seeing(said)]) == content_of(said)
+        assert accumulated([*found, *emitted.when_updated(said)]) == content_of(said)
 
     def test_a_mark_is_a_delta_of_its_own_with_its_annotation(self):
-        ear, run = searched()
-        ear.sees(run)
-        ear.hears(run, "In Paris", "【2:0†a.t", "xt】.")
-        assert ear.content == [
+        emitted, run = searched()
+        emitted.updated(run)
+        emitted.received(run, "In Paris", "【2:0†a.t", "xt】.")
+        assert emitted.content == [
             {"index": 0, "type": "text", "text": {"value": "In Paris", "annotations": []}},
             {
                 "index": 0, "type": "text",
@@ -262,24 +265,24 @@ class TestCitations:
         ]  # fmt: skip
 
     def test_a_mark_that_is_begun_waits_and_with_it_the_calls_after_the_message(self):
-        ear, run = searched()
-        ear.sees(run)
-        assert ear.hears(run, "【2") == MESSAGE_BEGINS
-        assert ear.hears(run, "【2", calls=(part(0, "{"),)) == []
+        emitted, run = searched()
+        emitted.updated(run)
+        assert emitted.received(run, "【2") == MESSAGE_BEGINS
+        assert emitted.received(run, "【2", calls=(part(0, "{"),)) == []
         said = recorded(run, WEATHER, text="【2", finish="tool_calls")
-        assert ear.sees(said)[:3] == ["thread.message.delta", *MESSAGE_ENDS]
+        assert emitted.updated(said)[:3] == ["thread.message.delta", *MESSAGE_ENDS]
 
-    def test_a_mark_that_is_begun_is_told_before_a_refusal(self):
-        ear, run = searched()
-        ear.sees(run)
-        ear.events.received(run, Completion(texts=["【2"], refusals=["No."]), NOW)
-        ear.names()
-        assert [part["index"] for part in ear.content] == [0, 1]
+    def test_a_mark_that_is_begun_is_emitted_before_a_refusal(self):
+        emitted, run = searched()
+        emitted.updated(run)
+        emitted.events.received(run, Completion(texts=["【2"], refusals=["No."]), NOW)
+        emitted.names()
+        assert [part["index"] for part in emitted.content] == [0, 1]
 
     @pytest.mark.parametrize("content", [False, True])
     def test_the_step_of_a_search_shows_what_it_found_and_the_texts_if_they_are_asked_for(self, content: bool):
-        ear, run = searched(content)
-        (event,) = [data for name, data in ear.seeing(run) if name == "thread.run.step.completed"]
+        emitted, run = searched(content)
+        (event,) = [data for name, data in emitted.when_updated(run) if name == "thread.run.step.completed"]
         (call,) = event.model_dump()["step_details"]["tool_calls"]
         texts = [{"content": [{"type": "text", "text": text}]} for text in ("In Paris.", "In Rome. ")]
         assert call == {
@@ -295,10 +298,10 @@ class TestCitations:
         }
 
 
-def accumulated(told: list[tuple[str, Any]]) -> list[Any]:
-    """The content that the SDK makes of a message's deltas."""
+def accumulated(emitted: list[tuple[str, Any]]) -> list[Any]:
+    """The content of a message that the SDK builds from its deltas."""
     snapshot: Message | None = None
-    for name, data in told:
+    for name, data in emitted:
         if name == "thread.message.created":
             event: Any = events.ThreadMessageCreated(event=name, data=Message.model_validate(data.model_dump()))
         elif name == "thread.message.delta":
@@ -311,7 +314,7 @@ def accumulated(told: list[tuple[str, Any]]) -> list[Any]:
 
 
 def content_of(run: RunRecord) -> list[Any]:
-    """The content of the message that a run said last."""
+    """The content of a run's last message."""
     said = message(run, len(run.turns) - 1)
     assert said is not None
     return said.model_dump(mode="json")["content"]
@@ -324,16 +327,16 @@ def without_index(node: Any) -> Any:
 
 
 class TestFromOutside:
-    """Whoever follows a run that another process drives sees some of its states, and tells all of them."""
+    """A process that follows a run of another one reads some of its states, and emits the events of all."""
 
     def test_a_run_that_was_driven_elsewhere_all_the_way(self):
         run = begun()
-        ear = Ear(run)
+        emitted = Emitted(run)
         said = recorded(run, LOOK_UP, text="Let me see.", finish="tool_calls")
         waiting = parked(said, stay=True)
         answered = machine.answered(waiting, "call_r", "Oslo", NOW)
         assert answered is not None
-        assert ear.sees(ended(recorded(answered, text="In Oslo."), Event.COMPLETE)) == [
+        assert emitted.updated(ended(recorded(answered, text="In Oslo."), Event.COMPLETE)) == [
             *MESSAGE_BEGINS, "thread.message.delta", *MESSAGE_ENDS,
             *CALLS_BEGIN, "thread.run.step.delta", "thread.run.step.completed",
             *MESSAGE_BEGINS, "thread.message.delta", *MESSAGE_ENDS,
@@ -342,24 +345,24 @@ class TestFromOutside:
 
     def test_a_run_that_was_cancelled_in_between(self):
         run = begun()
-        ear = Ear(run)
-        ear.hears(run, "One")
+        emitted = Emitted(run)
+        emitted.received(run, "One")
         stopping = machine.cancelled(run, NOW)
         assert stopping is not None
-        assert ear.sees(stopping) == ["thread.run.cancelling"]
+        assert emitted.updated(stopping) == ["thread.run.cancelling"]
         cut = recorded(stopping, text="One two", finish="cancelled")
-        assert ear.sees(ended(cut, Event.STOP)) == [
+        assert emitted.updated(ended(cut, Event.STOP)) == [
             "thread.message.delta", "thread.message.incomplete", "thread.run.step.cancelled", "thread.run.cancelled",
         ]  # fmt: skip
 
-    def test_what_was_told_before_the_outputs_came_is_not_told_again(self):
+    def test_events_from_before_the_outputs_are_not_emitted_again(self):
         waiting = parked(recorded(begun(), WEATHER, text="Let me see.", finish="tool_calls"))
-        ear = Ear(begun())
-        ear.events.resumed(waiting)
-        assert ear.sees(waiting) == []
+        emitted = Emitted(begun())
+        emitted.events.resumed(waiting)
+        assert emitted.updated(waiting) == []
         resumed = machine.submitted(waiting, {"call_w": "snow"}, NOW)
         assert resumed is not None
-        assert ear.sees(resumed) == ["thread.run.step.completed", "thread.run.queued"]
+        assert emitted.updated(resumed) == ["thread.run.step.completed", "thread.run.queued"]
         claimed = machine.claimed(resumed, "token", NOW, 30, [0])
         assert claimed is not None
-        assert ear.sees(claimed) == ["thread.run.in_progress"]
+        assert emitted.updated(claimed) == ["thread.run.in_progress"]

@@ -1,6 +1,7 @@
 """The objects round-trip and satisfy the SDK; the requests hold every limit of the contract."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from assistants.schema.messages import CreateMessage, Message, ModifyMessage
 from assistants.schema.runs import CreateRun, CreateThreadAndRun, ModifyRun, Run, RunStatus, SubmitToolOutputs
 from assistants.schema.steps import RunStep
 from assistants.schema.threads import CreateThread, ModifyThread, Thread
+from assistants.schema.vector_stores import CreateVectorStore, FileCounts, VectorStore
 from tests.support.sdk.client import strict
 
 FUNCTION = {
@@ -616,15 +618,105 @@ def test_a_run_with_its_thread_has_no_additions(field: str) -> None:
         CreateThreadAndRun.model_validate(R | {field: None})
 
 
-def test_null_and_absent_are_told_apart() -> None:
+def test_null_and_absent_differ() -> None:
     assert ModifyAssistant.model_validate({"name": None}).model_fields_set == {"name"}
     assert ModifyAssistant.model_validate({}).model_fields_set == set()
 
 
-def test_the_documents_of_requests_tell_optional_from_nullable() -> None:
+def test_the_schemas_of_requests_distinguish_optional_from_nullable() -> None:
     properties = ModifyAssistant.model_json_schema()["properties"]
     assert {"type": "null"} not in properties["model"].get("anyOf", [])
     assert {"type": "null"} in properties["name"]["anyOf"]
+
+
+SPARSE_TOOLS: Any = [
+    {"type": "code_interpreter"},
+    {"type": "file_search"},
+    {"type": "file_search", "file_search": {}},
+    {"type": "file_search", "file_search": {"ranking_options": {"score_threshold": 0.5}}},
+    {"type": "function", "function": {"name": "f", "strict": None}},
+]
+SPARSE_FORMAT: Any = {"type": "json_schema", "json_schema": {"name": "n", "strict": None}}
+
+
+def resent(read: type[BaseModel], answer: BaseModel, fields: set[str]) -> dict[str, Any]:
+    """What a client sends that has read an answer into the SDK's class and takes fields of it."""
+    return read.model_validate(answer.model_dump(mode="json")).model_dump(mode="json", include=fields, by_alias=True)
+
+
+@pytest.mark.parametrize("resources", [{}, {"code_interpreter": {"file_ids": ["file-1"]}}, {"code_interpreter": {}}])
+@pytest.mark.parametrize(
+    ("read", "answered", "fields", "given", "requests"),
+    [
+        (
+            beta.Assistant,
+            Assistant(id="asst_1", created_at=1, model="m"),
+            {"model", "tool_resources", "tools", "response_format"},
+            {"model": "m", "tools": SPARSE_TOOLS, "response_format": SPARSE_FORMAT},
+            (CreateAssistant, ModifyAssistant),
+        ),
+        (
+            beta.Thread,
+            Thread(id="thread_1", created_at=1),
+            {"tool_resources", "metadata"},
+            {"metadata": {}},
+            (CreateThread, ModifyThread),
+        ),
+        (
+            threads.Run,
+            Run(
+                id="run_1",
+                created_at=1,
+                assistant_id="asst_1",
+                thread_id="thread_1",
+                status=RunStatus.QUEUED,
+                model="m",
+            ),
+            {"assistant_id", "tools", "tool_resources", "tool_choice", "response_format", "truncation_strategy"},
+            {
+                "assistant_id": "asst_1",
+                "tools": SPARSE_TOOLS,
+                "tool_choice": {"type": "file_search"},
+                "response_format": SPARSE_FORMAT,
+                "truncation_strategy": {"type": "auto", "last_messages": None},
+            },
+            (CreateThreadAndRun,),
+        ),
+    ],
+)
+def test_what_a_client_reads_it_may_send_back(
+    read: type[BaseModel],
+    answered: BaseModel,
+    fields: set[str],
+    given: dict[str, Any],
+    requests: Sequence[type[BaseModel]],
+    resources: Any,
+) -> None:
+    expected = {**given, "tool_resources": resources}
+    body = resent(read, answered.model_copy(update=expected), fields)
+    assert "null" in json.dumps(body)
+    for request in requests:
+        assert request.model_validate(body).model_dump(exclude_unset=True) == expected
+
+
+def test_a_vector_store_is_read_and_made_again_without_a_name() -> None:
+    store = VectorStore(id="vs_1", created_at=1, file_counts=FileCounts(), status="completed")
+    body = store.model_dump(include={"name", "description", "expires_after", "metadata"})
+    assert CreateVectorStore.model_validate(body).name is None
+
+
+@pytest.mark.parametrize("absent", ["code_interpreter", "file_search"])
+def test_a_null_among_tool_resources_is_left_out(absent: str) -> None:
+    resources = {"code_interpreter": {"file_ids": ["file-1"]}, "file_search": {"vector_store_ids": ["vs_1"]}}
+    left = {name: value for name, value in resources.items() if name != absent}
+    for model, base in [(CreateAssistant, A), (ModifyAssistant, {}), (CreateThread, {}), (ModifyThread, {})]:
+        found = model.model_validate(base | {"tool_resources": resources | {absent: None}})
+        assert found.tool_resources == left
+    run = CreateThreadAndRun.model_validate(
+        R | {"thread": {"tool_resources": resources | {absent: None}}, "tool_resources": resources | {absent: None}}
+    )
+    assert run.thread is not None
+    assert (run.tool_resources, run.thread.tool_resources) == (left, left)
 
 
 @pytest.mark.parametrize(
@@ -636,7 +728,7 @@ def test_the_documents_of_requests_tell_optional_from_nullable() -> None:
         (CreateMessage, {"role": "user", "content": [0] * 400}),
     ],
 )
-def test_of_many_mistakes_one_is_told(model: type[BaseModel], body: dict[str, Any]) -> None:
+def test_of_many_mistakes_one_is_reported(model: type[BaseModel], body: dict[str, Any]) -> None:
     with pytest.raises(ValidationError) as caught:
         model.model_validate(body)
     assert caught.value.error_count() == 1

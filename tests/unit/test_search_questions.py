@@ -16,7 +16,7 @@ the their them then there these they this those to up use used we what when wher
 would you your
 """
 _END = re.compile(r"(?<=[.!?])\s|\s(?:\*|\||#+|-)\s")
-"""Where a sentence ends, or where an item of a list, a cell of a table or a heading begins."""
+"""The end of a sentence, or the beginning of an item of a list, a cell of a table or a heading."""
 _RARE = 0.05
 """The share of all documents that have a rare word is less than this."""
 

@@ -1,4 +1,4 @@
-"""What a search is held to, what the model is told of it, and how little of a document and a log it may fill."""
+"""The limits of a search, its output, and the size of both in a document and a log."""
 
 import json
 from typing import Any
@@ -11,10 +11,10 @@ from assistants.search.hits import Hit
 from assistants.state.citations import MAX_CITATIONS, citations
 from assistants.state.messages import put_record
 from assistants.state.runs import Found, RunRecord, ToolCall, Turn
-from assistants.state.searches import limits, ranking, shown
+from assistants.state.searches import limits, ranking, view
 from assistants.state.turns import message
 from assistants.tools.file_search import queries
-from assistants.tools.searching import NOTHING, told
+from assistants.tools.searching import NOTHING, answer_of
 from assistants.tools.servertool import ToolFailed
 
 
@@ -70,23 +70,23 @@ def test_the_stores_of_assistant_and_thread_are_searched_each_once():
     assert run().stores == []
 
 
-def test_the_model_is_told_each_result_behind_its_mark():
-    answer = told(3, [hit("One."), hit("Two.", "b.md")])
+def test_the_output_has_each_result_behind_its_mark():
+    answer = answer_of(3, [hit("One."), hit("Two.", "b.md")])
     assert answer.output.endswith("\n\n【3:0†a.txt】\nOne.\n\n【3:1†b.md】\nTwo.")
     assert answer.found is not None
     assert [answer.output[each.start : each.end] for each in answer.found] == ["One.", "Two."]
 
 
 def test_nothing_found_is_said_in_words():
-    assert told(3, []) == (NOTHING, [])
+    assert answer_of(3, []) == (NOTHING, [])
 
 
-def test_what_the_model_is_told_is_as_long_as_any_output_may_be():
-    answer = told(3, [hit("x" * (MAX_OUTPUT // 2))] * 3)
+def test_the_output_is_as_long_as_any_output_may_be():
+    answer = answer_of(3, [hit("x" * (MAX_OUTPUT // 2))] * 3)
     assert answer.found is not None
     assert len(answer.found) == 1
     assert len(answer.output) <= MAX_OUTPUT
-    assert told(3, [hit("x" * MAX_OUTPUT)]) == (NOTHING, [])
+    assert answer_of(3, [hit("x" * MAX_OUTPUT)]) == (NOTHING, [])
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_queries_are_texts(arguments: str, expected: list[str]):
 
 
 @pytest.mark.parametrize("arguments", ["", "{", "{}", "[]", "1", '{"queries": [1]}', '{"queries": null}', "[" * 9999])
-def test_the_model_is_told_which_arguments_there_are(arguments: str):
+def test_the_error_names_the_arguments(arguments: str):
     with pytest.raises(ToolFailed, match="`queries`, an array of strings"):
         queries(arguments)
 
@@ -126,6 +126,6 @@ def test_the_longest_text_with_the_most_citations_fits_a_record_of_the_log():
 
 def test_a_search_that_is_not_answered_shows_nothing_yet():
     call = ToolCall(id="call_s", type="file_search", name="file_search", arguments="{}")
-    assert shown(run(**searching()), call, content=True) == {}
+    assert view(run(**searching()), call, content=True) == {}
     failed = call.model_copy(update={"output": "The store has expired."})
-    assert shown(run(**searching()), failed, content=True).get("results") == []
+    assert view(run(**searching()), failed, content=True).get("results") == []

@@ -1,5 +1,7 @@
 """Chunks as they are stored and as they are searched."""
 
+import json
+import struct
 from typing import Any
 
 import numpy as np
@@ -61,6 +63,27 @@ def test_a_word_that_is_nowhere_has_no_chunks():
 
 def test_files_without_vectors_are_stored_too():
     assert file_of("file-1", "Hello").groups == ()
+
+
+def test_a_chunk_without_a_vector_is_stored_beside_those_that_have_one():
+    read = file_of("file-1", "a", "b", "c", rows=[[1, 0], [0, 0], [0, 1]])
+    (group,) = read.groups
+    assert list(group.chunks) == [0, 2]
+    np.testing.assert_allclose(group.matrix, [[1, 0], [0, 1]])
+    assert file_of("file-1", "a", "b", rows=[[0, 0], [0, 0]]).groups == ()
+    assert [list(each.chunks) for each in merged([read, read]).groups] == [[0, 2, 3, 5]]
+
+
+def test_what_was_stored_before_chunks_could_be_without_a_vector_is_read():
+    header = {"filename": "a", "chunks": 2, "words": 0, "postings": 0, "model": "m", "dimensions": 2}
+    named = json.dumps(header).encode()
+    named += b" " * (-(len(named) + 8) % 4)
+    spans, lengths = struct.pack("<4I", 0, 1, 1, 2), struct.pack("<2I", 0, 0)
+    blob = b"VSC1" + struct.pack("<I", len(named)) + named + spans + lengths + struct.pack("<4e", 1, 0, 0, 1) + b"ab"
+    (group,) = decode(blob, "file-1", "v-1").groups
+    assert list(group.chunks) == [0, 1]
+    np.testing.assert_array_equal(group.matrix, [[1, 0], [0, 1]])
+    assert texts(blob) == ["a", "b"]
 
 
 def test_what_is_no_chunks_is_not_read():

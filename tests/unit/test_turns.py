@@ -1,4 +1,4 @@
-"""What a run shows in each of its states, and what its turns show: messages and steps."""
+"""A run as the wire shows it in each state, and the messages and steps of its turns."""
 
 from collections.abc import Mapping
 from typing import Any

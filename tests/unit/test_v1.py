@@ -6,7 +6,7 @@ import pytest
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 
-from assistants.api.v1 import shown_in_v1
+from assistants.api.v1 import response_as_v1
 from assistants.schema import assistants, messages, runs, threads, v1
 
 BOTH = [{"type": "code_interpreter"}, {"type": "file_search"}]
@@ -137,7 +137,7 @@ def test_a_message_of_v1_is_a_text(content: Any):
 
 
 def test_an_assistant_shows_its_files_where_v2_has_its_resources():
-    shown = v1.shown(
+    shown = v1.as_v1(
         {
             "object": "assistant",
             "tools": [{"type": "file_search", "file_search": {"max_num_results": 5}}, {"type": "code_interpreter"}],
@@ -152,11 +152,11 @@ def test_an_assistant_shows_its_files_where_v2_has_its_resources():
 
 def test_a_run_does_too():
     run = {"object": "thread.run", "tools": [], "tool_resources": {}, "tool_choice": {"type": "file_search"}}
-    assert v1.shown(run) == {"object": "thread.run", "tools": [], "file_ids": [], "tool_choice": {"type": "retrieval"}}
+    assert v1.as_v1(run) == {"object": "thread.run", "tools": [], "file_ids": [], "tool_choice": {"type": "retrieval"}}
 
 
 def test_a_thread_shows_no_resources():
-    assert v1.shown({"object": "thread", "id": "thread_1", "tool_resources": {}}) == {
+    assert v1.as_v1({"object": "thread", "id": "thread_1", "tool_resources": {}}) == {
         "object": "thread",
         "id": "thread_1",
     }
@@ -166,7 +166,7 @@ def test_a_message_shows_each_file_once_and_quotes_what_it_cites():
     citation = {"type": "file_citation", "text": "[1]", "file_citation": {"file_id": "file-1"}}
     text = {"type": "text", "text": {"value": "Yes[1]", "annotations": [citation]}}
     attachments = [{"file_id": file, "tools": BOTH} for file in ("file-2", "file-1", "file-2")]
-    shown = v1.shown({"object": "thread.message", "content": [text], "attachments": attachments})
+    shown = v1.as_v1({"object": "thread.message", "content": [text], "attachments": attachments})
     assert shown["file_ids"] == ["file-2", "file-1"]
     assert "attachments" not in shown
     assert shown["content"][0]["text"]["annotations"] == [
@@ -178,17 +178,17 @@ def test_a_step_searched_and_does_not_say_what_it_found():
     calls = [{"id": "call_1", "type": "file_search", "file_search": {"results": []}}, {"id": "call_2", **FUNCTION}]
     step = {"object": "thread.run.step", "step_details": {"type": "tool_calls", "tool_calls": calls}}
     searched = {"id": "call_1", "type": "retrieval", "retrieval": {}}
-    assert v1.shown(step)["step_details"]["tool_calls"] == [searched, calls[1]]
+    assert v1.as_v1(step)["step_details"]["tool_calls"] == [searched, calls[1]]
 
 
 def test_a_page_shows_each_of_its_objects():
     page = {"object": "list", "data": [{"object": "thread", "tool_resources": {}}], "has_more": False}
-    assert v1.shown(page) == {"object": "list", "data": [{"object": "thread"}], "has_more": False}
+    assert v1.as_v1(page) == {"object": "list", "data": [{"object": "thread"}], "has_more": False}
 
 
 def test_what_both_versions_have_is_left_alone():
     deleted = {"id": "asst_1", "object": "assistant.deleted", "deleted": True}
-    assert v1.shown(deleted) == deleted
+    assert v1.as_v1(deleted) == deleted
 
 
 async def test_each_event_of_a_stream_is_shown_in_v1():
@@ -200,7 +200,7 @@ async def test_each_event_of_a_stream_is_shown_in_v1():
         yield f'data: {{"object":"thread.run.step.delta","delta":{{"step_details":{details}}}}}\n\n'
         yield "event: done\ndata: [DONE]\n\n"
 
-    response = shown_in_v1(StreamingResponse(events(), media_type="text/event-stream"))
+    response = response_as_v1(StreamingResponse(events(), media_type="text/event-stream"))
     assert isinstance(response, StreamingResponse)
     shown = [chunk async for chunk in response.body_iterator]
     retrieval = '{"index":0,"id":"call_1","type":"retrieval","retrieval":{}}'

@@ -522,7 +522,7 @@ def test_a_path_or_query_is_refused_in_the_words_of_the_catalogue(row: tuple[Any
     assert (answer.status_code, answer.json()) == (400, error(message.format(*values, param=param), param, code))
 
 
-def test_an_error_nobody_thought_of_is_still_an_invalid_value() -> None:
+def test_an_error_outside_the_table_is_still_an_invalid_value() -> None:
     unknown = {"type": "new_in_pydantic", "loc": ("query", "limit"), "msg": "?", "input": "1"}
     answer = translate([unknown])
     assert (answer.status, answer.param, answer.code) == (400, "limit", "invalid_value")

@@ -1,4 +1,4 @@
-"""What becomes of a vector store's document: its files, their counts, its batches, its time."""
+"""The changes of a vector store's document: its files, their counts, its batches, its expiry."""
 
 from itertools import count
 

@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 
-import openai
-
+from assistants.engine.turn.calls import Calls
 from assistants.engine.turn.completion import Completion
 from assistants.engine.turn.prompt import Prompt, droppable, prompt, recent
+from assistants.engine.turn.refusals import may_be_too_long, too_long
 from assistants.model.endpoint import Model
+from assistants.model.errors import Refused
 from assistants.model.retries import retry_after
 from assistants.schema.messages import Message
 from assistants.state.runs import RunRecord
@@ -17,9 +17,8 @@ from assistants.state.store import Store
 
 log = logging.getLogger("assistants.engine")
 
-_TOO_LONG = re.compile(
-    r"context.{0,12}(length|window|size)|maximum.{0,20}tokens|prompt is too long|too many tokens", re.I
-)
+MAX_CUTS = 2
+"""How often a prompt is cut shorter after a refusal that does not say why."""
 
 
 class ModelCall:
@@ -33,9 +32,11 @@ class ModelCall:
         self._run = run
         self.thread = thread
         self._images = images
+        self._name = store.settings.endpoint_model(run.model)
+        self._learnt = model.learnt.of(self._name)
         self._messages = recent(run, thread)
+        self.prompt = self._prompt(run.turn.dropped if run.turn else 0, self._learnt.longest())
         self.completion = Completion()
-        self.prompt = self._prompt(run.turn.dropped if run.turn else 0)
 
     @property
     def over_budget(self) -> bool:
@@ -44,32 +45,39 @@ class ModelCall:
 
     async def make(self, heard: Callable[[Completion], None]) -> None:
         """Ask until there is an answer, or an error that asking again would not mend; `heard` after every chunk."""
-        attempt = 0
+        attempt, refusals = 0, list[tuple[Exception, int]]()
+        offered = frozenset(tool["function"]["name"] for tool in self.prompt.body.get("tools", ()))
         while True:
-            self.completion = Completion()
+            self.completion = Completion(calls=Calls(offered))
             await self.completion.take(self._model.stream(self.prompt.body), heard)
             trouble = self.completion.trouble
-            if trouble is None or self.completion.begun:
-                return
+            if trouble is None:
+                return self._accepted(refusals)
+            if self.completion.begun:
+                return None
             spare = droppable(self._run, self._messages, self.prompt.dropped)
-            if spare and too_long(trouble):
+            said = too_long(trouble)
+            if said:
+                self._learnt.refuses(self.prompt.estimate)
+            if spare and (said or (len(refusals) < MAX_CUTS and may_be_too_long(trouble))):
+                refusals.append((trouble, self.prompt.estimate))
                 self.prompt = self._prompt(self.prompt.dropped + (spare + 1) // 2)
                 continue
             wait = retry_after(trouble, attempt)
             left = self._run.expires_at - self._store.clock.now()
             if wait is None or attempt >= self._store.settings.model_retries or wait >= left:
-                return
+                if refusals and isinstance(trouble, Refused) and not trouble.transient:
+                    self.completion.trouble = refusals[0][0]
+                return None
             log.warning("run %s: the model is asked again in %.1f s: %s", self._run.id, wait, trouble)
             attempt += 1
             await asyncio.sleep(wait)
 
-    def _prompt(self, dropped: int) -> Prompt:
-        model = self._store.settings.endpoint_model(self._run.model)
-        return prompt(self._run, self.thread, model, dropped, self._images)
+    def _accepted(self, refusals: Sequence[tuple[Exception, int]]) -> None:
+        """Note what the model takes, and that it took a shorter prompt where it had refused a longer one."""
+        for _, estimate in refusals:
+            self._learnt.refuses(estimate)
+        self._learnt.accepts(self.prompt.estimate)
 
-
-def too_long(trouble: Exception) -> bool:
-    """Whether the endpoint refused the prompt for its length."""
-    if not isinstance(trouble, openai.APIStatusError) or trouble.status_code not in (400, 413, 422):
-        return False
-    return trouble.code == "context_length_exceeded" or bool(_TOO_LONG.search(trouble.message))
+    def _prompt(self, dropped: int, longest: int | None = None) -> Prompt:
+        return prompt(self._run, self.thread, self._name, dropped, self._images, longest)

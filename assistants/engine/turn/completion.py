@@ -1,28 +1,28 @@
 """What the model says, accumulated from its stream, and what went wrong with it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-import openai
-from openai.types.chat import ChatCompletionChunk
-
 from assistants.engine.machine import MAX_TOOL_CALLS
+from assistants.engine.turn.calls import Calls, PartialCall, Piece
+from assistants.engine.turn.extra import Extra
+from assistants.model.answers import Chunk
+from assistants.model.errors import EndpointError, TooMuch, Unreadable
 from assistants.schema.runs import LastError, Usage
 from assistants.state.runs import Finish
 
 MAX_TEXT = 600_000
 """Characters of one turn's text and arguments; a model that goes on is cut off. So many fit one record of a log."""
 
+MAX_PIECES = 1_000
+"""Pieces of calls in one chunk."""
 
-@dataclass
-class PartialCall:
-    """A tool call as far as the model has spelled it out."""
+MOST_TOKENS = 1_000_000_000
+"""Of a report of usage; what counts more is cut."""
 
-    index: int | None = None
-    id: str = ""
-    name: str = ""
-    arguments: list[str] = field(default_factory=list[str])
+_OPENAIS = {"role", "content", "refusal", "tool_calls", "function_call", "audio", "annotations"}
+"""Fields of a message that are given back in a form of their own, or not at all."""
 
 
 @dataclass
@@ -31,7 +31,9 @@ class Completion:
 
     texts: list[str] = field(default_factory=list[str])
     refusals: list[str] = field(default_factory=list[str])
-    calls: list[PartialCall] = field(default_factory=list[PartialCall])
+    calls: Calls = field(default_factory=Calls)
+    extra: Extra = field(default_factory=Extra, compare=False)
+    """Fields of its message that are not OpenAI's."""
     finish: Finish | None = None
     usage: Usage | None = None
     trouble: Exception | None = None
@@ -46,9 +48,7 @@ class Completion:
     def error(self) -> LastError | None:
         return last_error(self.trouble) if self.trouble else None
 
-    async def take(
-        self, chunks: AsyncIterator[ChatCompletionChunk], heard: "Callable[[Completion], None]" = lambda _: None
-    ) -> None:
+    async def take(self, chunks: AsyncIterator[Chunk], heard: "Callable[[Completion], None]" = lambda _: None) -> None:
         """Take in a stream, with a call of `heard` after each chunk. What goes wrong becomes its trouble.
 
         A model that says too much, or calls more tools than a run may, is not heard to the end.
@@ -60,71 +60,97 @@ class Completion:
                 if self.length > MAX_TEXT or len(self.calls) > MAX_TOOL_CALLS:
                     self.finish = "length"
                     return
+            self._check()
+        except TooMuch:
+            self.finish = "length"
         except Exception as error:
             self.finish, self.trouble = "failed", error
 
-    def add(self, chunk: ChatCompletionChunk) -> None:
-        """Take in one chunk, of which any part may be missing, whatever its type says."""
-        if chunk.usage:
-            self.usage = Usage(
-                prompt_tokens=chunk.usage.prompt_tokens or 0,
-                completion_tokens=chunk.usage.completion_tokens or 0,
-                total_tokens=chunk.usage.total_tokens or 0,
-            )
-        choices: list[Any] = list(chunk.choices or ())
-        choice = choices[0] if choices else None
-        if choice is None:
+    def add(self, chunk: Chunk) -> None:
+        """Take in one chunk, or a completion that came whole.
+
+        Raises
+        ------
+        Unreadable
+            A part of it is of no type that it can have, or it cannot be told which call it belongs to.
+        """
+        self.usage = reported(chunk.get("usage")) or self.usage
+        choices: Any = chunk.get("choices")
+        first: Any = cast("list[Any]", choices)[0] if isinstance(choices, list) and choices else None
+        choice = cast("dict[str, Any]", first) if isinstance(first, dict) else {}
+        reason: Any = choice.get("finish_reason")
+        self.finish = (_FINISHES.get(reason.lower()) if isinstance(reason, str) else None) or self.finish
+        delta: Any = choice.get("delta")
+        message: Any = choice.get("message")
+        if isinstance(delta, dict) and delta:
+            self._hear(cast("dict[str, Any]", delta))
+        elif isinstance(message, dict) and not self.begun:
+            self._hear(cast("dict[str, Any]", message), whole=True)
+
+    def _hear(self, said: Mapping[str, Any], whole: bool = False) -> None:
+        self._grow(self.texts, _text(said.get("content")))
+        self._grow(self.refusals, _text(said.get("refusal")))
+        self.extra.add({name: value for name, value in said.items() if name not in _OPENAIS})
+        calls: Any = said.get("tool_calls") or []
+        if not isinstance(calls, list):
+            raise Unreadable(f"The model's endpoint sent tool calls of the type {type(calls).__name__}.")
+        for call in cast("list[Any]", calls)[:MAX_PIECES]:
+            self._add_call(call, whole)
+        if len(cast("list[Any]", calls)) > MAX_PIECES and len(self.calls) <= MAX_TOOL_CALLS:
+            raise Unreadable(f"The model's endpoint sent more than {MAX_PIECES:,} pieces of tool calls at once.")
+        if said.get("function_call"):
+            self._add_call({"function": said["function_call"]}, whole)
+
+    def _add_call(self, value: Any, whole: bool) -> None:
+        if not isinstance(value, dict) or len(self.calls) > MAX_TOOL_CALLS:
             return
-        self.finish = _FINISHES.get(choice.finish_reason) or self.finish
-        delta: Any = choice.delta
-        if delta is None:
-            return
-        self._grow(self.texts, delta.content)
-        self._grow(self.refusals, delta.refusal)
-        parts: list[Any] = list(delta.tool_calls or ())
-        for part in parts:
-            self._add_call(part)
+        piece = Piece.of(cast("dict[str, Any]", value))
+        if not piece.empty:
+            call: PartialCall = self.calls.add(piece, anew=whole)
+            self._grow(call.arguments, piece.arguments)
 
-    def _add_call(self, part: Any) -> None:
-        call = self._call(part)
-        if not call.arguments:  # later it may have been told under another one
-            call.id = call.id or part.id or ""
-        if part.function:
-            call.name += part.function.name or ""
-            self._grow(call.arguments, part.function.arguments)
+    def _grow(self, parts: list[str], more: str) -> None:
+        if more:
+            parts.append(more[: max(MAX_TEXT - self.length, 0)])
+            self.length += len(more)
 
-    def _call(self, part: Any) -> PartialCall:
-        """The call that a part goes on with: the last one of its index, or the last of all where it has none."""
-        begun = [call for call in self.calls if part.index is None or call.index == part.index]
-        if not begun or _begins_another(part, begun[-1]):
-            begun = [PartialCall(part.index)]
-            self.calls += begun
-        return begun[-1]
-
-    def _grow(self, parts: list[str], more: Any) -> None:
-        if not more:
-            return
-        if not isinstance(more, str):
-            raise TypeError(f"text expected, but got {type(more).__name__}")
-        parts.append(more[: max(MAX_TEXT - self.length, 0)])
-        self.length += len(more)
+    def _check(self) -> None:
+        """
+        Raises
+        ------
+        Unreadable
+            The calls cannot be given out.
+        """
+        if self.finish in (None, "stop", "tool_calls") and any(not call.name for call in self.calls):
+            raise Unreadable("The model's endpoint sent a tool call without a name.")
 
 
-def _begins_another(part: Any, call: PartialCall) -> bool:
-    """Some models count all their calls 0, or none of them: then a new name under a new id, or none, tells."""
-    named_anew = bool(call.name and part.function and part.function.name)
-    return named_anew and (part.id != call.id if part.id else part.index is None)
+def reported(usage: Any) -> Usage | None:
+    """A report of usage; None where it is not one, so that the usage is estimated."""
+    if not isinstance(usage, dict):
+        return None
+    found: dict[str, Any] = cast("dict[str, Any]", usage)
+    prompt, completion, total = (_count(found.get(f"{name}_tokens")) for name in ("prompt", "completion", "total"))
+    if prompt is None or completion is None or not prompt + completion:
+        return None
+    return Usage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=max(total or 0, prompt + completion))
+
+
+def _count(tokens: Any) -> int | None:
+    """A number of tokens, none as 0; None: it is no such number."""
+    if tokens is None:
+        return 0
+    if isinstance(tokens, bool) or not isinstance(tokens, int | float) or not tokens >= 0:
+        return None
+    return int(min(tokens, MOST_TOKENS))
 
 
 def last_error(error: Exception) -> LastError:
     """The upstream's own text under the code that a run's `last_error` has for it (contract, 11.10)."""
-    if not isinstance(error, openai.APIError):
+    if not isinstance(error, EndpointError):
         return _error("server_error", f"The model's answer broke off: {str(error) or type(error).__name__}")
-    body: Any = error.body
-    message: Any = cast("dict[str, Any]", body).get("message") if isinstance(body, dict) else None
-    status = getattr(error, "status_code", None)
     code = {429: "rate_limit_exceeded", 400: "invalid_prompt", 413: "invalid_prompt", 422: "invalid_prompt"}
-    return _error(code.get(status or 0, "server_error"), str(message or error.message))
+    return _error(code.get(error.status or 0, "server_error"), str(error))
 
 
 def _error(code: str, message: str) -> LastError:
@@ -132,10 +158,34 @@ def _error(code: str, message: str) -> LastError:
     return LastError.model_validate({"code": code, "message": storable})
 
 
-_FINISHES: dict[str | None, Finish] = {
-    "stop": "stop",
-    "length": "length",
-    "content_filter": "content_filter",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-}
+def _text(content: Any) -> str:
+    """A text, or the texts of a list of parts; thoughts among them are none.
+
+    Raises
+    ------
+    Unreadable
+        It is neither.
+    """
+    if content is None or isinstance(content, str):
+        return content or ""
+    if not isinstance(content, list):
+        raise Unreadable(f"The model's endpoint sent a text of the type {type(content).__name__}.")
+    return "".join(_of_part(part) for part in cast("list[Any]", content))
+
+
+def _of_part(part: Any) -> str:
+    if isinstance(part, str):
+        return part
+    found = cast("dict[str, Any]", part) if isinstance(part, dict) else {}
+    text = found.get("text") if found.get("type", "text") in ("text", "output_text") else None
+    return text if isinstance(text, str) else ""
+
+
+_FINISHES: dict[str, Finish] = {
+    "stop": "stop", "eos": "stop", "eos_token": "stop", "end_turn": "stop", "stop_sequence": "stop",
+    "length": "length", "max_tokens": "length", "model_length": "length", "max_output_tokens": "length",
+    "content_filter": "content_filter", "safety": "content_filter", "recitation": "content_filter",
+    "prohibited_content": "content_filter", "blocklist": "content_filter", "sensitive": "content_filter",
+    "tool_calls": "tool_calls", "function_call": "tool_calls", "tool_use": "tool_calls",
+}  # fmt: skip
+"""What endpoints call the ends of their answers."""

@@ -1,14 +1,23 @@
 """What a call of the model comes to: a pure function from its completion to the turn that is recorded."""
 
+import json
+import logging
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from assistants.engine.turn import tokens
+from assistants.engine.turn.calls import PartialCall
 from assistants.engine.turn.completion import Completion
+from assistants.engine.turn.extra import MAX_EXTRA
 from assistants.engine.turn.prompt import Prompt, tool_type
 from assistants.schema.messages import Message
 from assistants.state import citations
 from assistants.state.runs import Finish, RunRecord, ToolCall, Turn
 from assistants.storage.ids import derived
+
+log = logging.getLogger("assistants.engine")
+
+Json = dict[str, Any]
 
 _WHOLE = ("stop", "tool_calls")
 
@@ -19,9 +28,10 @@ def turn(run: RunRecord, completion: Completion, started: float, ended: float, c
     An answer with nothing in it is an empty message, not silence.
     """
     finish: Finish = cut_off or completion.finish or "stop"
+    extra, *extras = _extra(run, completion)
     made = [
-        call.model_copy(update={"arguments": _joined(part.arguments)})
-        for call, part in zip(calls(run, completion), completion.calls, strict=True)
+        call.model_copy(update={"arguments": _arguments(part, finish in _WHOLE), "extra": each})
+        for call, part, each in zip(calls(run, completion), completion.calls, extras, strict=True)
     ]
     text = _joined(completion.texts) or None
     refusal = _joined(completion.refusals) or None
@@ -38,6 +48,7 @@ def turn(run: RunRecord, completion: Completion, started: float, ended: float, c
         error=completion.error if finish == "failed" else None,
         calls=made,
         usage=completion.usage,
+        extra=extra,
     )
 
 
@@ -68,6 +79,27 @@ def calls(run: RunRecord, completion: Completion) -> list[ToolCall]:
             call_id = derived("call_", run.id, len(run.turns), number)
         found[call_id] = ToolCall(id=call_id, type=tool_type(run, name), name=name, arguments="")
     return list(found.values())
+
+
+def _arguments(part: PartialCall, whole: bool) -> str:
+    """The arguments as text; none are an empty object, where the call is given out."""
+    arguments = _joined(part.arguments)
+    return "{}" if whole and not arguments.strip() else arguments
+
+
+def _extra(run: RunRecord, completion: Completion) -> Sequence[Json | None]:
+    """The fields to be given back, of the turn and then of each call: all of them, or none where they are too many.
+
+    Without calls there is no other turn of the run for which they could be given back.
+    """
+    extras = [completion.extra, *(part.extra for part in completion.calls)]
+    if not completion.calls:
+        return [None]
+    values = [each.value() for each in extras]
+    if any(each.dropped for each in extras) or len(json.dumps(values)) > MAX_EXTRA:
+        log.warning("run %s: the endpoint's own fields of a turn are too many, and are not given back to it", run.id)
+        return [None] * len(values)
+    return values
 
 
 def _joined(parts: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from assistants.engine.turn import tokens
 from assistants.schema.messages import ContentPart, Message
 from assistants.schema.tools import AssistantTool, ToolChoice
-from assistants.state.runs import FUNCTION, RunRecord, Turn, usage
+from assistants.state.runs import FUNCTION, RunRecord, ToolCall, Turn, usage
 from assistants.tools.registry import SERVER_TOOLS
 
 _PASSED_ON = ("temperature", "top_p", "reasoning_effort")
@@ -27,22 +27,31 @@ class Prompt(NamedTuple):
 
 
 def prompt(
-    run: RunRecord, thread: Sequence[Message], model: str, dropped: int, images: Mapping[str, str] = _NONE
+    run: RunRecord,
+    thread: Sequence[Message],
+    model: str,
+    dropped: int,
+    images: Mapping[str, str] = _NONE,
+    longest: int | None = None,
 ) -> Prompt:
     """The request for the next turn, without the oldest `dropped` messages.
 
-    With a prompt budget and truncation left to the service, as many more are left out as the budget demands.
-    `images` are the URLs of uploaded images, by the ids of their files.
+    With truncation left to the service, as many more are left out as the prompt budget demands, and the length in
+    estimated tokens that the model is known to take. `images` are the URLs of uploaded images, by their files' ids.
     """
     messages = recent(run, thread)
     budget = tokens.left(run.max_prompt_tokens, usage(run).prompt_tokens)
-    while True:
-        body = request(run, messages[dropped:], model, images)
-        estimate = tokens.of_request(body)
-        found = Prompt(body, round(estimate * tokens.correction(run)), estimate, dropped, budget)
-        if budget is None or found.tokens <= budget or not droppable(run, messages, dropped):
-            return found
-        dropped += 1
+    body, correction = request(run, messages[dropped:], model, images), tokens.correction(run)
+    estimate, more = tokens.of_request(body), 0
+    sent, first = body["messages"], 1 if run.instructions else 0
+    for _ in range(droppable(run, messages, dropped)):
+        fits = budget is None or round(estimate * correction) <= budget
+        if fits and (longest is None or estimate <= longest):
+            break
+        estimate -= tokens.of_message(sent[first + more])
+        more += 1
+    body["messages"] = [*sent[:first], *sent[first + more :]]
+    return Prompt(body, round(estimate * correction), estimate, dropped + more, budget)
 
 
 def droppable(run: RunRecord, messages: Sequence[Message], dropped: int) -> int:
@@ -133,13 +142,16 @@ def tool_type(run: RunRecord, name: str) -> str:
 
 
 def _replayed(turn: Turn) -> list[dict[str, Any]]:
-    said: dict[str, Any] = {"role": "assistant", "content": turn.text}
+    said: dict[str, Any] = {**(turn.extra or {}), "role": "assistant", "content": turn.text}
     if turn.calls:
-        said["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in turn.calls
-        ]
+        said["tool_calls"] = [_called(call) for call in turn.calls]
     return [said, *({"role": "tool", "tool_call_id": call.id, "content": call.output or ""} for call in turn.calls)]
+
+
+def _called(call: ToolCall) -> dict[str, Any]:
+    extra = call.extra or {}
+    function = {**extra.get("function", {}), "name": call.name, "arguments": call.arguments}
+    return {**extra, "id": call.id, "type": "function", "function": function}
 
 
 def _part(part: ContentPart, images: Mapping[str, str]) -> dict[str, Any]:

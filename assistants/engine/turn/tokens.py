@@ -16,7 +16,15 @@ _CORRECTION = (0.25, 4.0)
 def of_request(body: dict[str, Any]) -> int:
     """The prompt of a chat-completions request: its messages and the tools it offers."""
     offered = of_text(json.dumps(body["tools"])) if "tools" in body else 0
-    return offered + sum(_of_message(message) for message in body["messages"])
+    return offered + sum(of_message(message) for message in body["messages"])
+
+
+def of_message(message: dict[str, Any]) -> int:
+    """A message of the prompt, with its calls."""
+    content: Any = message.get("content") or ""
+    calls = of_text(json.dumps(message["tool_calls"])) if "tool_calls" in message else 0
+    parts: list[Any] = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    return _PER_MESSAGE + calls + sum(_of_part(part) for part in parts)
 
 
 def correction(run: RunRecord) -> float:
@@ -48,13 +56,6 @@ def estimated_usage(prompt: int, said: Sequence[str]) -> Usage:
     """The usage of a call whose upstream reported none."""
     completion = sum(of_text(text) for text in said)
     return Usage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion)
-
-
-def _of_message(message: dict[str, Any]) -> int:
-    content: Any = message.get("content") or ""
-    calls = of_text(json.dumps(message["tool_calls"])) if "tool_calls" in message else 0
-    parts: list[Any] = [{"type": "text", "text": content}] if isinstance(content, str) else content
-    return _PER_MESSAGE + calls + sum(_of_part(part) for part in parts)
 
 
 def _of_part(part: dict[str, Any]) -> int:

@@ -1,4 +1,4 @@
-"""Bad input, made from a seed: requests that no honest client sends, as the bytes they are."""
+"""Bad input, made from a seed: malformed and hostile requests, as bytes."""
 
 import asyncio
 import gzip
@@ -30,7 +30,7 @@ VALUES: Sequence[bytes] = (
     b'{"type":"\\ud83d"}', b'{"type":["auto"]}', b'{"type":null}', b'{"\\ud83d":1}', b'{"\\u0000":"\\u0000"}',
     b"'a'", b"undefined", b"//", b"",
 )  # fmt: skip
-"""What stands in a body where something else should: JSON, or nothing that is."""
+"""Wrong values of a body: JSON, or no JSON."""
 
 TEXTS: Sequence[bytes] = (
     b"", b"%00", b"%", b"%zz", b"%2", b"%2F", b"%2f..%2f", b"..", b".", b"%2e%2e", b"%C0%AF", b"%ED%A0%BD", b"%FF",
@@ -38,7 +38,7 @@ TEXTS: Sequence[bytes] = (
     b"9" * 30, b"7" * 5_000, b"1e400", b"NaN", b"0x10", b"+5", b"%2B5", b"1_0", b"null", b"[]", b"{}", b"desc", b"asc",
     b"DESC", b"true", b"'%20or%201=1--", b"msg_1", b"run_1", b"%25s%25n", b"%E2%80%A8", b"*", b"~", b"$metadata",
 )  # fmt: skip
-"""What stands in a path or a query where something else should."""
+"""Wrong values of a path or a query."""
 
 PARAMETERS: Sequence[bytes] = (
     b"limit", b"order", b"after", b"before", b"run_id", b"include[]", b"include", b"purpose", b"filter", b"stream",
@@ -95,7 +95,7 @@ class Sent(NamedTuple):
 
 
 class Got(NamedTuple):
-    """What it is answered."""
+    """The answer to a request."""
 
     status: int
     headers: Mapping[bytes, bytes]
@@ -132,7 +132,7 @@ class BadRequests:
     path
         Below `/v1`, with the names of ids in braces.
     ids
-        Of objects that are there, by these names. What deletes is given none of them.
+        Of objects that exist, by these names. Deletions get none of them.
     """
 
     def __init__(self, method: str, path: str, ids: Mapping[str, str], rng: random.Random) -> None:
@@ -209,7 +209,7 @@ def bent(body: Any, rng: random.Random, values: Sequence[bytes] = VALUES) -> byt
 
 
 def spoiled(content: bytes, rng: random.Random) -> bytes:
-    """What was JSON, or a form, and is no longer."""
+    """A body that is no longer JSON, or a form."""
     return rng.choice(_SPOILS)(content, rng)
 
 
@@ -266,7 +266,7 @@ _SPOILS: Sequence[Callable[[bytes, random.Random], bytes]] = (
     lambda body, rng: rng.randbytes(rng.choice((1, 100, 100_000))),
     lambda body, rng: rng.choice(VALUES),
 )
-"""What can be done to a body as a whole."""
+"""The changes of a body as a whole."""
 
 _FORMS: Mapping[str, bytes] = {"/files": b"file", "/uploads/{upload_id}/parts": b"data"}
 """The routes whose body is a form, and what they call the file."""
@@ -292,4 +292,4 @@ _BENDS: Sequence[Callable[[list[bytes], random.Random], object]] = (
     lambda parts, rng: parts.append(b"x" * 100_000 + b": y\r\n\r\nx"),
     lambda parts, rng: parts.append(b"no header at all"),
 )
-"""What can be done to the parts of a form."""
+"""The changes of the parts of a form."""

@@ -63,7 +63,7 @@ def reference() -> Schema:
 
 
 def resolve(document: Schema, schema: Schema) -> Schema:
-    """What a schema refers to, or itself."""
+    """The schema that a schema refers to, or itself."""
     while "$ref" in schema:
         node: Any = document
         for name in schema["$ref"].removeprefix("#/").split("/"):

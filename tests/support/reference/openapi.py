@@ -1,4 +1,4 @@
-"""Two descriptions of an API, compared by what they allow, whatever words and detours they say it with."""
+"""Two descriptions of an API, compared by the values that they allow."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -17,9 +17,9 @@ _LIMITS = (
 
 @dataclass
 class Shape:
-    """What a schema allows: JSON types, limits, values, and what is inside of arrays and objects.
+    """The values that a schema allows: JSON types, limits, values, and the contents of arrays and objects.
 
-    Objects are told apart by the one value of their `type`; the others have the empty tag.
+    Objects are tagged by the one value of their `type`; the others have the empty tag.
     """
 
     types: set[str] = field(default_factory=set)
@@ -51,7 +51,7 @@ class Document:
         }
 
     def shape(self, schema: Json) -> Shape:
-        """What it allows, down to a depth that only a schema reaches which is a part of itself."""
+        """The shape of a schema, down to a depth that only recursive schemas reach."""
         self._depth += 1
         try:
             return self._shape(schema) if self._depth <= _DEEPEST else Shape()

@@ -25,7 +25,7 @@ KINDS = {
     "vector_store_id": ("vector store", "vs"),
     "batch_id": ("file batch", "vsfb"),
 }
-"""What an id of a path is called in an error, and what it begins with."""
+"""The kind of an id of a path in an error, and its prefix."""
 
 REQUIRED: Mapping[str, Any] = {
     "model": "gpt-4o", "role": "user", "content": "Hello", "tool_outputs": [], "attributes": {}, "file_ids": ["file-1"],
@@ -56,7 +56,7 @@ class Route(NamedTuple):
         return self.method == "GET" and not self.path.endswith(("}", "/content"))
 
     def unknown(self, name: str, ids: Mapping[str, str]) -> tuple[str, str | None]:
-        """What it says, and of which parameter, where this id is of nothing that is there."""
+        """The error, and its parameter, if no object has this id."""
         kind, value = KINDS[name][0], ids[name]
         if "vector_store_id" in self.ids and name != "vector_store_id":
             return f"No {kind} found with id '{value}' in vector store '{ids['vector_store_id']}'.", None
@@ -65,7 +65,7 @@ class Route(NamedTuple):
         )
 
     def call(self, client: OpenAI, ids: Mapping[str, str]) -> Any:
-        """What the route answers to the smallest body that it accepts."""
+        """The answer of the route to the smallest body that it accepts."""
         body = {name: ids[name] if name in ids else REQUIRED[name] for name in self.required}
         return send(client, self.method, self.path.format(**ids), body if self.method == "POST" else None)
 

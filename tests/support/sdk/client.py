@@ -1,4 +1,4 @@
-"""The official SDK as a strict client: every answer is held to its own idea of what an answer looks like."""
+"""The official SDK as a strict client: every answer is validated by its own types."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -122,7 +122,7 @@ class VectorStore(types.VectorStore):
 
 
 class Pieces(BaseModel):
-    """What a file in a vector store says."""
+    """The text of a file in a vector store."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -133,7 +133,7 @@ class Pieces(BaseModel):
 
 
 class Results(BaseModel):
-    """What a search found."""
+    """The results of a search."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -157,7 +157,7 @@ class Page(BaseModel):
 
 
 class ErrorDetails(BaseModel):
-    """What every error says: all four, and nothing else."""
+    """The fields of every error: these four, and no others."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -205,11 +205,11 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "vector_store.files_batch": vector_stores.VectorStoreFileBatch,
     "vector_store.search_results.page": Results,
 }
-"""What each kind of object is validated against."""
+"""The type that validates each kind of object."""
 
 
 def strict(model: type[Model], payload: Any) -> Model:
-    """The payload as the SDK's model, validated strictly: the SDK itself only constructs, and forgives all.
+    """The payload as the SDK's model, validated strictly: the SDK itself does not validate.
 
     Fields that the SDK does not know are allowed; a missing one, a null and a loose type where its type forbids them
     are not.
@@ -251,7 +251,7 @@ def connect(url: str, key: str = "unused", kind: str = "OpenAI") -> OpenAI:
 def refused(
     status: int, message: str, param: str | None = None, code: str | None = None, kind: str = "invalid_request_error"
 ) -> Iterator[None]:
-    """What is done inside is answered with exactly this error."""
+    """Expect exactly this error in the `with` block."""
     with pytest.raises(openai.APIStatusError) as caught:
         yield
     body = caught.value.response.json()

@@ -31,7 +31,7 @@ def call(name: str, call_id: str, **arguments: str) -> dict[str, Any]:
 
 
 class Conversation:
-    """Starts its first run at once; `client` may be replaced when the service has moved."""
+    """Starts its first run at once; `client` may be replaced when the service has another address."""
 
     pause = 0.05
     """Seconds between two looks at a run that is waited for."""

@@ -1,4 +1,4 @@
-"""Streams as they go over the wire: every block held to the framing, every event to the SDK's types (contract, 7)."""
+"""Streams on the wire: every block is checked against the framing, every event against the SDK (contract, 7)."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -53,8 +53,8 @@ def streamed(client: OpenAI, path: str, **body: Any) -> Iterator[Iterator[Event]
 
 def stream(client: OpenAI, path: str, **body: Any) -> list[Event]:
     """All events of such a request."""
-    with streamed(client, path, **body) as told:
-        return list(told)
+    with streamed(client, path, **body) as received:
+        return list(received)
 
 
 def events(chunks: Iterable[str]) -> Iterator[Event]:
@@ -68,25 +68,25 @@ def events(chunks: Iterable[str]) -> Iterator[Event]:
     assert rest == ""
 
 
-def names(told: Iterable[Event], *without: str) -> list[str]:
+def names(received: Iterable[Event], *without: str) -> list[str]:
     """The names of the events, without those of deltas."""
-    return [event.name for event in told if not event.name.endswith(".delta") and event.name not in without]
+    return [event.name for event in received if not event.name.endswith(".delta") and event.name not in without]
 
 
-def deltas(told: Iterable[Event]) -> list[dict[str, Any]]:
+def deltas(received: Iterable[Event]) -> list[dict[str, Any]]:
     """The data of the deltas."""
-    return [event.data for event in told if event.name.endswith(".delta")]
+    return [event.data for event in received if event.name.endswith(".delta")]
 
 
-def only(told: Iterable[Event], name: str) -> dict[str, Any]:
+def only(received: Iterable[Event], name: str) -> dict[str, Any]:
     """The data of the one event of that name."""
-    (found,) = (event.data for event in told if event.name == name)
+    (found,) = (event.data for event in received if event.name == name)
     return found
 
 
-def said(told: Iterable[Event]) -> str:
-    """The text that the deltas make."""
-    parts = [part for delta in deltas(told) for part in delta["delta"].get("content", ())]
+def said(received: Iterable[Event]) -> str:
+    """The text of the deltas."""
+    parts = [part for delta in deltas(received) for part in delta["delta"].get("content", ())]
     return "".join(part["text"]["value"] for part in parts)
 
 

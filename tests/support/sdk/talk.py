@@ -1,4 +1,4 @@
-"""How tests talk to an assistant through the SDK: one call from a question to what comes of it."""
+"""Runs of an assistant through the SDK: one call from a question to the result."""
 
 from typing import Any
 
@@ -63,5 +63,5 @@ def text_of(message: Message) -> str:
 
 
 def texts(client: OpenAI, thread_id: str) -> list[str]:
-    """What was said in a thread, oldest first."""
+    """The texts of a thread's messages, oldest first."""
     return [text_of(message) for message in client.beta.threads.messages.list(thread_id, order="asc")]

@@ -1,4 +1,4 @@
-"""What a faithful endpoint says: objects, and the events of a run that says hello (contract, 7.1)."""
+"""The answers of an endpoint that follows the contract: objects, and the events of a run (contract, 7.1)."""
 
 import json
 from copy import deepcopy

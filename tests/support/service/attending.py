@@ -1,4 +1,4 @@
-"""The engine in this process, over real storage: the model follows a script, and items arrive when a test says so."""
+"""The engine in this process, over real storage: the model follows a script, and tests deliver the items."""
 
 import asyncio
 import json
@@ -7,16 +7,16 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from openai.types.chat import ChatCompletionChunk
-
 from assistants.engine.creation import start_thread_and_run
 from assistants.engine.items import Call, attend_item
 from assistants.engine.toolcalls import ToolCalls
 from assistants.engine.worker import Worker
 from assistants.local.azurite import Storage
 from assistants.local.reply import Completion, Reply
+from assistants.model.answers import Chunk
 from assistants.model.embedder import NoEmbedder
 from assistants.model.endpoint import Model
+from assistants.model.learnt import Learnt
 from assistants.schema.assistants import CreateAssistant
 from assistants.schema.messages import CreateMessage
 from assistants.schema.runs import CreateThreadAndRun
@@ -36,19 +36,20 @@ class ScriptedModel:
 
     def __init__(self, *replies: Mapping[str, Any], silent: bool = False) -> None:
         self._replies = [Reply.model_validate(reply) for reply in replies]
+        self.learnt = Learnt()
         self.requests: list[dict[str, Any]] = []
         self.asked = asyncio.Event()
         self.answer = asyncio.Event()
         if not silent:
             self.answer.set()
 
-    async def stream(self, body: dict[str, Any]) -> AsyncIterator[ChatCompletionChunk]:
+    async def stream(self, body: dict[str, Any]) -> AsyncIterator[Chunk]:
         self.requests.append(body)
         self.asked.set()
         await self.answer.wait()
         *events, _ = Completion(self._replies.pop(0), body).events()
         for event in events:
-            yield ChatCompletionChunk.model_validate(json.loads(event.removeprefix("data: ")))
+            yield json.loads(event.removeprefix("data: "))
 
 
 class Handlers:
@@ -67,7 +68,7 @@ class Handling(Protocol):
 
 
 class Killed(BaseException):
-    """The end of the process, as far as a request can tell."""
+    """The end of the process, as a request sees it."""
 
 
 async def killed(*_: Any) -> None:
@@ -105,14 +106,14 @@ async def run_of(store: Store, key: RunKey) -> RunRecord:
 
 
 async def said(store: Store, key: RunKey) -> list[str]:
-    """What the assistant said in the run's thread, oldest first."""
+    """The assistant's texts in the run's thread, oldest first."""
     fold = await store.messages.read(key.project, key.thread, 1)
     parts = [message.content[0] for message in fold.messages() if message.role == "assistant"]
     return [part["text"]["value"] for part in parts if part["type"] == "text"]
 
 
 async def attend(handlers: Handling, store: Store, key: RunKey) -> None:
-    """Deliver the item that says: attend to the run now."""
+    """Deliver the item *attend to the run now*."""
     await handlers.worker.handle(attend_item(key, await run_of(store, key)).model_dump_json().encode())
 
 
@@ -124,7 +125,7 @@ async def hang(store: Store, key: RunKey, model: ScriptedModel) -> "asyncio.Task
 
 
 async def answer(handlers: Handling, key: RunKey, call_id: str) -> None:
-    """Deliver the item that says: answer this call."""
+    """Deliver the item *answer this call*."""
     await handlers.tool_calls.handle(call_item(key, call_id))
 
 

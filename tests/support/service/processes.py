@@ -68,7 +68,7 @@ class Process:
 
     @contextmanager
     def standing_still(self) -> Iterator[None]:
-        """Meanwhile it does nothing at all, as a machine that is suspended."""
+        """Suspend the process during the `with` block."""
         self.signal(signal.SIGSTOP)
         try:
             yield
@@ -150,12 +150,12 @@ class Proxy(Process):
         super().__init__(["assistants.local", "--port", "0"], ours)
 
     def report(self, key: str = "none") -> dict[str, Any]:
-        """What it has found wrong with its upstream."""
+        """The report of its upstream's deviations."""
         url = f"{self.url.removesuffix('/v1')}/proxy/report"
         return httpx2.get(url, headers={"api-key": key}).raise_for_status().json()
 
     def deviations(self) -> list[str]:
-        """What it has logged of that, in all projects."""
+        """The deviations that it has logged, in all projects."""
         return [line for line in self.lines if " assistants.proxy deviation {" in line]
 
 
@@ -211,7 +211,7 @@ def _settings(storage: str, model: str, others: Mapping[str, str]) -> dict[str, 
 
 
 def eventually(condition: Any, seconds: float = 30, pause: float = 0.05) -> Any:
-    """What `condition` returns as soon as it is true; it is asked again after `pause` seconds.
+    """The result of `condition` as soon as it is true; it is asked again after `pause` seconds.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""An Assistants endpoint that answers what a test tells it to, over real sockets."""
+"""An Assistants endpoint whose answers a test sets, over real sockets."""
 
 import asyncio
 import threading
@@ -17,7 +17,7 @@ JSON, EVENTS = "application/json", "text/event-stream; charset=utf-8"
 
 @dataclass
 class Answer:
-    """What a request is answered with.
+    """The answer to a request.
 
     Parameters
     ----------
@@ -71,8 +71,11 @@ class Upstream:
         self._server.should_exit = self._server.force_exit = True
         self._thread.join()
 
+    def choose(self, asked: Asked) -> Answer:
+        """What this request is answered with."""
+        return self.first.popleft() if self.first else self.answer
+
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = self.first.popleft() if self.first else self.answer
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         asked = Asked(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), headers)
         self.asked.append(asked)
@@ -80,6 +83,7 @@ class Upstream:
         while message.get("more_body"):
             message = await receive()
             asked.body.extend(message.get("body", b""))
+        answer = self.choose(asked)
         watch = asyncio.create_task(_watch(asked, receive))
         await asyncio.sleep(answer.silence)
         fields = {"content-type": answer.media_type, **answer.headers}

@@ -12,9 +12,10 @@ from assistants.search.segment import Segment, segment
 
 
 def vectors(rows: Sequence[Sequence[float]], model: str = "m") -> Vectors:
-    """The rows, each made as long as 1."""
+    """The rows, each made as long as 1, but for those of 0."""
     matrix = np.array(rows, np.float32)
-    return Vectors(model, matrix / np.linalg.norm(matrix, axis=1, keepdims=True))
+    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+    return Vectors(model, (matrix / np.where(lengths > 0, lengths, 1)).astype(np.float32))
 
 
 def file_of(

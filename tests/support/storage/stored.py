@@ -1,4 +1,4 @@
-"""What lies in storage, for what no request tells."""
+"""Reads storage, where no request shows its content."""
 
 import json
 from contextlib import suppress

@@ -1,0 +1,42 @@
+"""Runs that are driven in the background by the process that created them, or took their last outputs."""
+
+import asyncio
+import logging
+
+from assistants.engine.claim import claim_run
+from assistants.engine.creation import Started
+from assistants.engine.driver import drive
+from assistants.engine.events import NO_LISTENER
+from assistants.engine.requests import queue_run
+from assistants.model.endpoint import Model
+from assistants.state.messages import ThreadGone
+from assistants.state.runs import RunRecord
+from assistants.state.store import RunKey, Store
+from assistants.storage.documents import Document
+from assistants.storage.errors import TRANSIENT
+
+log = logging.getLogger("assistants.engine")
+
+
+async def drive_created(store: Store, model: Model, started: Started) -> None:
+    """Drive a run that was created with a claim."""
+    if started.claimed is not None:
+        await drive(store, model, started.claimed, started.content, started.look, NO_LISTENER)
+
+
+async def drive_resumed(store: Store, model: Model, key: RunKey, document: Document[RunRecord]) -> None:
+    """Claim and drive a run whose outputs were submitted. If the claim fails, the queue has the run driven."""
+    run, claimed, content = document.value, None, ()
+    try:
+        content = await store.messages.fetch(key.project, key.thread, run.segments)
+        _, claimed = await claim_run(store, key, document, content)
+    except ThreadGone:
+        log.info("run %s: its thread is gone", key.run)
+    except TRANSIENT as error:
+        log.warning("run %s: left to the queue: %s", key.run, error)
+        await queue_run(store, key, run)
+    except asyncio.CancelledError:  # the process is stopping; another one goes on
+        await queue_run(store, key, run)
+        raise
+    if claimed is not None:
+        await drive(store, model, claimed, content, run.look, NO_LISTENER)

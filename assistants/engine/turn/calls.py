@@ -1,0 +1,198 @@
+"""Tool calls put together from the pieces of a stream, by what the pieces are: no endpoint counts as the other."""
+
+import json
+import re
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from assistants.engine.turn.extra import Extra
+from assistants.model.errors import Unreadable
+
+Json = dict[str, Any]
+
+_MARKS = re.compile(r'\\.|\\|["{}\[\]]', re.S)
+
+
+class Scan:
+    """How far a JSON text has come, without reading any of it twice."""
+
+    def __init__(self) -> None:
+        self.whole = False
+        """It is a complete object, list or string."""
+        self.beyond = False
+        """Another one follows."""
+        self.length = 0
+        self._depth = 0
+        self._quoted = False
+        self._escaped = False
+
+    @property
+    def open(self) -> bool:
+        """Whether something was begun and has no end yet."""
+        return self._depth > 0 or self._quoted
+
+    def take(self, piece: str) -> None:
+        """Go on with the next piece."""
+        self.length += len(piece)
+        start = 1 if self._escaped and piece else 0
+        self._escaped = self._escaped and not piece
+        for found in _MARKS.finditer(piece, start):
+            mark = found.group()
+            if mark[0] == "\\":
+                self._escaped = len(mark) == 1
+            elif self._quoted:
+                self._quoted = mark != '"'
+                self.whole = not self._quoted and not self._depth
+            elif mark in "}]":
+                self.whole = self.whole or self._depth == 1
+                self._depth = max(self._depth - 1, 0)
+            else:
+                self.beyond = self.beyond or self.whole
+                self._quoted = mark == '"'
+                self._depth += mark != '"'
+
+
+@dataclass
+class Piece:
+    """A piece of a call, of which any part may be missing."""
+
+    index: object
+    id: str
+    name: str
+    arguments: str
+    extra: Json
+
+    @property
+    def empty(self) -> bool:
+        return not (self.id or self.name or self.arguments or self.extra)
+
+    @classmethod
+    def of(cls, value: Json) -> "Piece":
+        """
+        Raises
+        ------
+        Unreadable
+            A part of it is of no type that it can have.
+        """
+        index, given = value.get("index"), value.get("function")
+        if given is not None and not isinstance(given, dict):
+            raise Unreadable(_ODD.format("function", type(given).__name__))
+        function = cast("Json", given or {})
+        beneath = {name: each for name, each in function.items() if name not in ("name", "arguments")}
+        extra = {name: each for name, each in value.items() if name not in ("index", "id", "type", "function")}
+        return cls(
+            index if isinstance(index, int | str) else None,
+            _text("id", value.get("id")),
+            _text("name", function.get("name")),
+            _arguments(function.get("arguments")),
+            extra | ({"function": beneath} if beneath else {}),
+        )
+
+
+@dataclass
+class PartialCall:
+    """A tool call as far as the model has spelled it out."""
+
+    index: object = None
+    id: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list[str])
+    scan: Scan = field(default_factory=Scan, compare=False)
+    extra: Extra = field(default_factory=Extra, compare=False)
+    """Its fields that are not OpenAI's."""
+    following: Piece | None = None
+    """The name, said again after the arguments: of this call, or of the next one, whose arguments tell."""
+
+    def said_again(self, piece: Piece) -> bool:
+        """Whether the piece is the whole call again, as some endpoints send it at the end."""
+        same = piece.id == self.id != "" or not (piece.id or piece.name or self.following)
+        whole = self.scan.whole and len(piece.arguments) == self.scan.length
+        return same and whole and piece.arguments == "".join(self.arguments)
+
+
+class Calls(list[PartialCall]):
+    """The calls of a turn, in the order in which they begin.
+
+    Parameters
+    ----------
+    offered
+        The names of the functions that the model may call.
+    """
+
+    def __init__(self, offered: AbstractSet[str] = frozenset()) -> None:
+        super().__init__()
+        self._offered = offered
+
+    def add(self, piece: Piece, anew: bool = False) -> PartialCall:
+        """The call that a piece belongs to, with its name and id taken in; its arguments are for the caller to add.
+
+        Raises
+        ------
+        Unreadable
+            It cannot be told which call it belongs to.
+        """
+        call = None if anew else self._continued(piece)
+        if call is None:
+            last = self[-1] if self and not piece.name else None
+            call = PartialCall(piece.index)
+            self.append(call)
+            if last and last.following:
+                call.id, call.name = last.following.id, last.following.name
+        if not call.arguments:  # later it may have been told under another one
+            call.id = call.id or piece.id
+            call.name = _named(call.name, piece.name)
+        if not call.arguments and piece.arguments.strip() in ("null", "None"):
+            piece.arguments = ""
+        if call.said_again(piece):
+            piece.arguments = ""
+        call.scan.take(piece.arguments)
+        if call.scan.beyond:
+            raise Unreadable("The model's tool calls cannot be told apart: one's arguments follow another's.")
+        call.extra.add(piece.extra)
+        return call
+
+    def _continued(self, piece: Piece) -> PartialCall | None:
+        """The call that a piece goes on with: the last one of its index, or of all where it has none."""
+        begun = [call for call in self if piece.index is None or call.index == piece.index]
+        if not begun and self and not piece.name and self[-1].index is None:
+            begun = [self[-1]]
+        if not begun or self._begins_another(piece, begun[-1]):
+            return None
+        return begun[-1]
+
+    def _begins_another(self, piece: Piece, call: PartialCall) -> bool:
+        more = bool(piece.arguments.strip(" \t\r\n}]")) and not call.said_again(piece)
+        if not piece.name or not call.name:
+            return bool(call.scan.whole and call.following and more)
+        another_id = bool(piece.id and call.id and piece.id != call.id)
+        if call.scan.whole:
+            call.following = piece
+            return another_id or piece.name != call.name or more
+        if call.scan.open:  # in the middle: of another function, or of the same one, named in each piece
+            return piece.name != call.name
+        if another_id or piece.name == call.name or call.arguments:
+            return another_id or piece.name != call.name
+        # A name may come in pieces, where the piece says that it is of this call.
+        return piece.index is None or {piece.name, call.name} <= self._offered
+
+
+def _text(name: str, value: Any) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, int | float):
+        return str(value)
+    raise Unreadable(_ODD.format(name, type(value).__name__))
+
+
+def _arguments(value: Any) -> str:
+    """Arguments as the text of their JSON, in which they should have come."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else _text("arguments", value)
+
+
+def _named(name: str, piece: str) -> str:
+    """The name with the next piece of it, which may be all of it again."""
+    return piece if piece.startswith(name) else name + piece
+
+
+_ODD = "The model's endpoint sent a tool call that cannot be understood: its {} is of the type {}."
