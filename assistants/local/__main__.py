@@ -108,7 +108,8 @@ async def _pump(stack: AsyncExitStack, app: Any, activity: Activity) -> Pump:
     from assistants.settings import settings
     from assistants.storage.connection import queue_service
 
-    service = await stack.enter_async_context(queue_service(settings()))
+    service = queue_service(settings())
+    stack.push_async_callback(service.close)
     options = QueueOptions.from_host(json.loads(Path("host.json").read_text(encoding="utf-8")))
     return Pump(queue_functions(app), service, options, activity=activity)
 

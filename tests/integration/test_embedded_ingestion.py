@@ -83,7 +83,7 @@ async def dimensions(running: InProcess, store: str) -> list[list[int]]:
 
 async def item(running: InProcess) -> bytes:
     """The content of the queue's next item, which is delivered as often as a test likes."""
-    client = running.store.services[1].get_queue_client(INGEST, message_decode_policy=BinaryBase64DecodePolicy())
+    client = running.store.services[1].client.get_queue_client(INGEST, message_decode_policy=BinaryBase64DecodePolicy())
     received = await client.receive_message(visibility_timeout=600)
     assert received is not None
     return received.content  # type: ignore[return-value]
