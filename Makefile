@@ -7,15 +7,18 @@ PIP := -m pip install -qq --disable-pip-version-check
 MATRIX := $(patsubst tests/matrix/%.txt,$(VENV)/matrix/%/.requirements,$(wildcard tests/matrix/*.txt))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run unit test proxied faults simulate races soak matrix node bench lint format update clean
+.PHONY: help setup run try-model unit test proxied faults simulate races soak matrix node bench lint format update clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(VENV)/.requirements $(VENV)/.azurite ## Make .venv with the packages of requirements.lock, and Azurite
 
 run: setup ## Start the service; ARGS="--port 7071 --data .data"
 	$(BIN)/python -m assistants.local $(ARGS)
+
+try-model: setup ## Try what the model's endpoint can do; ARGS="--model gpt-4o"
+	$(BIN)/python -m assistants.local.trial $(ARGS)
 
 unit: setup ## Run the tests that do no I/O
 	$(BIN)/python -m pytest tests/unit -n 2 $(ARGS)
@@ -50,6 +53,7 @@ soak: setup ## Run simulated users for long, with processes that are killed
 
 bench: setup ## Print the figures of the README
 	$(BIN)/python -m benchmarks.streaming $(ARGS)
+	$(BIN)/python -m benchmarks.storage
 	$(BIN)/python -m benchmarks.proxy
 	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.searching

@@ -194,19 +194,19 @@ def pings(url: str, until: Path) -> list[tuple[float, float]]:
     return times
 
 
-async def shared(bench: Bench, data: Path, number: int) -> None:
+async def shared(bench: Bench, service: Service, data: Path, number: int) -> None:
     """Print how long pings take while so many streams run at full speed."""
     loop, ended = asyncio.get_running_loop(), data / "ended"
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         pinging = loop.run_in_executor(pool, pings, bench.ping(), ended)
         await asyncio.sleep(2)  # it has begun
-        started = time.time()
+        started, used = time.time(), service.cpu_time()
         streams = await asyncio.gather(*(bench.at_full_speed() for _ in range(number)))
-        took = time.time() - started
+        took, used = time.time() - started, service.cpu_time() - used
         ended.touch()
         times = [seconds for sent, seconds in await pinging if sent >= started]
     deltas = sum(each for each, _ in streams)
-    print(f"{number} streams at full speed: {deltas / took:,.0f} deltas/s")
+    print(f"{number} streams at full speed: {deltas / took:,.0f} deltas/s, {used / deltas * 1e6:.0f} us of CPU each")
     print(f"  {'another request':<26} p50 {_ms(times, 50):>6.1f} ms   p95 {_ms(times, 95):>6.1f} ms", flush=True)
 
 
@@ -243,7 +243,7 @@ async def measured(stack: AsyncExitStack, rounds: int, few: int, many: int, fast
         print(f"  longest gap that the model did not make {max(gaps):.3f} s, held up itself {await idle:.3f} s")
 
     model.script({"match": FAST, "chunks": ["word "] * 2_000, "times": fast})
-    await shared(bench, data, fast)
+    await shared(bench, service, data, fast)
 
 
 async def run(rounds: int, few: int, many: int, fast: int) -> None:

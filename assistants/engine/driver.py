@@ -140,7 +140,7 @@ class Driver:
                     return await self._end(Ending(Event.FAIL, error=expired))
                 if images is None:
                     images = await load(self._store, self._key.project, recent(self._run, thread))
-                call = ModelCall(self._store, self._model, self._run, thread, images)
+                call = ModelCall(self._store.settings, self._store.clock, self._model, self._run, thread, images)
                 ending = self._cut_off(self._run) or self._out_of_tokens(call)
                 if ending is not None:
                     return await self._end(ending)

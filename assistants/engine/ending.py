@@ -12,7 +12,7 @@ from assistants.state.store import RunKey, Store
 from assistants.state.turns import message
 from assistants.storage.documents import Document
 from assistants.storage.errors import TRANSIENT
-from assistants.storage.queues import Receipt
+from assistants.storage.services import Receipt
 
 log = logging.getLogger("assistants.engine")
 

@@ -117,9 +117,9 @@ class Child:
             with suppress(OSError):  # where it takes no more, it may have said why
                 await self._send(head, content)
             told, body = await self._receive()
-        except (OSError, asyncio.IncompleteReadError) as error:
+            self._worn = worn or told["error"] is not None or told["memory"] > _USED_UP
+        except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
             raise Died from error
-        self._worn = worn or told["error"] is not None or told["memory"] > _USED_UP
         return told, body
 
     def kill(self) -> None:

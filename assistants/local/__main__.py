@@ -18,10 +18,10 @@ import uvicorn
 from pydantic import ValidationError
 
 from assistants.local import azurite, environment, logs
-from assistants.local.model import demo_model
+from assistants.local.model import model_or_demo
 from assistants.local.protocol import Protocol
 from assistants.local.pump import Activity, Pump, QueueOptions, queue_functions
-from assistants.local.server import Server, base_url, bind, serving, started
+from assistants.local.server import Server, base_url, bind, started
 
 GRACE = 10
 """Seconds that requests and queue functions in progress have to finish after the first signal."""
@@ -44,7 +44,7 @@ async def run(host: str, port: int, data: Path) -> int:
     """Serve until a signal comes; returns the exit code."""
     async with AsyncExitStack() as stack:
         proxy = environment.is_proxy()
-        notes = [_proxy_note()] if proxy else [await _storage(stack, data), await _model(stack)]
+        notes = [_proxy_note()] if proxy else [await _storage(stack, data), await model_or_demo(stack)]
         os.environ.setdefault("RUNS_DRIVEN_BY", "creator")
         function_app: Any = importlib.import_module("function_app")
         from assistants.service import service
@@ -106,22 +106,12 @@ async def _storage(stack: AsyncExitStack, data: Path) -> str | None:
     return f"Storage: Azurite, its data in {data}"
 
 
-async def _model(stack: AsyncExitStack) -> str | None:
-    if environment.has_model():
-        return None
-    os.environ["OPENAI_BASE_URL"] = await stack.enter_async_context(serving(demo_model()))
-    os.environ["OPENAI_API_KEY"] = "demo"
-    return (
-        "Model: the demo model, which echoes and calls the functions you name. For a real one set OPENAI_API_KEY, "
-        "OPENAI_BASE_URL or AZURE_OPENAI_ENDPOINT."
-    )
-
-
 async def _pump(stack: AsyncExitStack, app: Any, activity: Activity) -> Pump:
     from assistants.settings import settings
     from assistants.storage.connection import queue_service
 
-    service = await stack.enter_async_context(queue_service(settings()))
+    service = queue_service(settings())
+    stack.push_async_callback(service.close)
     options = QueueOptions.from_host(json.loads(Path("host.json").read_text(encoding="utf-8")))
     return Pump(queue_functions(app), service, options, activity=activity)
 

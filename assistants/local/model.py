@@ -14,9 +14,11 @@ import argparse
 import asyncio
 import itertools
 import json
+import os
 import random
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from typing import Any, Final
 
 import uvicorn
@@ -27,10 +29,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from assistants.local import environment
 from assistants.local.demo import respond
 from assistants.local.embedding import embeddings
 from assistants.local.reply import Completion, Json, Reply, messages_json
-from assistants.local.server import base_url, bind
+from assistants.local.server import base_url, bind, serving
 
 MAX_REPLIES = 1000
 MAX_REQUESTS = 500
@@ -65,6 +68,18 @@ class _State:
             if reply.times == 0:
                 self.replies.remove(reply)
         return reply
+
+
+async def model_or_demo(stack: AsyncExitStack) -> str | None:
+    """Serve the demo model and name it in the environment, unless that names a model; what to tell the operator."""
+    if environment.has_model():
+        return None
+    os.environ["OPENAI_BASE_URL"] = await stack.enter_async_context(serving(demo_model()))
+    os.environ["OPENAI_API_KEY"] = "demo"
+    return (
+        "Model: the demo model, which echoes and calls the functions you name. For a real one set OPENAI_API_KEY, "
+        "OPENAI_BASE_URL or AZURE_OPENAI_ENDPOINT."
+    )
 
 
 def demo_model() -> Starlette:

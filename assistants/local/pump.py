@@ -13,13 +13,15 @@ import math
 import re
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.functions import FunctionApp
 from azure.functions.queue import QueueMessage
-from azure.storage.queue.aio import QueueClient, QueueServiceClient
+
+from assistants.storage.connection import made_on_first_use
+from assistants.storage.services import QueueService, Received
 
 LEASE = 600.0
 """Seconds for which a received item is hidden from others; renewed at half time while its function runs."""
@@ -184,7 +186,7 @@ class Pump:
     functions
         From `queue_functions`; a queue may have one function.
     service
-        Client of the account's queues; stays open when the pump stops.
+        The account's queues; stays open when the pump stops.
     lease
         Seconds for which an item is hidden at a time; the host's is ten minutes.
     activity
@@ -194,7 +196,7 @@ class Pump:
     def __init__(
         self,
         functions: Iterable[QueueFunction],
-        service: QueueServiceClient,
+        service: QueueService,
         options: QueueOptions | None = None,
         lease: float = LEASE,
         activity: Activity | None = None,
@@ -234,21 +236,23 @@ class Pump:
         self._hurry.set()
 
 
-@dataclass
 class _Item:
-    id: str
-    pop_receipt: str
-    content: str
-    dequeue_count: int
-    message: Any
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """A received message, and the receipt that it takes by now."""
+
+    def __init__(self, message: Received) -> None:
+        self.message, self.receipt = message, message.receipt
+        self.lock = asyncio.Lock()
+
+    @property
+    def id(self) -> str:
+        return self.receipt.id
 
 
 class _Listener:
     def __init__(
         self,
         function: QueueFunction,
-        service: QueueServiceClient,
+        service: QueueService,
         options: QueueOptions,
         lease: float,
         activity: Activity,
@@ -257,11 +261,8 @@ class _Listener:
         self._activity = activity
         self._options = options
         self._lease = lease
-        # A queue client does not inherit its service's encoding: contents are raw here.
-        self._queue = service.get_queue_client(function.queue)
-        self._poison: QueueClient | None = None
-        if not function.queue.endswith(_SUFFIX):
-            self._poison = service.get_queue_client(function.queue + _SUFFIX)
+        self._service = service
+        self._poison = None if function.queue.endswith(_SUFFIX) else function.queue + _SUFFIX
         self._longest = options.max_polling_interval * (1 if self._poison else RARER)
         self._deliveries: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
@@ -332,14 +333,11 @@ class _Listener:
             begun.cancel()
 
     async def _receive(self) -> list[_Item]:
-        pages = self._queue.receive_messages(
-            messages_per_page=self._options.batch_size, visibility_timeout=math.ceil(self._lease)
-        ).by_page()
+        batch, lease = self._options.batch_size, math.ceil(self._lease)
         try:
-            messages: list[Any] = [message async for message in await anext(pages)]
-        except (StopAsyncIteration, ResourceNotFoundError):
+            return [_Item(message) for message in await self._service.receive(self._function.queue, batch, lease)]
+        except ResourceNotFoundError:
             return []
-        return [_Item(m.id, m.pop_receipt, m.content, m.dequeue_count, m) for m in messages]
 
     async def _deliver(self, item: _Item) -> None:
         with self._activity.going_on():
@@ -351,15 +349,16 @@ class _Listener:
                 await self._show(item, 0)
                 return
             maximum, has_poison = self._options.max_dequeue_count, self._poison is not None
-            outcome = before(item.dequeue_count, maximum, has_poison)
+            count = item.message.dequeue_count
+            outcome = before(count, maximum, has_poison)
             if outcome is Outcome.RUN:
                 try:
-                    body = self._decode(item.content)
+                    body = self._decode(item.message.text)
                 except ValueError:
                     logger.error("queue=%s id=%s is not base64", self._function.queue, item.id)
                     outcome = _given_up(has_poison)
                 else:
-                    outcome = after(await self._run(item, body), item.dequeue_count, maximum, has_poison)
+                    outcome = after(await self._run(item, body), count, maximum, has_poison)
             await self._settle(item, outcome)
         except asyncio.CancelledError:
             with contextlib.suppress(AzureError):
@@ -375,11 +374,11 @@ class _Listener:
         message = QueueMessage(
             id=item.id,
             body=body,
-            dequeue_count=item.dequeue_count,
+            dequeue_count=item.message.dequeue_count,
             expiration_time=item.message.expires_on,
             insertion_time=item.message.inserted_on,
             time_next_visible=item.message.next_visible_on,
-            pop_receipt=item.pop_receipt,
+            pop_receipt=item.receipt.pop_receipt,
         )
         keeper = asyncio.create_task(self._keep(item))
         call, arguments = self._function.call, {self._function.argument: message}
@@ -389,9 +388,8 @@ class _Listener:
             else:
                 await asyncio.to_thread(call, **arguments)
         except Exception:
-            logger.exception(
-                "function=%s id=%s failed, dequeue_count=%d", self._function.name, item.id, item.dequeue_count
-            )
+            count = item.message.dequeue_count
+            logger.exception("function=%s id=%s failed, dequeue_count=%d", self._function.name, item.id, count)
             return False
         finally:
             # Not during a renewal: it changes the pop receipt.
@@ -413,23 +411,19 @@ class _Listener:
             await self._show(item, self._options.visibility_timeout)
             return
         if outcome is Outcome.POISON and self._poison is not None:
-            logger.error("queue=%s id=%s moves to %s", self._function.queue, item.id, self._poison.queue_name)
-            await _send(self._poison, item.content)
+            logger.error("queue=%s id=%s moves to %s", self._function.queue, item.id, self._poison)
+            await self._give_up(item, self._poison)
         if outcome in {Outcome.DELETE, Outcome.POISON}:
-            await self._queue.delete_message(item.id, item.pop_receipt)
+            await self._service.delete(self._function.queue, item.receipt)
 
     async def _show(self, item: _Item, delay: float) -> None:
-        updated = await self._queue.update_message(item.id, item.pop_receipt, visibility_timeout=math.ceil(delay))
-        item.pop_receipt = updated.pop_receipt or item.pop_receipt
+        item.receipt = await self._service.update(self._function.queue, item.receipt, math.ceil(delay))
 
-
-async def _send(queue: QueueClient, content: str) -> None:
-    try:
-        await queue.send_message(content)
-    except ResourceNotFoundError:
-        with contextlib.suppress(ResourceExistsError):
-            await queue.create_queue()
-        await queue.send_message(content)
+    async def _give_up(self, item: _Item, poison: str) -> None:
+        await made_on_first_use(
+            lambda: self._service.send(poison, item.message.text),
+            lambda: self._service.client.create_queue(poison),
+        )
 
 
 def _first_line(error: BaseException) -> str:

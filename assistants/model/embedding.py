@@ -82,7 +82,8 @@ class EndpointEmbedder:
         self._model = settings.endpoint_embedding_model
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._none_until = self._failing_until = 0.0
-        self._told = False
+        self.lacking: Refused | None = None
+        """Why the endpoint has no embeddings, where it has said so."""
 
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         """The texts' vectors; None where the endpoint has no embeddings.
@@ -103,9 +104,9 @@ class EndpointEmbedder:
             if not _lacking(error):
                 raise
             self._none_until = time.monotonic() + _ASK_AGAIN
-            if not self._told:
+            if self.lacking is None:
                 log.warning("the endpoint has no embeddings by %s: search is by keywords alone: %s", self._model, error)
-            self._told = True
+            self.lacking = error
             return None
         if refused:
             if not self._endpoint.learnt.of(self._model).accepted:

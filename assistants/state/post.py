@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from assistants.state.store import Store
-from assistants.storage.queues import Receipt
+from assistants.storage.services import Receipt
 
 PURGE_DELAY = 30
 """Seconds after which a deletion is repeated: every write that began before it has ended by then."""

@@ -4,9 +4,6 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from azure.storage.blob.aio import BlobServiceClient
-from azure.storage.queue.aio import QueueServiceClient
-
 from assistants.settings import Settings
 from assistants.state.assistants import AssistantRecord
 from assistants.state.files import FileRecord
@@ -22,6 +19,7 @@ from assistants.storage.documents import Documents
 from assistants.storage.ids import IdSource, blob_name
 from assistants.storage.logs import Logs
 from assistants.storage.queues import Queues
+from assistants.storage.services import BlobService, QueueService
 from assistants.storage.slices import Slices
 from assistants.storage.transport import Transport
 
@@ -61,7 +59,7 @@ class Store:
     vector_stores: Documents[VectorStoreRecord]
     chunks: Contents
     """The chunks of a version of a file in a vector store."""
-    services: tuple[BlobServiceClient, QueueServiceClient]
+    services: tuple[BlobService, QueueService]
     spans: dict[str, Span] = field(default_factory=dict[str, Span])
     """By project: the threads of this process that a queued sweep covers."""
     slices: Slices = field(default_factory=Slices)
@@ -83,7 +81,7 @@ class Store:
         return cls.over(settings, clock, blobs, queues)
 
     @classmethod
-    def over(cls, settings: Settings, clock: Clock, blobs: BlobServiceClient, queues: QueueServiceClient) -> "Store":
+    def over(cls, settings: Settings, clock: Clock, blobs: BlobService, queues: QueueService) -> "Store":
         """The store of these services, whose answers correct the clock."""
         threads = Documents(blobs, "threads", ThreadRecord)
         return cls(

@@ -1,4 +1,4 @@
-"""Clients of the storage account, by connection string or by identity."""
+"""The services of the storage account, by connection string or by identity."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -14,6 +14,7 @@ from assistants.identity import identity
 from assistants.settings import Settings
 from assistants.storage.clock import Clock
 from assistants.storage.errors import NotConfigured
+from assistants.storage.services import BlobService, QueueService
 from assistants.storage.transport import Transport
 
 T = TypeVar("T")
@@ -42,41 +43,45 @@ class _Retry(ExponentialRetry):
         return self._backoff * 3 ** (settings["count"] - 1) * random.uniform(0.5, 1.5)
 
 
-def blob_service(
-    settings: Settings, clock: Clock | None = None, transport: MakeTransport = Transport
-) -> BlobServiceClient:
-    """A client of the account's blobs; a read of up to `MAX_READ` or a write of up to `MAX_WRITE` is one request.
+def blob_service(settings: Settings, clock: Clock | None = None, transport: MakeTransport = Transport) -> BlobService:
+    """The account's blobs; of its client a read of up to `MAX_READ` or a write of up to `MAX_WRITE` is one request.
 
     Raises
     ------
     NotConfigured
         The settings name no account.
     """
-    options: dict[str, Any] = _options(settings, clock, transport) | {
+    sender = transport(clock or Clock(), settings.storage_timeout)
+    options: dict[str, Any] = {
+        "transport": sender,
+        "retry_policy": _Retry(settings.storage_backoff),
         "max_single_get_size": MAX_READ,
         "max_single_put_size": MAX_WRITE,
     }
     if settings.storage:
-        return BlobServiceClient.from_connection_string(settings.storage.get_secret_value(), **options)
-    endpoint = _endpoint(settings, settings.storage_blob_uri, "blob")
-    return BlobServiceClient(endpoint, credential=_credential(settings), **options)
+        client = BlobServiceClient.from_connection_string(settings.storage.get_secret_value(), **options)
+    else:
+        endpoint = _endpoint(settings, settings.storage_blob_uri, "blob")
+        client = BlobServiceClient(endpoint, credential=_credential(settings), **options)
+    return BlobService(client, sender, _Retry(settings.storage_backoff))
 
 
-def queue_service(
-    settings: Settings, clock: Clock | None = None, transport: MakeTransport = Transport
-) -> QueueServiceClient:
-    """A client of the account's queues.
+def queue_service(settings: Settings, clock: Clock | None = None, transport: MakeTransport = Transport) -> QueueService:
+    """The account's queues.
 
     Raises
     ------
     NotConfigured
         The settings name no account.
     """
-    options = _options(settings, clock, transport)
+    sender = transport(clock or Clock(), settings.storage_timeout)
+    options: dict[str, Any] = {"transport": sender, "retry_policy": _Retry(settings.storage_backoff)}
     if settings.storage:
-        return QueueServiceClient.from_connection_string(settings.storage.get_secret_value(), **options)
-    endpoint = _endpoint(settings, settings.storage_queue_uri, "queue")
-    return QueueServiceClient(endpoint, credential=_credential(settings), **options)
+        client = QueueServiceClient.from_connection_string(settings.storage.get_secret_value(), **options)
+    else:
+        endpoint = _endpoint(settings, settings.storage_queue_uri, "queue")
+        client = QueueServiceClient(endpoint, credential=_credential(settings), **options)
+    return QueueService(client, sender, _Retry(settings.storage_backoff))
 
 
 async def made_on_first_use(act: Callable[[], Awaitable[T]], make: Callable[[], Awaitable[object]]) -> T:
@@ -89,13 +94,6 @@ async def made_on_first_use(act: Callable[[], Awaitable[T]], make: Callable[[], 
     with suppress(ResourceExistsError):  # another process was first
         await make()
     return await act()
-
-
-def _options(settings: Settings, clock: Clock | None, transport: MakeTransport) -> dict[str, Any]:
-    return {
-        "transport": transport(clock or Clock(), settings.storage_timeout),
-        "retry_policy": _Retry(settings.storage_backoff),
-    }
 
 
 def _endpoint(settings: Settings, uri: str | None, service: str) -> str:

@@ -5,10 +5,10 @@ from contextlib import suppress
 
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobBlock
-from azure.storage.blob.aio import BlobServiceClient
 
 from assistants.storage.connection import made_on_first_use
 from assistants.storage.listing import names_in
+from assistants.storage.services import BlobService
 
 PIECE = 4 * 1024 * 1024
 """Bytes of a large content that are in memory at once, when it is written or read."""
@@ -17,8 +17,8 @@ PIECE = 4 * 1024 * 1024
 class Contents:
     """The contents of one container."""
 
-    def __init__(self, service: BlobServiceClient, container: str) -> None:
-        self._container = service.get_container_client(container)
+    def __init__(self, service: BlobService, container: str) -> None:
+        self._container = service.client.get_container_client(container)
 
     async def write(self, name: str, content: bytes) -> None:
         """Write a content that is in memory. A repetition is harmless."""

@@ -3,24 +3,23 @@
 import asyncio
 import random
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from azure.core import MatchConditions
 from azure.core.exceptions import (
     AzureError,
-    HttpResponseError,
     ResourceExistsError,
     ResourceModifiedError,
     ResourceNotFoundError,
 )
-from azure.storage.blob.aio import BlobServiceClient
 from pydantic import BaseModel
 
 from assistants.storage.connection import made_on_first_use
 from assistants.storage.errors import Conflict, Contended
 from assistants.storage.listing import names_in
+from assistants.storage.services import IF_MISSING, BlobService, if_match
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -28,6 +27,10 @@ _WRITES_KEPT = 16
 _TRIES = 50
 _LONGEST_PAUSE = 0.2
 """Seconds between two tries of a contended change; the pauses begin at a hundredth of that and double."""
+_KEPT = 4 * 1024 * 1024
+"""Bytes of JSON of the documents of a container that are kept in memory; parsed they take about six times as much."""
+_SMALL = 4 * 1024
+"""Bytes of JSON; to keep a smaller document saves nothing that can be measured."""
 
 
 class _Envelope(BaseModel, Generic[D]):
@@ -45,34 +48,50 @@ class Document(Generic[D]):
     writes: tuple[str, ...] = ()
 
 
+class _Kept(Generic[D]):
+    """The documents that were read last, by their names. What is kept may have changed or be gone since."""
+
+    def __init__(self) -> None:
+        self._documents: OrderedDict[str, tuple[Document[D], int]] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, name: str) -> Document[D] | None:
+        if name not in self._documents:
+            return None
+        self._documents.move_to_end(name)
+        return self._documents[name][0]
+
+    def add(self, document: Document[D], size: int) -> None:
+        """Keep a document whose JSON has so many bytes, unless it is too small or too large."""
+        self.drop(document.name)
+        if not _SMALL <= size <= _KEPT:
+            return
+        self._documents[document.name] = document, size
+        self._bytes += size
+        while self._bytes > _KEPT:
+            self.drop(next(iter(self._documents)))
+
+    def drop(self, name: str) -> None:
+        _, size = self._documents.pop(name, (None, 0))
+        self._bytes -= size
+
+
 class Documents(Generic[D]):
     """The JSON documents of one container, each holding one `model`."""
 
-    def __init__(self, service: BlobServiceClient, container: str, model: type[D]) -> None:
-        self._container = service.get_container_client(container)
+    def __init__(self, service: BlobService, container: str, model: type[D]) -> None:
+        self._service, self._name = service, container
+        self._container = service.client.get_container_client(container)
         self._envelope = _Envelope[model]
+        self._kept: _Kept[D] = _Kept()
 
     async def read(self, name: str) -> Document[D] | None:
-        try:
-            download = await self._container.download_blob(name)
-            content = await download.readall()
-        except ResourceNotFoundError:
-            return None
-        return self._parse(name, content, str(download.properties.etag))
+        """The document as it is now. One that is kept and has not changed is not sent and parsed again."""
+        return await self._read(name, self._kept.get(name))
 
     async def read_newer(self, known: Document[D]) -> Document[D] | None:
         """The document if it has changed, `known` itself if it has not, None if it was deleted."""
-        try:
-            download = await self._container.download_blob(
-                known.name, etag=known.etag, match_condition=MatchConditions.IfModified
-            )
-            return self._parse(known.name, await download.readall(), str(download.properties.etag))
-        except ResourceNotFoundError:
-            return None
-        except HttpResponseError as error:
-            if error.status_code == 304:
-                return known
-            raise
+        return await self._read(known.name, known)
 
     async def create(self, name: str, value: D) -> Document[D]:
         """
@@ -81,7 +100,7 @@ class Documents(Generic[D]):
         Conflict
             Another document of that name exists.
         """
-        return await self._write(name, value, (), {"overwrite": False})
+        return await self._write(name, value, (), IF_MISSING)
 
     async def replace(self, known: Document[D], value: D) -> Document[D]:
         """
@@ -90,8 +109,7 @@ class Documents(Generic[D]):
         Conflict
             The document was changed or deleted since `known` was read.
         """
-        condition = {"overwrite": True, "etag": known.etag, "match_condition": MatchConditions.IfNotModified}
-        return await self._write(known.name, value, known.writes, condition)
+        return await self._write(known.name, value, known.writes, if_match(known.etag))
 
     async def change(
         self, name: str, decide: Callable[[D], D | None], known: Document[D] | None = None
@@ -127,21 +145,20 @@ class Documents(Generic[D]):
         """As `names_in`."""
         return names_in(self._container, prefix, start_from, at_once)
 
-    async def _write(self, name: str, value: D, writes: tuple[str, ...], condition: dict[str, Any]) -> Document[D]:
+    async def _write(self, name: str, value: D, writes: tuple[str, ...], condition: Mapping[str, str]) -> Document[D]:
         """A conditional write that recognizes its own result.
 
-        The SDK repeats a write whose answer was lost, and then gets a conflict with its own result. The id of every
+        A write whose answer was lost is repeated, and then gets a conflict with its own result. The id of every
         write stays in the document for a while, so that a reader can recognize it.
         """
         mine = secrets.token_hex(8)
         writes = (*writes, mine)[-_WRITES_KEPT:]
         content = self._envelope(writes=writes, value=value).model_dump_json(by_alias=True).encode()
         try:
-            blob = self._container.get_blob_client(name)
-            answer = await made_on_first_use(
-                lambda: blob.upload_blob(content, **condition), self._container.create_container
+            etag = await made_on_first_use(
+                lambda: self._service.put(self._name, name, content, condition), self._container.create_container
             )
-            return Document(name, value, str(answer["etag"]), writes)
+            return Document(name, value, etag, writes)
         except (ResourceExistsError, ResourceModifiedError, ResourceNotFoundError):
             settled = await self.read(name)
             if settled is None or mine not in settled.writes:
@@ -153,9 +170,18 @@ class Documents(Generic[D]):
                 return settled
             raise
 
-    def _parse(self, name: str, content: bytes, etag: str) -> Document[D]:
-        stored = self._envelope.model_validate_json(content)
-        return Document(name, stored.value, etag, stored.writes)
+    async def _read(self, name: str, known: Document[D] | None) -> Document[D] | None:
+        try:
+            found = await self._service.get(self._name, name, known and known.etag)
+        except ResourceNotFoundError:
+            self._kept.drop(name)
+            return None
+        if found is None:
+            return known
+        stored = self._envelope.model_validate_json(found.content)
+        document = Document(name, stored.value, found.etag, stored.writes)
+        self._kept.add(document, len(found.content))
+        return document
 
 
 async def _pause(attempt: int) -> None:

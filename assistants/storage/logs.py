@@ -3,13 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
-from azure.storage.blob.aio import BlobServiceClient
 
 from assistants.storage.connection import MAX_READ, made_on_first_use
 from assistants.storage.errors import LogFull, NoLog
 from assistants.storage.listing import names_in
+from assistants.storage.services import IF_MISSING, BlobService
 
 MAX_RECORD = 4 * 1024 * 1024 - 1024
 """Bytes that one append may hold, in every version of the service."""
@@ -18,16 +17,15 @@ MAX_RECORD = 4 * 1024 * 1024 - 1024
 class Logs:
     """The logs of one container."""
 
-    def __init__(self, service: BlobServiceClient, container: str) -> None:
-        self._container = service.get_container_client(container)
+    def __init__(self, service: BlobService, container: str) -> None:
+        self._service, self._name = service, container
+        self._container = service.client.get_container_client(container)
 
     async def create(self, name: str) -> None:
         """Make an empty log, unless it exists."""
-        blob = self._container.get_blob_client(name)
         with suppress(ResourceExistsError):
             await made_on_first_use(
-                lambda: blob.create_append_blob(match_condition=MatchConditions.IfMissing),
-                self._container.create_container,
+                lambda: self._service.create_append(self._name, name, IF_MISSING), self._container.create_container
             )
 
     async def append(self, name: str, records: bytes) -> int:
@@ -43,14 +41,13 @@ class Logs:
             The log holds as many appends as storage allows.
         """
         try:
-            answer = await self._container.get_blob_client(name).append_block(records)
+            return await self._service.append(self._name, name, records)
         except ResourceNotFoundError:
             raise NoLog(name) from None
         except HttpResponseError as error:
             if getattr(error, "error_code", None) == "BlockCountExceedsLimit":
                 raise LogFull(name) from None
             raise
-        return int(str(answer["blob_committed_block_count"]))
 
     async def read(self, name: str, start: int = 0, end: int | None = None) -> bytes:
         """The bytes from `start` up to `end` (or the log's end as it is now).
@@ -66,8 +63,7 @@ class Logs:
         while end is None or start < end:
             length = MAX_READ if end is None else min(MAX_READ, end - start)
             try:
-                download = await self._container.download_blob(name, offset=start, length=length)
-                part = await download.readall()
+                part = await self._service.get_range(self._name, name, start, start + length)
             except ResourceNotFoundError:
                 raise NoLog(name) from None
             except HttpResponseError as error:

@@ -1,6 +1,7 @@
-"""The one place where every storage request leaves the process, below the SDK's own retries."""
+"""The one place where every storage request leaves the process, below all retries."""
 
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any, Self
 from urllib.request import getproxies
 
@@ -30,7 +31,7 @@ class Transport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         response = await self._inner.send(request, **kwargs)
         date = response.headers.get("Date")
         if date:
-            self._clock.observe(parsedate_to_datetime(date).timestamp(), sent, self._clock.local())
+            self._clock.observe(_timestamp(date), sent, self._clock.local())
         return response
 
     async def open(self) -> None:
@@ -45,3 +46,9 @@ class Transport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
 
     async def __aexit__(self, *exception: Any) -> None:
         await self._inner.__aexit__(*exception)
+
+
+@lru_cache(8)
+def _timestamp(date: str) -> float:
+    """Of a `Date` header, which is the same in all answers of a second."""
+    return parsedate_to_datetime(date).timestamp()

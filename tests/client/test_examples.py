@@ -61,3 +61,19 @@ def test_streaming_prints_the_answer_as_it_comes(service: Service):
         'calls get_weather({"city": "Lima"})',
         "assistant: get_weather: sunshine, 24 °C",
     ]
+
+
+def test_local_model_streams_a_conversation(service: Service):
+    assert run("local_model.py", service) == [
+        "user: Which fruits are yellow?",
+        "assistant: You said: Which fruits are yellow?",
+        "user: And which of them are sour?",
+        "assistant: You said: And which of them are sour?",
+    ]
+
+
+def test_azure_openai_names_models_that_the_service_maps_to_deployments(service: Service):
+    assert run("azure_openai.py", service) == [
+        "gpt-4o: You said: Hello, is anybody there?",
+        "gpt-4o-mini: You said: Hello, is anybody there?",
+    ]

@@ -55,7 +55,7 @@ async def kept(storage: Storage) -> Kept:
         return (await store.messages.fetch(PROJECT, thread_id, 1))[0]
 
     try:
-        container = store.services[0].get_container_client("messages")
+        container = store.services[0].client.get_container_client("messages")
         logs = await each(container.list_blob_names(), log)
         runs = await each(store.runs.names(f"{PROJECT}/"), store.runs.read)
         threads = [name async for name in store.threads.names(f"{PROJECT}/")]

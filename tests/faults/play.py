@@ -94,7 +94,8 @@ class Play:
 
     async def unused(self, containers: Sequence[str], queues: Sequence[str]) -> None:
         """Delete these, as if the account had not been used yet."""
-        blob_service, queue_service = self.served.beside.services
+        services = self.served.beside.services
+        blob_service, queue_service = services[0].client, services[1].client
         self._missing = [
             *(partial(blob_service.create_container, name) for name in containers),
             *(partial(queue_service.create_queue, name) for name in queues),
@@ -324,7 +325,7 @@ class Play:
 
     async def names(self, container: str, *ids: str) -> list[str]:
         """The names of the project's blobs, or of those that belong to something."""
-        client = self.served.beside.services[0].get_container_client(container)
+        client = self.served.beside.services[0].client.get_container_client(container)
         try:
             prefix = blob_name(self.project, *ids) + "/"
             return [name async for name in client.list_blob_names(name_starts_with=prefix)]

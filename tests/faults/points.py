@@ -85,7 +85,7 @@ class Seam:
         return self._fault
 
     async def storage(self, request: HttpRequest, send: Send) -> AsyncHttpResponse:
-        """A call to storage, below the SDK's retries."""
+        """A call to storage, below all retries."""
         fault = self.meets(kind(request))
         if fault is Fault.FAILS:
             raise ServiceRequestError("never sent")

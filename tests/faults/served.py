@@ -92,7 +92,7 @@ async def serving(job: Job, journal: Journal, **own: str) -> AsyncIterator[Serve
     pump = Pump([each for each in FUNCTIONS if each.queue in job.queues], queues, OPTIONS, LEASE)
     if journal.is_new:
         for queue in job.queues:
-            await queues.get_queue_client(queue).clear_messages()
+            await queues.client.get_queue_client(queue).clear_messages()
     try:
         yield Served(seam, script, pump, beside)
     finally:

@@ -2,11 +2,15 @@
 
 import sys
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
 from assistants.local.azurite import Storage
 from benchmarks.hostile import elements, served
+from tests.support.sdk.client import connect
+from tests.support.sdk.talk import upload
+from tests.support.service.processes import Model, Service, eventually
 
 MB = 1024 * 1024
 MEMORY = 512 * MB
@@ -14,7 +18,9 @@ FILES = 8
 """More than the threads that a process has for all that takes time: on two processors, six."""
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a process's children")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a process's children")
+
+
 async def test_requests_searches_and_streams_go_on_while_files_that_are_made_to_hurt_are_read(idle: Storage):
     async with AsyncExitStack() as stack:
         others = await served(stack, idle.connection_string, READING_MEMORY_BYTES=str(MEMORY))
@@ -26,3 +32,12 @@ async def test_requests_searches_and_streams_go_on_while_files_that_are_made_to_
         assert max(felt.wait, felt.gap) < max(felt.took / FILES, 10 * control.wait)
         assert felt.memory < 2 * control.memory
         assert felt.with_children - felt.memory < 2 * MEMORY
+
+
+def test_a_service_that_is_told_to_end_takes_the_child_that_reads_such_a_file_with_it(idle: Storage, model: Model):
+    with Service(idle.connection_string, model.url) as service:
+        client = connect(service.url)
+        client.vector_stores.create(file_ids=[upload(client, elements(500 * MB), "elements.docx")])
+        children = eventually(service.children)
+        assert service.stop() == 0
+        assert [child for child in children if Path(f"/proc/{child}").exists()] == []

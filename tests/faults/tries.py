@@ -17,7 +17,7 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
@@ -152,6 +152,10 @@ class _Named:
 
     def __init__(self) -> None:
         self.names: set[str] = set()
+
+    @property
+    def client(self) -> Self:
+        return self
 
     def get_container_client(self, name: str) -> None:
         self.names.add(name)

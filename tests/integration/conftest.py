@@ -1,4 +1,4 @@
-"""Storage clients over Azurite, with a transport that a test can disturb."""
+"""The services over Azurite, with a transport that a test can disturb."""
 
 import uuid
 from collections import deque
@@ -8,18 +8,20 @@ from typing import Any
 import pytest
 from azure.core.exceptions import ServiceResponseError
 from azure.core.pipeline.transport import AsyncHttpResponse, HttpRequest
-from azure.storage.blob.aio import BlobServiceClient
-from azure.storage.queue.aio import QueueServiceClient
+from azure.storage.blob.aio import BlobServiceClient, ExponentialRetry
 
 from assistants.local.azurite import Storage
+from assistants.settings import Settings
+from assistants.storage import connection
 from assistants.storage.clock import Clock
+from assistants.storage.services import BlobService, QueueService
 from assistants.storage.transport import Transport
 
 Send = Callable[[], Awaitable[AsyncHttpResponse]]
 Mishap = Callable[[Send], Awaitable[AsyncHttpResponse]]
 
 TRIES = 4
-"""The number of times that the SDK sends a request whose answer is lost each time."""
+"""The number of times that a request is sent whose answer is lost each time."""
 
 
 class Disturbed(Transport):
@@ -77,25 +79,36 @@ def transport() -> Disturbed:
 
 
 @pytest.fixture
-async def blobs(azurite: Storage) -> AsyncIterator[BlobServiceClient]:
-    async with BlobServiceClient.from_connection_string(azurite.connection_string) as service:
-        yield service
+def settings(azurite: Storage) -> Settings:
+    return Settings.model_validate({"AzureWebJobsStorage": azurite.connection_string})
 
 
 @pytest.fixture
-async def disturbed_blobs(azurite: Storage, transport: Disturbed) -> AsyncIterator[BlobServiceClient]:
+async def blobs(settings: Settings) -> AsyncIterator[BlobService]:
+    service = connection.blob_service(settings)
+    yield service
+    await service.close()
+
+
+@pytest.fixture
+async def disturbed_blobs(azurite: Storage, transport: Disturbed) -> AsyncIterator[BlobService]:
     """Sends through `transport`, and repeats at once what failed."""
-    async with BlobServiceClient.from_connection_string(
-        azurite.connection_string, transport=transport, retry_total=TRIES - 1, initial_backoff=0, increment_base=0,
-        random_jitter_range=0,
-    ) as service:  # fmt: skip
-        yield service
+
+    def retry() -> ExponentialRetry:
+        return ExponentialRetry(0, 0, TRIES - 1, random_jitter_range=0)
+
+    client = BlobServiceClient.from_connection_string(
+        azurite.connection_string, transport=transport, retry_policy=retry()
+    )
+    async with client:
+        yield BlobService(client, transport, retry())
 
 
 @pytest.fixture
-async def queue_service(azurite: Storage) -> AsyncIterator[QueueServiceClient]:
-    async with QueueServiceClient.from_connection_string(azurite.connection_string) as service:
-        yield service
+async def queue_service(settings: Settings) -> AsyncIterator[QueueService]:
+    service = connection.queue_service(settings)
+    yield service
+    await service.close()
 
 
 @pytest.fixture

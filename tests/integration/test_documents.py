@@ -2,12 +2,12 @@ import asyncio
 
 import pytest
 from azure.core.exceptions import AzureError
-from azure.storage.blob.aio import BlobServiceClient
 from pydantic import BaseModel
 
 from assistants.storage import documents
 from assistants.storage.documents import Document, Documents
 from assistants.storage.errors import Conflict, Contended
+from assistants.storage.services import Blob, BlobService
 from tests.integration.conftest import (
     TRIES,
     Disturbed,
@@ -27,13 +27,13 @@ class Note(BaseModel):
 
 
 @pytest.fixture
-def notes(blobs: BlobServiceClient, fresh: str) -> Documents[Note]:
+def notes(blobs: BlobService, fresh: str) -> Documents[Note]:
     """Documents of a container that is not there yet."""
     return Documents(blobs, fresh, Note)
 
 
 @pytest.fixture
-def disturbed(disturbed_blobs: BlobServiceClient, fresh: str) -> Documents[Note]:
+def disturbed(disturbed_blobs: BlobService, fresh: str) -> Documents[Note]:
     """The same documents, through a transport that can be disturbed."""
     return Documents(disturbed_blobs, fresh, Note)
 
@@ -115,6 +115,67 @@ async def test_read_newer_finds_a_document_unchanged_changed_or_gone(notes: Docu
     assert await notes.read_newer(created) == replaced
     await notes.delete("p/a")
     assert await notes.read_newer(replaced) is None
+
+
+class TestLargeDocumentsAreKept:
+    """As they were read last; each read asks whether they have changed."""
+
+    LARGE = "x" * 5000
+
+    @pytest.fixture
+    async def bytes_read(self, monkeypatch: pytest.MonkeyPatch, blobs: BlobService) -> list[int]:
+        """What the reads of `notes` have brought, one after the other."""
+        found: list[int] = []
+        get = blobs.get
+
+        async def counted(container: str, name: str, unless: str | None = None) -> Blob | None:
+            blob = await get(container, name, unless)
+            found.append(0 if blob is None else len(blob.content))
+            return blob
+
+        monkeypatch.setattr(blobs, "get", counted)
+        return found
+
+    @pytest.fixture
+    def others(self, disturbed_blobs: BlobService, fresh: str) -> Documents[Note]:
+        """The same documents in another process."""
+        return Documents(disturbed_blobs, fresh, Note)
+
+    async def test_one_that_has_not_changed_is_not_sent_again(self, notes: Documents[Note], bytes_read: list[int]):
+        await notes.create("p/large", Note(text=self.LARGE))
+        await notes.create("p/small", Note(text="x"))
+        for name in ("p/large", "p/small"):
+            assert await notes.read(name) == await notes.read(name)
+        first, second, *small = bytes_read
+        assert first > len(self.LARGE)
+        assert second == 0
+        assert min(small) > 0
+
+    async def test_what_another_process_did_is_seen(self, notes: Documents[Note], others: Documents[Note]):
+        await notes.create("p/a", Note(text=self.LARGE))
+        first = await notes.read("p/a")
+        await overwrite(others, "p/a", self.LARGE + "2")
+        assert await text(notes, "p/a") == self.LARGE + "2"
+        await others.delete("p/a")
+        assert await notes.read("p/a") is None
+        anew = await others.create("p/a", Note(text=self.LARGE))
+        assert await notes.read("p/a") == anew
+        assert first is not None
+        assert first.value.text == self.LARGE
+
+    async def test_there_are_no_more_of_them_than_there_is_room_for(
+        self, notes: Documents[Note], bytes_read: list[int], monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(documents, "_KEPT", 12_000)
+        for name in ("p/1", "p/2", "p/3"):
+            await notes.create(name, Note(text=self.LARGE))
+        await notes.create("p/huge", Note(text=self.LARGE * 3))
+        for name in ("p/1", "p/2", "p/1", "p/3", "p/huge"):
+            await notes.read(name)
+        bytes_read.clear()
+        for name in ("p/1", "p/3", "p/2", "p/huge"):
+            await notes.read(name)
+        assert [size > 0 for size in bytes_read] == [False, False, True, True]
 
 
 async def test_names_are_in_order_and_continue_from_where_one_likes(notes: Documents[Note]):

@@ -83,7 +83,7 @@ async def dimensions(running: InProcess, store: str) -> list[list[int]]:
 
 async def item(running: InProcess) -> bytes:
     """The content of the queue's next item, which is delivered as often as a test likes."""
-    client = running.store.services[1].get_queue_client(INGEST, message_decode_policy=BinaryBase64DecodePolicy())
+    client = running.store.services[1].client.get_queue_client(INGEST, message_decode_policy=BinaryBase64DecodePolicy())
     received = await client.receive_message(visibility_timeout=600)
     assert received is not None
     return received.content  # type: ignore[return-value]
@@ -205,3 +205,28 @@ async def test_a_text_beyond_all_measure_fails(running: InProcess, monkeypatch: 
     (member,) = (await members(running, store)).values()
     assert member.last_error is not None
     assert (member.last_error.code, member.last_error.message) == ("invalid_file", "The file has more than 10 tokens.")
+
+
+async def test_a_file_that_has_waited_for_long_goes_to_the_end_of_the_queue(
+    running: InProcess, monkeypatch: pytest.MonkeyPatch
+):
+    store = await store_of(running, ("a.md", SPIRES.encode()))
+    with monkeypatch.context() as impatient:
+        impatient.setattr("assistants.ingestion.ingestion._PATIENCE", -1)
+        await running.ingestion.handle(await item(running))
+    assert [each.status for each in (await members(running, store)).values()] == ["in_progress"]
+    await running.ingestion.handle(await item(running))
+    assert await dimensions(running, store) == [[32]]
+
+
+async def test_a_file_that_is_refused_by_its_size_is_not_fetched(running: InProcess, monkeypatch: pytest.MonkeyPatch):
+    async def fetched(name: str) -> None:
+        raise AssertionError(name)
+
+    store = await store_of(running, ("a.txt", SPIRES.encode()))
+    monkeypatch.setattr("assistants.ingestion.limits._MAX_BYTES", 10)
+    monkeypatch.setattr(running.store.contents, "read", fetched)
+    await running.ingestion.handle(await item(running))
+    (member,) = (await members(running, store)).values()
+    assert member.last_error is not None
+    assert member.last_error.code == "invalid_file"

@@ -1,16 +1,16 @@
 import asyncio
 
 import pytest
-from azure.storage.blob.aio import BlobServiceClient
 
 from assistants.storage import logs as module
 from assistants.storage.errors import NoLog
 from assistants.storage.logs import MAX_RECORD, Logs
+from assistants.storage.services import BlobService
 from tests.integration.conftest import Disturbed, arrives_twice
 
 
 @pytest.fixture
-def logs(blobs: BlobServiceClient, fresh: str) -> Logs:
+def logs(blobs: BlobService, fresh: str) -> Logs:
     """Logs of a container that is not there yet."""
     return Logs(blobs, fresh)
 
@@ -127,9 +127,7 @@ async def test_the_largest_record_is_one_append(logs: Logs):
     assert len(await logs.read("p/a")) == MAX_RECORD
 
 
-async def test_an_append_may_land_twice(
-    logs: Logs, disturbed_blobs: BlobServiceClient, transport: Disturbed, fresh: str
-):
+async def test_an_append_may_land_twice(logs: Logs, disturbed_blobs: BlobService, transport: Disturbed, fresh: str):
     await logs.create("p/a")
     transport.mishaps.append(arrives_twice)
     assert await Logs(disturbed_blobs, fresh).append("p/a", b"1") == 2

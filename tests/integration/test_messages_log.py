@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from azure.storage.blob.aio import BlobServiceClient
 
 from assistants.schema.errors import ApiError
 from assistants.schema.messages import Message
@@ -15,6 +14,7 @@ from assistants.storage.documents import Documents
 from assistants.storage.errors import LogFull
 from assistants.storage.ids import blob_name
 from assistants.storage.logs import MAX_RECORD, Logs
+from assistants.storage.services import BlobService
 
 PROJECT, THREAD = "p", "thread_1"
 LIMIT = 4
@@ -57,7 +57,7 @@ class Log:
 
 
 @pytest.fixture
-async def log(blobs: BlobServiceClient, fresh: str) -> Log:
+async def log(blobs: BlobService, fresh: str) -> Log:
     logs, threads = Logs(blobs, fresh), Documents(blobs, f"{fresh}-threads", ThreadRecord)
     log = Log(logs, threads, Messages(logs, threads, LIMIT))
     await log.messages.create_log(PROJECT, THREAD)
@@ -145,7 +145,7 @@ class Dying(Documents[ThreadRecord]):
 
 
 async def test_a_roller_that_died_between_its_two_writes_is_healed_by_the_next_append(
-    log: Log, blobs: BlobServiceClient, fresh: str
+    log: Log, blobs: BlobService, fresh: str
 ):
     dying = Messages(log.logs, Dying(blobs, f"{fresh}-threads", ThreadRecord), LIMIT)
     for number in range(LIMIT - 1):
@@ -172,7 +172,7 @@ class Full(Logs):
 
 
 async def test_a_record_that_meets_a_segment_at_the_services_own_limit_goes_to_the_next(
-    log: Log, blobs: BlobServiceClient, fresh: str
+    log: Log, blobs: BlobService, fresh: str
 ):
     full = Messages(Full(blobs, fresh), log.threads, LIMIT)
     await log.append(put("msg_1"))

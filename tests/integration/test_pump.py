@@ -3,37 +3,35 @@ import base64
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import azure.functions as func
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from azure.functions.queue import QueueMessage
-from azure.storage.queue.aio import QueueClient, QueueServiceClient
+from azure.storage.queue.aio import QueueClient
 
 from assistants.local import pump as pumps
-from assistants.local.azurite import Storage
 from assistants.local.pump import Activity, Pump, QueueOptions, queue_functions
+from assistants.storage.services import QueueService, Received
 
 OPTIONS = QueueOptions(batch_size=4, new_batch_threshold=2, max_polling_interval=0.2, visibility_timeout=1)
 
 
 @pytest.fixture
-async def service(azurite: Storage) -> AsyncIterator[QueueServiceClient]:
-    async with QueueServiceClient.from_connection_string(azurite.connection_string) as service:
-        yield service
+def service(queue_service: QueueService) -> QueueService:
+    return queue_service
 
 
 @pytest.fixture
-async def queue(service: QueueServiceClient) -> QueueClient:
-    queue = service.get_queue_client(f"q-{uuid.uuid4().hex}")
+async def queue(service: QueueService) -> QueueClient:
+    queue = service.client.get_queue_client(f"q-{uuid.uuid4().hex}")
     await queue.create_queue()
     return queue
 
 
 def pump(
-    service: QueueServiceClient,
+    service: QueueService,
     queue: QueueClient,
     function: Callable[[QueueMessage], object],
     options: QueueOptions = OPTIONS,
@@ -69,7 +67,7 @@ async def visible(queue: QueueClient) -> list[str]:
     return [message.content or "" for message in await queue.peek_messages(32)]
 
 
-async def test_success_deletes(service: QueueServiceClient, queue: QueueClient):
+async def test_success_deletes(service: QueueService, queue: QueueClient):
     seen: list[tuple[bytes, int | None]] = []
 
     async def attend(message: QueueMessage) -> None:
@@ -84,7 +82,7 @@ async def test_success_deletes(service: QueueServiceClient, queue: QueueClient):
     assert await left(queue) == 0
 
 
-async def test_a_plain_function_runs_beside_the_loop(service: QueueServiceClient, queue: QueueClient):
+async def test_a_plain_function_runs_beside_the_loop(service: QueueService, queue: QueueClient):
     seen: list[bytes] = []
 
     def attend(message: QueueMessage) -> None:
@@ -97,7 +95,7 @@ async def test_a_plain_function_runs_beside_the_loop(service: QueueServiceClient
     await running.stop()
 
 
-async def test_failure_shows_the_item_again(service: QueueServiceClient, queue: QueueClient):
+async def test_failure_shows_the_item_again(service: QueueService, queue: QueueClient):
     counts: list[int | None] = []
 
     async def attend(message: QueueMessage) -> None:
@@ -113,7 +111,7 @@ async def test_failure_shows_the_item_again(service: QueueServiceClient, queue: 
     assert await left(queue) == 0
 
 
-async def test_the_last_failure_poisons(service: QueueServiceClient, queue: QueueClient):
+async def test_the_last_failure_poisons(service: QueueService, queue: QueueClient):
     counts: list[int | None] = []
 
     async def attend(message: QueueMessage) -> None:
@@ -123,7 +121,7 @@ async def test_the_last_failure_poisons(service: QueueServiceClient, queue: Queu
     running = pump(service, queue, attend, QueueOptions(max_polling_interval=0.2, max_dequeue_count=2))
     running.start()
     await put(queue, "x")
-    poison = service.get_queue_client(queue.queue_name + "-poison")
+    poison = service.client.get_queue_client(queue.queue_name + "-poison")
     await until(lambda: has(poison, 1))
     await running.stop()
     assert counts == [1, 2]
@@ -131,21 +129,21 @@ async def test_the_last_failure_poisons(service: QueueServiceClient, queue: Queu
     assert await left(queue) == 0
 
 
-async def test_what_is_not_base64_is_poison_as_it_is(service: QueueServiceClient, queue: QueueClient):
+async def test_what_is_not_base64_is_poison_as_it_is(service: QueueService, queue: QueueClient):
     async def attend(message: QueueMessage) -> None:
         pytest.fail("called")
 
     running = pump(service, queue, attend)
     running.start()
     await queue.send_message("{not base64}")
-    poison = service.get_queue_client(queue.queue_name + "-poison")
+    poison = service.client.get_queue_client(queue.queue_name + "-poison")
     await until(lambda: has(poison, 1))
     await running.stop()
     assert await visible(poison) == ["{not base64}"]
 
 
-async def test_a_missing_queue_is_an_empty_one(service: QueueServiceClient):
-    queue = service.get_queue_client(f"q-{uuid.uuid4().hex}")
+async def test_a_missing_queue_is_an_empty_one(service: QueueService):
+    queue = service.client.get_queue_client(f"q-{uuid.uuid4().hex}")
     seen: list[bytes] = []
 
     async def attend(message: QueueMessage) -> None:
@@ -160,7 +158,7 @@ async def test_a_missing_queue_is_an_empty_one(service: QueueServiceClient):
     await running.stop()
 
 
-async def test_the_lease_is_renewed_while_the_function_runs(service: QueueServiceClient, queue: QueueClient):
+async def test_the_lease_is_renewed_while_the_function_runs(service: QueueService, queue: QueueClient):
     calls = 0
 
     async def attend(message: QueueMessage) -> None:
@@ -176,7 +174,7 @@ async def test_the_lease_is_renewed_while_the_function_runs(service: QueueServic
     assert calls == 1
 
 
-async def test_no_more_than_batch_and_threshold_run_at_once(service: QueueServiceClient, queue: QueueClient):
+async def test_no_more_than_batch_and_threshold_run_at_once(service: QueueService, queue: QueueClient):
     now = most = done = 0
 
     async def attend(message: QueueMessage) -> None:
@@ -195,7 +193,7 @@ async def test_no_more_than_batch_and_threshold_run_at_once(service: QueueServic
     assert 4 <= most <= 6
 
 
-async def test_a_stop_waits_for_what_runs(service: QueueServiceClient, queue: QueueClient):
+async def test_a_stop_waits_for_what_runs(service: QueueService, queue: QueueClient):
     started = asyncio.Event()
 
     async def attend(message: QueueMessage) -> None:
@@ -211,7 +209,7 @@ async def test_a_stop_waits_for_what_runs(service: QueueServiceClient, queue: Qu
 
 
 @pytest.mark.parametrize("hurry", [False, True])
-async def test_a_stop_shows_what_it_interrupts_at_once(service: QueueServiceClient, queue: QueueClient, hurry: bool):
+async def test_a_stop_shows_what_it_interrupts_at_once(service: QueueService, queue: QueueClient, hurry: bool):
     started, ended = asyncio.Event(), asyncio.Event()
 
     async def attend(message: QueueMessage) -> None:
@@ -244,7 +242,7 @@ async def gone(queue: QueueClient) -> bool:
 
 
 async def test_queues_are_polled_rarely_while_nothing_is_in_progress_and_at_once_when_something_begins(
-    service: QueueServiceClient, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
+    service: QueueService, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(pumps, "CALM", 0.5)
     monkeypatch.setattr(pumps, "CALM_POLLING_INTERVAL", 600)
@@ -269,17 +267,17 @@ async def test_queues_are_polled_rarely_while_nothing_is_in_progress_and_at_once
 
 
 async def test_an_idle_poison_queue_is_polled_more_rarely_than_another(
-    service: QueueServiceClient, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
+    service: QueueService, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
 ):
     polls: Counter[str] = Counter()
-    receive = QueueClient.receive_messages
+    receive = service.receive
 
-    def counted(client: QueueClient, **options: Any) -> Any:
-        polls[client.queue_name] += 1
-        return receive(client, **options)
+    async def counted(queue: str, number: int, lease: int) -> list[Received]:
+        polls[queue] += 1
+        return await receive(queue, number, lease)
 
-    monkeypatch.setattr(QueueClient, "receive_messages", counted)
-    poison = service.get_queue_client(f"{queue.queue_name}-poison")
+    monkeypatch.setattr(service, "receive", counted)
+    poison = service.client.get_queue_client(f"{queue.queue_name}-poison")
     await poison.create_queue()
     options = QueueOptions(max_polling_interval=0.1)
     running = [pump(service, each, lambda message: None, options) for each in (queue, poison)]

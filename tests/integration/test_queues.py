@@ -5,31 +5,31 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from azure.storage.queue.aio import QueueServiceClient
 
-from assistants.storage.queues import Queues, Receipt
+from assistants.storage.queues import Queues
+from assistants.storage.services import QueueService, Receipt
 
 FOREVER = 9999
 """The year in which an item expires that never does."""
 
 
 @pytest.fixture
-def queues(queue_service: QueueServiceClient) -> Queues:
+def queues(queue_service: QueueService) -> Queues:
     return Queues(queue_service)
 
 
-async def length(service: QueueServiceClient, queue: str) -> int:
+async def length(service: QueueService, queue: str) -> int:
     """Items in the queue, hidden ones too."""
-    return (await service.get_queue_client(queue).get_queue_properties()).approximate_message_count or 0
+    return (await service.client.get_queue_client(queue).get_queue_properties()).approximate_message_count or 0
 
 
-async def visible(service: QueueServiceClient, queue: str) -> list[Any]:
-    return list(await service.get_queue_client(queue).peek_messages(32))
+async def visible(service: QueueService, queue: str) -> list[Any]:
+    return list(await service.client.get_queue_client(queue).peek_messages(32))
 
 
 @pytest.mark.parametrize("item", [{}, {"run": "run_1"}, {"kind": "attend", "look": {"id": "Grüße 🦀"}, "segments": 1}])
 async def test_an_item_is_base64_of_json_and_never_expires(
-    queues: Queues, queue_service: QueueServiceClient, fresh: str, item: Mapping[str, Any]
+    queues: Queues, queue_service: QueueService, fresh: str, item: Mapping[str, Any]
 ):
     await queues.send(fresh, item)
     (sent,) = await visible(queue_service, fresh)
@@ -38,23 +38,23 @@ async def test_an_item_is_base64_of_json_and_never_expires(
 
 
 async def test_the_first_item_makes_the_queue_and_later_ones_follow(
-    queues: Queues, queue_service: QueueServiceClient, fresh: str
+    queues: Queues, queue_service: QueueService, fresh: str
 ):
     for number in range(3):
         await queues.send(fresh, {"number": number})
     assert await length(queue_service, fresh) == 3
 
 
-async def test_a_queue_that_was_deleted_is_made_again(queues: Queues, queue_service: QueueServiceClient, fresh: str):
+async def test_a_queue_that_was_deleted_is_made_again(queues: Queues, queue_service: QueueService, fresh: str):
     await queues.send(fresh, {})
-    await queue_service.delete_queue(fresh)
+    await queue_service.client.delete_queue(fresh)
     await queues.send(fresh, {})
     assert await length(queue_service, fresh) == 1
 
 
 @pytest.mark.parametrize(("delay", "least"), [(1, 1.0), (0.2, 0.5)])
 async def test_a_delayed_item_is_hidden_until_its_time(
-    queues: Queues, queue_service: QueueServiceClient, fresh: str, delay: float, least: float
+    queues: Queues, queue_service: QueueService, fresh: str, delay: float, least: float
 ):
     began = time.monotonic()
     await queues.send(fresh, {}, delay)
@@ -64,13 +64,13 @@ async def test_a_delayed_item_is_hidden_until_its_time(
     assert time.monotonic() - began >= least - 0.5
 
 
-async def test_an_item_without_a_delay_is_there_at_once(queues: Queues, queue_service: QueueServiceClient, fresh: str):
+async def test_an_item_without_a_delay_is_there_at_once(queues: Queues, queue_service: QueueService, fresh: str):
     await queues.send(fresh, {})
     assert len(await visible(queue_service, fresh)) == 1
 
 
 async def test_a_sent_item_is_deleted_by_its_receipt_and_no_other_is(
-    queues: Queues, queue_service: QueueServiceClient, fresh: str
+    queues: Queues, queue_service: QueueService, fresh: str
 ):
     first = await queues.send(fresh, {"number": 1}, 60)
     await queues.send(fresh, {"number": 2})
@@ -80,7 +80,7 @@ async def test_a_sent_item_is_deleted_by_its_receipt_and_no_other_is(
     assert await length(queue_service, fresh) == 1
 
 
-async def test_deleting_an_item_that_is_gone_is_fine(queues: Queues, queue_service: QueueServiceClient, fresh: str):
+async def test_deleting_an_item_that_is_gone_is_fine(queues: Queues, queue_service: QueueService, fresh: str):
     receipt = await queues.send(fresh, {})
     await queues.delete(fresh, receipt)
     await queues.delete(fresh, receipt)
@@ -88,10 +88,10 @@ async def test_deleting_an_item_that_is_gone_is_fine(queues: Queues, queue_servi
 
 
 async def test_an_item_that_was_received_since_is_left_to_its_receiver(
-    queues: Queues, queue_service: QueueServiceClient, fresh: str
+    queues: Queues, queue_service: QueueService, fresh: str
 ):
     receipt = await queues.send(fresh, {})
-    received = await queue_service.get_queue_client(fresh).receive_message(visibility_timeout=60)
+    received = await queue_service.client.get_queue_client(fresh).receive_message(visibility_timeout=60)
     assert received is not None
     await queues.delete(fresh, receipt)
     assert await length(queue_service, fresh) == 1
@@ -99,7 +99,7 @@ async def test_an_item_that_was_received_since_is_left_to_its_receiver(
 
 @pytest.mark.parametrize("receipt", [Receipt("00000000-0000-0000-0000-000000000000", "AAAA"), Receipt("odd", "odd")])
 async def test_a_receipt_of_nothing_deletes_nothing(
-    queues: Queues, queue_service: QueueServiceClient, fresh: str, receipt: Receipt
+    queues: Queues, queue_service: QueueService, fresh: str, receipt: Receipt
 ):
     await queues.delete(fresh, receipt)
     await queues.send(fresh, {})

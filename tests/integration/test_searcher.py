@@ -22,8 +22,8 @@ DAY = 86_400
 @pytest.fixture
 async def running(idle: Storage) -> AsyncIterator[InProcess]:
     async with in_process(idle, ScriptedModel()) as running:
-        queue = running.store.services[1].get_queue_client(INGEST)
-        if INGEST in [each.name async for each in running.store.services[1].list_queues()]:
+        queue = running.store.services[1].client.get_queue_client(INGEST)
+        if INGEST in [each.name async for each in running.store.services[1].client.list_queues()]:
             await queue.clear_messages()
         yield running
 

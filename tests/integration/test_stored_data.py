@@ -28,7 +28,7 @@ IDS: dict[str, str] = STORED["ids"]
 async def running(idle: Storage) -> AsyncIterator[InProcess[ScriptedModel]]:
     """The service over the stored set."""
     async with in_process(idle, ScriptedModel({"text": "It is."})) as running:
-        blobs = running.store.services[0]
+        blobs = running.store.services[0].client
         for container, found in STORED["blobs"].items():
             client = blobs.get_container_client(container)
             with suppress(ResourceExistsError):
@@ -81,7 +81,7 @@ async def test_every_item_is_understood(running: InProcess[ScriptedModel], queue
 async def test_a_document_is_written_as_the_earlier_version_reads_it(running: InProcess[ScriptedModel]):
     key = RunKey("default", IDS["other_thread"], IDS["queued"])
     await deliver(running, "work", STORED["items"]["work"][0])
-    content = await (await running.store.services[0].get_blob_client("runs", key.name).download_blob()).readall()
+    content = await (await running.store.services[0].client.get_blob_client("runs", key.name).download_blob()).readall()
     before = json.loads(STORED["blobs"]["runs"][key.name]["content"])["value"]
     after = json.loads(content)["value"]
     assert (before["status"], after["status"]) == ("queued", "completed")

@@ -1,19 +1,17 @@
-"""The SDK's clients over the simulated account: the operations and parameters that the project uses, and no others."""
+"""The services and the SDK's clients over the simulated account: what the project uses of them, and nothing else."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, Protocol, TypeVar
 
-from azure.core import MatchConditions
 from azure.storage.blob import BlobBlock
-from azure.storage.queue import TextBase64EncodePolicy
 
-from tests.simulation.storage import Account, Blob, Message
+from assistants.storage.services import IF_MISSING, Blob, Receipt, Received
+from tests.simulation.storage import Account, Message
 
 T = TypeVar("T")
-
-FOREVER = -1
 
 
 class Wire(Protocol):
@@ -30,9 +28,8 @@ async def undisturbed(operation: str, target: str, act: Callable[[], T]) -> T:
 class Download:
     """An answer that has been received."""
 
-    def __init__(self, blob: Blob) -> None:
-        self._content = blob.content
-        self.properties = SimpleNamespace(etag=blob.etag)
+    def __init__(self, content: bytes) -> None:
+        self._content = content
 
     async def readall(self) -> bytes:
         return self._content
@@ -43,11 +40,60 @@ class BlobService:
     account: Account
     wire: Wire
 
-    def get_container_client(self, container: str) -> "Container":
-        return Container(self.account, self.wire, container)
+    @property
+    def client(self) -> "BlobClients":
+        return BlobClients(self.account, self.wire)
+
+    async def get(self, container: str, name: str, unless: str | None = None) -> Blob | None:
+        def act() -> Blob | None:
+            if (found := self.account.read(container, name, unless=unless)) is None:
+                return None
+            return Blob(found.content, found.etag)
+
+        return await self.wire("download_blob", f"{container}/{name}", act)
+
+    async def get_range(self, container: str, name: str, start: int, end: int) -> bytes:
+        def act() -> bytes:
+            found = self.account.read(container, name, start, end)
+            assert found is not None
+            return found.content
+
+        return await self.wire("download_blob", f"{container}/{name}", act)
+
+    async def put(self, container: str, name: str, content: bytes, condition: Mapping[str, str]) -> str:
+        assert len(condition) <= 1
+        return await self.wire(
+            "upload_blob",
+            f"{container}/{name}",
+            lambda: (
+                self.account.upload(container, name, content, condition.get("If-Match"), condition == IF_MISSING).etag
+            ),
+        )
+
+    async def create_append(self, container: str, name: str, condition: Mapping[str, str]) -> str:
+        assert condition in (IF_MISSING, {})
+        return await self.wire(
+            "create_append_blob",
+            f"{container}/{name}",
+            lambda: self.account.create_append(container, name, condition == IF_MISSING).etag,
+        )
+
+    async def append(self, container: str, name: str, content: bytes) -> int:
+        return await self.wire(
+            "append_block", f"{container}/{name}", lambda: self.account.append(container, name, content).appends
+        )
 
     async def close(self) -> None:
         pass
+
+
+@dataclass(frozen=True)
+class BlobClients:
+    account: Account
+    wire: Wire
+
+    def get_container_client(self, container: str) -> "Container":
+        return Container(self.account, self.wire, container)
 
 
 @dataclass(frozen=True)
@@ -62,23 +108,14 @@ class Container:
     async def create_container(self) -> None:
         await self.wire("create_container", self.name, lambda: self.account.create_container(self.name))
 
-    async def download_blob(
-        self,
-        blob: str,
-        offset: int | None = None,
-        length: int | None = None,
-        *,
-        etag: str | None = None,
-        match_condition: MatchConditions | None = None,
-    ) -> Download:
-        assert (etag is None) == (match_condition is None)
-        assert match_condition in (None, MatchConditions.IfModified)
+    async def download_blob(self, blob: str, offset: int | None = None, length: int | None = None) -> Download:
         assert (offset is None) == (length is None)
         end = offset + length if offset is not None and length is not None else None
         found = await self.wire(
-            "download_blob", f"{self.name}/{blob}", lambda: self.account.read(self.name, blob, offset, end, etag)
+            "download_blob", f"{self.name}/{blob}", lambda: self.account.read(self.name, blob, offset, end)
         )
-        return Download(found)
+        assert found is not None
+        return Download(found.content)
 
     async def delete_blob(self, blob: str) -> None:
         await self.wire("delete_blob", f"{self.name}/{blob}", lambda: self.account.delete(self.name, blob))
@@ -102,44 +139,16 @@ class BlobClient:
     container: str
     name: str
 
-    async def upload_blob(
-        self,
-        data: bytes,
-        *,
-        overwrite: bool = False,
-        etag: str | None = None,
-        match_condition: MatchConditions | None = None,
-    ) -> dict[str, Any]:
-        assert (etag is None) == (match_condition is None)
-        assert match_condition in (None, MatchConditions.IfNotModified)
-        return self._properties(
-            await self._send(
-                "upload_blob", lambda: self.account.upload(self.container, self.name, data, etag, not overwrite)
-            )
-        )
-
-    async def create_append_blob(self, *, match_condition: MatchConditions | None = None) -> dict[str, Any]:
-        assert match_condition in (None, MatchConditions.IfMissing)
-        missing = match_condition is not None
-        return self._properties(
-            await self._send(
-                "create_append_blob", lambda: self.account.create_append(self.container, self.name, missing)
-            )
-        )
-
-    async def append_block(self, data: bytes) -> dict[str, Any]:
-        return self._properties(
-            await self._send("append_block", lambda: self.account.append(self.container, self.name, data))
-        )
+    async def upload_blob(self, data: bytes, *, overwrite: bool) -> None:
+        assert overwrite
+        await self._send("upload_blob", lambda: self.account.upload(self.container, self.name, data, None, False))
 
     async def stage_block(self, block_id: str, data: bytes) -> None:
         await self._send("stage_block", lambda: self.account.stage(self.container, self.name, block_id, data))
 
-    async def commit_block_list(self, block_list: Iterable[BlobBlock]) -> dict[str, Any]:
+    async def commit_block_list(self, block_list: Iterable[BlobBlock]) -> None:
         blocks = [str(block.id) for block in block_list]
-        return self._properties(
-            await self._send("commit_block_list", lambda: self.account.commit(self.container, self.name, blocks))
-        )
+        await self._send("commit_block_list", lambda: self.account.commit(self.container, self.name, blocks))
 
     async def get_block_list(self, block_list_type: str) -> tuple[list[Any], list[Any]]:
         assert block_list_type == "all"
@@ -148,9 +157,6 @@ class BlobClient:
 
     def _send(self, operation: str, act: Callable[[], T]) -> Awaitable[T]:
         return self.wire(operation, f"{self.container}/{self.name}", act)
-
-    def _properties(self, blob: Blob) -> dict[str, Any]:
-        return {"etag": blob.etag, "blob_committed_block_count": blob.appends}
 
 
 def _sizes(blocks: list[tuple[str, bytes]]) -> list[Any]:
@@ -162,52 +168,44 @@ class QueueService:
     account: Account
     wire: Wire
 
-    def get_queue_client(self, queue: str, *, message_encode_policy: TextBase64EncodePolicy) -> "Queue":
-        return Queue(self.account, self.wire, queue, message_encode_policy)
+    @property
+    def client(self) -> "QueueClients":
+        return QueueClients(self.account, self.wire)
+
+    async def send(self, queue: str, text: str, delay: int = 0) -> Receipt:
+        return await self.wire("send_message", queue, lambda: _receipt(self.account.send(queue, text, delay)))
+
+    async def receive(self, queue: str, number: int, lease: int) -> list[Received]:
+        def act() -> list[Received]:
+            found = (self.account.receive(queue, lease) for _ in range(number))
+            return [_received(message) for message in found if message is not None]
+
+        return await self.wire("receive_message", queue, act)
+
+    async def update(self, queue: str, receipt: Receipt, delay: int) -> Receipt:
+        return await self.wire("update_message", queue, lambda: _receipt(self.account.update(queue, *receipt, delay)))
+
+    async def delete(self, queue: str, receipt: Receipt) -> None:
+        await self.wire("delete_message", queue, lambda: self.account.remove(queue, *receipt))
 
     async def close(self) -> None:
         pass
 
 
 @dataclass(frozen=True)
-class Queue:
+class QueueClients:
     account: Account
     wire: Wire
-    name: str
-    policy: TextBase64EncodePolicy
 
-    async def create_queue(self) -> None:
-        await self.wire("create_queue", self.name, lambda: self.account.create_queue(self.name))
-
-    async def send_message(self, content: str, *, visibility_timeout: int, time_to_live: int) -> Message:
-        assert time_to_live == FOREVER
-        encoded = self.policy.encode(content)
-        message = await self.wire(
-            "send_message", self.name, lambda: _seen(self.account.send(self.name, encoded, visibility_timeout))
-        )
-        assert message is not None
-        return message
-
-    async def receive_message(self, *, visibility_timeout: int) -> Message | None:
-        return await self.wire(
-            "receive_message", self.name, lambda: _seen(self.account.receive(self.name, visibility_timeout))
-        )
-
-    async def update_message(self, message: str, pop_receipt: str, *, visibility_timeout: int) -> Message:
-        updated = await self.wire(
-            "update_message",
-            self.name,
-            lambda: _seen(self.account.update(self.name, message, pop_receipt, visibility_timeout)),
-        )
-        assert updated is not None
-        return updated
-
-    async def delete_message(self, message: str, pop_receipt: str) -> None:
-        await self.wire("delete_message", self.name, lambda: self.account.remove(self.name, message, pop_receipt))
+    async def create_queue(self, name: str) -> None:
+        await self.wire("create_queue", name, lambda: self.account.create_queue(name))
 
 
-def _seen(message: Message | None) -> Message | None:
+def _receipt(message: Message) -> Receipt:
+    return Receipt(message.id, message.pop_receipt)
+
+
+def _received(message: Message) -> Received:
     """A copy of a message at the time of the answer."""
-    if message is None:
-        return None
-    return Message(**vars(message))
+    never = datetime.max
+    return Received(_receipt(message), message.content, message.dequeue_count, never, never, never)

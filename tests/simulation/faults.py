@@ -9,8 +9,8 @@ class Fault(Enum):
 
     REFUSED = "refused to the end; it never acts"
     LOST = "acts, and its answer is lost to the end"
-    TWICE = "acts, its answer is lost, and the SDK sends it again"
-    RETRIED = "never arrives, and the SDK sends it again"
+    TWICE = "acts, its answer is lost, and it is sent again"
+    RETRIED = "never arrives, and is sent again"
     LATE = "is given up, and acts afterwards"
     SLOW = "takes its time"
     CRASH_BEFORE = "its process dies before it is sent"

@@ -1,7 +1,7 @@
 """The rules of the engine, removed one at a time: the simulation has to detect each removal."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +27,8 @@ from assistants.storage.documents import Document, Documents
 from assistants.storage.errors import Conflict, NoLog
 from assistants.storage.ids import derived
 from assistants.storage.logs import Logs
-from assistants.storage.queues import Queues, Receipt
+from assistants.storage.queues import Queues
+from assistants.storage.services import Receipt
 
 Patch = Callable[[], AbstractContextManager[object]]
 
@@ -71,20 +72,19 @@ def _none(*_: object, **__: object) -> None:
 _write, _replace = Documents._write, Documents.replace
 
 
-async def _unsettled(self: Any, name: str, value: Any, writes: tuple[str, ...], condition: dict[str, Any]) -> Any:
+async def _unsettled(self: Any, name: str, value: Any, writes: tuple[str, ...], condition: Mapping[str, str]) -> Any:
     content = self._envelope(writes=writes, value=value).model_dump_json(by_alias=True).encode()
-    blob = self._container.get_blob_client(name)
     try:
-        answer = await blob.upload_blob(content, **condition)
+        etag = await self._service.put(self._name, name, content, condition)
     except (ResourceExistsError, ResourceModifiedError, ResourceNotFoundError):
         raise Conflict(name) from None
-    return Document(name, value, str(answer["etag"]), writes)
+    return Document(name, value, etag, writes)
 
 
 def _blind(model: type) -> Patch:
     async def replace(self: Any, known: Any, value: Any) -> Any:
         if isinstance(value, model):
-            return await self._write(known.name, value, known.writes, {"overwrite": True})
+            return await self._write(known.name, value, known.writes, {})
         return await _replace(self, known, value)
 
     return _replaced(Documents, "replace", replace)

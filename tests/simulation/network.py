@@ -18,9 +18,9 @@ EPOCH = 1_700_000_000.0
 
 
 class Network:
-    """A `Wire` between the SDK's clients and the account.
+    """A `Wire` between a process and the account.
 
-    It repeats requests, and gives up in the end, as the SDK does.
+    It repeats requests, and gives up in the end, as the retries do.
     """
 
     def __init__(self, loop: SimulatedLoop, chance: random.Random, plan: Plan) -> None:

@@ -1,7 +1,7 @@
 """Blobs and queues as Azure keeps them, as far as the project uses them: one account, and the time as it sees it.
 
 Every operation is one step that either happens or is refused with the SDK's own exception. Azurite and this account
-pass the same tests (tests/integration/test_simulated_storage.py). It is for the simulation and for nothing else: every
+pass the same tests (tests/integration/test_services.py). It is for the simulation and for nothing else: every
 other test runs on Azurite.
 """
 
@@ -16,7 +16,6 @@ MAX_APPEND = 100 * 1024 * 1024
 
 _KINDS = {
     204: ResourceExistsError,
-    304: ResourceModifiedError,
     404: ResourceNotFoundError,
     409: ResourceExistsError,
     412: ResourceModifiedError,
@@ -144,11 +143,13 @@ class Account:
             raise refusal(404, "BlobNotFound")
         return blob.committed, list(blob.staged.items())
 
-    def read(self, container: str, name: str, start: int | None, end: int | None, unless: str | None) -> Blob:
-        """A blob with the bytes from `start` up to `end`; refused where the ETag is that of `unless`."""
+    def read(
+        self, container: str, name: str, start: int | None = None, end: int | None = None, unless: str | None = None
+    ) -> Blob | None:
+        """A blob with the bytes from `start` up to `end`; None where its ETag is that of `unless`."""
         blob = self._blob(container, name)
         if unless is not None and blob.etag == unless:
-            raise refusal(304, "ConditionNotMet")
+            return None
         if start is None:
             return blob
         if start >= len(blob.content):

@@ -94,7 +94,7 @@ def test_where_the_clients_connect(
     read_settings: ReadSettings, environment: Mapping[str, str], blobs: str, queues: str
 ):
     settings = read_settings(environment)
-    assert (blob_service(settings).url, queue_service(settings).url) == (blobs, queues)
+    assert (blob_service(settings).client.url, queue_service(settings).client.url) == (blobs, queues)
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_as_whom_the_clients_connect(
 ):
     named = {"accountName": "acct", **environment}
     settings = read_settings({f"{STORAGE}__{name}": value for name, value in named.items()})
-    assert isinstance(blob_service(settings).credential, Credential)
-    assert isinstance(queue_service(settings).credential, Credential)
+    assert isinstance(blob_service(settings).client.credential, Credential)
+    assert isinstance(queue_service(settings).client.credential, Credential)
     assert made == [credential, credential]
 
 

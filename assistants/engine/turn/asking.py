@@ -12,8 +12,9 @@ from assistants.model.endpoint import Model
 from assistants.model.errors import Refused
 from assistants.model.retries import retry_after
 from assistants.schema.messages import Message
+from assistants.settings import Settings
 from assistants.state.runs import RunRecord
-from assistants.state.store import Store
+from assistants.storage.clock import Clock
 
 log = logging.getLogger("assistants.engine")
 
@@ -25,18 +26,27 @@ class ModelCall:
     """One turn's worth of asking. `completion` and `prompt` are those of the latest attempt, whole or not."""
 
     def __init__(
-        self, store: Store, model: Model, run: RunRecord, thread: Sequence[Message], images: Mapping[str, str]
+        self,
+        settings: Settings,
+        clock: Clock,
+        model: Model,
+        run: RunRecord,
+        thread: Sequence[Message],
+        images: Mapping[str, str],
     ) -> None:
-        self._store = store
+        self._settings = settings
+        self._clock = clock
         self._model = model
         self._run = run
         self.thread = thread
         self._images = images
-        self._name = store.settings.endpoint_model(run.model)
+        self._name = settings.endpoint_model(run.model)
         self._learnt = model.learnt.of(self._name)
         self._messages = recent(run, thread)
         self.prompt = self._prompt(run.turn.dropped if run.turn else 0, self._learnt.longest())
         self.completion = Completion()
+        self.repeated = list[Exception]()
+        """What went wrong before the model was asked again."""
 
     @property
     def over_budget(self) -> bool:
@@ -64,12 +74,13 @@ class ModelCall:
                 self.prompt = self._prompt(self.prompt.dropped + (spare + 1) // 2)
                 continue
             wait = retry_after(trouble, attempt)
-            left = self._run.expires_at - self._store.clock.now()
-            if wait is None or attempt >= self._store.settings.model_retries or wait >= left:
+            left = self._run.expires_at - self._clock.now()
+            if wait is None or attempt >= self._settings.model_retries or wait >= left:
                 if refusals and isinstance(trouble, Refused) and not trouble.transient:
                     self.completion.trouble = refusals[0][0]
                 return None
             log.warning("run %s: the model is asked again in %.1f s: %s", self._run.id, wait, trouble)
+            self.repeated.append(trouble)
             attempt += 1
             await asyncio.sleep(wait)
 

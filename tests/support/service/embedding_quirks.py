@@ -38,8 +38,8 @@ def embedded(body: Json, asked: Asked) -> Answer:
 
 
 def _number(text: str) -> int:
-    found = re.match(r"number(\d+)", text)
-    return int(found[1]) if found else 0
+    found = re.search(r"\d+", text)
+    return int(found[0]) if found else 0
 
 
 def _direction(text: str) -> list[float]:

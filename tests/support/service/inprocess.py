@@ -1,12 +1,12 @@
 """The whole service in this process: the application over real storage, a scripted model, items attended by hand."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import httpx2
-from azure.storage.queue import BinaryBase64DecodePolicy
 from fastapi import FastAPI
 from openai import AsyncOpenAI
 
@@ -34,11 +34,11 @@ class InProcess(Generic[M]):
 
     async def attend(self, queue: str = WORK) -> None:
         """Receive the queue's next item, attend to it, and delete it, as the Functions host does."""
-        client = self.store.services[1].get_queue_client(queue, message_decode_policy=BinaryBase64DecodePolicy())
-        item: Any = await client.receive_message(visibility_timeout=600)
-        assert item is not None, f"the queue {queue} is empty"
-        await self.queues[queue].handle(item.content)
-        await client.delete_message(item.id, item.pop_receipt)
+        service = self.store.services[1]
+        items = await service.receive(queue, 1, 600)
+        assert items, f"the queue {queue} is empty"
+        await self.queues[queue].handle(base64.b64decode(items[0].text))
+        await service.delete(queue, items[0].receipt)
 
 
 @asynccontextmanager

@@ -99,6 +99,13 @@ class Process:
                     found.append(int(status.parent.name))
         return found
 
+    def cpu_time(self) -> float:
+        """The seconds of CPU time that it has taken so far, as Linux counts them."""
+        assert self._process is not None
+        status = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii")
+        user, system = status.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def __enter__(self) -> Self:
         return self.start()
 

@@ -336,6 +336,10 @@ QUIRKS: dict[str, Quirk] = {
 }  # fmt: skip
 
 
+PLAIN = _said(SUNNY)
+"""The answer of an endpoint without a quirk."""
+
+
 class Quirks(Upstream):
     """The endpoint. `turns` counts the requests of each model since it was set to zero."""
 

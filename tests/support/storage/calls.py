@@ -24,7 +24,7 @@ class _Tapped(Transport):
 
 
 def tapped(around: Around) -> MakeTransport:
-    """A transport that lets `around` send each request, which may be one that the SDK repeats."""
+    """A transport that lets `around` send each request, which may be a repetition."""
     return lambda clock, timeout: _Tapped(clock, timeout, around)
 
 

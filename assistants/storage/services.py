@@ -1,0 +1,184 @@
+"""The blob and the queue service of an account: the operations that a run makes again and again, prepared by hand.
+
+The SDK's clients do the rest.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple, TypeVar
+from urllib.parse import quote
+from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape
+
+from azure.core.exceptions import DecodeError
+from azure.core.pipeline.transport import AsyncHttpResponse, AsyncHttpTransport, HttpRequest
+from azure.storage.blob.aio import BlobServiceClient, ExponentialRetry
+from azure.storage.queue.aio import QueueServiceClient
+
+from assistants.storage.requests import Requests
+
+T = TypeVar("T")
+
+IF_MISSING: Mapping[str, str] = {"If-None-Match": "*"}
+"""The condition that nothing is there yet."""
+
+_MAX_XML = 16 * 1024 * 1024
+"""Bytes; 32 messages of 64 KiB are less, however they are escaped."""
+
+
+def if_match(etag: str) -> Mapping[str, str]:
+    """The condition that nothing has changed since."""
+    return {"If-Match": etag}
+
+
+class Blob(NamedTuple):
+    """A blob's content, or the part of it that was asked for, and the ETag of the blob."""
+
+    content: bytes
+    etag: str
+
+
+class Receipt(NamedTuple):
+    """What it takes to change or delete a message: its id, and the receipt of the last one who hid it."""
+
+    id: str
+    pop_receipt: str
+
+
+class Received(NamedTuple):
+    """A message that is hidden from others for a while."""
+
+    receipt: Receipt
+    text: str
+    dequeue_count: int
+    inserted_on: datetime
+    expires_on: datetime
+    next_visible_on: datetime
+
+
+class BlobService:
+    """The blobs of an account. All of the methods raise as `Requests.send` does.
+
+    Parameters
+    ----------
+    client
+        What does the rest.
+    """
+
+    def __init__(
+        self,
+        client: BlobServiceClient,
+        transport: AsyncHttpTransport[HttpRequest, AsyncHttpResponse],
+        retry: ExponentialRetry,
+    ) -> None:
+        self.client = client
+        self._requests = Requests(client, transport, retry)
+
+    async def get(self, container: str, name: str, unless: str | None = None) -> Blob | None:
+        """The blob, all of it in memory; None if its ETag is `unless`."""
+        headers = None if unless is None else {"If-None-Match": unless}
+        response = await self._requests.send("GET", _path(container, name), headers=headers)
+        return None if response.status_code == 304 else Blob(response.body(), response.headers["ETag"])
+
+    async def get_range(self, container: str, name: str, start: int, end: int) -> bytes:
+        """The bytes from `start` up to `end`, as far as they are there. A 416 says that there are none."""
+        headers = {"x-ms-range": f"bytes={start}-{end - 1}"}
+        return (await self._requests.send("GET", _path(container, name), headers=headers)).body()
+
+    async def put(self, container: str, name: str, content: bytes, condition: Mapping[str, str]) -> str:
+        """Write a block blob by one request, if the condition holds; its new ETag."""
+        headers = {"x-ms-blob-type": "BlockBlob", **condition}
+        return (await self._requests.send("PUT", _path(container, name), None, headers, content)).headers["ETag"]
+
+    async def create_append(self, container: str, name: str, condition: Mapping[str, str]) -> str:
+        """Make an append blob, if the condition holds; its ETag."""
+        headers = {"x-ms-blob-type": "AppendBlob", **condition}
+        return (await self._requests.send("PUT", _path(container, name), None, headers)).headers["ETag"]
+
+    async def append(self, container: str, name: str, content: bytes) -> int:
+        """Append a block; how many there are then."""
+        query = {"comp": "appendblock"}
+        response = await self._requests.send("PUT", _path(container, name), query, content=content)
+        return int(response.headers["x-ms-blob-committed-block-count"])
+
+    async def close(self) -> None:
+        await self.client.close()
+
+
+class QueueService:
+    """The queues of an account. All of the methods raise as `Requests.send` does; texts are sent as they are.
+
+    Parameters
+    ----------
+    client
+        What does the rest.
+    """
+
+    def __init__(
+        self,
+        client: QueueServiceClient,
+        transport: AsyncHttpTransport[HttpRequest, AsyncHttpResponse],
+        retry: ExponentialRetry,
+    ) -> None:
+        self.client = client
+        self._requests = Requests(client, transport, retry)
+
+    async def send(self, queue: str, text: str, delay: int = 0) -> Receipt:
+        """Put a message into a queue, to appear after `delay` seconds; it never expires."""
+        content = f"<QueueMessage><MessageText>{escape(text)}</MessageText></QueueMessage>".encode()
+        query = {"visibilitytimeout": delay, "messagettl": -1}
+        headers = {"Content-Type": "application/xml"}
+        response = await self._requests.send("POST", _path(queue, "messages"), query, headers, content)
+        return _messages(response, _receipt)[0]
+
+    async def receive(self, queue: str, number: int, lease: int) -> list[Received]:
+        """Up to `number` (at most 32) visible messages, hidden from now on for `lease` seconds."""
+        query = {"numofmessages": number, "visibilitytimeout": lease}
+        return _messages(await self._requests.send("GET", _path(queue, "messages"), query), _received)
+
+    async def update(self, queue: str, receipt: Receipt, delay: int) -> Receipt:
+        """Have a message appear after `delay` seconds from now; the receipt that it takes afterwards."""
+        query = {"popreceipt": receipt.pop_receipt, "visibilitytimeout": delay}
+        response = await self._requests.send("PUT", _path(queue, "messages", receipt.id), query)
+        return Receipt(receipt.id, response.headers["x-ms-popreceipt"])
+
+    async def delete(self, queue: str, receipt: Receipt) -> None:
+        """Delete a message."""
+        query = {"popreceipt": receipt.pop_receipt}
+        await self._requests.send("DELETE", _path(queue, "messages", receipt.id), query)
+
+    async def close(self) -> None:
+        await self.client.close()
+
+
+def _path(container: str, *parts: str) -> str:
+    """Quoted as the SDK does it."""
+    return "/".join((quote(container), *(quote(part, safe="~/") for part in parts)))
+
+
+def _messages(response: AsyncHttpResponse, made: Callable[[Mapping[str, str]], T]) -> list[T]:
+    """What is made of the fields of each message of a list in XML."""
+    body = response.body()
+    try:
+        if len(body) > _MAX_XML:
+            raise ValueError(len(body))
+        found = ET.fromstring(body)  # noqa: S314 - the account's own
+        return [made({field.tag: field.text or "" for field in message}) for message in found]
+    except (ET.ParseError, LookupError, ValueError) as error:
+        raise DecodeError(f"not a list of messages: {error}", response=response) from error
+
+
+def _received(fields: Mapping[str, str]) -> Received:
+    return Received(
+        _receipt(fields),
+        fields["MessageText"],
+        int(fields["DequeueCount"]),
+        parsedate_to_datetime(fields["InsertionTime"]),
+        parsedate_to_datetime(fields["ExpirationTime"]),
+        parsedate_to_datetime(fields["TimeNextVisible"]),
+    )
+
+
+def _receipt(fields: Mapping[str, str]) -> Receipt:
+    return Receipt(fields["MessageId"], fields["PopReceipt"])

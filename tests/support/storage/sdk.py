@@ -1,0 +1,89 @@
+"""The services as the SDK's clients alone have them, for comparing ours with them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import HttpResponseError
+from azure.storage.blob.aio import BlobServiceClient
+from azure.storage.queue.aio import QueueServiceClient
+
+from assistants.storage.services import IF_MISSING, Blob, Receipt, Received
+
+
+class SdkBlobService:
+    """As `BlobService`."""
+
+    def __init__(self, client: BlobServiceClient) -> None:
+        self.client = client
+
+    async def get(self, container: str, name: str, unless: str | None = None) -> Blob | None:
+        condition: dict[str, Any] = {"etag": unless, "match_condition": MatchConditions.IfModified} if unless else {}
+        try:
+            download = await self.client.get_container_client(container).download_blob(name, **condition)
+        except HttpResponseError as error:
+            if error.status_code == 304:
+                return None
+            raise
+        return Blob(await download.readall(), str(download.properties.etag))
+
+    async def get_range(self, container: str, name: str, start: int, end: int) -> bytes:
+        download = await self.client.get_container_client(container).download_blob(
+            name, offset=start, length=end - start
+        )
+        return await download.readall()
+
+    async def put(self, container: str, name: str, content: bytes, condition: Mapping[str, str]) -> str:
+        if etag := condition.get("If-Match"):
+            options: dict[str, Any] = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+        else:
+            options = {}
+        blob = self.client.get_blob_client(container, name)
+        return str((await blob.upload_blob(content, overwrite=condition != IF_MISSING, **options))["etag"])
+
+    async def create_append(self, container: str, name: str, condition: Mapping[str, str]) -> str:
+        options: dict[str, Any] = {"match_condition": MatchConditions.IfMissing} if condition else {}
+        return str((await self.client.get_blob_client(container, name).create_append_blob(**options))["etag"])
+
+    async def append(self, container: str, name: str, content: bytes) -> int:
+        answer = await self.client.get_blob_client(container, name).append_block(content)
+        return int(str(answer["blob_committed_block_count"]))
+
+
+class SdkQueueService:
+    """As `QueueService`."""
+
+    def __init__(self, client: QueueServiceClient) -> None:
+        self.client = client
+
+    async def send(self, queue: str, text: str, delay: int = 0) -> Receipt:
+        client = self.client.get_queue_client(queue)
+        sent = await client.send_message(text, time_to_live=-1, visibility_timeout=delay)
+        return Receipt(str(sent.id), str(sent.pop_receipt))
+
+    async def receive(self, queue: str, number: int, lease: int) -> list[Received]:
+        client = self.client.get_queue_client(queue)
+        pages = client.receive_messages(messages_per_page=number, visibility_timeout=lease).by_page()
+        try:
+            found: list[Any] = [message async for message in await anext(pages)]
+        except StopAsyncIteration:
+            return []
+        return [
+            Received(
+                Receipt(each.id, each.pop_receipt),
+                each.content,
+                each.dequeue_count,
+                each.inserted_on,
+                each.expires_on,
+                each.next_visible_on,
+            )
+            for each in found
+        ]
+
+    async def update(self, queue: str, receipt: Receipt, delay: int) -> Receipt:
+        client = self.client.get_queue_client(queue)
+        updated = await client.update_message(*receipt, visibility_timeout=delay)
+        return Receipt(receipt.id, str(updated.pop_receipt))
+
+    async def delete(self, queue: str, receipt: Receipt) -> None:
+        await self.client.get_queue_client(queue).delete_message(*receipt)
