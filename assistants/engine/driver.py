@@ -193,7 +193,8 @@ class Driver:
         An answer that has only calls has no message to publish; the same write parks the run.
         """
         run, started = self._run, self._now()
-        answer = asyncio.create_task(call.make(lambda completion: self._listener.received(run, completion, started)))
+        asked = call.make(lambda said: self._listener.received(run, said, started), self._store.slices)
+        answer = asyncio.create_task(asked)
         watch = asyncio.create_task(self._watch())
         try:
             await asyncio.wait({answer, watch}, return_when=asyncio.FIRST_COMPLETED)

@@ -15,6 +15,7 @@ from assistants.schema.messages import Message
 from assistants.settings import Settings
 from assistants.state.runs import RunRecord
 from assistants.storage.clock import Clock
+from assistants.storage.slices import Slices
 
 log = logging.getLogger("assistants.engine")
 
@@ -53,13 +54,16 @@ class ModelCall:
         """Whether the prompt, though nothing more can be left out, is more than the run may still use."""
         return self.prompt.budget is not None and self.prompt.tokens > self.prompt.budget
 
-    async def make(self, heard: Callable[[Completion], None]) -> None:
-        """Ask until there is an answer, or an error that asking again would not mend; `heard` after every chunk."""
+    async def make(self, heard: Callable[[Completion], None], slices: Slices | None = None) -> None:
+        """Ask until there is an answer, or an error that asking again would not mend; `heard` after every chunk.
+
+        `slices` are those of the streams that share the event loop.
+        """
         attempt, refusals = 0, list[tuple[Exception, int]]()
         offered = frozenset(tool["function"]["name"] for tool in self.prompt.body.get("tools", ()))
         while True:
             self.completion = Completion(calls=Calls(offered))
-            await self.completion.take(self._model.stream(self.prompt.body), heard, self._store.slices)
+            await self.completion.take(self._model.stream(self.prompt.body), heard, slices)
             trouble = self.completion.trouble
             if trouble is None:
                 return self._accepted(refusals)
