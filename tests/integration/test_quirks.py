@@ -9,7 +9,9 @@ import pytest_asyncio
 from assistants.local.azurite import Storage
 from assistants.model.endpoint import Endpoint
 from assistants.settings import Settings
+from assistants.state.store import RunKey
 from tests.support.sdk.conversation import WEATHER
+from tests.support.service.attending import attend
 from tests.support.service.inprocess import InProcess, in_process
 from tests.support.service.quirks import KEY, QUIRKS, Quirk, Quirks
 
@@ -71,7 +73,7 @@ class Ran:
                 )
             self.run = await running.client.beta.threads.runs.retrieve(self.run.id, thread_id=self.run.thread_id)
             return
-        await running.attend()
+        await attend(running, running.store, RunKey("default", answer.thread_id, answer.id))
         self.run = await running.client.beta.threads.runs.retrieve(answer.id, thread_id=answer.thread_id)
 
 

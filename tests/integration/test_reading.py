@@ -113,15 +113,17 @@ async def test_memory_ends_the_file_and_says_so(readers: Readers):
 
 
 async def test_processor_time_ends_the_file_and_says_so(readers: Readers, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(reading, "processor_seconds", lambda size: 1)
-    assert await readers.error("a.spin") == "Reading the file takes more than 1 seconds of processor time."
+    with monkeypatch.context() as short:
+        short.setattr(reading, "processor_seconds", lambda size: 1)
+        assert await readers.error("a.spin") == "Reading the file takes more than 1 seconds of processor time."
     assert await readers.read("a.txt", "text") == "text"
 
 
 @pytest.mark.parametrize("name", ["a.sleep", "a.spin"])
 async def test_time_ends_the_file_and_says_so(readers: Readers, name: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(reading, "MAX_SECONDS", 1)
-    assert await readers.error(name) == "Reading the file takes more than 1 seconds."
+    with monkeypatch.context() as short:
+        short.setattr(reading, "MAX_SECONDS", 1)
+        assert await readers.error(name) == "Reading the file takes more than 1 seconds."
     assert await readers.read("a.txt", "text") == "text"
     assert len(readers.started) == 2
 
