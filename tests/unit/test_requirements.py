@@ -36,7 +36,7 @@ def locked(python: str) -> dict[str, str]:
     """The version of each package on a version of Python."""
     environment = {"python_full_version": python, "python_version": python.rpartition(".")[0], "sys_platform": "linux"}
     held = [each for each in LOCKED if each.marker is None or each.marker.evaluate(environment)]
-    versions = {canonicalize_name(each.name): str(each.specifier).removeprefix("==") for each in held}
+    versions: dict[str, str] = {canonicalize_name(each.name): str(each.specifier).removeprefix("==") for each in held}
     assert len(versions) == len(held)
     return versions
 
