@@ -18,8 +18,8 @@ _NOT_SENDABLE = "a key has printable ASCII characters only, and no space or line
 
 
 def _sendable(key: SecretStr) -> SecretStr:
-    """A key that a header can carry; another one would fail in every request."""
-    if not _SENDABLE.fullmatch(key.get_secret_value()):
+    """A key that a header can carry; another one would fail in every request. An empty one is none."""
+    if key.get_secret_value() and not _SENDABLE.fullmatch(key.get_secret_value()):
         raise ValueError(_NOT_SENDABLE)
     return key
 
