@@ -143,18 +143,18 @@ async def test_a_message_is_sent_as_xml_that_never_expires():
         b"<PopReceipt>a+/=</PopReceipt></QueueMessage></QueueMessagesList>"
     )
     sent = Sent(Answer(201, body=answer))
-    assert await queues(sent).send("work", "<&>", 5) == ("m", "a+/=")
+    assert await queues(sent).send("ingest", "<&>", 5) == ("m", "a+/=")
     (request,) = sent.requests
     address = urlsplit(request["url"])
-    assert (request["method"], address.path) == ("POST", "/work/messages")
+    assert (request["method"], address.path) == ("POST", "/ingest/messages")
     assert parse_qs(address.query) == {"visibilitytimeout": ["5"], "messagettl": ["-1"]}
     assert request["body"] == b"<QueueMessage><MessageText>&lt;&amp;&gt;</MessageText></QueueMessage>"
 
 
 async def test_a_receipt_is_quoted():
     sent = Sent(Answer(204))
-    await queues(sent).delete("work", Receipt("m", "a+/="))
-    assert sent.requests[0]["url"] == "https://acct.queue.core.windows.net/work/messages/m?popreceipt=a%2B%2F%3D"
+    await queues(sent).delete("ingest", Receipt("m", "a+/="))
+    assert sent.requests[0]["url"] == "https://acct.queue.core.windows.net/ingest/messages/m?popreceipt=a%2B%2F%3D"
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ async def test_a_receipt_is_quoted():
 )
 async def test_what_is_not_a_list_of_messages_is_an_error_of_storage(body: bytes):
     with pytest.raises(DecodeError, match="not a list of messages"):
-        await queues(Sent(Answer(200, body=body))).receive("work", 1, 60)
+        await queues(Sent(Answer(200, body=body))).receive("ingest", 1, 60)
 
 
 async def test_an_account_key_signs_each_request():
@@ -178,10 +178,10 @@ async def test_a_shared_access_signature_is_in_the_address_and_signs_nothing():
     connection = f"BlobEndpoint=https://b.example/x;QueueEndpoint=https://q.example;SharedAccessSignature={SIGNATURE}"
     sent = Sent(Answer(201, {"x-ms-blob-committed-block-count": "1"}))
     await blobs(sent, connection).append("c", "a", b"1")
-    await queues(sent, connection).delete("work", Receipt("m", "r"))
+    await queues(sent, connection).delete("ingest", Receipt("m", "r"))
     appended, deleted = sent.requests
     assert appended["url"] == f"https://b.example/x/c/a?comp=appendblock&{SIGNATURE}"
-    assert deleted["url"] == f"https://q.example/work/messages/m?popreceipt=r&{SIGNATURE}"
+    assert deleted["url"] == f"https://q.example/ingest/messages/m?popreceipt=r&{SIGNATURE}"
     assert all("Authorization" not in request["headers"] for request in sent.requests)
 
 
