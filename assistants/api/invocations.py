@@ -135,5 +135,6 @@ def _name_for_worker(invocation_id: str | None) -> None:
     It takes them for those of the request that came last; a variable of its runtime goes before that.
     """
     runtime = sys.modules.get("azure_functions_runtime")
-    if invocation_id and isinstance(variable := getattr(runtime, "invocation_id_cv", None), ContextVar):
+    variable: ContextVar[str | None] | None = getattr(runtime, "invocation_id_cv", None)
+    if invocation_id and variable is not None:
         variable.set(invocation_id)

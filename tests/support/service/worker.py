@@ -3,7 +3,7 @@
 import asyncio
 import importlib.util
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from itertools import count
 from types import ModuleType
 from typing import Any
@@ -28,7 +28,7 @@ def load_function_app() -> ModuleType:
 class Task(asyncio.Task[Any]):
     """The worker's tasks: each has the invocation of the one that began it (`ContextEnabledTask`)."""
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], **options: Any) -> None:
+    def __init__(self, coroutine: Any, **options: Any) -> None:
         super().__init__(coroutine, **options)
         self.invocation: str | None = getattr(asyncio.current_task(self.get_loop()), "invocation", None)
 
