@@ -45,6 +45,8 @@ async def change_run(
     document = await store.runs.change(key.name, remember, known)
     if document is not None and before is not None:
         log_transition(key, before, document.value, why)
+    if document is not None and document.value is not before:
+        store.changes.tell(document)
     return document
 
 
