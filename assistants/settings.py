@@ -1,12 +1,15 @@
 """Every setting of the service: its name in the environment, its default and its purpose."""
 
+import base64
+import binascii
+import json
 import re
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, cast
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import AfterValidator, AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, AliasChoices, BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT = "[A-Za-z0-9_-]{1,63}"
@@ -25,6 +28,29 @@ def _sendable(key: SecretStr) -> SecretStr:
 
 
 Key = Annotated[SecretStr, AfterValidator(_sendable)]
+
+
+class Webhook(BaseModel, extra="forbid", hide_input_in_errors=True):
+    """Where the events of a project are sent, and the secret that signs them: `whsec_` and the key in base64."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[!-~]+$")]
+    secret: SecretStr
+
+    @property
+    def host(self) -> str:
+        return (urlsplit(self.url).hostname or "").lower()
+
+    @field_validator("secret")
+    @classmethod
+    def _is_a_key(cls, secret: SecretStr) -> SecretStr:
+        text = secret.get_secret_value()
+        try:
+            length = len(base64.b64decode(text.removeprefix("whsec_"), validate=True))
+        except binascii.Error:
+            length = 0
+        if not text.startswith("whsec_") or not 24 <= length <= 64:
+            raise ValueError("a secret is whsec_ and the base64 of 24 to 64 bytes")
+        return secret
 
 
 class Settings(BaseSettings):
@@ -196,6 +222,22 @@ class Settings(BaseSettings):
         60, validation_alias="PURGE_AGAIN", description="seconds between two purges of a deleted thread"
     )
 
+    # Notifications.
+    webhooks: Annotated[dict[str, Webhook], NoDecode] = Field(
+        default_factory=dict[str, Webhook],
+        validation_alias="WEBHOOKS",
+        repr=False,
+        description=(
+            "where the events of a project are sent, as JSON: "
+            '`{"PROJECT": {"url": "https://...", "secret": "whsec_..."}}`'
+        ),
+    )
+    webhook_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias="WEBHOOK_HOSTS",
+        description="hosts, separated by commas, that webhooks may reach at private addresses, and by plain HTTP",
+    )
+
     # Files.
     max_file_bytes: Annotated[int, Field(ge=1, le=50_000 * 4 * 1024 * 1024)] = Field(
         512 * 1024 * 1024,
@@ -263,6 +305,36 @@ class Settings(BaseSettings):
                 raise ValueError("API_KEYS: a hashed key is sha256: and 64 lower-case hexadecimal digits")
         return keys
 
+    @field_validator("webhook_hosts", mode="before")
+    @classmethod
+    def _parse_webhook_hosts(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(host.strip().lower() for host in value.split(",") if host.strip())
+
+    @field_validator("webhooks", mode="before")
+    @classmethod
+    def _parse_webhooks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            found: object = json.loads(value)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise ValueError('WEBHOOKS is JSON: {"PROJECT": {"url": "https://...", "secret": "whsec_..."}}')
+        projects = cast("dict[str, object]", found)
+        if not all(re.fullmatch(PROJECT, project) for project in projects):
+            raise ValueError("WEBHOOKS: a project is 1 to 63 letters, digits, dashes or underscores")
+        return projects
+
+    @model_validator(mode="after")
+    def _webhooks_are_reachable(self) -> Self:
+        for project, hook in self.webhooks.items():
+            if not hook.host or (hook.url.startswith("http:") and hook.host not in self.webhook_hosts):
+                raise ValueError(f"WEBHOOKS: {project} needs https://, or http:// to a host in WEBHOOK_HOSTS")
+        return self
+
     @model_validator(mode="after")
     def _has_upstream(self) -> Self:
         if self.backend == "proxy" and self.proxy_base_url is None:
@@ -278,9 +350,11 @@ class Settings(BaseSettings):
     def secrets(self) -> list[str]:
         """The operator's keys to other services, which no answer and no log line may hold."""
         keys = (self.openai_api_key, self.azure_openai_api_key, self.proxy_api_key)
-        urls = (self.openai_base_url, self.azure_openai_endpoint, self.proxy_base_url)
+        hooks = (hook.url for hook in self.webhooks.values())
+        urls = (self.openai_base_url, self.azure_openai_endpoint, self.proxy_base_url, *hooks)
         return [
             *(key.get_secret_value() for key in keys if key),
+            *(hook.secret.get_secret_value() for hook in self.webhooks.values()),
             *(secret for url in urls for secret in _secrets_of(url)),
         ]
 

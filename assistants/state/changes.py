@@ -1,7 +1,7 @@
 """What this process writes to documents, told to its own requests that wait for a change."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
@@ -47,7 +47,7 @@ class Changes(Generic[D]):
             watch.tell(document)
 
     @contextmanager
-    def watching(self, name: str) -> Iterator[Watch[D]]:
+    def watching(self, name: str) -> Generator[Watch[D]]:
         """Watch the document of that name during the `with` block."""
         watch: Watch[D] = Watch()
         self._watches.setdefault(name, []).append(watch)
