@@ -1,6 +1,9 @@
 """The items of the queue `webhooks`: an event each."""
 
 from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import Field
 
 from assistants.state.post import Item
 from assistants.state.runs import RunRecord
@@ -24,7 +27,7 @@ class Tell(Item):
     sequence_number: int | None = None
     """Of the events of a run: counted from 0."""
     data: dict[str, str]
-    attempt: int = 0
+    attempt: Annotated[int, Field(ge=0, le=ATTEMPTS)] = 0
     """How often it was sent in vain."""
 
     @property
