@@ -18,6 +18,7 @@ from assistants.ingestion.reading import Child, Reading, Start
 from assistants.model.embedder import Embedder
 from assistants.model.embedding import EndpointEmbedder
 from assistants.model.endpoint import Endpoint
+from assistants.notify.hub import Hub
 from assistants.notify.items import WEBHOOKS
 from assistants.notify.webhooks import Webhooks
 from assistants.search.searcher import Searcher
@@ -58,6 +59,7 @@ class Service:
     searcher: Searcher
     cutter: Cutter
     webhooks: Webhooks
+    hub: Hub
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set["asyncio.Task[None]"])
 
     @classmethod
@@ -107,6 +109,7 @@ class Service:
             searcher=searcher,
             cutter=cutter,
             webhooks=Webhooks(store, webhooks),
+            hub=Hub(store),
         )
 
     @property
@@ -128,6 +131,7 @@ class Service:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.cutter.close()
         await self.webhooks.close()
+        await self.hub.close()
         await self.store.close()
 
 

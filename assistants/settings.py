@@ -53,6 +53,23 @@ class Webhook(BaseModel, extra="forbid", hide_input_in_errors=True):
         return secret
 
 
+class SignalRConnection(BaseModel, frozen=True):
+    """Azure SignalR Service: its endpoint, and its key where it is not reached by identity."""
+
+    endpoint: Annotated[str, Field(pattern="^https?://[!-~]+$")]
+    key: Annotated[str | None, Field(repr=False)] = None
+
+    @classmethod
+    def parsed(cls, text: str) -> "SignalRConnection":
+        """From a connection string, or an endpoint alone."""
+        if "=" not in text:
+            return cls(endpoint=text.rstrip("/"))
+        parts = {name.strip().lower(): value for name, _, value in (each.partition("=") for each in text.split(";"))}
+        if parts.get("port"):
+            parts["endpoint"] = f"{parts.get('endpoint', '').rstrip('/')}:{parts['port']}"
+        return cls(endpoint=parts.get("endpoint", "").rstrip("/"), key=parts.get("accesskey") or None)
+
+
 class Settings(BaseSettings):
     """Read from the environment; an empty value counts as not set.
 
@@ -238,6 +255,20 @@ class Settings(BaseSettings):
         description="hosts, separated by commas, that webhooks may reach at private addresses, and by plain HTTP",
     )
 
+    notifications: bool = Field(
+        False,
+        validation_alias="NOTIFICATIONS",
+        description=(
+            "`true`: the hub `/notificationhub` is there, and each state of a run is offered to those who listen "
+            "(default of the local runner)"
+        ),
+    )
+    signalr: Key | None = Field(
+        None,
+        validation_alias="SIGNALR_CONNECTION",
+        description="connection string of Azure SignalR Service, or its endpoint, then reached by identity",
+    )
+
     # Files.
     max_file_bytes: Annotated[int, Field(ge=1, le=50_000 * 4 * 1024 * 1024)] = Field(
         512 * 1024 * 1024,
@@ -341,6 +372,22 @@ class Settings(BaseSettings):
             raise ValueError("BACKEND=proxy needs PROXY_BASE_URL")
         return self
 
+    @field_validator("signalr")
+    @classmethod
+    def _is_a_connection(cls, value: SecretStr | None) -> SecretStr | None:
+        try:
+            if value is not None:
+                SignalRConnection.parsed(value.get_secret_value())
+        except ValueError:
+            message = "SIGNALR_CONNECTION is Endpoint=https://...;AccessKey=...;Version=1.0; or https://..."
+            raise ValueError(message) from None
+        return value
+
+    @property
+    def signalr_connection(self) -> SignalRConnection | None:
+        """Azure SignalR Service, if it is used."""
+        return SignalRConnection.parsed(self.signalr.get_secret_value()) if self.signalr else None
+
     @property
     def has_model(self) -> bool:
         """Whether a model's endpoint is named."""
@@ -355,6 +402,7 @@ class Settings(BaseSettings):
         return [
             *(key.get_secret_value() for key in keys if key),
             *(hook.secret.get_secret_value() for hook in self.webhooks.values()),
+            *([self.signalr_connection.key] if self.signalr_connection and self.signalr_connection.key else []),
             *(secret for url in urls for secret in _secrets_of(url)),
         ]
 

@@ -51,7 +51,7 @@ async def change_run(
         return document
     log_transition(key, before, document.value, why)
     if document.value is not before:
-        store.changes.tell(document)
+        store.changes.tell(document, before)
         if told:
             return await tell(store, key, document, len(before.notices or ()))
     return document

@@ -185,6 +185,7 @@ def _new_run(store: Store, key: RunKey, run: RunRecord, token: str | None, conte
 async def _started(
     store: Store, key: RunKey, created: Document[RunRecord], token: str | None, content: LogContent, look: Look
 ) -> Started:
+    store.changes.tell(created, None)
     if is_told(store, key.project):
         created = await tell(store, key, created, 0)
     await _follow_up(store, key, created.value, look)

@@ -1,7 +1,7 @@
 """What this process writes to documents, told to its own requests that wait for a change."""
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
@@ -36,13 +36,20 @@ class Watch(Generic[D]):
 
 
 class Changes(Generic[D]):
-    """Tells each write to the watches of its document. Without a watch that costs the look-up of a name."""
+    """Tells each write to the watches of its document, and to those who subscribed to all of them."""
 
     def __init__(self) -> None:
         self._watches: dict[str, list[Watch[D]]] = {}
+        self._subscribed: list[Callable[[Document[D], D | None], None]] = []
 
-    def tell(self, document: Document[D]) -> None:
-        """This process has written the document."""
+    def subscribe(self, told: Callable[[Document[D], D | None], None]) -> None:
+        """Have each write told, with the value before it; None: the document was created."""
+        self._subscribed.append(told)
+
+    def tell(self, document: Document[D], before: D | None) -> None:
+        """This process has written the document, or created it."""
+        for told in self._subscribed:
+            told(document, before)
         for watch in self._watches.get(document.name, ()):
             watch.tell(document)
 
