@@ -104,10 +104,11 @@ async def disconnect(
 
 
 async def _events(feed: Feed, listener: Listener) -> AsyncIterator[bytes]:
-    began = said = time.monotonic()
+    said = time.monotonic()
+    ends = said + LONGEST
     cursor = await feed.end(listener.project)
     yield _framed(HANDSHAKE)
-    while not _in_azure() or time.monotonic() - began < LONGEST:
+    while not _in_azure() or time.monotonic() < ends:
         states, after = await feed.after(listener.project, cursor)
         told = [state for state in states if listener.thread in (None, state["thread_id"])]
         if told:
