@@ -23,7 +23,7 @@ from assistants.notify.hub import Hub, Listener, listener_of, token_for
 from assistants.notify.polling import Connection
 from assistants.notify.protocol import CLOSE, HANDSHAKE, HUB, PING, invocation
 from assistants.schema.base import ThreadId
-from assistants.schema.errors import ApiError, incorrect_key
+from assistants.schema.errors import ApiError
 
 PATH = f"/{HUB}"
 CONNECTION = f"{PATH}/client"
@@ -143,7 +143,7 @@ def _listener(request: Request, service: services.Service, late: bool = False) -
     token = request.query_params.get("access_token") or sent
     listener = listener_of(service.store.settings, token, late)
     if listener is None:
-        raise incorrect_key("the connection's token")
+        raise ApiError(401, "The connection's token is not valid, or no longer. Negotiate again.")
     return listener
 
 

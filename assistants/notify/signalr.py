@@ -67,8 +67,8 @@ class AzureSignalR:
 
     async def _post(self, path: str, body: Any, query: dict[str, str] | None = None) -> httpx2.Response:
         url = f"{self._endpoint}/api/hubs/{HUB}/{path}"
-        identified = self._credential and await self._credential.get_token(_SCOPE)
-        token = identified.token if identified else self._token(url)
+        by_identity = await self._credential.get_token(_SCOPE) if self._credential is not None else None
+        token = by_identity.token if by_identity is not None else self._token(url)
         answer = await self._http.post(
             url,
             params={"api-version": _VERSION, **(query or {})},

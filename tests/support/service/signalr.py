@@ -4,6 +4,7 @@ import asyncio
 import json
 import secrets
 from collections import defaultdict
+from collections.abc import AsyncIterator
 from typing import Any
 
 import jwt
@@ -57,7 +58,7 @@ class FakeSignalR:
                 return Response()
             return Response(await records.get(), media_type="text/plain")
 
-        async def stream() -> Any:
+        async def stream() -> AsyncIterator[bytes]:
             yield b":\n\n"
             while True:
                 yield f"data: {await records.get()}\n\n".encode()
