@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from assistants.api import invocations
 from assistants.api.app import PREFIX, ROUTERS, UNDESCRIBED, create_api
 from assistants.api.models import router as models
-from assistants.service import QUEUES, service
+from assistants.service import queues, service
 from assistants.settings import settings
 
 STORAGE = "AzureWebJobsStorage"
@@ -77,7 +77,7 @@ def _give_up(queue: str) -> Callable[[bytes], Awaitable[None]]:
 
 # A proxy has no storage, which the host needs to listen to queues.
 if settings().backend == "blob":
-    for _queue in QUEUES:
+    for _queue in queues(settings()):
         _publish_queue(_queue, _queue, _handle(_queue))
         _publish_queue(f"{_queue}_poison", f"{_queue}-poison", _give_up(_queue))
 

@@ -6,6 +6,8 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import httpx2
+
 from assistants.engine.items import WORK
 from assistants.engine.toolcalls import ToolCalls
 from assistants.engine.worker import Worker
@@ -16,13 +18,21 @@ from assistants.ingestion.reading import Child, Reading, Start
 from assistants.model.embedder import Embedder
 from assistants.model.embedding import EndpointEmbedder
 from assistants.model.endpoint import Endpoint
+from assistants.notify.hub import Hub
+from assistants.notify.items import WEBHOOKS
+from assistants.notify.webhooks import Webhooks
 from assistants.search.searcher import Searcher
-from assistants.settings import settings
+from assistants.settings import Settings, settings
 from assistants.state.store import Store
 from assistants.tools.registry import QUEUES as TOOL_QUEUES
 
 QUEUES = (WORK, *TOOL_QUEUES, INGEST)
-"""Every queue that the service listens to."""
+"""Every queue that the service listens to, whatever the settings."""
+
+
+def queues(settings: Settings) -> tuple[str, ...]:
+    """Every queue that the service listens to: that of webhooks only where there are any, as polling costs."""
+    return (*QUEUES, *((WEBHOOKS,) if settings.webhooks else ()))
 
 
 class QueueHandler(Protocol):
@@ -48,6 +58,8 @@ class Service:
     ingestion: Ingestion
     searcher: Searcher
     cutter: Cutter
+    webhooks: Webhooks
+    hub: Hub
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set["asyncio.Task[None]"])
 
     @classmethod
@@ -73,6 +85,7 @@ class Service:
         embedder: Embedder,
         ingesting: Embedder | None = None,
         start: Start = Child.start,
+        webhooks: httpx2.AsyncBaseTransport | None = None,
     ) -> "Service":
         """The service over this store, with this model.
 
@@ -82,6 +95,8 @@ class Service:
             The embedder of files, if it is another than that of searches.
         start
             Starts a child that reads files.
+        webhooks
+            What sends requests to webhooks, in place of connections.
         """
         searcher = Searcher(store, embedder)
         cutter = Cutter(ingesting or embedder, Reading(store.settings, start))
@@ -93,12 +108,15 @@ class Service:
             ingestion=Ingestion(store, cutter.cut),
             searcher=searcher,
             cutter=cutter,
+            webhooks=Webhooks(store, webhooks),
+            hub=Hub(store),
         )
 
     @property
     def queues(self) -> Mapping[str, QueueHandler]:
-        """The handler of each of the `QUEUES`."""
-        return {WORK: self.worker, **dict.fromkeys(TOOL_QUEUES, self.tool_calls), INGEST: self.ingestion}
+        """The handler of each queue."""
+        tools = dict.fromkeys(TOOL_QUEUES, self.tool_calls)
+        return {WORK: self.worker, **tools, INGEST: self.ingestion, WEBHOOKS: self.webhooks}
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Begin work that may outlast its request."""
@@ -112,6 +130,8 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.cutter.close()
+        await self.webhooks.close()
+        await self.hub.close()
         await self.store.close()
 
 

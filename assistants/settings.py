@@ -1,14 +1,16 @@
 """Every setting of the service: its name in the environment, its default and its purpose."""
 
+import base64
+import binascii
 import json
 import re
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, cast
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import AfterValidator, AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, AliasChoices, BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT = "[A-Za-z0-9_-]{1,63}"
@@ -33,6 +35,46 @@ def _sendable(key: SecretStr) -> SecretStr:
 
 
 Key = Annotated[SecretStr, AfterValidator(_sendable)]
+
+
+class Webhook(BaseModel, extra="forbid", hide_input_in_errors=True):
+    """Where the events of a project are sent, and the secret that signs them: `whsec_` and the key in base64."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[!-~]+$")]
+    secret: SecretStr
+
+    @property
+    def host(self) -> str:
+        return (urlsplit(self.url).hostname or "").lower()
+
+    @field_validator("secret")
+    @classmethod
+    def _is_a_key(cls, secret: SecretStr) -> SecretStr:
+        text = secret.get_secret_value()
+        try:
+            length = len(base64.b64decode(text.removeprefix("whsec_"), validate=True))
+        except binascii.Error:
+            length = 0
+        if not text.startswith("whsec_") or not 24 <= length <= 64:
+            raise ValueError("a secret is whsec_ and the base64 of 24 to 64 bytes")
+        return secret
+
+
+class SignalRConnection(BaseModel, frozen=True):
+    """Azure SignalR Service: its endpoint, and its key where it is not reached by identity."""
+
+    endpoint: Annotated[str, Field(pattern="^https?://[!-~]+$")]
+    key: Annotated[str | None, Field(repr=False)] = None
+
+    @classmethod
+    def parsed(cls, text: str) -> "SignalRConnection":
+        """From a connection string, or an endpoint alone."""
+        if "=" not in text:
+            return cls(endpoint=text.rstrip("/"))
+        parts = {name.strip().lower(): value for name, _, value in (each.partition("=") for each in text.split(";"))}
+        if parts.get("port"):
+            parts["endpoint"] = f"{parts.get('endpoint', '').rstrip('/')}:{parts['port']}"
+        return cls(endpoint=parts.get("endpoint", "").rstrip("/"), key=parts.get("accesskey") or None)
 
 
 class Settings(BaseSettings):
@@ -216,6 +258,36 @@ class Settings(BaseSettings):
         60, validation_alias="PURGE_AGAIN", description="seconds between two purges of a deleted thread"
     )
 
+    # Notifications.
+    webhooks: Annotated[dict[str, Webhook], NoDecode] = Field(
+        default_factory=dict[str, Webhook],
+        validation_alias="WEBHOOKS",
+        repr=False,
+        description=(
+            "where the events of a project are sent, as JSON: "
+            '`{"PROJECT": {"url": "https://...", "secret": "whsec_..."}}`'
+        ),
+    )
+    webhook_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias="WEBHOOK_HOSTS",
+        description="hosts, separated by commas, that webhooks may reach at private addresses, and by plain HTTP",
+    )
+
+    notifications: bool = Field(
+        False,
+        validation_alias="NOTIFICATIONS",
+        description=(
+            "`true`: the hub `/notificationhub` is there, and each state of a run is offered to those who listen "
+            "(default of the local runner)"
+        ),
+    )
+    signalr: Key | None = Field(
+        None,
+        validation_alias="SIGNALR_CONNECTION",
+        description="connection string of Azure SignalR Service, or its endpoint, then reached by identity",
+    )
+
     # Files.
     max_file_bytes: Annotated[int, Field(ge=1, le=50_000 * 4 * 1024 * 1024)] = Field(
         512 * 1024 * 1024,
@@ -301,11 +373,57 @@ class Settings(BaseSettings):
             raise ValueError(f"RUN_LIFETIME has to be {_ROOM} seconds less than functionTimeout, which is {limit}")
         return self
 
+    @field_validator("webhook_hosts", mode="before")
+    @classmethod
+    def _parse_webhook_hosts(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(host.strip().lower() for host in value.split(",") if host.strip())
+
+    @field_validator("webhooks", mode="before")
+    @classmethod
+    def _parse_webhooks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            found: object = json.loads(value)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise ValueError('WEBHOOKS is JSON: {"PROJECT": {"url": "https://...", "secret": "whsec_..."}}')
+        projects = cast("dict[str, object]", found)
+        if not all(re.fullmatch(PROJECT, project) for project in projects):
+            raise ValueError("WEBHOOKS: a project is 1 to 63 letters, digits, dashes or underscores")
+        return projects
+
+    @model_validator(mode="after")
+    def _webhooks_are_reachable(self) -> Self:
+        for project, hook in self.webhooks.items():
+            if not hook.host or (hook.url.startswith("http:") and hook.host not in self.webhook_hosts):
+                raise ValueError(f"WEBHOOKS: {project} needs https://, or http:// to a host in WEBHOOK_HOSTS")
+        return self
+
     @model_validator(mode="after")
     def _has_upstream(self) -> Self:
         if self.backend == "proxy" and self.proxy_base_url is None:
             raise ValueError("BACKEND=proxy needs PROXY_BASE_URL")
         return self
+
+    @field_validator("signalr")
+    @classmethod
+    def _is_a_connection(cls, value: SecretStr | None) -> SecretStr | None:
+        try:
+            if value is not None:
+                SignalRConnection.parsed(value.get_secret_value())
+        except ValueError:
+            message = "SIGNALR_CONNECTION is Endpoint=https://...;AccessKey=...;Version=1.0; or https://..."
+            raise ValueError(message) from None
+        return value
+
+    @property
+    def signalr_connection(self) -> SignalRConnection | None:
+        """Azure SignalR Service, if it is used."""
+        return SignalRConnection.parsed(self.signalr.get_secret_value()) if self.signalr else None
 
     @property
     def has_model(self) -> bool:
@@ -316,9 +434,12 @@ class Settings(BaseSettings):
     def secrets(self) -> list[str]:
         """The operator's keys to other services, which no answer and no log line may hold."""
         keys = (self.openai_api_key, self.azure_openai_api_key, self.proxy_api_key)
-        urls = (self.openai_base_url, self.azure_openai_endpoint, self.proxy_base_url)
+        hooks = (hook.url for hook in self.webhooks.values())
+        urls = (self.openai_base_url, self.azure_openai_endpoint, self.proxy_base_url, *hooks)
         return [
             *(key.get_secret_value() for key in keys if key),
+            *(hook.secret.get_secret_value() for hook in self.webhooks.values()),
+            *([self.signalr_connection.key] if self.signalr_connection and self.signalr_connection.key else []),
             *(secret for url in urls for secret in _secrets_of(url)),
         ]
 

@@ -9,6 +9,7 @@ from typing import Protocol
 import httpx2
 from fastapi import APIRouter, Request
 
+from assistants.api import notifications
 from assistants.api.models import ask_endpoint
 from assistants.service import close_service
 from assistants.settings import Settings
@@ -38,7 +39,7 @@ class Backend(Protocol):
 class Blob:
     """Blob storage and the engine."""
 
-    pages = ()
+    pages = (notifications.router,)
 
     def routers(self, routers: Sequence[APIRouter]) -> Sequence[APIRouter]:
         return routers

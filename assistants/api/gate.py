@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from assistants.api import azure, beta
 from assistants.api.bodies import Body, Held
 from assistants.api.keys import project
+from assistants.api.notifications import is_connection
 from assistants.api.pages import is_page
 from assistants.schema.errors import ApiError, GatewayError, access_denied, server_error, unavailable
 from assistants.settings import settings
@@ -61,7 +62,7 @@ class Gate:
             await send(message)
 
         try:
-            if not is_page(scope["path"]):
+            if not is_page(scope["path"]) and not is_connection(scope["path"]):
                 scope = _admitted(scope)
             await self._app(scope, body.receive, send_with_headers)
         except ClientDisconnect:

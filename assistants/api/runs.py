@@ -1,8 +1,8 @@
 """Runs."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from assistants.api.eventstream import Channel, produce, response
@@ -12,10 +12,11 @@ from assistants.api.v1 import VersionedRoute, is_v1, run_is_modifiable
 from assistants.engine import background, requests, streaming
 from assistants.engine.creation import Started, start_run
 from assistants.engine.events import RunEvents
+from assistants.engine.waiting import MAX_WAIT, wait_for_run
 from assistants.ingestion.images import check_images
 from assistants.schema.base import RunId, ThreadId
 from assistants.schema.lists import Page as ListPage
-from assistants.schema.runs import CreateRun, ModifyRun, Run, SubmitToolOutputs
+from assistants.schema.runs import CreateRun, ModifyRun, Run, RunStatus, SubmitToolOutputs
 from assistants.schema.threads import Thread
 from assistants.state.lookup import find_assistant, find_thread
 from assistants.state.messages import put_record
@@ -81,9 +82,19 @@ async def runs_create(
 
 
 @router.get("/{run_id}")
-async def runs_retrieve(response: Response, store: Store, project: Project, thread_id: ThreadId, run_id: RunId) -> Run:
-    """Retrieves a run."""
-    run = (await requests.find_run(store, RunKey(project, thread_id, run_id))).value
+async def runs_retrieve(
+    request: Request,
+    response: Response,
+    store: Store,
+    project: Project,
+    thread_id: ThreadId,
+    run_id: RunId,
+    wait: Annotated[int, Query(ge=0, le=MAX_WAIT, description="Seconds to wait until the run needs its client.")] = 0,
+    wait_for: Annotated[RunStatus | None, Query(description="The status to wait for instead.")] = None,
+) -> Run:
+    """Retrieves a run; with `wait`, as soon as it awaits outputs or has ended."""
+    key = RunKey(project, thread_id, run_id)
+    run = (await wait_for_run(store, key, wait, wait_for, request.is_disconnected)).value
     if run.active:
         response.headers["openai-poll-after-ms"] = POLL_AFTER
     return view(run)

@@ -7,6 +7,8 @@ import secrets
 from collections.abc import Callable
 
 from assistants.engine import machine
+from assistants.notify import notices
+from assistants.notify.telling import is_told, tell
 from assistants.state.messages import LogContent
 from assistants.state.runs import RunRecord
 from assistants.state.store import RunKey, Store
@@ -31,20 +33,27 @@ async def change_run(
     why: str,
     known: Document[RunRecord] | None = None,
 ) -> Document[RunRecord] | None:
-    """Write the run that `decide` returns, and log a change of its state.
+    """Write the run that `decide` returns, log a change of its state, and tell the project's webhook, if it has one.
 
     The result is the current run, changed or not; None if there is no run.
     """
     before: RunRecord | None = None
+    told = is_told(store, key.project)
 
     def remember(run: RunRecord) -> RunRecord | None:
         nonlocal before
         before = run
-        return decide(run)
+        after = decide(run)
+        return notices.noted(run, after) if told and after is not None else after
 
     document = await store.runs.change(key.name, remember, known)
-    if document is not None and before is not None:
-        log_transition(key, before, document.value, why)
+    if document is None or before is None:
+        return document
+    log_transition(key, before, document.value, why)
+    if document.value is not before:
+        store.changes.tell(document, before)
+        if told:
+            return await tell(store, key, document, len(before.notices or ()))
     return document
 
 

@@ -13,6 +13,8 @@ from assistants.engine.ending import delete_look
 from assistants.engine.items import Purge, SweepThreads, attend_item, look_again_item
 from assistants.engine.removal import delete_thread, purge_thread
 from assistants.engine.requests import active_run, check_idle
+from assistants.notify import notices
+from assistants.notify.telling import is_told, tell
 from assistants.schema.errors import ApiError, not_found, nothing_to_run_on, run_already_active, unavailable
 from assistants.schema.runs import RunStatus
 from assistants.state import post
@@ -108,7 +110,7 @@ async def start_run(
     if to_check or any(message.role == "user" for message in run.additional_messages):
         thread = replace(thread, value=thread.value.model_copy(update={"asked": True}))
     token = new_token() if claim else None
-    created = await _create(store, key, _new_run(store, run, token, content))
+    created = await _create(store, key, _new_run(store, key, run, token, content))
     try:
         created = await _commit(store, key, thread, created, deadline)
         if deadline.passed and await _given_up(store, key):
@@ -145,7 +147,7 @@ async def start_thread_and_run(
     try:
         _, created = await together(
             store.messages.fill_log(key.project, key.thread, messages),
-            _create(store, key, _new_run(store, run, token, content)),
+            _create(store, key, _new_run(store, key, run, token, content)),
         )
         await _commit_thread(store, key.project, thread.model_copy(update={"last_run_id": key.run}), deadline)
     except ApiError:
@@ -173,16 +175,19 @@ async def create_thread(store: Store, project: str, thread: ThreadRecord, messag
         raise
 
 
-def _new_run(store: Store, run: RunRecord, token: str | None, content: LogContent) -> RunRecord:
-    if token is None:
-        return run
-    lengths = [len(segment) for segment in content]
-    return machine.created_claimed(run, token, store.clock.now(), store.settings.claim, lengths)
+def _new_run(store: Store, key: RunKey, run: RunRecord, token: str | None, content: LogContent) -> RunRecord:
+    if token is not None:
+        lengths = [len(segment) for segment in content]
+        run = machine.created_claimed(run, token, store.clock.now(), store.settings.claim, lengths)
+    return notices.begun(run) if is_told(store, key.project) else run
 
 
 async def _started(
     store: Store, key: RunKey, created: Document[RunRecord], token: str | None, content: LogContent, look: Look
 ) -> Started:
+    store.changes.tell(created, None)
+    if is_told(store, key.project):
+        created = await tell(store, key, created, 0)
     await _follow_up(store, key, created.value, look)
     claimed = ClaimedRun(store, key, created, token) if token is not None else None
     return Started(key, created, claimed, content, look)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from assistants.engine import machine
 from assistants.engine.claim import ClaimedRun, ClaimLost
-from assistants.engine.ending import delete_look, publish
+from assistants.engine.ending import delete_last_look, publish
 from assistants.engine.events import NO_LISTENER, Listener
 from assistants.engine.machine import Ending, Event
 from assistants.engine.requests import queue_run
@@ -273,7 +273,7 @@ class Driver:
     async def _end(self, ending: Ending) -> None:
         run = await self._claimed.write(lambda run: machine.ended(run, ending, self._now()), ending.event.value)
         self._listener.updated(run)
-        await delete_look(self._store, self._look)
+        await delete_last_look(self._store, run, self._look)
 
     async def _fail(self, why: str) -> None:
         ending = Ending(Event.FAIL, error=LastError(code="server_error", message=why))

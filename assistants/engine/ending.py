@@ -6,6 +6,7 @@ from assistants.engine import machine
 from assistants.engine.claim import change_run
 from assistants.engine.items import WORK
 from assistants.engine.machine import Ending
+from assistants.notify import notices
 from assistants.state.messages import ThreadGone, put_record
 from assistants.state.runs import Look, RunRecord
 from assistants.state.store import RunKey, Store
@@ -65,8 +66,14 @@ async def end_unclaimed(
         if document is not None and len(document.value.turns) == published:
             break
     if document is not None and not document.value.active:
-        await delete_look(store, look)
+        await delete_last_look(store, document.value, look)
     return document
+
+
+async def delete_last_look(store: Store, run: RunRecord, look: Look | None) -> None:
+    """Delete the look-again item of a run that has ended, unless the item is still to tell the webhook of that."""
+    if not notices.untold(run):
+        await delete_look(store, look)
 
 
 async def delete_look(store: Store, look: Look | None) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 
 from assistants.engine import machine
 from assistants.engine.claim import change_run, claim_run
@@ -21,12 +22,14 @@ from assistants.engine.machine import Ending, Event, Need
 from assistants.engine.removal import purge_thread, sweep_threads
 from assistants.engine.toolcalls import call_server_tools, given_up
 from assistants.model.endpoint import Model
+from assistants.notify.telling import tell_missed
 from assistants.schema.runs import LastError
 from assistants.state import post
 from assistants.state.messages import LogContent, ThreadGone
 from assistants.state.runs import Look, RunRecord
 from assistants.state.store import RunKey, Store
 from assistants.storage.documents import Document
+from assistants.storage.errors import TRANSIENT
 from assistants.storage.retrying import outlast
 
 log = logging.getLogger("assistants.engine")
@@ -106,6 +109,7 @@ class Worker:
             await thread_of(self._store, key)
             return
         if not document.value.active:
+            await tell_missed(self._store, key, document)
             return
         run, now = document.value, self._now()
         ends = [run.claim.until] if run.claim and machine.is_claimed(run, now) else []
@@ -113,6 +117,8 @@ class Worker:
         sent = await post.send(self._store, item, max(delay, 1))
         look = Look(id=sent.id, pop_receipt=sent.pop_receipt)
         if await was_created(self._store, key, document):
+            with suppress(*TRANSIENT):  # the next item tells it then
+                document = await tell_missed(self._store, key, document)
             await self._attend(key, document, look, await self._log(key, item.segments))
 
     async def _give_up(self, content: bytes) -> None:
@@ -126,7 +132,12 @@ class Worker:
             return
         key = run_key(item)
         document = await self._store.runs.read(key.name)
-        if document is None or not document.value.active or not await was_created(self._store, key, document):
+        if document is None:
+            return
+        if not document.value.active:
+            await tell_missed(self._store, key, document)
+            return
+        if not await was_created(self._store, key, document):
             return
         run = document.value
         if machine.is_claimed(run, self._now()):
@@ -135,7 +146,9 @@ class Worker:
         else:
             why = given_up("The run", run)
             ending = Ending(Event.FAIL, error=LastError(code="server_error", message=why))
-            await end_unclaimed(self._store, key, document, ending, why, run.look)
+            ended = await end_unclaimed(self._store, key, document, ending, why, run.look)
+            if ended is not None and not ended.value.active:
+                await tell_missed(self._store, key, ended)
 
     async def _log(self, key: RunKey, segments: int) -> LogContent | None:
         try:

@@ -25,6 +25,7 @@ from assistants.ingestion.limits import MAX_ATTENDANCE, refused
 from assistants.ingestion.membership import chunks_name, send_items
 from assistants.ingestion.removal import purge_file, purge_store, sweep_file
 from assistants.model.errors import EndpointError
+from assistants.notify.telling import tell_files
 from assistants.schema.tools import StaticChunks
 from assistants.schema.vector_stores import FileError
 from assistants.state import post
@@ -132,6 +133,8 @@ class Ingestion:
                 document = await self._commits.add(item.project, item.store, outcomes)
         finally:
             self._under_way.difference_update(ours)
+        if document is not None:
+            await tell_files(self._store, item.project, item.store, list(item.files.items()), document.value)
         await self._clear_away(item, document.value if document else None)
         for each in found:
             if isinstance(each, BaseException) and not isinstance(each, Busy):
@@ -214,4 +217,6 @@ class Ingestion:
             cause = self._causes.pop(_Version(item.project, item.store, file_id, version), None)
             error = FileError(code="server_error", message=f"{_GIVEN_UP}: {cause}" if cause else f"{_GIVEN_UP}.")
             outcome = Outcome(file_id, version, "failed", last_error=error)
-            await self._commits.add(item.project, item.store, [outcome])
+            document = await self._commits.add(item.project, item.store, [outcome])
+            if document is not None:
+                await tell_files(self._store, item.project, item.store, [(file_id, version)], document.value)

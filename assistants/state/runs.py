@@ -86,6 +86,18 @@ class Turn(BaseModel):
         return self.text is None and self.refusal is None
 
 
+class Notice(BaseModel):
+    """What the project's webhook is to be told of a run."""
+
+    type: str
+    """The name of the event, such as `thread.run.completed`."""
+    at: float
+    message: str | None = None
+    """The id of the message, if it is about one."""
+    told: bool = False
+    """An item of the queue `webhooks` has it. Not set, it may have been sent all the same."""
+
+
 class Claim(BaseModel):
     """The right of one process to drive the run, until a time."""
 
@@ -153,6 +165,8 @@ class RunRecord(BaseModel):
     look: Look | None = None
     trouble: str | None = None
     """The error of the last driver that failed."""
+    notices: list[Notice] | None = None
+    """In the order of what happened; None as long as the project has no webhook."""
 
     @property
     def active(self) -> bool:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from assistants.settings import Settings
 from assistants.state.assistants import AssistantRecord
+from assistants.state.changes import Changes
 from assistants.state.files import FileRecord
 from assistants.state.messages import Messages
 from assistants.state.runs import RunRecord
@@ -66,6 +67,8 @@ class Store:
     """Shared by the streams of this process."""
     answered: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
     """By the names of runs that this process drives and that await server tools: set when it stores an output."""
+    changes: Changes[RunRecord] = field(default_factory=Changes[RunRecord])
+    """The runs that this process writes, for its requests that wait."""
 
     @classmethod
     def open(cls, settings: Settings, transport: MakeTransport = Transport) -> "Store":

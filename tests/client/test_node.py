@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from assistants.local import npm
-from tests.node.packages import VERSIONS, folder, installed
+from tests.node.packages import SIGNALR, VERSIONS, folder, has_signalr, installed, signalr
 from tests.support.sdk.events import CALLS_BEGIN, MESSAGE_BEGINS, MESSAGE_ENDS, RUN_BEGINS
 from tests.support.service.processes import ROOT, Service
 
@@ -65,3 +65,18 @@ def test_the_example_calls_functions_and_streams_the_answer(service: Service, tm
         'calls get_weather({"city":"Oslo"})',
         "get_time: 14:05 and get_weather: snow, -3 °C",
     ]
+
+
+@pytest.mark.direct("a proxy has no hub")
+def test_the_example_hears_of_a_runs_states(service: Service, tmp_path: Path):
+    needs(VERSIONS[-1])
+    if not has_signalr(SIGNALR[-1]):
+        pytest.skip(f"@microsoft/signalr {SIGNALR[-1]} is not installed: make node")
+    modules = tmp_path / "node_modules"
+    modules.mkdir()
+    (modules / "openai").symlink_to(folder(VERSIONS[-1]) / "node_modules" / "openai", target_is_directory=True)
+    (modules / "@microsoft").symlink_to(signalr(SIGNALR[-1]) / "node_modules" / "@microsoft", target_is_directory=True)
+    example = tmp_path / "notifications.mjs"
+    example.write_bytes((ROOT / "examples" / "node" / "notifications.mjs").read_bytes())
+    told = node(example, BASE_URL=service.url).splitlines()
+    assert told == ["queued", "in_progress", "completed", "You said: Good morning!"]

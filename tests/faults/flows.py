@@ -4,6 +4,7 @@ It is played again from its beginning where the process died, so it does nothing
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
@@ -45,6 +46,10 @@ SEARCH = {"tool_calls": [{"id": "call_s", "name": "file_search", "arguments": {"
 CITED = {
     "text": "It is sunny in Oslo【1:0†one.txt】.",
     "chunks": ["It is sunny", " in Oslo", "【1:0†one", ".txt】", "."],
+}
+WEBHOOK = {
+    "WEBHOOKS": json.dumps({"PROJECT": {"url": "https://127.0.0.1/hook", "secret": f"whsec_{'A' * 32}"}}),
+    "WEBHOOK_HOSTS": "127.0.0.1",
 }
 
 
@@ -335,3 +340,33 @@ async def tools_by_the_creator(play: Play) -> None:
     await play.reaches(run, "requires_action")
     await play.submit(run, {"call_w": "sunny"})
     await play.ends(run, "completed")
+
+
+@flow(**WEBHOOK)
+async def told_functions(play: Play) -> None:
+    thread = await play.setting(TWO_CALLS, ANSWER, tools=[WEATHER])
+    play.begin()
+    run = await play.create(thread)
+    await play.reaches(run, "requires_action")
+    await play.submit(run, TWO_OUTPUTS)
+    await play.ends(run, "completed")
+    await play.told(run)
+
+
+@flow(**WEBHOOK)
+async def told_streamed(play: Play) -> None:
+    thread = await play.setting(ANSWER)
+    play.begin()
+    run = await play.create(thread, stream=True)
+    await play.ends(run, "completed")
+    await play.told(run)
+
+
+@flow(**WEBHOOK)
+async def told_file(play: Play) -> None:
+    file = await play.upload("one.txt")
+    store = await play.vector_store()
+    play.begin()
+    await play.attach(store, file)
+    await play.ingested(store, file)
+    await play.told_of_file(file, "vector_store.file.completed")

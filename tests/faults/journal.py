@@ -33,6 +33,7 @@ class Journal:
     """A file of one JSON object a line, which the next process reads and goes on with."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._file = os.open(path, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
         self._counts: Counter[str] = Counter()
         entries = entries_of(path)
@@ -43,6 +44,10 @@ class Journal:
 
     def write(self, what: str, **entry: Any) -> None:
         os.write(self._file, json.dumps({"what": what, **entry}).encode() + b"\n")
+
+    def all(self, what: str) -> list[dict[str, Any]]:
+        """The entries of a kind, also of earlier processes."""
+        return [entry for entry in entries_of(self._path) if entry["what"] == what]
 
     def close(self) -> None:
         os.close(self._file)

@@ -205,6 +205,30 @@ class Play:
         run.may_end = (status,)
         await self.reaches(run, status)
 
+    async def told(self, run: Run) -> None:
+        """Wait until the webhook knows all that has happened to the run, and nothing else."""
+        notices = (await self.stored(run)).notices
+        assert notices
+        happened = {(number, notice.type) for number, notice in enumerate(notices)}
+
+        async def known() -> bool:
+            events = [entry["event"] for entry in self._journal.all("told")]
+            ours = [each for each in events if run.id in (each["data"]["id"], each["data"].get("run_id"))]
+            found = {(each["sequence_number"], each["type"]) for each in ours}
+            assert found <= happened, found
+            return found == happened
+
+        await eventually(known)
+
+    async def told_of_file(self, file: str, event: str) -> None:
+        """Wait until the webhook knows what became of a file."""
+
+        async def known() -> bool:
+            events = [entry["event"] for entry in self._journal.all("told")]
+            return any((each["type"], each["data"]["id"]) == (event, file) for each in events)
+
+        await eventually(known)
+
     def may_end(self, run: Run) -> tuple[str, ...]:
         """The endings that are allowed: the confirmed one, if there is one."""
         if run.ended:

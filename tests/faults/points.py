@@ -31,6 +31,9 @@ KILLED = 77
 ASKED, ANSWERING = "POST model", "READ model"
 """The call of the model, and its answer after the first few chunks."""
 
+TOLD = "POST webhook"
+"""An event on its way to the webhook."""
+
 READING = "READ file"
 """A file that is handed to a child, whose faults are that it is killed: before it reads, after that, or meanwhile."""
 
@@ -152,6 +155,24 @@ class Script(httpx2.AsyncBaseTransport):
         reply = self.replies[sum(message["role"] == "assistant" for message in since)]
         stream = _Answer(self._seam, request, Completion(reply, body).events(), reply.chunk_delay)
         return httpx2.Response(200, headers={"content-type": "text/event-stream"}, stream=stream)
+
+
+class Receiver(httpx2.AsyncBaseTransport):
+    """The webhook, below the service's client: it has each event that it takes written down."""
+
+    def __init__(self, seam: Seam, write: Callable[[Any], None]) -> None:
+        self._seam, self._write = seam, write
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        fault = self._seam.meets(TOLD)
+        if fault is Fault.FAILS:
+            raise httpx2.ConnectError("never sent")
+        if fault is Fault.HANGS:
+            await _silence(request)
+        self._write(json.loads(await request.aread()))
+        if fault is Fault.LOST:
+            raise httpx2.ReadError("lost")
+        return httpx2.Response(204)
 
 
 class _Answer(httpx2.AsyncByteStream):

@@ -4,22 +4,24 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import function_app
 from assistants import service as services
 from assistants.ingestion import intake
-from assistants.local.pump import Pump, QueueOptions, queue_functions
+from assistants.local.pump import Pump, QueueFunction, QueueOptions, queue_functions
 from assistants.model.embedding import EndpointEmbedder
 from assistants.model.endpoint import Endpoint
+from assistants.notify import webhooks
+from assistants.notify.items import WEBHOOKS
 from assistants.service import Service
 from assistants.settings import settings
 from assistants.state import post
 from assistants.state.store import Store
 from assistants.storage.connection import queue_service
 from tests.faults.journal import Journal
-from tests.faults.points import Fault, Mortal, Point, Script, Seam
+from tests.faults.points import Fault, Mortal, Point, Receiver, Script, Seam
 from tests.support.storage.calls import tapped
 
 SETTINGS = {
@@ -37,6 +39,8 @@ DELAYS = (
     (post, "PURGE_DELAY"),
     (intake, "_SWEEP_DELAY"),
     (intake, "_COMMIT_WITHIN"),
+    (webhooks, "FIRST_PAUSE"),
+    (webhooks, "TIMEOUT"),
 )
 """Times that are no settings, and two seconds in a try: more than a call that hangs once."""
 
@@ -46,7 +50,16 @@ NET = 60.0
 LEASE = 3.0
 """Seconds after which an item that a killed process had received appears again."""
 
-FUNCTIONS = [function for function in queue_functions(function_app.app) if not function.queue.endswith("-poison")]
+
+async def _webhooks(item: Any) -> None:
+    """The function that an app has whose settings name a webhook."""
+    await services.service().webhooks.handle(item.get_body())
+
+
+FUNCTIONS = [
+    *(function for function in queue_functions(function_app.app) if not function.queue.endswith("-poison")),
+    QueueFunction(WEBHOOKS, WEBHOOKS, "item", _webhooks),
+]
 OPTIONS = QueueOptions(max_polling_interval=0.4, visibility_timeout=1)
 
 
@@ -74,8 +87,12 @@ class Served(NamedTuple):
 
 @asynccontextmanager
 async def serving(job: Job, journal: Journal, **own: str) -> AsyncIterator[Served]:
-    """The service, with the settings of a try and its flow's own. Its queues sleep until the pump is started."""
+    """The service, with the settings of a try and its flow's own, in which PROJECT is the try's.
+
+    Its queues sleep until the pump is started.
+    """
     settings.cache_clear()
+    own = {name: value.replace("PROJECT", job.project) for name, value in own.items()}
     of_the_try = {"AzureWebJobsStorage": job.storage, "API_KEYS": f"{job.project}={job.project}"}
     with patch.dict(os.environ, {**SETTINGS, **of_the_try, **own}):
         settings()  # remembered until the next try
@@ -85,7 +102,10 @@ async def serving(job: Job, journal: Journal, **own: str) -> AsyncIterator[Serve
     seam = Seam(point, fault, lambda: journal.write("struck"))
     script = Script(seam)
     store, endpoint = Store.open(settings(), tapped(seam.storage)), Endpoint(settings(), script)
-    service = Service.over(store, endpoint, EndpointEmbedder(settings(), endpoint), start=Mortal.start_at(seam))
+    receiver = Receiver(seam, lambda event: journal.write("told", event=event))
+    service = Service.over(
+        store, endpoint, EndpointEmbedder(settings(), endpoint), start=Mortal.start_at(seam), webhooks=receiver
+    )
     services._services[asyncio.get_running_loop()] = service
     unhurried = settings().model_copy(update={"storage_timeout": NET})
     beside, queues = Store.open(unhurried), queue_service(unhurried)

@@ -1,4 +1,4 @@
-"""`python -m tests.node.packages`: installs the versions of openai-node that tests run, beside the Python packages."""
+"""`python -m tests.node.packages`: installs the packages for Node.js that tests run, beside the Python packages."""
 
 import sys
 from pathlib import Path
@@ -6,26 +6,39 @@ from pathlib import Path
 from assistants.local import npm
 
 VERSIONS = ("4.16.2", "4.104.0", "7.57.0")
-"""The first one with assistants, the last of the first generation, and the current one."""
+"""Of openai-node: the first one with assistants, the last of the first generation, and the current one."""
+
+SIGNALR = ("8.0.7", "10.0.11")
+"""Of @microsoft/signalr: that of .NET 8, and the current one."""
 
 _ROOT = Path(sys.prefix) / "node"
 
 
 def folder(version: str) -> Path:
-    """The folder of a version, with its `node_modules`."""
+    """The folder of a version of openai-node, with its `node_modules`."""
     return _ROOT / version
+
+
+def signalr(version: str) -> Path:
+    """The folder of a version of @microsoft/signalr."""
+    return _ROOT / f"signalr-{version}"
 
 
 def installed(version: str) -> bool:
     return (folder(version) / "node_modules" / "openai" / "package.json").exists()
 
 
+def has_signalr(version: str) -> bool:
+    return (signalr(version) / "node_modules" / "@microsoft" / "signalr" / "package.json").exists()
+
+
 if __name__ == "__main__":
-    missing = [each for each in VERSIONS if not installed(each)]
+    missing = [(folder(each), f"openai@{each}") for each in VERSIONS if not installed(each)]
+    missing += [(signalr(each), f"@microsoft/signalr@{each}") for each in SIGNALR if not has_signalr(each)]
     if missing:
-        print(f"Installing openai-node {', '.join(missing)} by npm ...", flush=True)
+        print(f"Installing {', '.join(package for _, package in missing)} by npm ...", flush=True)
     try:
-        for each in missing:
-            npm.install(folder(each), f"openai@{each}", "--no-package-lock")
+        for where, package in missing:
+            npm.install(where, package, "--no-package-lock")
     except npm.NpmError as error:
         sys.exit(str(error))

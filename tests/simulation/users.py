@@ -24,7 +24,13 @@ from tests.simulation.processes import Gone, Process
 
 PROJECT = "default"
 
-_REQUEST = cast("Any", SimpleNamespace(state=SimpleNamespace(request_id="req", version="v2")))
+
+async def _stays() -> bool:
+    return False
+
+
+_STATE = SimpleNamespace(request_id="req", version="v2")
+_REQUEST = cast("Any", SimpleNamespace(state=_STATE, is_disconnected=_stays))
 _NEWEST = Cursors(limit=100)
 
 
@@ -259,7 +265,7 @@ class Users:
 
     async def _retrieve(self, thread: str, run: str) -> Any:
         deed = Deed("retrieve run", "", self._loop.time(), thread, run)
-        await self._ask(deed, lambda: runs.runs_retrieve(Response(), _store(), PROJECT, thread, run))
+        await self._ask(deed, lambda: runs.runs_retrieve(_REQUEST, Response(), _store(), PROJECT, thread, run))
         return deed.answer if deed.done else None
 
     async def _cancel(self, thread: str, run: str) -> None:

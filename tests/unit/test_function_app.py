@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import json
 import os
 import re
 import subprocess
@@ -286,6 +287,14 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., ModuleType]]
     yield with_settings
     monkeypatch.undo()
     settings.cache_clear()
+
+
+def test_the_queue_of_webhooks_has_functions_where_there_are_any(load: Callable[..., ModuleType]):
+    hook = json.dumps({"default": {"url": "https://example.com", "secret": f"whsec_{'A' * 32}"}})
+    queues = {each.get_function_name() for each in load().app.get_functions() if not each.is_http_function()}
+    found = {each.get_function_name() for each in load(WEBHOOKS=hook).app.get_functions()}
+    assert {"webhooks", "webhooks_poison"} == {name for name in found if name.startswith("webhooks")}
+    assert not {"webhooks", "webhooks_poison"} & queues
 
 
 def test_a_proxy_has_the_same_http_functions_and_no_queue_functions(load: Callable[..., ModuleType]):

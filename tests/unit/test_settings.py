@@ -129,6 +129,8 @@ def test_keys_and_their_projects(read_settings: ReadSettings, text: str, keys: M
         ({"BACKEND": "cloud"}, "BACKEND"),
         ({"PROXY_BASE_URL": "example.com/v1", "PROXY_API_KEY": SECRET}, "PROXY_BASE_URL"),
         ({"CLAIM": "soon"}, "CLAIM"),
+        ({"SIGNALR_CONNECTION": f"AccessKey={SECRET};Version=1.0;"}, "SIGNALR_CONNECTION is Endpoint="),
+        ({"SIGNALR_CONNECTION": "name.service.signalr.net"}, "SIGNALR_CONNECTION is Endpoint="),
         ({"LOG_SEGMENT_BLOCKS": "50001", "OPENAI_API_KEY": SECRET}, "LOG_SEGMENT_BLOCKS"),
         ({"STORAGE_TIMEOUT": "-1", "AzureWebJobsStorage": f"AccountKey={SECRET}"}, "STORAGE_TIMEOUT"),
     ],
@@ -195,3 +197,23 @@ def test_a_lifetime_that_no_function_outlasts_and_an_origin_that_is_none_are_ref
 def test_a_run_may_live_as_long_as_the_host_lets_it(read_settings: ReadSettings, timeout: str):
     environment = {"RUN_LIFETIME": "3590", "AzureFunctionsJobHost__functionTimeout": timeout}
     assert read_settings(environment).run_lifetime == 3590
+
+
+@pytest.mark.parametrize(
+    ("text", "endpoint", "key"),
+    [
+        (f"Endpoint=https://a.signalr.net;AccessKey={SECRET}==;Version=1.0;", "https://a.signalr.net", f"{SECRET}=="),
+        (f"Endpoint=http://localhost/;Port=8888;AccessKey={SECRET};Version=1.0;", "http://localhost:8888", SECRET),
+        ("Endpoint=https://a.signalr.net;AuthType=azure.msi;Version=1.0;", "https://a.signalr.net", None),
+        ("https://a.service.signalr.net/", "https://a.service.signalr.net", None),
+    ],
+)  # fmt: skip
+def test_azure_signalr_service_is_named_by_a_connection_string_or_its_endpoint(
+    read_settings: ReadSettings, text: str, endpoint: str, key: str | None
+):
+    settings = read_settings({"SIGNALR_CONNECTION": text})
+    connection = settings.signalr_connection
+    assert connection is not None
+    assert (connection.endpoint, connection.key) == (endpoint, key)
+    assert key is None or key in settings.secrets
+    assert SECRET not in repr(settings) + repr(connection)

@@ -86,7 +86,7 @@ def later(store: Store, seconds: float) -> Store:
     return replace(store, clock=Clock(lambda: time.time() + seconds))
 
 
-async def new_run_on(store: Store, *tools: Any) -> RunKey:
+async def new_run_on(store: Store, *tools: Any, project: str = "default") -> RunKey:
     """A queued run on a thread with one message. Its items are in the queue; tests attend to it by themselves."""
     assistant = new_assistant(store, CreateAssistant.model_validate({"model": "demo", "tools": list(tools)}))
     request = CreateThreadAndRun.model_validate({"assistant_id": assistant.id, "thread": {}})
@@ -94,7 +94,7 @@ async def new_run_on(store: Store, *tools: Any) -> RunKey:
     thread = new_thread(store, request.thread)
     said = new_message(store, thread.id, CreateMessage(role="user", content="Where is it sunny?"))
     run = new_run(store, thread.id, assistant, request)
-    key = RunKey("default", thread.id, run.id)
+    key = RunKey(project, thread.id, run.id)
     await start_thread_and_run(store, key, thread, run, [put_record(said)])
     return key
 
