@@ -7,7 +7,7 @@ cancellation and one write per third of a claim to renew it.
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from azure.core.pipeline.transport import AsyncHttpResponse, HttpRequest
@@ -297,6 +297,33 @@ async def test_a_server_tools_round(service: InProcess, client: AsyncOpenAI, mod
     round_of = Count([each for each in counted.until(asked).operations if each.began >= called])
     round_of.within(12, 9)
     assert (await client.beta.threads.runs.retrieve(run.id, thread_id=thread)).status == "completed"
+
+
+@pytest.mark.parametrize("replies", [[{"text": "Hello."}] * 9])
+@pytest.mark.parametrize("order", ["desc", "asc"])
+async def test_listing_runs_again_after_one_more(
+    service: InProcess, client: AsyncOpenAI, counted: Count, order: Literal["asc", "desc"]
+):
+    """What has not changed is not read again: the thread, its last run, the listing, and the run that is new."""
+    thread, assistant = await talked(service)
+    for _ in range(5):
+        await client.beta.threads.runs.create(thread, assistant_id=assistant)
+        await service.attend()
+    assert len((await client.beta.threads.runs.list(thread, order=order)).data) == 6
+    await client.beta.threads.runs.create(thread, assistant_id=assistant)
+    await service.attend()
+    counted.operations.clear()
+    assert len((await client.beta.threads.runs.list(thread, order=order)).data) == 7
+    counted.within(4, 4)
+
+
+async def test_listing_assistants_again(client: AsyncOpenAI, counted: Count):
+    for _ in range(5):
+        await new_assistant(client)
+    await client.beta.assistants.list(limit=100)
+    counted.operations.clear()
+    assert len((await client.beta.assistants.list(limit=100)).data) > 5
+    counted.within(1, 1)
 
 
 async def test_listing_the_newest_messages_of_a_long_thread(service: InProcess, client: AsyncOpenAI, counted: Count):
