@@ -1,6 +1,7 @@
 """JSON documents with ETags: every write is conditional, and a lost answer is settled by reading again."""
 
 import asyncio
+import gc
 import random
 import secrets
 from collections import OrderedDict
@@ -31,6 +32,8 @@ _KEPT = 4 * 1024 * 1024
 """Bytes of JSON of the documents of a container that are kept in memory; parsed they take about six times as much."""
 _SMALL = 4 * 1024
 """Bytes of JSON; to keep a smaller document saves nothing that can be measured, unless it is listed again."""
+_LARGE = 256 * 1024
+"""Bytes of JSON whose parsing is not interrupted by garbage collections: these take three times as long as it does."""
 
 
 class _Envelope(BaseModel, Generic[D]):
@@ -203,11 +206,20 @@ class Documents(Generic[D]):
             return None
         if found is None:
             return known
-        stored = self._envelope.model_validate_json(found.content)
+        stored = self._parsed(found.content)
         document = Document(name, stored.value, found.etag, stored.writes)
         for kept in (self._kept, *more):
             kept.add(document, len(found.content))
         return document
+
+    def _parsed(self, content: bytes) -> _Envelope[D]:
+        if len(content) < _LARGE or not gc.isenabled():
+            return self._envelope.model_validate_json(content)
+        gc.disable()
+        try:
+            return self._envelope.model_validate_json(content)
+        finally:
+            gc.enable()
 
 
 async def _pause(attempt: int) -> None:
