@@ -119,7 +119,7 @@ class BlobService:
         if at_once is not None:
             query["maxresults"] = at_once
         while True:
-            listing = _parsed(await self._requests.send("GET", _path(container), query))
+            listing = _parsed(await self._requests.send("GET", _path(container), query), "blobs")
             for blob in listing.iterfind("Blobs/Blob"):
                 yield _entry(blob)
             if not (marker := listing.findtext("NextMarker")):
@@ -184,19 +184,20 @@ def _path(container: str, *parts: str) -> str:
 def _messages(response: AsyncHttpResponse, made: Callable[[Mapping[str, str]], T]) -> list[T]:
     """What is made of the fields of each message of a list in XML."""
     try:
-        return [made({field.tag: field.text or "" for field in message}) for message in _parsed(response)]
+        return [made({field.tag: field.text or "" for field in message}) for message in _parsed(response, "messages")]
     except (LookupError, ValueError) as error:
         raise DecodeError(f"not a list of messages: {error}", response=response) from error
 
 
-def _parsed(response: AsyncHttpResponse) -> ET.Element:
+def _parsed(response: AsyncHttpResponse, kind: str) -> ET.Element:
+    """The root of a list in XML."""
     body = response.body()
     try:
         if len(body) > _MAX_XML:
             raise ValueError(len(body))
         return ET.fromstring(body)  # noqa: S314 - the account's own
     except (ET.ParseError, ValueError) as error:
-        raise DecodeError(f"not a list: {error}", response=response) from error
+        raise DecodeError(f"not a list of {kind}: {error}", response=response) from error
 
 
 def _entry(blob: ET.Element) -> Entry:
