@@ -7,7 +7,7 @@ PIP := -m pip install -qq --disable-pip-version-check
 MATRIX := $(patsubst tests/matrix/%.txt,$(VENV)/matrix/%/.requirements,$(wildcard tests/matrix/*.txt))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run try-model unit test proxied faults simulate races soak matrix node bench lint format update clean
+.PHONY: help setup run try-model unit test proxied faults simulate races soak matrix node bench compare lint format update clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -60,6 +60,9 @@ bench: setup ## Print the figures of the README
 	$(BIN)/python -m benchmarks.hostile
 	$(BIN)/python -m benchmarks.pdf
 	$(BIN)/python -m benchmarks.encodings
+
+compare: setup ## Measure two services side by side; ARGS="--a URL --b URL"
+	$(BIN)/python -m benchmarks.sidebyside $(ARGS)
 
 node: $(VENV)/.node ## Install the versions of openai-node that the tests run
 

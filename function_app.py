@@ -5,6 +5,8 @@ import gc
 
 gc.disable()  # until all is imported: a collection would find nothing, and takes a quarter of a cold start
 
+import importlib
+import threading
 from collections.abc import Awaitable, Callable
 
 import azure.functions as func
@@ -81,6 +83,15 @@ if settings().backend == "blob":
         _publish_queue(_queue, _queue, _handle(_queue))
         _publish_queue(f"{_queue}_poison", f"{_queue}-poison", _give_up(_queue))
 
-# These objects stay for good; a garbage collection that visits them would stop every stream meanwhile.
-gc.freeze()
-gc.enable()
+
+def _prepare() -> None:
+    """Import what the first run needs and the first request does not."""
+    try:
+        importlib.import_module("assistants.model.client")
+    finally:
+        # These objects stay for good; a garbage collection that visits them would stop every stream meanwhile.
+        gc.freeze()
+        gc.enable()
+
+
+threading.Thread(target=_prepare, daemon=True).start()

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ from assistants.model.embedder import Vectors
 from assistants.model.embedding import EndpointEmbedder
 from assistants.model.endpoint import Endpoint
 from assistants.search.chunking import Span
+from assistants.search.chunks import decode, encode
+from assistants.search.index import Index
 from assistants.search.ranking import rank
-from assistants.search.segment import Segment, merged, segment
+from assistants.search.segment import segment
 from assistants.settings import Settings
 from assistants.state.vector_stores import AUTO
 from tests.support.pdf import pdf
@@ -55,11 +58,11 @@ class Writer:
         return "\n\n".join(" ".join(sentences[at : at + 5]) for at in range(0, len(sentences), 5))[:size]
 
 
-def searched(writer: Writer, chunks: int) -> Segment:
-    """This number of chunks in files of a hundred, with random vectors."""
+def stored(writer: Writer, chunks: int) -> list[bytes]:
+    """This number of chunks in files of a hundred, with random vectors, as they are stored."""
     numbers = np.random.default_rng(1)
 
-    def file() -> Segment:
+    def file() -> bytes:
         texts = [" ".join(writer.words(WORDS)) for _ in range(100)]
         spans, start = list[Span](), 0
         for text in texts:
@@ -67,14 +70,31 @@ def searched(writer: Writer, chunks: int) -> Segment:
             start += len(text) + 1
         matrix = numbers.standard_normal((len(texts), DIMENSIONS), dtype=np.float32)
         matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
-        return segment("a.txt", "\n".join(texts), spans, Vectors("demo", matrix))
+        return encode(segment("a.txt", "\n".join(texts), spans, Vectors("demo", matrix)))
 
-    return merged([file() for _ in range(chunks // 100)])
+    return [file() for _ in range(chunks // 100)]
+
+
+def opened(blobs: Sequence[bytes]) -> Index:
+    """Print what the first search of a process takes besides reading what is stored."""
+    versions, started, before = {f"file-{at}": "1" for at in range(len(blobs))}, time.perf_counter(), memory("VmRSS")
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak is that from now on
+    found = Index().grown([decode(blob, at, "1") for at, blob in zip(versions, blobs, strict=True)], versions)
+    taken = time.perf_counter() - started
+    print(f"first search: {taken:.2f} s, {memory('VmHWM') - before:.0f} MB more at most, ", end="")
+    print(f"besides the {sum(map(len, blobs)) / 1e6:.0f} MB that were read")
+    return found
+
+
+def memory(name: str) -> float:
+    """Of this process, in MB, as Linux counts it."""
+    return int(Path("/proc/self/status").read_text(encoding="ascii").split(f"{name}:")[1].split()[0]) / 1000
 
 
 def search(writer: Writer, chunks: int, rounds: int) -> None:
     """Print what a warm search takes beside the matrix product in it, which is timed in turns with it."""
-    found = searched(writer, chunks)
+    (found,) = opened(stored(writer, chunks)).segments
     numbers = np.random.default_rng(2)
     queries = [" ".join(writer.words(8)) for _ in range(rounds)]
     rows = numbers.standard_normal((rounds, 1, DIMENSIONS), dtype=np.float32)

@@ -39,12 +39,13 @@ async def find_run(store: Store, key: RunKey) -> Document[RunRecord]:
         There is no such thread or run (404).
     """
     document = await store.runs.read(key.name)
-    if document is None or not document.value.committed:
+    if document is None or not (document.value.committed or key.name in store.committed):
         thread = await store.threads.read(key.thread_name)
         if thread is None:
             raise not_found("thread", key.thread)
         if document is None or thread.value.last_run_id != key.run:
             raise not_found("run", key.run)
+        store.saw_committed(key)
     return await attended(store, key, document)
 
 

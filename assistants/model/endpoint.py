@@ -2,22 +2,20 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
-from typing import Any, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx2
-from azure.identity.aio import get_bearer_token_provider
-from openai import APIConnectionError, APIStatusError, APITimeoutError, AsyncAzureOpenAI, AsyncOpenAI
 
-from assistants.identity import identity
 from assistants.model.answers import Chunk, chunks, whole
-from assistants.model.connection import Connection
 from assistants.model.errors import CutOff, EndpointError, Mask, Refused, Unreachable, Unreadable, Words, words
 from assistants.model.learnt import Learnt
 from assistants.model.remedies import Remedy, adapted, remedies
 from assistants.model.retries import wait_of
 from assistants.settings import Settings
 
-_SCOPE = "https://cognitiveservices.azure.com/.default"
+if TYPE_CHECKING:
+    from assistants.model.client import AsyncOpenAI
 
 
 class Model(Protocol):
@@ -48,7 +46,7 @@ class Endpoint:
     """
 
     def __init__(self, settings: Settings, transport: httpx2.AsyncBaseTransport | None = None) -> None:
-        self._client = _client(settings, Connection(transport))
+        self._settings, self._transport = settings, transport
         self.mask = Mask(settings.secrets)
         self.learnt = Learnt()
 
@@ -92,6 +90,8 @@ class Endpoint:
         httpx2.TransportError
             There is no answer.
         """
+        from assistants.model.client import APIConnectionError, APIStatusError
+
         # The header is how the client is asked not to read what may be a stream.
         options: Any = {"params": query, "headers": {"X-Stainless-Raw-Response": "stream"}}
         ask: Any = getattr(self._client, method.lower())
@@ -107,7 +107,15 @@ class Endpoint:
         return answer.http_response
 
     async def close(self) -> None:
-        await self._client.close()
+        if "_client" in self.__dict__:
+            await self._client.close()
+
+    @cached_property
+    def _client(self) -> "AsyncOpenAI":
+        from assistants.model.client import client
+        from assistants.model.connection import Connection
+
+        return client(self._settings, Connection(self._transport))
 
     async def _ask(self, path: str, body: dict[str, Any]) -> httpx2.Response:
         """The answer, its body unread, to the request as the endpoint takes it."""
@@ -136,6 +144,8 @@ class Endpoint:
         EndpointError
             There is none, or it is an error.
         """
+        from assistants.model.client import APIConnectionError, APIStatusError, APITimeoutError
+
         try:
             # The header is how the client is asked not to read what may be a stream.
             options: Any = {"headers": {"X-Stainless-Raw-Response": "stream"}}
@@ -159,31 +169,3 @@ def _refused(answer: httpx2.Response) -> Refused:
 
 
 _REDIRECTS = "The model's endpoint redirects to {}, which is not followed: its address in the settings may be wrong."
-
-
-def _client(settings: Settings, http: Connection) -> AsyncOpenAI:
-    uncompressed = {"Accept-Encoding": "identity"}
-    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
-    if settings.azure_openai_endpoint:
-        azure_key = settings.azure_openai_api_key.get_secret_value() if settings.azure_openai_api_key else key
-        provider = None
-        if azure_key is None:
-            provider = get_bearer_token_provider(identity(settings.azure_client_id), _SCOPE)
-        return AsyncAzureOpenAI(
-            azure_endpoint=settings.azure_openai_endpoint,
-            api_version=settings.azure_openai_api_version,
-            api_key=azure_key,
-            azure_ad_token_provider=provider,
-            timeout=settings.model_timeout,
-            max_retries=0,
-            http_client=http,
-            default_headers=uncompressed,
-        )
-    return AsyncOpenAI(
-        api_key=key or "none",
-        base_url=settings.openai_base_url,
-        timeout=settings.model_timeout,
-        max_retries=0,
-        http_client=http,
-        default_headers=uncompressed,
-    )

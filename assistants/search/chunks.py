@@ -59,7 +59,7 @@ def _with(blob: bytes, model: str, matrix: NDArray[np.float16]) -> bytes:
 
 
 def decode(blob: bytes, file_id: str, version: str) -> Segment:
-    """The chunks that were stored."""
+    """The chunks that were stored, without a copy of their numbers: `merged` makes one, with vectors to search."""
     import numpy as np
 
     from assistants.search.segment import Postings, Segment, Text, grouped
@@ -75,7 +75,7 @@ def decode(blob: bytes, file_id: str, version: str) -> Segment:
 
     spans, lengths = take("<u4", 2 * size).reshape(-1, 2), take("<u4", size)
     words, often, chunks = take("<u4", header["words"]), take("<u4", header["words"]), take("<u4", header["postings"])
-    matrix = take("<f2", size * dimensions).reshape(size, dimensions).astype(np.float32)
+    matrix = take("<f2", size * dimensions).reshape(size, dimensions)
     counts = take("u1", header["postings"])
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(often, dtype=np.int64)])
     return Segment(

@@ -185,11 +185,15 @@ def _reciprocal(orders: Sequence[_Order], found: Numbers) -> Places:
 
 
 def _fresh(segments: Sequence[Segment], chunks: Sequence[tuple[int, int]]) -> Places:
-    """The parts of their points that chunks, the best first, keep, as better ones have their text; a repetition: 0."""
+    """The parts of their points that chunks, the best first, keep, as better ones have their text; a repetition: 0.
+
+    Chunks of a file begin half of a chunk or more after each other, an eighth less where the text has a better place to
+    cut: only those that are at most two apart have text in common.
+    """
     kept = np.ones(len(chunks))
     same: set[tuple[str, int, bytes]] = set()
     texts: set[bytes] = set()
-    taken: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    taken: set[tuple[int, int, int]] = set()
     for number, (segment, chunk) in enumerate(chunks):
         at, own = segments[segment].place(chunk)
         text = segments[segment].texts[at]
@@ -198,11 +202,13 @@ def _fresh(segments: Sequence[Segment], chunks: Sequence[tuple[int, int]]) -> Pl
         if (text.file_id, own, content) in same:
             kept[number] = 0
             continue
-        others = taken.setdefault((segment, at), [])
-        covered = max((min(end, high) - max(start, low) for low, high in others), default=0)
+        beside = (
+            text.spans[each].tolist() for each in (own - 2, own - 1, own + 1, own + 2) if (segment, at, each) in taken
+        )
+        covered = max((min(end, high) - max(start, low) for low, high in beside), default=0)
         share = 1.0 if content in texts else max(covered, 0) / max(end - start, 1)
         kept[number] = 1 - (1 - REPEATED) * share
-        others.append((start, end))
+        taken.add((segment, at, own))
         texts.add(content)
         same.add((text.file_id, own, content))
     return kept

@@ -72,17 +72,19 @@ class Searcher:
         """
         queries = [query for query in dict.fromkeys(queries) if query.strip()]
         names = list(dict.fromkeys(store_ids))
-        found = await asyncio.gather(*(self._used(project, store_id) for store_id in names))
-        for store_id, document in zip(names, found, strict=True):
-            if document is None and not skip_missing:
-                raise not_found("vector store", store_id)
-        documents = [document for document in found if document is not None]
-        if not documents or not queries:
-            return []
-        vectors, opened = await asyncio.gather(
-            self._embedded(queries),
-            asyncio.gather(*(self._cache.open(project, document) for document in documents)),
-        )
+        embedding = asyncio.ensure_future(self._embedded(queries))
+        try:
+            found = await asyncio.gather(*(self._used(project, store_id) for store_id in names))
+            for store_id, document in zip(names, found, strict=True):
+                if document is None and not skip_missing:
+                    raise not_found("vector store", store_id)
+            documents = [document for document in found if document is not None]
+            if not documents or not queries:
+                return []
+            opened = await asyncio.gather(*(self._cache.open(project, document) for document in documents))
+            vectors = await embedding
+        finally:
+            embedding.cancel()
         return await asyncio.to_thread(
             _best, opened, queries, vectors, limit, filters, score_threshold, ranker != "none", budget
         )
@@ -96,6 +98,8 @@ class Searcher:
 
     async def _embedded(self, queries: Sequence[str]) -> Vectors | None:
         """The queries' vectors; None if the endpoint fails: then the search is by keywords."""
+        if not queries:
+            return None
         try:
             return await asyncio.wait_for(self._embedder.embed(queries), _PATIENCE)
         except Exception as error:

@@ -41,7 +41,10 @@ class Text(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Vectors that can be compared: of one model and one length, with the numbers of their chunks."""
+    """Vectors that can be compared: of one model and one length, with the numbers of their chunks.
+
+    As they are stored they have half the precision; they are searched in a segment that was merged.
+    """
 
     model: str
     matrix: Floats
@@ -174,22 +177,45 @@ def _grouped(segments: Sequence[Segment], kept: Sequence[Flags], renumbered: Seq
             matrices.append(group.matrix if rows.all() else group.matrix[rows])
             chunks.append(numbers[group.chunks[rows]])
     return tuple(
-        Group(model, np.concatenate(matrices, dtype=np.float32), np.concatenate(chunks))
-        for (model, _), (matrices, chunks) in found.items()
+        Group(model, _stacked(matrices), np.concatenate(chunks)) for (model, _), (matrices, chunks) in found.items()
     )
 
 
+def _stacked(matrices: Sequence[Floats]) -> Floats:
+    """As np.concatenate, which takes several times as long where the precision is another one."""
+    starts = _starts([len(each) for each in matrices])
+    stacked = np.empty((int(starts[-1]), matrices[0].shape[1]), np.float32)
+    for each, start in zip(matrices, starts, strict=False):
+        stacked[start : start + len(each)] = each
+    return stacked
+
+
 def _joined(postings: Sequence[Postings], kept: Sequence[Flags], renumbered: Sequence[Numbers]) -> Postings:
-    words, chunks, counts = list[Numbers](), list[Numbers](), list[NDArray[np.uint8]]()
-    for each, keep, numbers in zip(postings, kept, renumbered, strict=True):
-        here = keep[each.chunks]
-        words.append(np.repeat(each.words, np.diff(each.starts))[here])
-        chunks.append(numbers[each.chunks[here]])
-        counts.append(each.counts[here])
-    of_words = np.concatenate(words)
-    # Stable: the chunks of each word keep their order, as those of a later segment have higher numbers.
-    order = np.argsort(of_words, kind="stable")
-    return _indexed(of_words[order], np.concatenate(chunks)[order], np.concatenate(counts)[order])
+    """The postings of kept chunks under their new numbers, each put where it belongs: nothing is sorted."""
+    every = [_words_of(each, keep) for each, keep in zip(postings, kept, strict=True)]
+    words = np.unique(np.concatenate([own for own, _ in every]))
+    places = [np.searchsorted(words, own) for own, _ in every]
+    totals = np.zeros(len(words), np.int64)
+    for at, (_, often) in zip(places, every, strict=True):
+        totals[at] += often
+    starts = _starts(totals)
+    chunks, counts, free = np.empty(starts[-1], np.uint32), np.empty(starts[-1], np.uint8), starts[:-1].copy()
+    # In the order of the segments, so that the chunks of each word ascend: those of a later one have higher numbers.
+    for each, keep, numbers, at, (_, often) in zip(postings, kept, renumbered, places, every, strict=True):
+        here = slice(None) if keep.all() else keep[each.chunks]
+        into = _ranges(free[at], often)
+        chunks[into] = numbers[each.chunks[here]]
+        counts[into] = each.counts[here]
+        free[at] += often
+    return Postings(words, starts, chunks, counts)
+
+
+def _words_of(postings: Postings, kept: Flags) -> tuple[Numbers, NDArray[np.int64]]:
+    """The words of the kept chunks, and in how many of these each one is."""
+    if kept.all() or not len(postings.words):
+        return postings.words, np.diff(postings.starts)
+    often = np.add.reduceat(kept[postings.chunks], postings.starts[:-1], dtype=np.int64)
+    return postings.words[often > 0], often[often > 0]
 
 
 def _counted(words: Numbers, chunks: Numbers) -> Postings:

@@ -1,6 +1,5 @@
 """Pages of a list: newest first by default, between two cursors (contract, 0)."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -8,6 +7,7 @@ from pydantic import BaseModel
 
 from assistants.storage.documents import Documents
 from assistants.storage.ids import blob_name
+from assistants.storage.services import Entry
 
 D = TypeVar("D", bound=BaseModel)
 K = TypeVar("K", str, int)
@@ -39,6 +39,7 @@ async def page(
     keys: Callable[[K | None], AsyncIterator[K]],
     key: Callable[[str], K],
     read: Callable[[Sequence[K]], Awaitable[list[T]]],
+    backwards: Callable[[K | None], AsyncIterator[K]] | None = None,
 ) -> tuple[list[T], bool]:
     """A page of objects whose keys ascend from the newest to the oldest, and whether there are more in that direction.
 
@@ -50,15 +51,20 @@ async def page(
         The key of a cursor's id.
     read
         The objects of some keys, in their order; it may leave some out.
+    backwards
+        The keys in descending order, from before a given one on; without it, all are read in the other order.
 
     """
     after = key(cursors.after) if cursors.after else None
     before = key(cursors.before) if cursors.before else None
     low, high = (after, before) if cursors.newest_first else (before, after)
 
-    found: AsyncIterator[K] = _between(keys(low), low, high)
-    if not cursors.from_newest:
-        found = _each(reversed([key async for key in found]))
+    if cursors.from_newest or backwards is None:
+        found: AsyncIterator[K] = _between(keys(low), low, high)
+        if not cursors.from_newest:
+            found = _each(reversed([key async for key in found]))
+    else:
+        found = _above(backwards(high), low)
 
     wanted = cursors.limit + 1
     data: list[T] = []
@@ -81,17 +87,24 @@ async def page_of_documents(
 ) -> tuple[list[T], bool]:
     """A page of the documents under `parents`, without those for which `show` returns None."""
     prefix = blob_name(project, *parents) + "/"
+    etags: dict[str, str] = {}
+
+    async def named(entries: AsyncIterator[Entry]) -> AsyncIterator[str]:
+        async for entry in entries:
+            etags[entry.name] = entry.etag
+            yield entry.name
 
     async def read(names: Sequence[str]) -> list[T]:
-        found = await asyncio.gather(*(documents.read(name) for name in names))
-        views = [show(document.value) for document in found if document]
+        found = await documents.listed([Entry(name, etags[name]) for name in names])
+        views = [show(document.value) for document in found]
         return [view for view in views if view is not None]
 
     return await page(
         cursors,
-        lambda start: documents.names(prefix, start, cursors.limit + 2 if cursors.from_newest else None),
+        lambda start: named(documents.listing.forwards(prefix, start, cursors.limit + 2)),
         lambda identifier: blob_name(project, *parents, identifier),
         read,
+        lambda below: named(documents.listing.backwards(prefix, below)),
     )
 
 
@@ -127,6 +140,13 @@ async def _between(keys: AsyncIterator[K], low: K | None, high: K | None) -> Asy
             return
         if low is None or key > low:
             yield key
+
+
+async def _above(keys: AsyncIterator[K], low: K | None) -> AsyncIterator[K]:
+    async for key in keys:
+        if low is not None and key <= low:
+            return
+        yield key
 
 
 async def _each(keys: Iterable[Any]) -> AsyncIterator[Any]:

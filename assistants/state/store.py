@@ -24,6 +24,9 @@ from assistants.storage.services import BlobService, QueueService
 from assistants.storage.slices import Slices
 from assistants.storage.transport import Transport
 
+_COMMITTED = 1_000
+"""Runs, some 100 bytes each. The first write of a run's driver says in the document that it is committed."""
+
 
 class RunKey(NamedTuple):
     """The key of a run: its project, its thread and its id."""
@@ -63,6 +66,8 @@ class Store:
     services: tuple[BlobService, QueueService]
     spans: dict[str, Span] = field(default_factory=dict[str, Span])
     """By project: the threads of this process that a queued sweep covers."""
+    committed: dict[str, None] = field(default_factory=dict[str, None])
+    """The names of the latest runs that this process has seen committed, before their documents say so."""
     slices: Slices = field(default_factory=Slices)
     """Shared by the streams of this process."""
     answered: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
@@ -103,6 +108,12 @@ class Store:
             chunks=Contents(blobs, "vector-store-chunks"),
             services=(blobs, queues),
         )
+
+    def saw_committed(self, key: RunKey) -> None:
+        """Remember that the thread names the run: its creation is committed, for good."""
+        self.committed[key.name] = None
+        if len(self.committed) > _COMMITTED:
+            del self.committed[next(iter(self.committed))]
 
     async def hear_time(self) -> None:
         """Have storage correct the clock, unless it has; any answer does.

@@ -18,6 +18,7 @@ class Contents:
     """The contents of one container."""
 
     def __init__(self, service: BlobService, container: str) -> None:
+        self._service, self._name = service, container
         self._container = service.client.get_container_client(container)
 
     async def write(self, name: str, content: bytes) -> None:
@@ -61,9 +62,10 @@ class Contents:
     async def read(self, name: str) -> bytes | None:
         """The whole content, in memory; None if it does not exist."""
         try:
-            return await (await self._container.download_blob(name)).readall()
+            found = await self._service.get(self._name, name)
         except ResourceNotFoundError:
             return None
+        return found and found.content
 
     async def stream(self, name: str, start: int, end: int) -> AsyncIterator[bytes]:
         """The content from one byte up to another, piece by piece.

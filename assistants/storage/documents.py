@@ -1,10 +1,11 @@
 """JSON documents with ETags: every write is conditional, and a lost answer is settled by reading again."""
 
 import asyncio
+import gc
 import random
 import secrets
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -18,8 +19,8 @@ from pydantic import BaseModel
 
 from assistants.storage.connection import made_on_first_use
 from assistants.storage.errors import Conflict, Contended
-from assistants.storage.listing import names_in
-from assistants.storage.services import IF_MISSING, BlobService, if_match
+from assistants.storage.listing import Listing, names_in
+from assistants.storage.services import IF_MISSING, BlobService, Entry, if_match
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -30,7 +31,9 @@ _LONGEST_PAUSE = 0.2
 _KEPT = 4 * 1024 * 1024
 """Bytes of JSON of the documents of a container that are kept in memory; parsed they take about six times as much."""
 _SMALL = 4 * 1024
-"""Bytes of JSON; to keep a smaller document saves nothing that can be measured."""
+"""Bytes of JSON; to keep a smaller document saves nothing that can be measured, unless it is listed again."""
+_LARGE = 256 * 1024
+"""Bytes of JSON whose parsing is not interrupted by garbage collections: these take three times as long as it does."""
 
 
 class _Envelope(BaseModel, Generic[D]):
@@ -49,9 +52,16 @@ class Document(Generic[D]):
 
 
 class _Kept(Generic[D]):
-    """The documents that were read last, by their names. What is kept may have changed or be gone since."""
+    """The documents that were read last, by their names. What is kept may have changed or be gone since.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    least
+        Bytes of JSON of the smallest document that is kept.
+    """
+
+    def __init__(self, least: int) -> None:
+        self._least = least
         self._documents: OrderedDict[str, tuple[Document[D], int]] = OrderedDict()
         self._bytes = 0
 
@@ -64,7 +74,7 @@ class _Kept(Generic[D]):
     def add(self, document: Document[D], size: int) -> None:
         """Keep a document whose JSON has so many bytes, unless it is too small or too large."""
         self.drop(document.name)
-        if not _SMALL <= size <= _KEPT:
+        if not self._least <= size <= _KEPT:
             return
         self._documents[document.name] = document, size
         self._bytes += size
@@ -83,7 +93,9 @@ class Documents(Generic[D]):
         self._service, self._name = service, container
         self._container = service.client.get_container_client(container)
         self._envelope = _Envelope[model]
-        self._kept: _Kept[D] = _Kept()
+        self._kept: _Kept[D] = _Kept(_SMALL)
+        self._listed: _Kept[D] = _Kept(0)
+        self.listing = Listing(service, container)
 
     async def read(self, name: str) -> Document[D] | None:
         """The document as it is now. One that is kept and has not changed is not sent and parsed again."""
@@ -92,6 +104,14 @@ class Documents(Generic[D]):
     async def read_newer(self, known: Document[D]) -> Document[D] | None:
         """The document if it has changed, `known` itself if it has not, None if it was deleted."""
         return await self._read(known.name, known)
+
+    async def listed(self, entries: Sequence[Entry]) -> list[Document[D]]:
+        """The documents of a listing, as they were then or later; those that were deleted meanwhile are left out.
+
+        A document that this process has listed before, and that has the same ETag, is not read again.
+        """
+        found = await asyncio.gather(*(self._as_listed(entry) for entry in entries))
+        return [document for document in found if document is not None]
 
     async def create(self, name: str, value: D) -> Document[D]:
         """
@@ -145,6 +165,12 @@ class Documents(Generic[D]):
         """As `names_in`."""
         return names_in(self._container, prefix, start_from, at_once)
 
+    async def _as_listed(self, entry: Entry) -> Document[D] | None:
+        known = self._listed.get(entry.name) or self._kept.get(entry.name)
+        if known is not None and known.etag == entry.etag:
+            return known
+        return await self._read(entry.name, known, self._listed)
+
     async def _write(self, name: str, value: D, writes: tuple[str, ...], condition: Mapping[str, str]) -> Document[D]:
         """A conditional write that recognizes its own result.
 
@@ -170,18 +196,30 @@ class Documents(Generic[D]):
                 return settled
             raise
 
-    async def _read(self, name: str, known: Document[D] | None) -> Document[D] | None:
+    async def _read(self, name: str, known: Document[D] | None, *more: _Kept[D]) -> Document[D] | None:
+        """The document, which is then kept, in `more` as well; `known` if it has not changed."""
         try:
             found = await self._service.get(self._name, name, known and known.etag)
         except ResourceNotFoundError:
             self._kept.drop(name)
+            self._listed.drop(name)
             return None
         if found is None:
             return known
-        stored = self._envelope.model_validate_json(found.content)
+        stored = self._parsed(found.content)
         document = Document(name, stored.value, found.etag, stored.writes)
-        self._kept.add(document, len(found.content))
+        for kept in (self._kept, *more):
+            kept.add(document, len(found.content))
         return document
+
+    def _parsed(self, content: bytes) -> _Envelope[D]:
+        if len(content) < _LARGE or not gc.isenabled():
+            return self._envelope.model_validate_json(content)
+        gc.disable()
+        try:
+            return self._envelope.model_validate_json(content)
+        finally:
+            gc.enable()
 
 
 async def _pause(attempt: int) -> None:

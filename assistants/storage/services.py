@@ -3,11 +3,11 @@
 The SDK's clients do the rest.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
@@ -36,6 +36,13 @@ class Blob(NamedTuple):
     """A blob's content, or the part of it that was asked for, and the ETag of the blob."""
 
     content: bytes
+    etag: str
+
+
+class Entry(NamedTuple):
+    """A blob in a listing: its name and its ETag."""
+
+    name: str
     etag: str
 
 
@@ -102,6 +109,23 @@ class BlobService:
         response = await self._requests.send("PUT", _path(container, name), query, content=content)
         return int(response.headers["x-ms-blob-committed-block-count"])
 
+    async def entries(
+        self, container: str, prefix: str, start_from: str | None = None, at_once: int | None = None
+    ) -> AsyncIterator[Entry]:
+        """The blobs in the order of their names, from `start_from` on (itself included), `at_once` by one request."""
+        query: dict[str, str | int] = {"restype": "container", "comp": "list", "prefix": prefix}
+        if start_from is not None:
+            query["startFrom"] = start_from
+        if at_once is not None:
+            query["maxresults"] = at_once
+        while True:
+            listing = _parsed(await self._requests.send("GET", _path(container), query), "blobs")
+            for blob in listing.iterfind("Blobs/Blob"):
+                yield _entry(blob)
+            if not (marker := listing.findtext("NextMarker")):
+                return
+            query["marker"] = marker
+
     async def close(self) -> None:
         await self.client.close()
 
@@ -159,14 +183,30 @@ def _path(container: str, *parts: str) -> str:
 
 def _messages(response: AsyncHttpResponse, made: Callable[[Mapping[str, str]], T]) -> list[T]:
     """What is made of the fields of each message of a list in XML."""
+    try:
+        return [made({field.tag: field.text or "" for field in message}) for message in _parsed(response, "messages")]
+    except (LookupError, ValueError) as error:
+        raise DecodeError(f"not a list of messages: {error}", response=response) from error
+
+
+def _parsed(response: AsyncHttpResponse, kind: str) -> ET.Element:
+    """The root of a list in XML."""
     body = response.body()
     try:
         if len(body) > _MAX_XML:
             raise ValueError(len(body))
-        found = ET.fromstring(body)  # noqa: S314 - the account's own
-        return [made({field.tag: field.text or "" for field in message}) for message in found]
-    except (ET.ParseError, LookupError, ValueError) as error:
-        raise DecodeError(f"not a list of messages: {error}", response=response) from error
+        return ET.fromstring(body)  # noqa: S314 - the account's own
+    except (ET.ParseError, ValueError) as error:
+        raise DecodeError(f"not a list of {kind}: {error}", response=response) from error
+
+
+def _entry(blob: ET.Element) -> Entry:
+    """The ETag as headers have it: a listing leaves out its quotes."""
+    name = blob.find("Name")
+    text = "" if name is None else name.text or ""
+    if name is not None and name.get("Encoded") == "true":
+        text = unquote(text)
+    return Entry(text, '"{}"'.format(blob.findtext("Properties/Etag", "").strip('"')))
 
 
 def _received(fields: Mapping[str, str]) -> Received:

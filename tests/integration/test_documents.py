@@ -1,8 +1,9 @@
 import asyncio
+import gc
 
 import pytest
 from azure.core.exceptions import AzureError
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from assistants.storage import documents
 from assistants.storage.documents import Document, Documents
@@ -176,6 +177,25 @@ class TestLargeDocumentsAreKept:
         for name in ("p/1", "p/3", "p/2", "p/huge"):
             await notes.read(name)
         assert [size > 0 for size in bytes_read] == [False, False, True, True]
+
+
+class Watchful(BaseModel):
+    """Knows whether garbage is collected while it is parsed."""
+
+    text: str
+
+    @field_validator("text")
+    @classmethod
+    def watched(cls, text: str) -> str:
+        return f"{text[:1]} {gc.isenabled()}"
+
+
+async def test_a_large_document_is_parsed_without_a_garbage_collection(notes: Documents[Note], blobs: BlobService):
+    await notes.create("p/small", Note(text="x"))
+    await notes.create("p/large", Note(text="x" * 300_000))
+    watchful = Documents(blobs, notes._name, Watchful)
+    found = [await watchful.read(name) for name in ("p/small", "p/large", "p/small")]
+    assert [each and each.value.text for each in found] == ["x True", "x False", "x True"]
 
 
 async def test_names_are_in_order_and_continue_from_where_one_likes(notes: Documents[Note]):

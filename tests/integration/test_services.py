@@ -24,7 +24,7 @@ from assistants.local.azurite import Storage
 from assistants.settings import Settings
 from assistants.storage import connection
 from assistants.storage.ids import blob_name
-from assistants.storage.services import IF_MISSING, BlobService, QueueService, Receipt, Received, if_match
+from assistants.storage.services import IF_MISSING, BlobService, Entry, QueueService, Receipt, Received, if_match
 from tests.simulation import clients
 from tests.simulation.storage import Account
 from tests.support.imports import ROOT, imported
@@ -53,7 +53,7 @@ class Container:
         self.client = service.client.get_container_client(name)
         self.get, self.get_range = partial(service.get, name), partial(service.get_range, name)
         self.put, self.append = partial(service.put, name), partial(service.append, name)
-        self.create_append = partial(service.create_append, name)
+        self.create_append, self.entries = partial(service.create_append, name), partial(service.entries, name)
 
 
 class Queue:
@@ -134,6 +134,7 @@ async def test_without_a_container_there_is_nothing(absent: Container):
     assert await outcome(absent.create_append("p/a", IF_MISSING)) == missing
     assert await outcome(absent.get("p/a")) == missing
     assert await outcome(absent.get_range("p/a", 0, 1)) == missing
+    assert await outcome(anext(absent.entries("p/"))) == missing
     assert await outcome(blob.upload_blob(b"1", overwrite=True)) == missing
     assert await outcome(blob.stage_block("b1", b"1")) == missing
     assert await outcome(blob.get_block_list("all")) == missing
@@ -305,6 +306,15 @@ async def test_names_come_in_order_from_where_they_are_asked(container: Containe
     assert await names(container, "r/") == []
 
 
+async def test_a_listing_has_the_etags_of_reads(container: Container):
+    etags = {name: await container.put(name, b"1", IF_MISSING) for name in ("p/a", "p/b", "p/c", "q/a")}
+    etags["p/b"] = await container.put("p/b", b"2", if_match(etags["p/b"]))
+    named = [Entry(name, etag) for name, etag in etags.items()]
+    assert [entry async for entry in container.entries("p/")] == named[:3]
+    assert [entry async for entry in container.entries("p/", "p/b", 1)] == named[1:3]
+    assert [entry async for entry in container.entries("r/")] == []
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -315,6 +325,7 @@ async def test_names_come_in_order_from_where_they_are_asked(container: Containe
 async def test_a_blob_has_the_same_name_whichever_way_it_is_written(container: Container, name: str):
     etag = await container.put(name, b"1", IF_MISSING)
     assert await names(container, "p/") == [name]
+    assert [entry async for entry in container.entries("p/")] == [Entry(name, etag)]
     assert await container.get(name) == (b"1", etag)
     assert await (await container.client.download_blob(name)).readall() == b"1"
     await container.client.delete_blob(name)

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from azure.storage.blob import BlobBlock
 
-from assistants.storage.services import IF_MISSING, Blob, Receipt, Received
+from assistants.storage.services import IF_MISSING, Blob, Entry, Receipt, Received
 from tests.simulation.storage import Account, Message
 
 T = TypeVar("T")
@@ -82,6 +82,16 @@ class BlobService:
         return await self.wire(
             "append_block", f"{container}/{name}", lambda: self.account.append(container, name, content).appends
         )
+
+    async def entries(
+        self, container: str, prefix: str, start_from: str | None = None, at_once: int | None = None
+    ) -> AsyncIterator[Entry]:
+        def act() -> list[Entry]:
+            names = self.account.names(container, prefix, start_from)
+            return [Entry(name, self.account.containers[container][name].etag) for name in names]
+
+        for entry in await self.wire("list_blob_names", f"{container}/{prefix}", act):
+            yield entry
 
     async def close(self) -> None:
         pass

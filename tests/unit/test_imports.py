@@ -74,8 +74,15 @@ def test_a_plain_request_waits_for_no_library_of_files_and_searches():
     assert printed(f"import sys, function_app; print([name for name in {heavy} if name in sys.modules])") == "[]"
 
 
+def test_what_the_first_run_needs_is_imported_beside_the_first_request():
+    later = ("openai", "azure.identity")
+    held = "import sys, threading; threading.Thread.run = lambda thread: None"
+    asked = f"print([name for name in {later} if name in sys.modules])"
+    program = f"{held}; import function_app; {asked}; function_app._prepare(); {asked}"
+    assert printed(program).splitlines() == ["[]", str([*later])]
+
+
 def test_garbage_is_looked_for_once_all_is_imported_but_not_among_that():
-    assert (
-        printed("import gc, function_app; print(gc.isenabled(), gc.get_freeze_count() > len(gc.get_objects()))")
-        == "True True"
-    )
+    ready = "[each.join() for each in threading.enumerate() if each.daemon]"
+    counted = "print(gc.isenabled(), gc.get_freeze_count() > len(gc.get_objects()))"
+    assert printed(f"import gc, threading, function_app; {ready}; {counted}") == "True True"

@@ -1,6 +1,6 @@
 """The services as the SDK's clients alone have them, for comparing ours with them."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from azure.core import MatchConditions
@@ -8,7 +8,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
-from assistants.storage.services import IF_MISSING, Blob, Receipt, Received
+from assistants.storage.services import IF_MISSING, Blob, Entry, Receipt, Received
 
 
 class SdkBlobService:
@@ -48,6 +48,13 @@ class SdkBlobService:
     async def append(self, container: str, name: str, content: bytes) -> int:
         answer = await self.client.get_blob_client(container, name).append_block(content)
         return int(str(answer["blob_committed_block_count"]))
+
+    async def entries(
+        self, container: str, prefix: str, start_from: str | None = None, at_once: int | None = None
+    ) -> AsyncIterator[Entry]:
+        options: dict[str, Any] = {"start_from": start_from, "results_per_page": at_once}
+        async for blob in self.client.get_container_client(container).list_blobs(prefix, **options):
+            yield Entry(blob.name, f'"{blob.etag}"')
 
 
 class SdkQueueService:
