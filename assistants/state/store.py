@@ -63,7 +63,7 @@ class Store:
     spans: dict[str, Span] = field(default_factory=dict[str, Span])
     """By project: the threads of this process that a queued sweep covers."""
     slices: Slices = field(default_factory=Slices)
-    """Shared by the streams of this process."""
+    """Shared by the streams and the readers of long threads of this process."""
     answered: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
     """By the names of runs that this process drives and that await server tools: set when it stores an output."""
 
@@ -83,7 +83,8 @@ class Store:
     @classmethod
     def over(cls, settings: Settings, clock: Clock, blobs: BlobService, queues: QueueService) -> "Store":
         """The store of these services, whose answers correct the clock."""
-        threads = Documents(blobs, "threads", ThreadRecord)
+        threads, slices = Documents(blobs, "threads", ThreadRecord), Slices()
+        logs = Logs(blobs, "messages")
         return cls(
             settings=settings,
             clock=clock,
@@ -91,7 +92,7 @@ class Store:
             queues=Queues(queues),
             assistants=Documents(blobs, "assistants", AssistantRecord),
             threads=threads,
-            messages=Messages(Logs(blobs, "messages"), threads, settings.log_segment_blocks),
+            messages=Messages(logs, threads, settings.log_segment_blocks, slices, settings.thread_cache_bytes),
             runs=Documents(blobs, "runs", RunRecord),
             files=Documents(blobs, "files", FileRecord),
             contents=Contents(blobs, "file-contents"),
@@ -99,6 +100,7 @@ class Store:
             vector_stores=Documents(blobs, "vector-stores", VectorStoreRecord),
             chunks=Contents(blobs, "vector-store-chunks"),
             services=(blobs, queues),
+            slices=slices,
         )
 
     async def hear_time(self) -> None:

@@ -257,12 +257,12 @@ async def _send_no_purge(self: Any, queue: str, item: Any, delay: float = 0) -> 
     return await _send(self, queue, item, delay)
 
 
-async def _append_anew(self: Any, name: str, records: bytes) -> int:
+async def _append_anew(self: Any, name: str, *rest: Any) -> Any:
     try:
-        return await _append(self, name, records)
+        return await _append(self, name, *rest)
     except NoLog:
         await self.create(name)
-        return await _append(self, name, records)
+        return await _append(self, name, *rest)
 
 
 MUTATIONS: Sequence[Mutation] = (
