@@ -165,7 +165,7 @@ class Messages:
     async def begun(self, thread_id: str, records: Sequence[bytes]) -> Transcript:
         """The messages of a thread whose log begins with these records."""
         content, segment = b"".join(records), Segment("")
-        await segment.take(content, 0, Pace(self._slices), len(content))
+        await segment.take(content, 0, self._slices, len(content))
         return Transcript(self._logs, self._slices, thread_id, [segment])
 
     def names(self, project: str, start_from: str) -> AsyncIterator[str]:

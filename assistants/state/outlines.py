@@ -48,9 +48,9 @@ class Segment:
         begins = self.tail_end - len(self.tail)
         return self.tail[start - begins : end - begins] if begins <= start and end <= self.tail_end else None
 
-    async def take(self, content: bytes, offset: int, pace: Pace, kept: int = MAX_RECORD) -> None:
+    async def take(self, content: bytes, offset: int, slices: Slices, kept: int = MAX_RECORD) -> None:
         """Add the whole lines of what stands at `offset`; another reader may add the same ones meanwhile."""
-        content = content[: content.rfind(b"\n") + 1]
+        pace, content = Pace(slices), content[: content.rfind(b"\n") + 1]
         self._keep(content, offset, kept)
         known = self.outline.end - offset
         at = max(offset, self.outline.end)
@@ -59,8 +59,9 @@ class Segment:
             at += len(line)
             await pace.done()
 
-    async def load(self, first: int, entries: bytes, pace: Pace) -> None:
+    async def load(self, first: int, entries: bytes, slices: Slices) -> None:
         """Add the entries of the index from number `first` on."""
+        pace = Pace(slices)
         for start in range(0, len(entries), _LOADED):
             self.outline.load(first + start // SIZE, entries[start : start + _LOADED])
             await pace.done()
@@ -115,26 +116,26 @@ class Outlines:
 
     async def _grow(self, segment: Segment) -> None:
         """Fetch what was appended, by one request where that is little."""
-        start, pace = segment.outline.end, Pace(self._slices)
+        start = segment.outline.end
         content, size = await self._logs.part(segment.name, start, start + self._reach)
         if size <= start + len(content):
-            await segment.take(content, start, pace, self._reach)
+            await segment.take(content, start, self._slices, self._reach)
         else:
-            await self._catch_up(segment, content, start, size, pace)
+            await self._catch_up(segment, content, start, size)
         await self._write_index(segment)
 
-    async def _catch_up(self, segment: Segment, content: bytes, start: int, size: int, pace: Pace) -> None:
+    async def _catch_up(self, segment: Segment, content: bytes, start: int, size: int) -> None:
         """Read the rest up to `size`: its end, the index, and the records that are in neither."""
         name, outline, first = segment.name, segment.outline, len(segment.outline)
         end_at = max(size - self._reach, start + len(content))
         entries, end = await together(self._index.read(name, first), self._logs.read(name, end_at, size))
-        await segment.load(first, entries, pace)
-        await segment.take(content, start, pace, self._reach)
+        await segment.load(first, entries, self._slices)
+        await segment.take(content, start, self._slices, self._reach)
         while (at := outline.end) < end_at:
             portion = await self._logs.read(name, at, min(at + MAX_RECORD, size))
-            await segment.take(portion, at, pace, self._reach)
+            await segment.take(portion, at, self._slices, self._reach)
             await self._write_index(segment)
-        await segment.take(end, end_at, pace, self._reach)
+        await segment.take(end, end_at, self._slices, self._reach)
 
     async def _write_index(self, segment: Segment) -> None:
         if segment.not_indexed <= self._reach:

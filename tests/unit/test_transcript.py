@@ -14,7 +14,7 @@ from assistants.state.outlines import Segment
 from assistants.state.paging import Cursors, page_of_items
 from assistants.state.transcript import Transcript
 from assistants.storage.logs import MAX_RECORD
-from assistants.storage.slices import Pace, Slices
+from assistants.storage.slices import Slices
 from tests.support.storage.fold import Fold
 
 
@@ -34,10 +34,10 @@ async def transcript(*contents: bytes, indexed: bool = False) -> Transcript:
     segments = list[Segment]()
     for content in contents:
         segment = Segment("")
-        await segment.take(content, 0, Pace(Slices()))
+        await segment.take(content, 0, Slices())
         if indexed:
             entries, segment.outline = bytes(segment.outline.entries), Outline()
-            await segment.load(0, entries, Pace(Slices()))
+            await segment.load(0, entries, Slices())
         segments.append(segment)
     nothing: Any = None
     return Transcript(nothing, Slices(), "thread_1", segments)
@@ -189,10 +189,10 @@ async def test_an_outline_takes_no_record_twice_and_leaves_none_out():
     records = [put("msg_1"), put("msg_2"), delete_record("msg_1")]
     content, segment = b"".join(records), Segment("")
     for start, end in ((0, len(content) - 3), (len(records[0]), len(content)), (0, len(content))):
-        await segment.take(content[start:end], start, Pace(Slices()))
+        await segment.take(content[start:end], start, Slices())
     assert len(segment.outline) == 3
     assert segment.outline.end == len(content)
-    await segment.load(1, bytes(segment.outline.entries[SIZE:]), Pace(Slices()))
+    await segment.load(1, bytes(segment.outline.entries[SIZE:]), Slices())
     assert len(segment.outline) == 3
 
 

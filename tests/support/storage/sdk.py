@@ -32,7 +32,8 @@ class SdkBlobService:
             name, offset=start, length=end - start
         )
         content = await download.readall()
-        return Part(content, download.properties.size if content else start)
+        size = str(download.properties.content_range or "").rpartition("/")[2]
+        return Part(content, int(size) if content else start)
 
     async def put(self, container: str, name: str, content: bytes, condition: Mapping[str, str]) -> str:
         if etag := condition.get("If-Match"):
