@@ -19,7 +19,10 @@ from assistants.storage.slices import Pace, Slices
 _GAP = 16 * 1024
 """Bytes between two records that are read along with them, for one request less."""
 
-_PORTION = 4 * 1024 * 1024
+_FIRST_PORTION = 32 * 1024
+_PORTION = 1024 * 1024
+"""Bytes of records that are read at once."""
+
 _CANDIDATES = 1000
 """Entries that are looked at before others go on."""
 
@@ -107,9 +110,9 @@ class Transcript:
         data = await self.read(shown if cursors.from_newest == cursors.newest_first else shown[::-1])
         return data, len(found) > cursors.limit
 
-    async def newest_first(self, portion: int) -> AsyncGenerator[tuple[Message, int], None]:
-        """The messages, and of each the number of entries before it; about `portion` bytes are read at once."""
-        batch, size = list[Place](), 0
+    async def newest_first(self) -> AsyncGenerator[tuple[Message, int], None]:
+        """The messages, and of each the number of records before it; the more are taken, the more are read at once."""
+        batch, size, portion = list[Place](), 0, _FIRST_PORTION
         for place in self._among(Place(0, -1), self._end, backwards=True):
             batch.append(place)
             start, end = self._outlines[place.segment].span(place.number)
@@ -117,7 +120,7 @@ class Transcript:
             if size >= portion:
                 for each, message in zip(batch, await self.read(batch), strict=True):
                     yield message, self._before(each)
-                batch, size = [], 0
+                batch, size, portion = [], 0, min(2 * portion, _PORTION)
         for each, message in zip(batch, await self.read(batch), strict=True):
             yield message, self._before(each)
 

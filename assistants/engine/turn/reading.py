@@ -9,9 +9,6 @@ from assistants.schema.messages import Message
 from assistants.state.runs import RunRecord
 from assistants.state.transcript import Transcript
 
-_PORTION = 256 * 1024
-"""Bytes of messages that are read at once."""
-
 
 class Reading(NamedTuple):
     """The newest messages of a thread, oldest first."""
@@ -33,7 +30,7 @@ async def read_back(transcript: Transcript, run: RunRecord, longest: int) -> Rea
     """
     found, skipped, estimate = list[Message](), 0, 0
     last, own = last_messages(run), len(run.additional_messages)
-    async with aclosing(transcript.newest_first(_PORTION)) as messages:
+    async with aclosing(transcript.newest_first()) as messages:
         async for message, before in messages:
             found.append(message)
             skipped = before
