@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 
 from assistants.schema.errors import thread_full, too_large, unavailable
 from assistants.schema.messages import Message
-from assistants.state.outlines import REACH, Outlines, Segment
+from assistants.state.outlines import Outlines, Segment
 from assistants.state.threads import ThreadGone, ThreadRecord
 from assistants.state.transcript import Transcript
 from assistants.storage.documents import Documents
@@ -57,8 +57,6 @@ class Messages:
         Shared by the tasks of this process that read long logs.
     cache_bytes
         Memory for what is known of the logs that were read last.
-    reach
-        Bytes at the end of a log that need no index.
     """
 
     def __init__(
@@ -68,13 +66,12 @@ class Messages:
         segment_blocks: int,
         slices: Slices,
         cache_bytes: int,
-        reach: int = REACH,
     ) -> None:
         self._logs = logs
         self._threads = threads
         self._segment_blocks = segment_blocks
         self._slices = slices
-        self._outlines = Outlines(logs, slices, cache_bytes, reach)
+        self._outlines = Outlines(logs, slices, cache_bytes)
 
     async def create_log(self, project: str, thread_id: str, records: Sequence[bytes] = ()) -> None:
         """Make the log of a new thread, with its first messages in it.

@@ -48,10 +48,10 @@ class Segment:
         begins = self.tail_end - len(self.tail)
         return self.tail[start - begins : end - begins] if begins <= start and end <= self.tail_end else None
 
-    async def take(self, content: bytes, offset: int, slices: Slices, kept: int = MAX_RECORD) -> None:
+    async def take(self, content: bytes, offset: int, slices: Slices, kept: int = 0) -> None:
         """Add the whole lines of what stands at `offset`; another reader may add the same ones meanwhile."""
         pace, content = Pace(slices), content[: content.rfind(b"\n") + 1]
-        self._keep(content, offset, kept)
+        self._keep(content, offset, kept or REACH)
         known = self.outline.end - offset
         at = max(offset, self.outline.end)
         for line in (content[known:] if known > 0 else content).splitlines(keepends=True):
@@ -78,9 +78,9 @@ class Segment:
 class Outlines:
     """The segments that were read last, up to `most` bytes of memory."""
 
-    def __init__(self, logs: Logs, slices: Slices, most: int, reach: int = REACH) -> None:
+    def __init__(self, logs: Logs, slices: Slices, most: int) -> None:
         self._logs, self._index, self._slices = logs, LogIndex(logs), slices
-        self._most, self._reach = most, reach
+        self._most = most
         self._segments: OrderedDict[str, tuple[Segment, int]] = OrderedDict()
         self._held = 0
 
@@ -117,9 +117,9 @@ class Outlines:
     async def _grow(self, segment: Segment) -> None:
         """Fetch what was appended, by one request where that is little."""
         start = segment.outline.end
-        content, size = await self._logs.part(segment.name, start, start + self._reach)
+        content, size = await self._logs.part(segment.name, start, start + REACH)
         if size <= start + len(content):
-            await segment.take(content, start, self._slices, self._reach)
+            await segment.take(content, start, self._slices)
         else:
             await self._catch_up(segment, content, start, size)
         await self._write_index(segment)
@@ -127,24 +127,27 @@ class Outlines:
     async def _catch_up(self, segment: Segment, content: bytes, start: int, size: int) -> None:
         """Read the rest up to `size`: its end, the index, and the records that are in neither."""
         name, outline, first = segment.name, segment.outline, len(segment.outline)
-        end_at = max(size - self._reach, start + len(content))
+        end_at = max(size - REACH, start + len(content))
         entries, end = await together(self._index.read(name, first), self._logs.read(name, end_at, size))
         await segment.load(first, entries, self._slices)
-        await segment.take(content, start, self._slices, self._reach)
+        await segment.take(content, start, self._slices)
         while (at := outline.end) < end_at:
             portion = await self._logs.read(name, at, min(at + MAX_RECORD, size))
-            await segment.take(portion, at, self._slices, self._reach)
+            await segment.take(portion, at, self._slices)
             await self._write_index(segment)
-        await segment.take(end, end_at, self._slices, self._reach)
+        await segment.take(end, end_at, self._slices)
 
     async def _write_index(self, segment: Segment) -> None:
-        if segment.not_indexed <= self._reach:
+        if segment.not_indexed <= REACH:
             return
         first = segment.indexed
         entries = bytes(segment.outline.entries[first * SIZE :])
         if await self._index.write(segment.name, first, entries):
-            segment.indexed = first + len(entries) // SIZE
+            segment.indexed = max(segment.indexed, first + len(entries) // SIZE)
             return
-        with suppress(*TRANSIENT):  # another process was faster, or the index is lost
+        with suppress(*TRANSIENT):
             more = await self._index.read(segment.name, first)
-            segment.indexed = first + len(more) // SIZE if more else 0
+            if more:  # another process was faster
+                await segment.load(first, more, self._slices)
+            else:  # it is lost
+                segment.indexed = 0

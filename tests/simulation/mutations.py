@@ -20,7 +20,7 @@ from assistants.engine.toolcalls import ToolCalls, call_server_tools
 from assistants.engine.turn.completion import Completion
 from assistants.engine.worker import Worker
 from assistants.schema.runs import RunStatus
-from assistants.state import post
+from assistants.state import logindex, outlines, post
 from assistants.state.runs import Look, RunRecord
 from assistants.state.threads import ThreadRecord
 from assistants.storage.documents import Document, Documents
@@ -335,6 +335,11 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation(6, "the prompt of the first claim", _replaced(machine, "claimed", _claim_with_a_new_prompt)),
     Mutation(6, "the driver appending what came with the run", _replaced(Driver, "_add_missing", _nothing)),
+    Mutation(
+        6,
+        "an index growing at its end only",
+        _all(_replaced(outlines, "REACH", 250), _replaced(logindex, "if_ends_at", lambda position: {})),
+    ),
     Mutation(
         7,
         "the poison handler",
