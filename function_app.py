@@ -5,15 +5,14 @@ import gc
 
 gc.disable()  # until all is imported: a collection would find nothing, and takes a quarter of a cold start
 
-import logging
 from collections.abc import Awaitable, Callable
 
 import azure.functions as func
 import fastapi
 from azurefunctions.extensions.http.fastapi import Request, Response, web
 from fastapi.routing import APIRoute
-from starlette.types import Receive, Scope, Send
 
+from assistants.api import invocations
 from assistants.api.app import PREFIX, ROUTERS, UNDESCRIBED, create_api
 from assistants.api.models import router as models
 from assistants.service import QUEUES, service
@@ -22,9 +21,7 @@ from assistants.settings import settings
 STORAGE = "AzureWebJobsStorage"
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
-# Microsoft's worker logs what any library says from INFO on: here the address of each request, with the keys in it.
-logging.getLogger("httpx2").setLevel(logging.WARNING)
-
+invocations.configure()
 api = create_api()
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
@@ -39,24 +36,11 @@ class _Server(fastapi.FastAPI):
 web.FastAPI = _Server
 
 
-class Delegate(fastapi.Response):
-    """Passes the request that the host's application received to ours."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        ours = {key: scope[key] for key in _SERVER_KEYS if key in scope}
-        await api({**ours, "state": {}}, receive, send)
-
-
-# The keys that the server puts into a scope. The others are the routing of the application around ours.
-_SERVER_KEYS = (
-    "type", "asgi", "http_version", "server", "client", "scheme", "method", "root_path", "path", "raw_path",
-    "query_string", "headers", "extensions",
-)  # fmt: skip
-
-
-async def delegate(req: Request) -> Response:  # noqa: ARG001 - the host passes it by this name
-    """The handler of every HTTP function."""
-    return Delegate()
+async def delegate(req: Request) -> Response:
+    """The handler of every HTTP function: it returns when the answer begins."""
+    answer = invocations.Invoked(api, req)
+    await answer.begun()
+    return answer
 
 
 def _publish(name: str, route: str, methods: list[str] | None = None) -> None:
@@ -79,7 +63,8 @@ def _publish_queue(name: str, queue: str, handle: Callable[[bytes], Awaitable[No
     @app.function_name(name)
     @app.queue_trigger(arg_name="item", queue_name=queue, connection=STORAGE)
     async def attend(item: func.QueueMessage) -> None:
-        await handle(item.get_body())
+        with invocations.invocation():
+            await handle(item.get_body())
 
 
 def _handle(queue: str) -> Callable[[bytes], Awaitable[None]]:

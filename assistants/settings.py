@@ -1,8 +1,10 @@
 """Every setting of the service: its name in the environment, its default and its purpose."""
 
+import json
 import re
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
 
@@ -13,6 +15,12 @@ PROJECT = "[A-Za-z0-9_-]{1,63}"
 """The pattern of a project's name."""
 
 _HASHED_KEY = re.compile(r"sha256:[0-9a-f]{64}")
+_TIMEOUT = r"^(-1|(\d+\.)?\d\d?:\d\d:\d\d)$"
+_HOST = Path(__file__).parents[1] / "host.json"
+_ROOM = 10
+"""Seconds that a queue function needs after the end of a run."""
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:(\d+|\*))?", re.IGNORECASE)
 _SENDABLE = re.compile(r"[!-~]([ -~]*[!-~])?")
 _NOT_SENDABLE = "a key has printable ASCII characters only, and no space or line break at its ends"
 
@@ -176,6 +184,11 @@ class Settings(BaseSettings):
         description="accepted keys, each with its project: `KEY=project,sha256:HEX=project`",
     )
 
+    cors_origins: Annotated[list[str], NoDecode] = Field(
+        default_factory=list[str],
+        validation_alias="CORS_ORIGINS",
+        description="origins whose pages may call, such as `https://app.example.com`; port `*`: any; `*`: all origins",
+    )
     require_beta_header: bool = Field(
         False,
         validation_alias="REQUIRE_BETA_HEADER",
@@ -198,7 +211,14 @@ class Settings(BaseSettings):
         ),
     )
     run_lifetime: Annotated[float, Field(gt=0)] = Field(
-        600, validation_alias="RUN_LIFETIME", description="seconds from a run's creation to its `expires_at`"
+        590,
+        validation_alias="RUN_LIFETIME",
+        description="seconds from a run's creation to its `expires_at`; at least 10 less than `functionTimeout`",
+    )
+    function_timeout: Annotated[str, Field(pattern=_TIMEOUT)] | None = Field(
+        None,
+        validation_alias="AzureFunctionsJobHost__functionTimeout",
+        description="the host's time-out of a queue function, `hh:mm:ss`, in place of the one in host.json; `-1`: none",
     )
     look_again: Annotated[float, Field(gt=0, le=60)] = Field(
         60, validation_alias="LOOK_AGAIN", description="seconds after which a run's progress is looked at again"
@@ -284,6 +304,24 @@ class Settings(BaseSettings):
                 raise ValueError("API_KEYS: a hashed key is sha256: and 64 lower-case hexadecimal digits")
         return keys
 
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _parse_origins(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        origins = [origin.strip() for origin in value.split(",") if origin.strip()]
+        if not all(origin == "*" or _ORIGIN.fullmatch(origin) for origin in origins):
+            raise ValueError("CORS_ORIGINS is a comma-separated list of origins, scheme://host[:port], without a path")
+        return origins
+
+    @model_validator(mode="after")
+    def _ends_in_time(self) -> Self:
+        """A queue function beyond the host's time-out ends its process, with the streams of others."""
+        limit = _seconds(self.function_timeout or _host_timeout())
+        if limit is not None and self.run_lifetime > limit - _ROOM:
+            raise ValueError(f"RUN_LIFETIME has to be {_ROOM} seconds less than functionTimeout, which is {limit}")
+        return self
+
     @model_validator(mode="after")
     def _has_upstream(self) -> Self:
         if self.backend == "proxy" and self.proxy_base_url is None:
@@ -324,6 +362,20 @@ class Settings(BaseSettings):
 def settings() -> Settings:
     """The process's settings, read once."""
     return Settings.model_validate({})
+
+
+@lru_cache(maxsize=1)
+def _host_timeout() -> str | None:
+    return json.loads(_HOST.read_text(encoding="utf-8")).get("functionTimeout") if _HOST.exists() else None
+
+
+def _seconds(timeout: str | None) -> int | None:
+    """Of a time-out such as `00:10:00` or `1.00:00:00`; None without one."""
+    if timeout in {None, "-1"}:
+        return None
+    hours, minutes, seconds = str(timeout).rpartition(".")[2].split(":")
+    days = int(str(timeout).partition(".")[0]) if "." in str(timeout) else 0
+    return ((days * 24 + int(hours)) * 60 + int(minutes)) * 60 + int(seconds)
 
 
 def _secrets_of(url: str | None) -> Iterator[str]:

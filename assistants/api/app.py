@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from assistants.api import (
@@ -26,6 +27,7 @@ from assistants.api import (
     vector_stores,
 )
 from assistants.api.bodies import BodyRefused
+from assistants.api.cors import cors
 from assistants.api.gate import Gate, error_response
 from assistants.api.validation import translate
 from assistants.schema.errors import (
@@ -62,6 +64,8 @@ def create_api() -> FastAPI:
         responses={"4XX": {"model": ErrorResponse}, "5XX": {"model": ErrorResponse}},
     )
     api.add_middleware(Gate)
+    if origins := settings().cors_origins:
+        api.add_middleware(CORSMiddleware, **cors(origins))
     api.state.backend = backend.chosen(settings())
     for router in api.state.backend.routers((*ROUTERS, *UNDESCRIBED)):
         api.include_router(router, prefix=PREFIX)

@@ -21,7 +21,7 @@ from assistants.ingestion.items import (
     SweepFile,
     ingest_item,
 )
-from assistants.ingestion.limits import refused
+from assistants.ingestion.limits import MAX_ATTENDANCE, refused
 from assistants.ingestion.membership import chunks_name, send_items
 from assistants.ingestion.removal import purge_file, purge_store, sweep_file
 from assistants.model.errors import EndpointError
@@ -106,7 +106,8 @@ class Ingestion:
         elif isinstance(item, CheckFiles):
             await self._check_files(item)
         else:
-            await self._ingest(item)
+            async with asyncio.timeout(MAX_ATTENDANCE):
+                await self._ingest(item)
 
     async def give_up(self, content: bytes) -> None:
         """An item that failed again and again: its file ends `failed`; of several, each is tried alone."""

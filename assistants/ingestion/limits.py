@@ -12,6 +12,9 @@ MAX_INDEX = 256 * 1024 * 1024
 MAX_SECONDS = 240
 """Within which a file is read, also where the machine has little time for it: the host's `functionTimeout` is near."""
 
+MAX_ATTENDANCE = 540
+"""Seconds that an item of files may take, embeddings included; after that it is delivered again."""
+
 _MB = 1024 * 1024
 _MAX_BYTES = 40 * _MB
 """Of formats that are text: `MAX_TOKENS` tokens have 20 MB of UTF-8 at most, and 40 MB of UTF-16."""

@@ -46,6 +46,7 @@ async def run(host: str, port: int, data: Path) -> int:
         proxy = environment.is_proxy()
         notes = [_proxy_note()] if proxy else [await _storage(stack, data), await model_or_demo(stack)]
         os.environ.setdefault("RUNS_DRIVEN_BY", "creator")
+        os.environ.setdefault("CORS_ORIGINS", "http://localhost:*,http://127.0.0.1:*")
         function_app: Any = importlib.import_module("function_app")
         from assistants.service import service
 

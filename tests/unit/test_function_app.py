@@ -68,7 +68,12 @@ def functions(function_app: ModuleType) -> Sequence[Any]:
 def https(functions: Sequence[Any]) -> list[Http]:
     """The HTTP functions of one route each, in the order in which the host tries them."""
     found = [_http(function) for function in functions if function.is_http_function()]
-    return sorted((each for each in found if "{*path}" not in each.route), key=lambda each: each.name)
+    return sorted((each for each in found if "{*path}" not in each.route), key=_ordinal_ignore_case)
+
+
+def _ordinal_ignore_case(each: Http) -> str:
+    """The host's order of functions: .NET's `OrdinalIgnoreCase` compares upper-case letters, so `_` is after them."""
+    return each.name.upper()
 
 
 def _http(function: Any) -> Http:
@@ -91,6 +96,12 @@ def test_every_route_of_the_api_is_published_as_a_function_of_its_own(function_a
     assert len(published) == len(served) == len(https)
 
 
+def test_no_worker_takes_the_app_for_one_of_fastapi():
+    text = (ROOT / "function_app.py").read_text(encoding="utf-8")
+    assert "FastAPI()" not in text
+    assert "from fastapi import" not in text
+
+
 def test_functions_are_named_by_resource_and_verb(https: list[Http]):
     for each in https:
         resource = each.name.partition("_")[0]
@@ -105,7 +116,7 @@ def test_of_two_routes_that_a_request_can_match_the_literal_one_comes_first(http
 
 
 def test_the_catch_all_comes_last_and_takes_every_method(functions: Sequence[Any]):
-    https = sorted((_http(each) for each in functions if each.is_http_function()), key=lambda each: each.name)
+    https = sorted((_http(each) for each in functions if each.is_http_function()), key=_ordinal_ignore_case)
     assert [each.name for each in https if each.route == "{*path}"] == [https[-1].name]
     assert https[-1].methods == HOST_METHODS
 

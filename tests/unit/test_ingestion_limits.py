@@ -2,7 +2,8 @@
 
 import pytest
 
-from assistants.ingestion.limits import MAX_SECONDS, processor_seconds, refused
+from assistants.ingestion.limits import MAX_ATTENDANCE, MAX_SECONDS, processor_seconds, refused
+from assistants.settings import Settings
 
 MB = 1024 * 1024
 
@@ -33,3 +34,8 @@ def test_a_larger_file_may_take_longer_but_none_longer_than_the_host_has_patienc
     seconds = [processor_seconds(size * MB) for size in (0, 1, 10, 100, 256)]
     assert seconds == sorted(seconds)
     assert seconds[0] < seconds[2] <= seconds[-1] < MAX_SECONDS < 600
+
+
+def test_an_item_of_files_ends_before_the_host_ends_the_process():
+    settings = Settings.model_validate({"AzureWebJobsStorage": "UseDevelopmentStorage=true"})
+    assert MAX_SECONDS < MAX_ATTENDANCE < settings.run_lifetime

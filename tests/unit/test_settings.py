@@ -172,3 +172,26 @@ def test_keys_may_come_on_lines_of_their_own(read_settings: ReadSettings):
 def test_no_key_is_shown_when_the_settings_are_printed(read_settings: ReadSettings, name: str):
     settings = read_settings({name: f"{SECRET}=p"})
     assert SECRET not in repr(settings) + str(settings)
+
+
+@pytest.mark.parametrize(
+    ("environment", "complaint"),
+    [
+        ({"RUN_LIFETIME": "591"}, "10 seconds less than functionTimeout, which is 600"),
+        ({"AzureFunctionsJobHost__functionTimeout": "00:05:00"}, "which is 300"),
+        ({"AzureFunctionsJobHost__functionTimeout": "soon"}, "functionTimeout"),
+        ({"CORS_ORIGINS": "https://app.example.com/path"}, "CORS_ORIGINS"),
+        ({"CORS_ORIGINS": "app.example.com"}, "CORS_ORIGINS"),
+    ],
+)
+def test_a_lifetime_that_no_function_outlasts_and_an_origin_that_is_none_are_refused(
+    read_settings: ReadSettings, environment: Mapping[str, str], complaint: str
+):
+    with pytest.raises(ValidationError, match=complaint):
+        read_settings(environment)
+
+
+@pytest.mark.parametrize("timeout", ["01:00:00", "1.00:00:00", "-1"])
+def test_a_run_may_live_as_long_as_the_host_lets_it(read_settings: ReadSettings, timeout: str):
+    environment = {"RUN_LIFETIME": "3590", "AzureFunctionsJobHost__functionTimeout": timeout}
+    assert read_settings(environment).run_lifetime == 3590

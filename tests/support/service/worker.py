@@ -1,8 +1,12 @@
 """The app as the Functions host and Microsoft's Python worker see and serve it."""
 
+import asyncio
 import importlib.util
+import logging
 from collections.abc import Mapping
+from itertools import count
 from types import ModuleType
+from typing import Any
 
 import fastapi
 import httpx2
@@ -21,13 +25,58 @@ def load_function_app() -> ModuleType:
     return module
 
 
-def worker(function_app: ModuleType, route_params: Mapping[str, str] | None = None) -> httpx2.AsyncClient:
-    """A client of the worker's own application: it takes every request to the handler, and sends what that returns."""
-    web = WebApp()
+class Task(asyncio.Task[Any]):
+    """The worker's tasks: each has the invocation of the one that began it (`ContextEnabledTask`)."""
+
+    def __init__(self, coroutine: Any, **options: Any) -> None:
+        super().__init__(coroutine, **options)
+        self.invocation: str | None = getattr(asyncio.current_task(self.get_loop()), "invocation", None)
+
+
+class Host(logging.Handler):
+    """The host's log. It keeps a line of an invocation until the invocation has answered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[tuple[str, str]] = []
+        self.dropped: list[tuple[str | None, str]] = []
+        self.invoked: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        invocation = getattr(asyncio.current_task(), "invocation", None)
+        line = record.getMessage()
+        if invocation in self.invoked:
+            self.kept.append((invocation, line))
+        else:
+            self.dropped.append((invocation, line))
+
+
+def worker(
+    function_app: ModuleType, route_params: Mapping[str, str] | None = None, host: Host | None = None
+) -> httpx2.AsyncClient:
+    """A client of the worker's own application: it takes every request to the handler, and sends what that returns.
+
+    The handler is called in a task of its own, the invocation's, as the worker calls it.
+    """
+    asyncio.get_running_loop().set_task_factory(
+        lambda loop, coroutine, **options: Task(coroutine, loop=loop, **options)
+    )
+    web, ids, invoked = WebApp(), count(1), host.invoked if host else set[str]()
 
     @web.route
     async def catch_all(request: fastapi.Request) -> fastapi.Response:
         RequestSynchronizer().sync_route_params(request, route_params or {})
-        return await function_app.delegate(request)
+        name = f"invocation {next(ids)}"
+
+        async def invocation() -> fastapi.Response:
+            asyncio.current_task().invocation = name  # type: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
+            invoked.add(name)
+            try:
+                return await function_app.delegate(request)
+            finally:
+                invoked.discard(name)
+
+        # The worker begins an invocation from its own loop, not from the request.
+        return await asyncio.create_task(invocation())
 
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=web.get_app()), base_url="http://localhost")

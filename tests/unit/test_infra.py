@@ -1,0 +1,198 @@
+"""The templates of a deployment agree with the code: settings, queues, functions, roles, versions of the resources."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tree_sitter_bicep
+import yaml
+from tree_sitter import Language, Node, Parser
+
+from assistants.service import QUEUES
+from assistants.settings import Settings
+from tests.support.imports import ROOT
+from tests.unit.settings_table import names
+
+INFRA = ROOT / "infra"
+FILES = sorted(INFRA.glob("**/*.bicep"))
+PARSER = Parser(Language(tree_sitter_bicep.language()))
+
+HOST = {
+    "APPLICATIONINSIGHTS_CONNECTION_STRING", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING", "AzureWebJobsDisableHomepage",
+    "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", "PYTHON_ENABLE_INIT_INDEXING",
+}  # fmt: skip
+"""Settings that the Functions host reads, and not the service."""
+
+OPTIONAL = {"CODE_INTERPRETER_POOL"}
+"""Settings of tools, which may be left out of the service."""
+
+ROLES = {
+    "Storage Blob Data Owner": "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
+    "Storage Queue Data Contributor": "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
+    "Monitoring Metrics Publisher": "3913510d-42f4-4e42-8a64-420c390055eb",
+    "Cognitive Services OpenAI User": "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd",
+    "Azure ContainerApps Session Executor": "0fb8eba5-a2bb-4abe-b1c1-49dfad359bb0",
+}
+"""learn.microsoft.com/azure/role-based-access-control/built-in-roles"""
+
+
+def tree(path: Path) -> Node:
+    return PARSER.parse(path.read_bytes()).root_node
+
+
+def text(node: Node | None) -> str:
+    assert node is not None
+    assert node.text is not None
+    return node.text.decode().strip("'")
+
+
+def walk(node: Node) -> Iterator[Node]:
+    yield node
+    for child in node.children:
+        yield from walk(child)
+
+
+def declared(path: Path, kind: str) -> dict[str, Node]:
+    """The declarations of a kind (parameter, variable, resource, module, output) by their symbolic names."""
+    found = (node for node in tree(path).children if node.type == f"{kind}_declaration")
+    return {text(node.named_children[0]): node for node in found}
+
+
+def properties(node: Node, key: str) -> dict[str, Node]:
+    """The properties of the first object that is the value of this key."""
+    for each in walk(node):
+        if each.type == "object_property" and text(each.named_children[0]) == key:
+            pairs = (one for one in each.named_children[1].named_children if one.type == "object_property")
+            return {text(one.named_children[0]): one.named_children[1] for one in pairs}
+    raise AssertionError(key)
+
+
+def resources() -> Iterator[tuple[str, str, str]]:
+    """The file, type and version of each resource."""
+    for path in FILES:
+        for node in declared(path, "resource").values():
+            kind, _, version = text(node.named_children[1]).partition("@")
+            yield path.name, kind, version
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_template_can_be_parsed_and_needs_no_registry(path: Path):
+    assert not tree(path).has_error
+    for node in declared(path, "module").values():
+        assert (path.parent / text(node.named_children[1])).is_file()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_parameter_and_a_variable_is_used(path: Path):
+    used = re.findall(r"\w+", re.sub(r"^(param|var) \w+", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    named = {*declared(path, "parameter"), *declared(path, "variable")}
+    assert {name for name in named if name not in used} == set()
+
+
+def test_a_module_gets_the_parameters_that_it_declares_and_gives_the_outputs_that_are_read():
+    main = INFRA / "main.bicep"
+    content = main.read_text(encoding="utf-8")
+    for name, node in declared(main, "module").items():
+        path = INFRA / text(node.named_children[1])
+        assert set(properties(node, "params")) == set(declared(path, "parameter")), name
+        assert set(re.findall(rf"\b{name}!?\.outputs\.(\w+)", content)) <= set(declared(path, "output")), name
+
+
+def test_every_parameter_of_the_environment_is_one_of_the_template():
+    given = json.loads((INFRA / "main.parameters.json").read_text(encoding="utf-8"))["parameters"]
+    declarations = declared(INFRA / "main.bicep", "parameter")
+    needed = {name for name, node in declarations.items() if " = " not in text(node).splitlines()[-1]}
+    assert needed <= set(given) <= set(declarations)
+
+
+def test_every_setting_is_one_of_the_service_or_the_host():
+    known = {name for field in Settings.model_fields.values() for name in names(field)}
+    app = declared(INFRA / "modules" / "app.bicep", "resource")["appSettings"]
+    made = set(properties(app, "properties"))
+    assert made <= known | HOST | OPTIONAL
+    assert {*HOST, "API_KEYS", "CORS_ORIGINS", "AzureWebJobsStorage__accountName"} <= made
+
+
+def test_every_queue_of_the_service_is_made_with_its_poison_queue():
+    made = declared(INFRA / "modules" / "storage.bicep", "variable")["queueNames"]
+    listed = [text(each) for each in made.named_children[-1].named_children]
+    assert listed == [name for queue in QUEUES for name in (queue, f"{queue}-poison")]
+
+
+def test_the_functions_that_are_named_exist():
+    alerts = (INFRA / "modules" / "alerts.bicep").read_text(encoding="utf-8")
+    assert re.findall(r'"(\w+_poison)"', alerts) == [f"{queue}_poison" for queue in QUEUES]
+    app = (INFRA / "modules" / "app.bicep").read_text(encoding="utf-8")
+    assert set(re.findall(r"'function:(\w+)'", app)) == {"work"} <= set(QUEUES)
+
+
+def test_every_role_has_its_id():
+    found: dict[str, str] = {}
+    for path in FILES:
+        if roles := declared(path, "variable").get("roles"):
+            pairs = roles.named_children[-1].named_children
+            found |= {text(each.named_children[0]): text(each.named_children[1]) for each in pairs}
+    assert found == ROLES
+    ids = {
+        each for path in FILES for each in re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", path.read_text(encoding="utf-8"))
+    }
+    assert ids == set(ROLES.values())
+
+
+def test_the_resources_of_a_kind_have_one_version_that_is_no_preview():
+    versions: dict[str, set[str]] = {}
+    for _, kind, version in resources():
+        # Parts of a storage account, a site and a network have the version of the whole.
+        versions.setdefault("/".join(kind.split("/")[:2]), set()).add(version)
+    assert len(versions) > 12
+    assert {kind: each for kind, each in versions.items() if len(each) != 1} == {}
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", version) for each in versions.values() for version in each)
+
+
+def test_nothing_is_reached_by_a_shared_key():
+    storage = declared(INFRA / "modules" / "storage.bicep", "resource")["account"]
+    assert text(properties(storage, "properties")["allowSharedKeyAccess"]) == "false"
+    everything = "".join(path.read_text(encoding="utf-8") for path in FILES)
+    assert "listKeys" not in everything
+    assert "AccountKey" not in everything
+
+
+def test_the_queries_of_the_workbook_read_the_fields_of_a_runs_line():
+    fields = {"run", "thread", "project", "from", "to", "why", "seconds"}
+    workbook = (INFRA / "modules" / "workbook.json").read_text(encoding="utf-8")
+    queries = [each["content"]["query"] for each in json.loads(workbook)["items"] if "query" in each["content"]]
+    alerts = (INFRA / "modules" / "alerts.bicep").read_text(encoding="utf-8")
+    read = {name for query in [*queries, alerts] for name in re.findall(r"\bline\.(\w+)", query)}
+    assert {"to", "seconds"} <= read <= fields
+
+
+def test_azd_finds_what_its_file_names():
+    config = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))
+    assert (ROOT / config["infra"]["path"] / f"{config['infra']['module']}.bicep").is_file()
+    hooks = config["hooks"]["preprovision"]
+    assert [(ROOT / hooks[system]["run"]).is_file() for system in ("posix", "windows")] == [True, True]
+    app = (INFRA / "modules" / "app.bicep").read_text(encoding="utf-8")
+    assert all(f"'azd-service-name': '{service}'" in app for service in config["services"])
+
+
+def test_a_key_is_made_once_shown_once_and_kept_as_its_hash(tmp_path: Path):
+    (tmp_path / "azd").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/said\n')
+    (tmp_path / "azd").chmod(0o755)
+    path = {"PATH": f"{tmp_path}:/usr/local/bin:/usr/bin:/bin"}
+    run = ["sh", str(INFRA / "hooks" / "key.sh")]
+    shown = subprocess.run(run, env=path, capture_output=True, text=True, check=True).stdout
+    said = (tmp_path / "said").read_text().split()
+    assert said[:3] == ["env", "set", "API_KEYS"]
+    settings = Settings.model_validate({"API_KEYS": said[3]})
+    key = shown.split()[-1]
+    assert re.fullmatch(r"sk-[0-9a-f]{48}", key)
+    from starlette.datastructures import Headers
+
+    from assistants.api.keys import project
+
+    assert project(Headers({"api-key": key}), settings.api_keys, False) == "default"
+    subprocess.run(run, env={**path, "API_KEYS": said[3]}, check=True)
+    assert len((tmp_path / "said").read_text().splitlines()) == 1
