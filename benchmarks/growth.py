@@ -1,8 +1,8 @@
 """`python -m benchmarks.growth`: what requests cost in threads of 10 to 10,000 messages, warm and cold, in one run.
 
-The service over Azurite, both on this machine, with the client and a model that answers at once in its process. A warm
-service has read the thread before; a cold one keeps nothing between two requests. The prompt is the newest 2,000 tokens.
-Each flow has threads of its own, to which each run and each added message adds one.
+The service over Azurite, both on this machine, with the client and a model that answers at once in its process. A
+warm service has read the thread before; a cold one keeps nothing between two requests. The prompt is the newest 2,000
+tokens. Each flow has threads of its own, to which each run and each added message adds one.
 """
 
 import argparse
@@ -67,16 +67,19 @@ def timed(act: Act) -> Timed:
 
 @timed
 async def add(client: AsyncOpenAI, thread: str, _: str) -> None:
+    """Add a message."""
     await client.beta.threads.messages.create(thread, role="user", content=TEXT)
 
 
 @timed
 async def list_one(client: AsyncOpenAI, thread: str, _: str) -> None:
+    """List the newest message."""
     await client.beta.threads.messages.list(thread, limit=1)
 
 
 @timed
 async def list_hundred(client: AsyncOpenAI, thread: str, _: str) -> None:
+    """List the newest messages, as many as a page has."""
     await client.beta.threads.messages.list(thread, limit=100)
 
 

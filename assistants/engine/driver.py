@@ -6,6 +6,7 @@ Another process can enter the loop at any point: it continues from the recorded 
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
 from assistants.engine import machine
 from assistants.engine.claim import ClaimedRun, ClaimLost
@@ -19,7 +20,7 @@ from assistants.engine.turn.asking import ModelCall
 from assistants.engine.turn.images import load
 from assistants.engine.turn.preparation import Preparation, may_wait
 from assistants.engine.turn.prompt import recent
-from assistants.engine.turn.reading import read_back
+from assistants.engine.turn.reading import Reading, read_back
 from assistants.model.contexts import longest_prompt
 from assistants.model.endpoint import Model
 from assistants.schema.runs import LastError, RunStatus
@@ -37,6 +38,9 @@ WATCH = 1.0
 
 WATCH_TOOLS = 0.2
 """Seconds between two reads of the run while server tools work, for a driver that waits for their outputs."""
+
+MANY_MESSAGES = 500
+"""Messages that no event loop should make a prompt of."""
 
 WATCH_FILES = 0.25
 """Seconds between two reads of the vector stores that a run waits for."""
@@ -133,7 +137,8 @@ class Driver:
 
     async def _drive(self, transcript: Transcript) -> None:
         """Continue from the recorded state; `transcript` has the messages of the prompt."""
-        reading, images = None, dict[str, str]()
+        reading: Reading | None = None
+        images: Mapping[str, str] = {}
         while True:
             if self._run.unpublished is None:
                 expired = await self._prepare()
@@ -142,8 +147,7 @@ class Driver:
                 if reading is None:
                     reading = await read_back(transcript, self._run, self._longest_prompt())
                     images = await load(self._store, self._key.project, recent(self._run, reading.messages))
-                settings, clock = self._store.settings, self._store.clock
-                call = ModelCall(settings, clock, self._model, self._run, reading.messages, images, reading.skipped)
+                call = await self._call(reading, images)
                 ending = self._cut_off(self._run) or self._out_of_tokens(call)
                 if ending is not None:
                     return await self._end(ending)
@@ -179,6 +183,15 @@ class Driver:
             await preparation.look()
         self._listener.updated(self._run)
         return None
+
+    async def _call(self, reading: Reading, images: Mapping[str, str]) -> ModelCall:
+        """The call of the next turn; a long prompt is made in a thread, as that takes time."""
+        settings, clock, run = self._store.settings, self._store.clock, self._run
+
+        def made() -> ModelCall:
+            return ModelCall(settings, clock, self._model, run, reading.messages, images, reading.skipped)
+
+        return await asyncio.to_thread(made) if len(reading.messages) > MANY_MESSAGES else made()
 
     def _longest_prompt(self) -> int:
         settings, model = self._store.settings, self._run.model

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from openai import BadRequestError
 
+from assistants.local.azurite import Storage
 from assistants.schema.errors import ApiError
 from assistants.schema.messages import Message
 from assistants.state.messages import Messages, delete_record, put_record, update_record
@@ -17,6 +19,8 @@ from assistants.storage.ids import blob_name
 from assistants.storage.logs import MAX_RECORD, Logs
 from assistants.storage.services import Appended, BlobService
 from assistants.storage.slices import Slices
+from tests.support.service.attending import ScriptedModel
+from tests.support.service.inprocess import in_process
 
 PROJECT, THREAD = "p", "thread_1"
 LIMIT = 4
@@ -213,3 +217,38 @@ async def test_a_purge_deletes_every_segment_of_its_thread_and_of_no_other(log: 
         segments = await log.append(put(f"msg_{number}"), segments=segments)
     assert await log.messages.purge(PROJECT, THREAD) is True
     assert [name async for name in log.logs.names(f"{PROJECT}/")] == [f"{PROJECT}/{THREAD}1/00000"]
+
+
+async def test_a_segment_takes_no_more_than_it_may_have(log: Log):
+    size = len(put("msg_0"))
+    assert await log.messages.append(PROJECT, THREAD, 1, [put("msg_0")], size) == 1
+    with pytest.raises(ApiError, match="Thread thread_1 is full") as refused:
+        await log.messages.append(PROJECT, THREAD, 1, [put("msg_1")], 2 * size - 1)
+    assert refused.value.status == 400
+    assert await log.ids() == ["msg_0"]
+
+
+async def test_the_bytes_of_full_segments_are_noted(log: Log):
+    segments = 1
+    for number in range(2 * LIMIT):
+        segments = await log.append(put(f"msg_{number}"), segments=segments)
+    thread = await log.threads.read(blob_name(PROJECT, THREAD))
+    assert thread is not None
+    assert thread.value.full_bytes == 2 * LIMIT * len(put("msg_0"))
+
+
+async def test_a_full_thread_takes_no_message_and_no_run_but_can_be_read(idle: Storage):
+    async with in_process(idle, ScriptedModel(), MAX_THREAD_BYTES="1100") as service:
+        threads = service.client.beta.threads
+        thread, message = (await threads.create()).id, "Hello, how are you?"
+        assistant = (await service.client.beta.assistants.create(model="demo")).id
+        added = 0
+        with pytest.raises(BadRequestError, match=f"Thread {thread} is full"):
+            for added in range(10):
+                await threads.messages.create(thread, role="user", content=message)
+        assert added > 1
+        assert len((await threads.messages.list(thread)).data) == added
+        records = [put("msg_run", "an answer" * 100)]
+        await service.store.messages.append("default", thread, 1, records)
+        with pytest.raises(BadRequestError, match=f"Thread {thread} is full"):
+            await threads.runs.create(thread, assistant_id=assistant, stream=True)
