@@ -53,6 +53,7 @@ soak: setup ## Run simulated users for long, with processes that are killed
 
 bench: setup ## Print the figures of the README
 	$(BIN)/python -m benchmarks.streaming $(ARGS)
+	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.storage
 	$(BIN)/python -m benchmarks.proxy
 	$(BIN)/python -m benchmarks.search

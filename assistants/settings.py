@@ -133,6 +133,17 @@ class Settings(BaseSettings):
         description="appends after which a message log gets a new segment",
     )
 
+    thread_cache_bytes: Annotated[int, Field(ge=0)] = Field(
+        64 * 1024 * 1024,
+        validation_alias="THREAD_CACHE_BYTES",
+        description="bytes of threads' message logs that a process keeps in memory between two requests",
+    )
+    max_thread_bytes: Annotated[int, Field(ge=1024)] = Field(
+        1024 * 1024 * 1024,
+        validation_alias="MAX_THREAD_BYTES",
+        description="bytes of a thread's message log from which on it takes no more messages",
+    )
+
     # The model.
     openai_api_key: Key | None = Field(
         None,
@@ -167,6 +178,11 @@ class Settings(BaseSettings):
         None,
         validation_alias=AliasChoices("MODEL", "DeploymentOrModelName"),
         description="short for `*=` in `MODEL_MAP`",
+    )
+    model_context: Annotated[dict[str, Annotated[int, Field(ge=1)]], NoDecode] = Field(
+        default_factory=dict[str, int],
+        validation_alias="MODEL_CONTEXT",
+        description="tokens of the models' contexts, where the service does not know better: `gpt-4o=128000,*=32000`",
     )
     model_timeout: Annotated[float, Field(gt=0)] = Field(
         120, validation_alias="MODEL_TIMEOUT", description="seconds the model may be silent before a call is given up"
@@ -339,6 +355,11 @@ class Settings(BaseSettings):
     @classmethod
     def _parse_model_map(cls, value: object) -> object:
         return dict(_pairs(value, "MODEL_MAP")) if isinstance(value, str) else value
+
+    @field_validator("model_context", mode="before")
+    @classmethod
+    def _parse_model_context(cls, value: object) -> object:
+        return dict(_pairs(value, "MODEL_CONTEXT")) if isinstance(value, str) else value
 
     @field_validator("api_keys", mode="before")
     @classmethod

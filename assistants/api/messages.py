@@ -16,7 +16,6 @@ from assistants.schema.lists import Page as ListPage
 from assistants.schema.messages import CreateMessage, Message, ModifyMessage
 from assistants.state.lookup import find_thread
 from assistants.state.messages import delete_record, put_record, update_record
-from assistants.state.paging import page_of_items
 from assistants.state.snapshots import new_message
 from assistants.state.threads import ThreadRecord
 from assistants.storage.ids import blob_name
@@ -34,13 +33,9 @@ async def messages_list(
 ) -> ListPage[Message]:
     """Lists the messages of a thread, the newest first."""
     thread = (await find_thread(store, project, thread_id)).value
-    fold = await store.messages.read(project, thread_id, thread.segments)
-    items = [
-        (message_id, message if message and (run_id is None or message["run_id"] == run_id) else None)
-        for message_id, message in fold.raw()
-    ]
-    data, has_more = await page_of_items(items, page, lambda message_id: not_found("message", message_id))
-    return ListPage.of([Message.model_validate(message) for message in data], has_more)
+    transcript = await store.messages.read(project, thread_id, thread.segments)
+    data, has_more = await transcript.page(page, lambda message_id: not_found("message", message_id), run_id)
+    return ListPage.of(data, has_more)
 
 
 @router.post("")
@@ -56,7 +51,8 @@ async def messages_create(
     record = put_record(message)
     await check_images(store, project, [body])
     thread = await with_attachments(store, project, thread, [body], is_v1(request))
-    await store.messages.append(project, thread_id, thread.value.segments, [record])
+    most = store.settings.max_thread_bytes - thread.value.full_bytes
+    await store.messages.append(project, thread_id, thread.value.segments, [record], most)
     return message
 
 
@@ -64,7 +60,7 @@ async def messages_create(
 async def messages_retrieve(store: Store, project: Project, thread_id: ThreadId, message_id: MessageId) -> Message:
     """Retrieves a message, also while a run is writing it."""
     thread = (await find_thread(store, project, thread_id)).value
-    message = (await store.messages.read(project, thread_id, thread.segments)).get(message_id)
+    message = await (await store.messages.read(project, thread_id, thread.segments)).get(message_id)
     message = message or await said_by_run(store, project, thread, message_id)
     if message is None:
         raise not_found("message", message_id)
@@ -98,7 +94,7 @@ async def messages_delete(store: Store, project: Project, thread_id: ThreadId, m
 async def _find_message(store: Store, project: str, thread_id: str, message_id: str) -> tuple[Message, ThreadRecord]:
     """The message, and its thread."""
     thread = (await find_thread(store, project, thread_id)).value
-    message = (await store.messages.read(project, thread_id, thread.segments)).get(message_id)
+    message = await (await store.messages.read(project, thread_id, thread.segments)).get(message_id)
     if message is None:
         raise not_found("message", message_id)
     return message, thread

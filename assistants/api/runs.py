@@ -19,10 +19,10 @@ from assistants.schema.lists import Page as ListPage
 from assistants.schema.runs import CreateRun, ModifyRun, Run, RunStatus, SubmitToolOutputs
 from assistants.schema.threads import Thread
 from assistants.state.lookup import find_assistant, find_thread
-from assistants.state.messages import put_record
+from assistants.state.messages import put_records
 from assistants.state.paging import page_of_documents
 from assistants.state.runs import RunRecord, created_view, view
-from assistants.state.snapshots import new_message, new_run
+from assistants.state.snapshots import new_messages, new_run
 from assistants.state.store import RunKey
 from assistants.storage.concurrency import together
 
@@ -62,20 +62,19 @@ async def runs_create(
     """Runs an assistant on a thread."""
     finding = together(find_thread(store, project, thread_id), find_assistant(store, project, body.assistant_id))
     # Nearly every log has one segment: a run that this process drives reads it at the same time.
-    reading = store.messages.fetch(project, thread_id, 1 if body.stream or drives_runs(store) else 0)
-    (thread, assistant), log_content = await together(finding, reading)
-    messages = [new_message(store, thread_id, message) for message in body.additional_messages or []]
+    reading = store.messages.read(project, thread_id, 1 if body.stream or drives_runs(store) else 0)
+    (thread, assistant), transcript = await together(finding, reading)
+    messages = await new_messages(store, thread_id, body.additional_messages)
     v1 = is_v1(request)
     run = new_run(store, thread_id, assistant.value, body, messages, v1=v1)
-    for message in messages:
-        put_record(message)  # refused here if it is too large to be added later
+    await put_records(messages, store.slices)  # refused here if one is too large to be added later
     await check_images(store, project, body.additional_messages)
     if any(message.attachments for message in messages):
         await requests.check_idle(store, project, thread.value)
         thread = await with_attachments(store, project, thread, body.additional_messages or [], v1)
     key = RunKey(project, thread_id, run.id)
     claim = body.stream or drives_runs(store)
-    started = await start_run(store, key, thread, run, claim=claim, content=log_content)
+    started = await start_run(store, key, thread, run, claim=claim, transcript=transcript)
     if body.stream:
         return stream_started(request, service, started, content=content)
     return begun(service, started)

@@ -14,9 +14,9 @@ from assistants.schema.runs import CreateThreadAndRun, Run
 from assistants.schema.threads import CreateThread
 from assistants.state import threads
 from assistants.state.lookup import find_assistant
-from assistants.state.messages import put_record
+from assistants.state.messages import put_records
 from assistants.state.resources import THREAD_STORE, attachments_of
-from assistants.state.snapshots import new_message, new_run, new_thread
+from assistants.state.snapshots import new_messages, new_run, new_thread
 from assistants.state.store import RunKey
 
 router = APIRouter(prefix="/threads", tags=["Runs"], route_class=VersionedRoute)
@@ -30,12 +30,12 @@ async def threads_create_and_run(
     assistant = (await find_assistant(store, project, body.assistant_id)).value
     asked = body.thread or CreateThread()
     thread = new_thread(store, asked)
-    messages = [new_message(store, thread.id, message) for message in asked.messages or []]
+    messages = await new_messages(store, thread.id, asked.messages)
     v1 = is_v1(request)
     run = new_run(store, thread.id, assistant, body, v1=v1)
     if needs_thread(run) and not any(message.role == "user" for message in messages):
         raise nothing_to_run_on()
-    records = [put_record(message) for message in messages]
+    records = await put_records(messages, store.slices)
     await check(store, project, body.tool_resources)
     await check_images(store, project, asked.messages)
     attachments = attachments_of(asked.messages, v1)

@@ -17,10 +17,10 @@ from assistants.schema.lists import Page as ListPage
 from assistants.schema.messages import CreateMessage
 from assistants.schema.threads import CreateThread, ModifyThread, Thread
 from assistants.state.lookup import find_thread
-from assistants.state.messages import put_record
+from assistants.state.messages import put_records
 from assistants.state.paging import page_of_documents
 from assistants.state.resources import THREAD_STORE, attachments_of
-from assistants.state.snapshots import new_message, new_thread
+from assistants.state.snapshots import new_messages, new_thread
 from assistants.state.threads import ThreadRecord, view
 from assistants.storage.documents import Document
 from assistants.storage.ids import blob_name
@@ -42,7 +42,8 @@ async def threads_create(store: Store, project: Project, request: Request, body:
     await store.hear_time()
     body = body or CreateThread()
     thread = new_thread(store, body)
-    records = [put_record(new_message(store, thread.id, message)) for message in body.messages or []]
+    messages = await new_messages(store, thread.id, body.messages)
+    records = await put_records(messages, store.slices)
     await check_images(store, project, body.messages)
     attachments = attachments_of(body.messages, is_v1(request))
     thread = await provide(store, project, thread, body.tool_resources, attachments, THREAD_STORE)

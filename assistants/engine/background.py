@@ -9,9 +9,9 @@ from assistants.engine.driver import drive
 from assistants.engine.events import NO_LISTENER
 from assistants.engine.requests import queue_run
 from assistants.model.endpoint import Model
-from assistants.state.messages import ThreadGone
 from assistants.state.runs import RunRecord
 from assistants.state.store import RunKey, Store
+from assistants.state.threads import ThreadGone
 from assistants.storage.documents import Document
 from assistants.storage.errors import TRANSIENT
 
@@ -20,16 +20,16 @@ log = logging.getLogger("assistants.engine")
 
 async def drive_created(store: Store, model: Model, started: Started) -> None:
     """Drive a run that was created with a claim."""
-    if started.claimed is not None:
-        await drive(store, model, started.claimed, started.content, started.look, NO_LISTENER)
+    if started.claimed is not None and started.transcript is not None:
+        await drive(store, model, started.claimed, started.transcript, started.look, NO_LISTENER)
 
 
 async def drive_resumed(store: Store, model: Model, key: RunKey, document: Document[RunRecord]) -> None:
     """Claim and drive a run whose outputs were submitted. If the claim fails, the queue has the run driven."""
-    run, claimed, content = document.value, None, ()
+    run, claimed, transcript = document.value, None, None
     try:
-        content = await store.messages.fetch(key.project, key.thread, run.segments)
-        _, claimed = await claim_run(store, key, document, content)
+        transcript = await store.messages.read(key.project, key.thread, run.segments)
+        _, claimed = await claim_run(store, key, document, transcript)
     except ThreadGone:
         log.info("run %s: its thread is gone", key.run)
     except TRANSIENT as error:
@@ -38,5 +38,5 @@ async def drive_resumed(store: Store, model: Model, key: RunKey, document: Docum
     except asyncio.CancelledError:  # the process is stopping; another one goes on
         await queue_run(store, key, run)
         raise
-    if claimed is not None:
-        await drive(store, model, claimed, content, run.look, NO_LISTENER)
+    if claimed is not None and transcript is not None:
+        await drive(store, model, claimed, transcript, run.look, NO_LISTENER)

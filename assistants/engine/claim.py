@@ -9,9 +9,9 @@ from collections.abc import Callable
 from assistants.engine import machine
 from assistants.notify import notices
 from assistants.notify.telling import is_told, tell
-from assistants.state.messages import LogContent
 from assistants.state.runs import RunRecord
 from assistants.state.store import RunKey, Store
+from assistants.state.transcript import Transcript
 from assistants.storage.documents import Document
 
 log = logging.getLogger("assistants.runs")
@@ -118,16 +118,16 @@ class ClaimedRun:
 
 
 async def claim_run(
-    store: Store, key: RunKey, document: Document[RunRecord], content: LogContent
+    store: Store, key: RunKey, document: Document[RunRecord], transcript: Transcript
 ) -> tuple[Document[RunRecord] | None, ClaimedRun | None]:
-    """Claim a run if it is ready; the prompt of a first claim is all of `content`, the thread's log.
+    """Claim a run if it is ready; the prompt of a first claim is all of `transcript`.
 
     The result is the current run, None if there is no run, and the claimed run, None if the claim failed.
     """
-    token, lengths = new_token(), [len(segment) for segment in content]
+    token = new_token()
 
     def claim(run: RunRecord) -> RunRecord | None:
-        return machine.claimed(run, token, store.clock.now(), store.settings.claim, lengths)
+        return machine.claimed(run, token, store.clock.now(), store.settings.claim, transcript.lengths)
 
     document_then = await change_run(store, key, claim, "claimed", document)
     if document_then is None or not machine.is_claimed_by(document_then.value, token):

@@ -15,14 +15,22 @@ from assistants.engine.removal import delete_thread, purge_thread
 from assistants.engine.requests import active_run, check_idle
 from assistants.notify import notices
 from assistants.notify.telling import is_told, tell
-from assistants.schema.errors import ApiError, not_found, nothing_to_run_on, run_already_active, unavailable
+from assistants.schema.errors import (
+    ApiError,
+    not_found,
+    nothing_to_run_on,
+    run_already_active,
+    thread_full,
+    unavailable,
+)
 from assistants.schema.runs import RunStatus
 from assistants.state import post
-from assistants.state.messages import Fold, LogContent, put_record
+from assistants.state.messages import put_record
 from assistants.state.resources import store_ids
 from assistants.state.runs import Look, RunRecord
 from assistants.state.store import RunKey, Store
 from assistants.state.threads import Span, ThreadRecord
+from assistants.state.transcript import Transcript
 from assistants.storage.concurrency import together
 from assistants.storage.documents import Document
 from assistants.storage.errors import TRANSIENT, Conflict
@@ -38,8 +46,8 @@ class Started(NamedTuple):
     document: Document[RunRecord]
     claimed: ClaimedRun | None
     """The run as this process has claimed it; None: another process drives it."""
-    content: LogContent
-    """The thread's log; empty if the queue drives the run."""
+    transcript: Transcript | None
+    """The thread's messages, if this process has claimed the run."""
     look: Look | None
 
 
@@ -75,11 +83,11 @@ async def start_run(
     thread: Document[ThreadRecord],
     run: RunRecord,
     claim: bool = False,
-    content: LogContent = (),
+    transcript: Transcript | None = None,
 ) -> Started:
     """Create a run on a thread. With `claim` this process drives it, otherwise the queue does.
 
-    `content` is the part of the thread's log that was read since the request arrived.
+    `transcript` is the part of the thread's log that was read since the request arrived.
 
     The look-again item is sent before anything is written, and the run's document is written before the one write that
     commits the creation, that of the thread's `last_run_id`: no crash leaves a locked thread or a run without an item.
@@ -87,30 +95,32 @@ async def start_run(
     Raises
     ------
     ApiError
-        Another run is active, or the prompt is empty (400), the thread was deleted (404), or storage was too slow
-        to commit safely (503).
+        Another run is active, the prompt is empty or the thread full (400), the thread was deleted (404), or storage
+        was too slow to commit safely (503).
     """
     deadline = _Deadline(store)
     to_check = needs_thread(run) and not thread.value.asked
     stores = store_ids(thread.value.tool_resources)
     run = run.model_copy(update={"segments": thread.value.segments, "thread_stores": stores})
-    active, content, look = await asyncio.gather(
+    active, transcript, look = await asyncio.gather(
         active_run(store, key.project, thread.value),
-        _read_log(store, key, thread.value.segments, content, wanted=claim or to_check),
+        _read_log(store, key, thread.value.segments, transcript, wanted=claim or to_check),
         _queue_look_again(store, key, run),
     )
     try:
         if active is not None:
             raise run_already_active(key.thread, active.id)
-        if to_check and not any(message.role == "user" for message in Fold(content).messages()):
+        if to_check and not (transcript and transcript.asked):
             raise nothing_to_run_on()
+        if transcript and sum(transcript.lengths) >= store.settings.max_thread_bytes:
+            raise thread_full(key.thread)
     except ApiError:
         await delete_look(store, look)
         raise
     if to_check or any(message.role == "user" for message in run.additional_messages):
         thread = replace(thread, value=thread.value.model_copy(update={"asked": True}))
     token = new_token() if claim else None
-    created = await _create(store, key, _new_run(store, key, run, token, content))
+    created = await _create(store, key, _new_run(store, key, run, token, transcript))
     try:
         created = await _commit(store, key, thread, created, deadline)
         if deadline.passed and await _given_up(store, key):
@@ -118,7 +128,7 @@ async def start_run(
     except ApiError:
         await _delete_run(store, key)
         raise
-    return await _started(store, key, created, token, content, look)
+    return await _started(store, key, created, token, transcript, look)
 
 
 async def start_thread_and_run(
@@ -136,7 +146,8 @@ async def start_thread_and_run(
     ApiError
         Storage was too slow to commit safely (503).
     """
-    deadline, content = _Deadline(store), [b"".join(messages)]
+    deadline = _Deadline(store)
+    transcript = await store.messages.begun(key.thread, messages)
     run = run.model_copy(update={"thread_stores": store_ids(thread.tool_resources)})
     await _queue_sweep(store, key.project, key.thread)
     deadline.check()
@@ -147,13 +158,13 @@ async def start_thread_and_run(
     try:
         _, created = await together(
             store.messages.fill_log(key.project, key.thread, messages),
-            _create(store, key, _new_run(store, key, run, token, content)),
+            _create(store, key, _new_run(store, key, run, token, transcript)),
         )
         await _commit_thread(store, key.project, thread.model_copy(update={"last_run_id": key.run}), deadline)
     except ApiError:
         await _delete_uncommitted(store, key.project, key.thread)
         raise
-    return await _started(store, key, created, token, content, look)
+    return await _started(store, key, created, token, transcript, look)
 
 
 async def create_thread(store: Store, project: str, thread: ThreadRecord, messages: Sequence[bytes]) -> None:
@@ -175,28 +186,34 @@ async def create_thread(store: Store, project: str, thread: ThreadRecord, messag
         raise
 
 
-def _new_run(store: Store, key: RunKey, run: RunRecord, token: str | None, content: LogContent) -> RunRecord:
-    if token is not None:
-        lengths = [len(segment) for segment in content]
-        run = machine.created_claimed(run, token, store.clock.now(), store.settings.claim, lengths)
+def _new_run(store: Store, key: RunKey, run: RunRecord, token: str | None, transcript: Transcript | None) -> RunRecord:
+    if token is not None and transcript is not None:
+        run = machine.created_claimed(run, token, store.clock.now(), store.settings.claim, transcript.lengths)
     return notices.begun(run) if is_told(store, key.project) else run
 
 
 async def _started(
-    store: Store, key: RunKey, created: Document[RunRecord], token: str | None, content: LogContent, look: Look
+    store: Store,
+    key: RunKey,
+    created: Document[RunRecord],
+    token: str | None,
+    transcript: Transcript | None,
+    look: Look,
 ) -> Started:
     store.changes.tell(created, None)
     if is_told(store, key.project):
         created = await tell(store, key, created, 0)
     await _follow_up(store, key, created.value, look)
     claimed = ClaimedRun(store, key, created, token) if token is not None else None
-    return Started(key, created, claimed, content, look)
+    return Started(key, created, claimed, transcript, look)
 
 
-async def _read_log(store: Store, key: RunKey, segments: int, known: LogContent, wanted: bool) -> LogContent:
-    if not wanted or len(known) == segments:
+async def _read_log(
+    store: Store, key: RunKey, segments: int, known: Transcript | None, wanted: bool
+) -> Transcript | None:
+    if not wanted or (known is not None and len(known.lengths) == segments):
         return known
-    return await store.messages.fetch(key.project, key.thread, segments)
+    return await store.messages.read(key.project, key.thread, segments)
 
 
 async def _queue_sweep(store: Store, project: str, thread_id: str) -> None:

@@ -6,7 +6,7 @@ Another process can enter the loop at any point: it continues from the recorded 
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from assistants.engine import machine
 from assistants.engine.claim import ClaimedRun, ClaimLost
@@ -20,12 +20,15 @@ from assistants.engine.turn.asking import ModelCall
 from assistants.engine.turn.images import load
 from assistants.engine.turn.preparation import Preparation, may_wait
 from assistants.engine.turn.prompt import recent
+from assistants.engine.turn.reading import Reading, read_back
+from assistants.model.contexts import longest_prompt
 from assistants.model.endpoint import Model
-from assistants.schema.messages import Message
 from assistants.schema.runs import LastError, RunStatus
-from assistants.state.messages import Fold, LogContent, ThreadGone, put_record
+from assistants.state.messages import put_record
 from assistants.state.runs import Finish, Look, RunRecord
 from assistants.state.store import Store
+from assistants.state.threads import ThreadGone
+from assistants.state.transcript import Transcript
 from assistants.storage.errors import TRANSIENT
 
 log = logging.getLogger("assistants.engine")
@@ -36,12 +39,15 @@ WATCH = 1.0
 WATCH_TOOLS = 0.2
 """Seconds between two reads of the run while server tools work, for a driver that waits for their outputs."""
 
+MANY_MESSAGES = 500
+"""Messages that no event loop should make a prompt of."""
+
 WATCH_FILES = 0.25
 """Seconds between two reads of the vector stores that a run waits for."""
 
 
 async def drive(
-    store: Store, model: Model, claimed: ClaimedRun, content: LogContent, look: Look | None, listener: Listener
+    store: Store, model: Model, claimed: ClaimedRun, transcript: Transcript, look: Look | None, listener: Listener
 ) -> None:
     """Drive a run in the process of a request. If that fails, or the process stops, the queue has it driven.
 
@@ -52,7 +58,7 @@ async def drive(
     """
     key = claimed.key
     try:
-        await Driver(store, model, claimed, content, look, listener, stay=True).carry_on()
+        await Driver(store, model, claimed, transcript, look, listener, stay=True).carry_on()
     except TRANSIENT as error:
         log.warning("run %s: its creator no longer drives it: %s", key.run, error)
         await queue_run(store, key, claimed.run)  # only the look-again item would be delivered again
@@ -66,8 +72,8 @@ class Driver:
 
     Parameters
     ----------
-    content
-        The thread's log; the run records how much of it belongs to the prompt.
+    transcript
+        The thread's messages; the run records how much of the log belongs to the prompt.
     look
         The run's look-again item, deleted when the run has ended.
     listener
@@ -81,7 +87,7 @@ class Driver:
         store: Store,
         model: Model,
         claimed: ClaimedRun,
-        content: LogContent,
+        transcript: Transcript,
         look: Look | None,
         listener: Listener = NO_LISTENER,
         stay: bool = False,
@@ -90,7 +96,7 @@ class Driver:
         self._model = model
         self._claimed = claimed
         self._key = claimed.key
-        self._content = content
+        self._transcript = transcript
         self._look = look
         self._listener = listener
         self._stay = stay
@@ -112,10 +118,9 @@ class Driver:
             if run.takeovers >= machine.MAX_TAKEOVERS:
                 await self._fail(f"The run was taken up {run.takeovers} times without making progress.")
             else:
-                lengths = run.prompt_lengths or ()
-                fold = Fold([segment[:length] for segment, length in zip(self._content, lengths, strict=False)])
-                await self._add_missing(fold)
-                await self._drive(fold.messages())
+                transcript = self._transcript.until(run.prompt_lengths or ())
+                await self._add_missing(transcript)
+                await self._drive(transcript)
         except ClaimLost:
             log.warning("run %s: the claim is lost", key.run)
         except ThreadGone:
@@ -130,17 +135,19 @@ class Driver:
             log.exception("run %s failed", key.run)
             await self._fail(f"The run could not be completed: {type(error).__name__}: {error}")
 
-    async def _drive(self, thread: Sequence[Message]) -> None:
-        """Continue from the recorded state; `thread` has the messages of the prompt."""
-        images: Mapping[str, str] | None = None
+    async def _drive(self, transcript: Transcript) -> None:
+        """Continue from the recorded state; `transcript` has the messages of the prompt."""
+        reading: Reading | None = None
+        images: Mapping[str, str] = {}
         while True:
             if self._run.unpublished is None:
                 expired = await self._prepare()
                 if expired is not None:
                     return await self._end(Ending(Event.FAIL, error=expired))
-                if images is None:
-                    images = await load(self._store, self._key.project, recent(self._run, thread))
-                call = ModelCall(self._store.settings, self._store.clock, self._model, self._run, thread, images)
+                if reading is None:
+                    reading = await read_back(transcript, self._run, self._longest_prompt())
+                    images = await load(self._store, self._key.project, recent(self._run, reading.messages))
+                call = await self._call(reading, images)
                 ending = self._cut_off(self._run) or self._out_of_tokens(call)
                 if ending is not None:
                     return await self._end(ending)
@@ -177,6 +184,19 @@ class Driver:
         self._listener.updated(self._run)
         return None
 
+    async def _call(self, reading: Reading, images: Mapping[str, str]) -> ModelCall:
+        """The call of the next turn; a long prompt is made in a thread, as that takes time."""
+        settings, clock, run = self._store.settings, self._store.clock, self._run
+
+        def made() -> ModelCall:
+            return ModelCall(settings, clock, self._model, run, reading.messages, images, reading.skipped)
+
+        return await asyncio.to_thread(made) if len(reading.messages) > MANY_MESSAGES else made()
+
+    def _longest_prompt(self) -> int:
+        settings, model = self._store.settings, self._run.model
+        return longest_prompt(settings, model, self._model.learnt.of(settings.endpoint_model(model)))
+
     def _cut_off(self, run: RunRecord) -> Ending | None:
         """The ending that a cancellation or the expiry requires."""
         if run.status is RunStatus.CANCELLING:
@@ -207,7 +227,7 @@ class Driver:
             self._listener.updated(self._run)
         turn = outcome.turn(run, call.completion, started, self._now(), cut_off)
         turn = outcome.numbered(run, turn, call.thread)
-        turn = machine.bounded(run, outcome.measured(turn, call.completion, call.prompt))
+        turn = machine.bounded(run, outcome.measured(turn, call.completion, call.prompt, call.skipped))
 
         def record(run: RunRecord) -> RunRecord:
             recorded = machine.recorded(run, turn, self._now())
@@ -258,10 +278,10 @@ class Driver:
         except TRANSIENT as error:
             log.warning("run %s: could not keep its claim: %s", self._key.run, error)
 
-    async def _add_missing(self, fold: Fold) -> None:
+    async def _add_missing(self, transcript: Transcript) -> None:
         """Append the messages that came with the run, if the process that created it died before it did so."""
         run = self._run
-        missing = [put_record(message) for message in run.additional_messages if message.id not in fold]
+        missing = [put_record(message) for message in run.additional_messages if message.id not in transcript]
         if missing:
             await self._store.messages.append(self._key.project, self._key.thread, run.segments, missing)
 

@@ -7,9 +7,10 @@ from assistants.engine.claim import change_run
 from assistants.engine.items import WORK
 from assistants.engine.machine import Ending
 from assistants.notify import notices
-from assistants.state.messages import ThreadGone, put_record
+from assistants.state.messages import put_record
 from assistants.state.runs import Look, RunRecord
 from assistants.state.store import RunKey, Store
+from assistants.state.threads import ThreadGone
 from assistants.state.turns import message
 from assistants.storage.documents import Document
 from assistants.storage.errors import TRANSIENT

@@ -29,16 +29,16 @@ async def resumed(store: Store, key: RunKey, outputs: Sequence[tuple[str, str]],
     ApiError
         As `submit_outputs`.
     """
-    known, content = await together(find_run(store, key), store.messages.fetch(key.project, key.thread, 1))
+    known, transcript = await together(find_run(store, key), store.messages.read(key.project, key.thread, 1))
     events.resumed(known.value)
     submitted = await submit_outputs(store, key, outputs, known)
     events.updated(submitted.value)
     if submitted.value.segments > 1:
-        content = await store.messages.fetch(key.project, key.thread, submitted.value.segments)
-    found, claimed = await claim_run(store, key, submitted, content)
+        transcript = await store.messages.read(key.project, key.thread, submitted.value.segments)
+    found, claimed = await claim_run(store, key, submitted, transcript)
     document = found or submitted
     events.updated(document.value)
-    return Started(key, document, claimed, content, document.value.look)
+    return Started(key, document, claimed, transcript, document.value.look)
 
 
 async def stream(store: Store, model: Model, started: Started, events: RunEvents) -> None:
@@ -50,8 +50,8 @@ async def stream(store: Store, model: Model, started: Started, events: RunEvents
         Storage failed; the look-again item continues the run.
     """
     key, document, claimed = started.key, started.document, started.claimed
-    if claimed is not None:
-        await drive(store, model, claimed, started.content, started.look, events)
+    if claimed is not None and started.transcript is not None:
+        await drive(store, model, claimed, started.transcript, started.look, events)
         document = claimed.document
         events.updated(document.value)  # a failure may have come between a write and its event
     while _goes_on(document.value):

@@ -25,9 +25,10 @@ from assistants.model.endpoint import Model
 from assistants.notify.telling import tell_missed
 from assistants.schema.runs import LastError
 from assistants.state import post
-from assistants.state.messages import LogContent, ThreadGone
 from assistants.state.runs import Look, RunRecord
 from assistants.state.store import RunKey, Store
+from assistants.state.threads import ThreadGone
+from assistants.state.transcript import Transcript
 from assistants.storage.documents import Document
 from assistants.storage.errors import TRANSIENT
 from assistants.storage.retrying import outlast
@@ -62,16 +63,16 @@ class Worker:
         else:
             key = run_key(item)
             # Read at the same time: both delay the first token.
-            document, log_content = await asyncio.gather(self._store.runs.read(key.name), self._log(key, item.segments))
+            document, transcript = await asyncio.gather(self._store.runs.read(key.name), self._log(key, item.segments))
             if document is not None:
-                await self._attend(key, document, item.look, log_content)
+                await self._attend(key, document, item.look, transcript)
 
     async def give_up(self, content: bytes) -> None:
         """Fail the run of an item that failed repeatedly, unless it has a live claim."""
         await outlast(lambda: self._give_up(content))
 
     async def _attend(
-        self, key: RunKey, document: Document[RunRecord], look: Look | None, content: LogContent | None
+        self, key: RunKey, document: Document[RunRecord], look: Look | None, transcript: Transcript | None
     ) -> None:
         now, resend_after = self._now(), self._store.settings.look_again
         match machine.need(document.value, now, resend_after):
@@ -84,8 +85,8 @@ class Worker:
                 lost = {call.id for call in machine.lost_calls(document.value, now, resend_after)}
                 await self._call_again(key, document, lost)
             case Need.DRIVE:
-                if content is not None:  # otherwise the thread was deleted, and the run with it
-                    await self._drive(key, document, look, content)
+                if transcript is not None:  # otherwise the thread was deleted, and the run with it
+                    await self._drive(key, document, look, transcript)
             case Need.NOTHING:
                 pass
 
@@ -96,10 +97,12 @@ class Worker:
         if again is not None and again.value.active:
             await call_server_tools(self._store, key, [call for call in again.value.unanswered if call.id in lost])
 
-    async def _drive(self, key: RunKey, document: Document[RunRecord], look: Look | None, content: LogContent) -> None:
-        _, claimed = await claim_run(self._store, key, document, content)
+    async def _drive(
+        self, key: RunKey, document: Document[RunRecord], look: Look | None, transcript: Transcript
+    ) -> None:
+        _, claimed = await claim_run(self._store, key, document, transcript)
         if claimed is not None:
-            await Driver(self._store, self._model, claimed, content, look).carry_on()
+            await Driver(self._store, self._model, claimed, transcript, look).carry_on()
 
     async def _look_again(self, item: LookAgain) -> None:
         """Attend to the run. The item's successor is sent first, so that there always is one."""
@@ -150,9 +153,9 @@ class Worker:
             if ended is not None and not ended.value.active:
                 await tell_missed(self._store, key, ended)
 
-    async def _log(self, key: RunKey, segments: int) -> LogContent | None:
+    async def _log(self, key: RunKey, segments: int) -> Transcript | None:
         try:
-            return await self._store.messages.fetch(key.project, key.thread, segments)
+            return await self._store.messages.read(key.project, key.thread, segments)
         except ThreadGone:
             return None
 

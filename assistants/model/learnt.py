@@ -1,6 +1,7 @@
 """What was learnt about the models of an endpoint: what their requests must not have, and how long they may be."""
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -56,14 +57,14 @@ class Learnt:
     """What was learnt about the models of one endpoint, by their names there."""
 
     def __init__(self) -> None:
-        self._models: dict[str, ModelLearnt] = {}
+        self._models: OrderedDict[str, ModelLearnt] = OrderedDict()
 
     def of(self, model: str) -> ModelLearnt:
-        """What is known of a model, to be read and added to."""
-        found = self._models.pop(model, None) or ModelLearnt()
-        self._models[model] = found
+        """What is known of a model, to be read and added to; any thread may ask."""
+        found = self._models.setdefault(model, ModelLearnt())
+        self._models.move_to_end(model)
         while len(self._models) > MAX_MODELS:
-            del self._models[next(iter(self._models))]
+            self._models.popitem(last=False)
         return found
 
     @property

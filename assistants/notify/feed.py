@@ -100,7 +100,7 @@ class Feed:
     async def _read(self, project: str, cursor: Cursor) -> bytes:
         name = self._name(project, cursor.span)
         try:
-            return await self._blobs.get_range(CONTAINER, name, cursor.offset, cursor.offset + _MOST)
+            return (await self._blobs.get_range(CONTAINER, name, cursor.offset, cursor.offset + _MOST)).content
         except ResourceNotFoundError:
             return b""
         except HttpResponseError as error:

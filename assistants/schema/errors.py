@@ -199,6 +199,11 @@ def body_too_many_values(most: int) -> ApiError:
     return ApiError(400, message, code="invalid_value")
 
 
+def thread_full(thread_id: str) -> ApiError:
+    """The thread has as many bytes as it may have."""
+    return ApiError(400, f"Thread {thread_id} is full: no more messages can be added to it.")
+
+
 def file_too_large(param: str, most: int) -> ApiError:
     """A file, or a part of one, has more than so many bytes."""
     message = f"Invalid '{param}': file too large. Expected a file with at most {most} bytes."

@@ -1,65 +1,20 @@
-"""The messages of a thread: an append-only log of records, folded on read."""
+"""The messages of a thread: an append-only log of records."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Iterable, Sequence
 
-from assistants.schema.errors import ApiError, too_large, unavailable
+from assistants.schema.errors import thread_full, too_large, unavailable
 from assistants.schema.messages import Message
-from assistants.state.threads import ThreadRecord
+from assistants.state.outlines import Outlines, Segment
+from assistants.state.threads import ThreadGone, ThreadRecord
+from assistants.state.transcript import Transcript
 from assistants.storage.documents import Documents
-from assistants.storage.errors import LogFull, NoLog
+from assistants.storage.errors import LogFull, LogTooLong, NoLog
 from assistants.storage.ids import blob_name
 from assistants.storage.logs import MAX_RECORD, Logs
-
-LogContent = Sequence[bytes]
-"""The bytes of a thread's log, one entry a segment."""
-
-
-class ThreadGone(ApiError):
-    """The thread has been deleted, and its log with it."""
-
-    def __init__(self, thread_id: str) -> None:
-        super().__init__(404, f"No thread found with id '{thread_id}'.")
-
-
-class Fold:
-    """The messages of a log's records: an id keeps its first put, an update replaces fields, a delete is final.
-
-    A deleted message keeps its place, so that it can still be a cursor.
-    """
-
-    def __init__(self, content: LogContent) -> None:
-        self._messages: dict[str, dict[str, Any] | None] = {}
-        for segment in content:
-            for line in segment.splitlines():
-                self._take(json.loads(line))
-
-    def _take(self, record: dict[str, Any]) -> None:
-        if put := record.get("put"):
-            self._messages.setdefault(put["id"], put)
-        elif update := record.get("update"):
-            if message := self._messages.get(update["id"]):
-                message.update(update)
-        else:
-            self._messages[record["delete"]] = None
-
-    def __contains__(self, message_id: str) -> bool:
-        """Whether the message was ever put, deleted or not."""
-        return message_id in self._messages
-
-    def get(self, message_id: str) -> Message | None:
-        message = self._messages.get(message_id)
-        return Message.model_validate(message) if message else None
-
-    def messages(self) -> list[Message]:
-        """The messages that are not deleted, oldest first."""
-        return [Message.model_validate(message) for message in self._messages.values() if message]
-
-    def raw(self) -> list[tuple[str, dict[str, Any] | None]]:
-        """Ids and messages in the order of the log, oldest first; None for a deleted one."""
-        return list(self._messages.items())
+from assistants.storage.services import ALWAYS, if_at_most
+from assistants.storage.slices import Pace, Slices
 
 
 def put_record(message: Message) -> bytes:
@@ -70,6 +25,15 @@ def put_record(message: Message) -> bytes:
         The message is too large for one record (413); it is never split.
     """
     return _record("put", message.model_dump(mode="json"))
+
+
+async def put_records(messages: Iterable[Message], slices: Slices) -> list[bytes]:
+    """The records of many messages, made in slices; raises as `put_record`."""
+    pace, records = Pace(slices), list[bytes]()
+    for message in messages:
+        records.append(put_record(message))
+        await pace.done()
+    return records
 
 
 def update_record(message_id: str, metadata: dict[str, str]) -> bytes:
@@ -83,12 +47,31 @@ def delete_record(message_id: str) -> bytes:
 
 
 class Messages:
-    """The message logs of all threads. A log has segments; records are appended to the last one."""
+    """The message logs of all threads. A log has segments; records are appended to the last one.
 
-    def __init__(self, logs: Logs, threads: Documents[ThreadRecord], segment_blocks: int) -> None:
+    Parameters
+    ----------
+    segment_blocks
+        Appends after which a segment is full.
+    slices
+        Shared by the tasks of this process that read long logs.
+    cache_bytes
+        Memory for what is known of the logs that were read last.
+    """
+
+    def __init__(
+        self,
+        logs: Logs,
+        threads: Documents[ThreadRecord],
+        segment_blocks: int,
+        slices: Slices,
+        cache_bytes: int,
+    ) -> None:
         self._logs = logs
         self._threads = threads
         self._segment_blocks = segment_blocks
+        self._slices = slices
+        self._outlines = Outlines(logs, slices, cache_bytes)
 
     async def create_log(self, project: str, thread_id: str, records: Sequence[bytes] = ()) -> None:
         """Make the log of a new thread, with its first messages in it.
@@ -115,71 +98,82 @@ class Messages:
         except NoLog:
             raise unavailable() from None
 
-    async def append(self, project: str, thread_id: str, segments: int, records: Sequence[bytes]) -> int:
+    async def append(
+        self, project: str, thread_id: str, segments: int, records: Sequence[bytes], most: int | None = None
+    ) -> int:
         """Append records in their order to a thread with this number of segments; return the new number.
+
+        `most` are the bytes that the last segment may have then.
 
         Raises
         ------
         ThreadGone
             The thread has been deleted.
+        ApiError
+            The thread is full (400).
         """
         for block in _blocks(records):
             while True:
+                name = _segment(project, thread_id, segments - 1)
                 try:
-                    count = await self._logs.append(_segment(project, thread_id, segments - 1), block)
+                    appends, size = await self._logs.append(name, block, ALWAYS if most is None else if_at_most(most))
                 except NoLog:
                     raise ThreadGone(thread_id) from None
+                except LogTooLong:
+                    raise thread_full(thread_id) from None
                 except LogFull:
-                    segments = await self._roll(project, thread_id, segments)
+                    _, size = await self._logs.part(name, 0, 1)
+                    segments = await self._roll(project, thread_id, segments, size)
                     continue
-                if count >= self._segment_blocks:
-                    segments = await self._roll(project, thread_id, segments)
+                if appends >= self._segment_blocks:
+                    segments = await self._roll(project, thread_id, segments, size)
                 break
         return segments
 
-    async def _roll(self, project: str, thread_id: str, segments: int) -> int:
+    async def _roll(self, project: str, thread_id: str, segments: int, size: int) -> int:
         """Begin the next segment. If this process dies before the end, the next append repeats it."""
         await self._logs.create(_segment(project, thread_id, segments))
 
         def one_more(thread: ThreadRecord) -> ThreadRecord | None:
-            return thread.model_copy(update={"segments": segments + 1}) if thread.segments <= segments else None
+            if thread.segments > segments:
+                return None
+            return thread.model_copy(update={"segments": segments + 1, "full_bytes": thread.full_bytes + size})
 
         thread = await self._threads.change(blob_name(project, thread_id), one_more)
         if thread is None:
             raise ThreadGone(thread_id)
         return thread.value.segments
 
-    async def fetch(self, project: str, thread_id: str, segments: int) -> list[bytes]:
-        """The bytes of each segment of a thread's log.
+    async def read(self, project: str, thread_id: str, segments: int) -> Transcript:
+        """The messages of a thread as they are now.
 
         Raises
         ------
         ThreadGone
             The thread has been deleted.
         """
+        names = (_segment(project, thread_id, number) for number in range(segments))
         try:
-            reads = (self._logs.read(_segment(project, thread_id, number)) for number in range(segments))
-            return await asyncio.gather(*reads)
+            found = await asyncio.gather(*(self._outlines.read(name) for name in names))
         except NoLog:
             raise ThreadGone(thread_id) from None
+        return Transcript(self._logs, self._slices, thread_id, found)
 
-    async def read(self, project: str, thread_id: str, segments: int) -> Fold:
-        """All messages of a thread.
-
-        Raises
-        ------
-        ThreadGone
-            The thread has been deleted.
-        """
-        return Fold(await self.fetch(project, thread_id, segments))
+    async def begun(self, thread_id: str, records: Sequence[bytes]) -> Transcript:
+        """The messages of a thread whose log begins with these records."""
+        content, segment = b"".join(records), Segment("")
+        await segment.take(content, 0, self._slices, len(content))
+        return Transcript(self._logs, self._slices, thread_id, [segment])
 
     def names(self, project: str, start_from: str) -> AsyncIterator[str]:
         """The names of the project's logs, from one on: each begins with the name of its thread's document."""
         return self._logs.names(f"{project}/", start_from)
 
     async def purge(self, project: str, thread_id: str) -> bool:
-        """Delete a thread's logs; return whether there were any."""
+        """Delete a thread's log with its indexes; return whether there was anything."""
         names = [name async for name in self._logs.names(blob_name(project, thread_id) + "/")]
+        for name in names:
+            self._outlines.forget(name)
         await asyncio.gather(*(self._logs.delete(name) for name in names))
         return bool(names)
 

@@ -72,7 +72,7 @@ class Turn(BaseModel):
     estimate: int | None = None
     """The estimated tokens of the prompt, if the endpoint reported the real number."""
     dropped: int = 0
-    """The number of the oldest messages that were left out of the prompt."""
+    """The number of the oldest records of the thread that were left out of the prompt."""
     parked: bool = False
     """The calls have been given out. A turn that is not parked has yet to be published."""
     answered_at: float | None = None

@@ -12,6 +12,7 @@ from assistants.state.resources import named
 from assistants.state.runs import RunRecord
 from assistants.state.store import Store
 from assistants.state.threads import ThreadRecord
+from assistants.storage.slices import Pace
 
 _OVERRIDABLE = (
     "model", "instructions", "tools", "tool_resources", "temperature", "top_p", "response_format", "reasoning_effort",
@@ -62,6 +63,15 @@ def new_message(store: Store, thread_id: str, request: CreateMessage) -> Message
             "metadata": request.metadata,
         }
     )
+
+
+async def new_messages(store: Store, thread_id: str, requests: Sequence[CreateMessage] | None) -> list[Message]:
+    """Many messages, made in slices."""
+    pace, messages = Pace(store.slices), list[Message]()
+    for request in requests or ():
+        messages.append(new_message(store, thread_id, request))
+        await pace.done()
+    return messages
 
 
 def new_run(

@@ -69,7 +69,7 @@ class Store:
     committed: dict[str, None] = field(default_factory=dict[str, None])
     """The names of the latest runs that this process has seen committed, before their documents say so."""
     slices: Slices = field(default_factory=Slices)
-    """Shared by the streams of this process."""
+    """Shared by the streams and the readers of long threads of this process."""
     answered: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
     """By the names of runs that this process drives and that await server tools: set when it stores an output."""
     changes: Changes[RunRecord] = field(default_factory=Changes[RunRecord])
@@ -91,7 +91,8 @@ class Store:
     @classmethod
     def over(cls, settings: Settings, clock: Clock, blobs: BlobService, queues: QueueService) -> "Store":
         """The store of these services, whose answers correct the clock."""
-        threads = Documents(blobs, "threads", ThreadRecord)
+        threads, slices = Documents(blobs, "threads", ThreadRecord), Slices()
+        logs = Logs(blobs, "messages")
         return cls(
             settings=settings,
             clock=clock,
@@ -99,7 +100,7 @@ class Store:
             queues=Queues(queues),
             assistants=Documents(blobs, "assistants", AssistantRecord),
             threads=threads,
-            messages=Messages(Logs(blobs, "messages"), threads, settings.log_segment_blocks),
+            messages=Messages(logs, threads, settings.log_segment_blocks, slices, settings.thread_cache_bytes),
             runs=Documents(blobs, "runs", RunRecord),
             files=Documents(blobs, "files", FileRecord),
             contents=Contents(blobs, "file-contents"),
@@ -107,6 +108,7 @@ class Store:
             vector_stores=Documents(blobs, "vector-stores", VectorStoreRecord),
             chunks=Contents(blobs, "vector-store-chunks"),
             services=(blobs, queues),
+            slices=slices,
         )
 
     def saw_committed(self, key: RunKey) -> None:

@@ -4,8 +4,16 @@ from typing import NamedTuple
 
 from pydantic import Field
 
+from assistants.schema.errors import ApiError
 from assistants.schema.threads import Thread
 from assistants.state.resources import Equipped
+
+
+class ThreadGone(ApiError):
+    """The thread has been deleted, and its log with it."""
+
+    def __init__(self, thread_id: str) -> None:
+        super().__init__(404, f"No thread found with id '{thread_id}'.")
 
 
 class ThreadRecord(Equipped):
@@ -17,6 +25,8 @@ class ThreadRecord(Equipped):
     asked: bool = False
     """The log has a user's message. If not set, the log has to be read to know."""
     segments: int = 1
+    full_bytes: int = 0
+    """Bytes of the segments before the last one."""
 
 
 class Span(NamedTuple):

@@ -30,5 +30,13 @@ class LogFull(StorageError):
     """The log takes no further append."""
 
 
+class LogTooLong(StorageError):
+    """The append would make the log longer than it may be."""
+
+
+class Outrun(StorageError):
+    """Another process has appended at this position."""
+
+
 TRANSIENT = (AzureError, Contended)
 """Errors of storage after which the same call may succeed later."""

@@ -1,17 +1,23 @@
 """Append-only logs: append blobs whose written bytes never change."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
 from assistants.storage.connection import MAX_READ, made_on_first_use
-from assistants.storage.errors import LogFull, NoLog
+from assistants.storage.errors import LogFull, LogTooLong, NoLog, Outrun
 from assistants.storage.listing import names_in
-from assistants.storage.services import IF_MISSING, BlobService
+from assistants.storage.services import ALWAYS, IF_MISSING, Appended, BlobService, Part
 
 MAX_RECORD = 4 * 1024 * 1024 - 1024
 """Bytes that one append may hold, in every version of the service."""
+
+_REFUSED = {
+    "BlockCountExceedsLimit": LogFull,
+    "MaxBlobSizeConditionNotMet": LogTooLong,
+    "AppendPositionConditionNotMet": Outrun,
+}
 
 
 class Logs:
@@ -28,10 +34,10 @@ class Logs:
                 lambda: self._service.create_append(self._name, name, IF_MISSING), self._container.create_container
             )
 
-    async def append(self, name: str, records: bytes) -> int:
-        """Append up to `MAX_RECORD` bytes at once; return the number of appends that the log then holds.
+    async def append(self, name: str, records: bytes, condition: Mapping[str, str] = ALWAYS) -> Appended:
+        """Append up to `MAX_RECORD` bytes at once.
 
-        If the answer is lost, the bytes may be appended twice: the records must allow that.
+        If the answer is lost, the bytes may be appended twice: the records allow that, or the condition prevents it.
 
         Raises
         ------
@@ -39,15 +45,35 @@ class Logs:
             There is no such log.
         LogFull
             The log holds as many appends as storage allows.
+        LogTooLong, Outrun
+            The condition does not hold.
         """
         try:
-            return await self._service.append(self._name, name, records)
+            return await self._service.append(self._name, name, records, condition)
         except ResourceNotFoundError:
             raise NoLog(name) from None
         except HttpResponseError as error:
-            if getattr(error, "error_code", None) == "BlockCountExceedsLimit":
-                raise LogFull(name) from None
-            raise
+            refused = _REFUSED.get(getattr(error, "error_code", ""))
+            if refused is None:
+                raise
+            raise refused(name) from None
+
+    async def part(self, name: str, start: int, end: int) -> Part:
+        """The bytes from `start` up to `end`, as far as they are there, by one request; and the size of the log.
+
+        Raises
+        ------
+        NoLog
+            There is no such log.
+        """
+        try:
+            return await self._service.get_range(self._name, name, start, end)
+        except ResourceNotFoundError:
+            raise NoLog(name) from None
+        except HttpResponseError as error:
+            if error.status_code != 416:
+                raise
+            return Part(b"", start)
 
     async def read(self, name: str, start: int = 0, end: int | None = None) -> bytes:
         """The bytes from `start` up to `end` (or the log's end as it is now).
@@ -62,14 +88,7 @@ class Logs:
         content = bytearray()
         while end is None or start < end:
             length = MAX_READ if end is None else min(MAX_READ, end - start)
-            try:
-                part = await self._service.get_range(self._name, name, start, start + length)
-            except ResourceNotFoundError:
-                raise NoLog(name) from None
-            except HttpResponseError as error:
-                if error.status_code != 416:
-                    raise
-                break
+            part, _ = await self.part(name, start, start + length)
             content += part
             start += len(part)
             if len(part) < length:

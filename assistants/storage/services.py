@@ -23,6 +23,9 @@ T = TypeVar("T")
 IF_MISSING: Mapping[str, str] = {"If-None-Match": "*"}
 """The condition that nothing is there yet."""
 
+ALWAYS: Mapping[str, str] = {}
+"""No condition."""
+
 _MAX_XML = 16 * 1024 * 1024
 """Bytes; 32 messages of 64 KiB are less, however they are escaped."""
 
@@ -30,6 +33,16 @@ _MAX_XML = 16 * 1024 * 1024
 def if_match(etag: str) -> Mapping[str, str]:
     """The condition that nothing has changed since."""
     return {"If-Match": etag}
+
+
+def if_ends_at(position: int) -> Mapping[str, str]:
+    """The condition that an append begins at this position of the blob."""
+    return {"x-ms-blob-condition-appendpos": str(position)}
+
+
+def if_at_most(size: int) -> Mapping[str, str]:
+    """The condition that the blob has at most so many bytes after an append."""
+    return {"x-ms-blob-condition-maxsize": str(size)}
 
 
 class Blob(NamedTuple):
@@ -44,6 +57,20 @@ class Entry(NamedTuple):
 
     name: str
     etag: str
+
+
+class Part(NamedTuple):
+    """Some bytes of a blob, and how many the blob has."""
+
+    content: bytes
+    size: int
+
+
+class Appended(NamedTuple):
+    """The appends and the bytes that a blob has after one more."""
+
+    appends: int
+    size: int
 
 
 class Receipt(NamedTuple):
@@ -88,10 +115,13 @@ class BlobService:
         response = await self._requests.send("GET", _path(container, name), headers=headers)
         return None if response.status_code == 304 else Blob(response.body(), response.headers["ETag"])
 
-    async def get_range(self, container: str, name: str, start: int, end: int) -> bytes:
+    async def get_range(self, container: str, name: str, start: int, end: int) -> Part:
         """The bytes from `start` up to `end`, as far as they are there. A 416 says that there are none."""
         headers = {"x-ms-range": f"bytes={start}-{end - 1}"}
-        return (await self._requests.send("GET", _path(container, name), headers=headers)).body()
+        response = await self._requests.send("GET", _path(container, name), headers=headers)
+        content = response.body()
+        _, _, size = response.headers.get("Content-Range", "").rpartition("/")
+        return Part(content, int(size) if content and size.isdigit() else start + len(content))
 
     async def put(self, container: str, name: str, content: bytes, condition: Mapping[str, str]) -> str:
         """Write a block blob by one request, if the condition holds; its new ETag."""
@@ -103,11 +133,14 @@ class BlobService:
         headers = {"x-ms-blob-type": "AppendBlob", **condition}
         return (await self._requests.send("PUT", _path(container, name), None, headers)).headers["ETag"]
 
-    async def append(self, container: str, name: str, content: bytes) -> int:
-        """Append a block; how many there are then."""
+    async def append(
+        self, container: str, name: str, content: bytes, condition: Mapping[str, str] = ALWAYS
+    ) -> Appended:
+        """Append a block, if the condition holds."""
         query = {"comp": "appendblock"}
-        response = await self._requests.send("PUT", _path(container, name), query, content=content)
-        return int(response.headers["x-ms-blob-committed-block-count"])
+        response = await self._requests.send("PUT", _path(container, name), query, condition, content)
+        start = int(response.headers["x-ms-blob-append-offset"])
+        return Appended(int(response.headers["x-ms-blob-committed-block-count"]), start + len(content))
 
     async def entries(
         self, container: str, prefix: str, start_from: str | None = None, at_once: int | None = None

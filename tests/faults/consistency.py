@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 from assistants.engine.items import WORK
 from assistants.ingestion.items import INGEST
 from assistants.local.azurite import Storage
-from assistants.state.messages import Fold
 from assistants.state.runs import RunRecord
 from assistants.state.turns import message
+from assistants.storage.logs import Logs
 from assistants.tools.registry import QUEUES
 from tests.faults.users import Confirmed
 from tests.support.service.attending import open_store
+from tests.support.storage.fold import Fold
 from tests.support.storage.stored import PROJECT, queue_of
 
 A = TypeVar("A")
@@ -50,13 +51,12 @@ async def kept(storage: Storage) -> Kept:
         return dict(await asyncio.gather(*[one(name) async for name in names]))
 
     async def log(name: str) -> bytes:
-        _, thread_id, segment = name.split("/")
-        assert segment == "00000"
-        return (await store.messages.fetch(PROJECT, thread_id, 1))[0]
+        assert name.endswith("/00000")
+        return await stored.read(name)
 
+    stored = Logs(store.services[0], "messages")
     try:
-        container = store.services[0].client.get_container_client("messages")
-        logs = await each(container.list_blob_names(), log)
+        logs = await each(stored.names(f"{PROJECT}/"), log)
         runs = await each(store.runs.names(f"{PROJECT}/"), store.runs.read)
         threads = [name async for name in store.threads.names(f"{PROJECT}/")]
     finally:

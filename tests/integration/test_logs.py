@@ -60,7 +60,7 @@ async def test_a_deleted_log_is_gone_for_good(logs: Logs):
 
 async def test_an_append_returns_the_number_of_appends(logs: Logs):
     await logs.create("p/a")
-    assert [await logs.append("p/a", b"x" * size) for size in (1, 1000, 1)] == [1, 2, 3]
+    assert [await logs.append("p/a", b"x" * size) for size in (1, 1000, 1)] == [(1, 1), (2, 1001), (3, 1002)]
 
 
 async def test_appends_at_once_are_all_kept_and_counted(logs: Logs):
@@ -68,7 +68,7 @@ async def test_appends_at_once_are_all_kept_and_counted(logs: Logs):
     await asyncio.gather(*(logs.append("p/a", bytes([number])) for number in range(20)))
     assert sorted(await logs.read("p/a")) == list(range(20))
     # Azurite, unlike Azure, answers simultaneous appends with the number at their arrival.
-    assert await logs.append("p/a", b"x") == 21
+    assert (await logs.append("p/a", b"x")).appends == 21
 
 
 @pytest.mark.parametrize(
@@ -123,14 +123,14 @@ async def test_a_read_between_appends_finds_what_was_written_before_and_nothing_
 
 async def test_the_largest_record_is_one_append(logs: Logs):
     await logs.create("p/a")
-    assert await logs.append("p/a", b"x" * MAX_RECORD) == 1
+    assert await logs.append("p/a", b"x" * MAX_RECORD) == (1, MAX_RECORD)
     assert len(await logs.read("p/a")) == MAX_RECORD
 
 
 async def test_an_append_may_land_twice(logs: Logs, disturbed_blobs: BlobService, transport: Disturbed, fresh: str):
     await logs.create("p/a")
     transport.mishaps.append(arrives_twice)
-    assert await Logs(disturbed_blobs, fresh).append("p/a", b"1") == 2
+    assert await Logs(disturbed_blobs, fresh).append("p/a", b"1") == (2, 2)
     assert await logs.read("p/a") == b"11"
 
 

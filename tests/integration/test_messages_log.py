@@ -5,16 +5,22 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from openai import BadRequestError
 
+from assistants.local.azurite import Storage
 from assistants.schema.errors import ApiError
 from assistants.schema.messages import Message
-from assistants.state.messages import Messages, ThreadGone, delete_record, put_record, update_record
-from assistants.state.threads import ThreadRecord
+from assistants.state.messages import Messages, delete_record, put_record, update_record
+from assistants.state.paging import Cursors
+from assistants.state.threads import ThreadGone, ThreadRecord
 from assistants.storage.documents import Documents
 from assistants.storage.errors import LogFull
 from assistants.storage.ids import blob_name
 from assistants.storage.logs import MAX_RECORD, Logs
-from assistants.storage.services import BlobService
+from assistants.storage.services import Appended, BlobService
+from assistants.storage.slices import Slices
+from tests.support.service.attending import ScriptedModel
+from tests.support.service.inprocess import in_process
 
 PROJECT, THREAD = "p", "thread_1"
 LIMIT = 4
@@ -45,21 +51,28 @@ class Log:
 
     async def sizes(self) -> list[int]:
         """The number of records in each segment."""
-        return [content.count(b"\n") for content in await self.messages.fetch(PROJECT, THREAD, await self.segments())]
+        names = (f"{blob_name(PROJECT, THREAD)}/{number:05d}" for number in range(await self.segments()))
+        return [(await self.logs.read(name)).count(b"\n") for name in names]
 
-    async def ids(self) -> list[str]:
-        folded = await self.messages.read(PROJECT, THREAD, await self.segments())
-        return [message.id for message in folded.messages()]
+    async def ids(self, thread: str = THREAD) -> list[str]:
+        segments = await self.segments() if thread == THREAD else 1
+        transcript = await self.messages.read(PROJECT, thread, segments)
+        found, _ = await transcript.page(Cursors(limit=1000, order="asc"), ValueError)
+        return [message.id for message in found]
 
     async def delete_thread(self) -> None:
         await self.threads.delete(blob_name(PROJECT, THREAD))
         await self.messages.purge(PROJECT, THREAD)
 
 
+def messages_of(logs: Logs, threads: Documents[ThreadRecord]) -> Messages:
+    return Messages(logs, threads, LIMIT, Slices(), 1_000_000)
+
+
 @pytest.fixture
 async def log(blobs: BlobService, fresh: str) -> Log:
     logs, threads = Logs(blobs, fresh), Documents(blobs, f"{fresh}-threads", ThreadRecord)
-    log = Log(logs, threads, Messages(logs, threads, LIMIT))
+    log = Log(logs, threads, messages_of(logs, threads))
     await log.messages.create_log(PROJECT, THREAD)
     await threads.create(blob_name(PROJECT, THREAD), ThreadRecord(id=THREAD, created_at=1))
     return log
@@ -67,8 +80,7 @@ async def log(blobs: BlobService, fresh: str) -> Log:
 
 async def test_a_new_log_has_one_segment_with_the_first_messages_in_it(log: Log):
     await log.messages.create_log(PROJECT, "thread_2", [put("msg_1"), put("msg_2")])
-    folded = await log.messages.read(PROJECT, "thread_2", 1)
-    assert [message.id for message in folded.messages()] == ["msg_1", "msg_2"]
+    assert await log.ids("thread_2") == ["msg_1", "msg_2"]
 
 
 async def test_a_segment_rolls_when_it_is_full(log: Log):
@@ -100,11 +112,11 @@ async def test_updates_and_deletes_in_a_later_segment_change_messages_of_an_earl
         segments = await log.append(put(f"more_{number}"), segments=segments)
     segments = await log.append(update_record("msg_1", {"a": "b"}), segments=segments)
     await log.append(delete_record("msg_2"), segments=segments)
-    folded = await log.messages.read(PROJECT, THREAD, await log.segments())
-    changed = folded.get("msg_1")
+    transcript = await log.messages.read(PROJECT, THREAD, await log.segments())
+    changed = await transcript.get("msg_1")
     assert changed is not None
     assert changed.metadata == {"a": "b"}
-    assert folded.get("msg_2") is None
+    assert await transcript.get("msg_2") is None
 
 
 @pytest.mark.parametrize("appenders", [2, 12])
@@ -147,7 +159,7 @@ class Dying(Documents[ThreadRecord]):
 async def test_a_roller_that_died_between_its_two_writes_is_healed_by_the_next_append(
     log: Log, blobs: BlobService, fresh: str
 ):
-    dying = Messages(log.logs, Dying(blobs, f"{fresh}-threads", ThreadRecord), LIMIT)
+    dying = messages_of(log.logs, Dying(blobs, f"{fresh}-threads", ThreadRecord))
     for number in range(LIMIT - 1):
         await log.append(put(f"msg_{number}"))
     with pytest.raises(Crash):
@@ -165,16 +177,16 @@ async def test_a_roller_that_died_between_its_two_writes_is_healed_by_the_next_a
 class Full(Logs):
     """Logs whose first segments take nothing more."""
 
-    async def append(self, name: str, records: bytes) -> int:
+    async def append(self, name: str, records: bytes, *condition: Any) -> Appended:
         if name.endswith("/00000"):
             raise LogFull(name)
-        return await super().append(name, records)
+        return await super().append(name, records, *condition)
 
 
 async def test_a_record_that_meets_a_segment_at_the_services_own_limit_goes_to_the_next(
     log: Log, blobs: BlobService, fresh: str
 ):
-    full = Messages(Full(blobs, fresh), log.threads, LIMIT)
+    full = messages_of(Full(blobs, fresh), log.threads)
     await log.append(put("msg_1"))
     assert await full.append(PROJECT, THREAD, 1, [put("msg_2"), put("msg_3")]) == 2
     assert await log.sizes() == [1, 2]
@@ -205,3 +217,38 @@ async def test_a_purge_deletes_every_segment_of_its_thread_and_of_no_other(log: 
         segments = await log.append(put(f"msg_{number}"), segments=segments)
     assert await log.messages.purge(PROJECT, THREAD) is True
     assert [name async for name in log.logs.names(f"{PROJECT}/")] == [f"{PROJECT}/{THREAD}1/00000"]
+
+
+async def test_a_segment_takes_no_more_than_it_may_have(log: Log):
+    size = len(put("msg_0"))
+    assert await log.messages.append(PROJECT, THREAD, 1, [put("msg_0")], size) == 1
+    with pytest.raises(ApiError, match="Thread thread_1 is full") as refused:
+        await log.messages.append(PROJECT, THREAD, 1, [put("msg_1")], 2 * size - 1)
+    assert refused.value.status == 400
+    assert await log.ids() == ["msg_0"]
+
+
+async def test_the_bytes_of_full_segments_are_noted(log: Log):
+    segments = 1
+    for number in range(2 * LIMIT):
+        segments = await log.append(put(f"msg_{number}"), segments=segments)
+    thread = await log.threads.read(blob_name(PROJECT, THREAD))
+    assert thread is not None
+    assert thread.value.full_bytes == 2 * LIMIT * len(put("msg_0"))
+
+
+async def test_a_full_thread_takes_no_message_and_no_run_but_can_be_read(idle: Storage):
+    async with in_process(idle, ScriptedModel(), MAX_THREAD_BYTES="1500") as service:
+        threads = service.client.beta.threads
+        thread, message = (await threads.create()).id, "Hello, how are you?"
+        assistant = (await service.client.beta.assistants.create(model="demo")).id
+        add = lambda: threads.messages.create(thread, role="user", content=message)  # noqa: E731
+        for _ in range(3):
+            await add()
+        with pytest.raises(BadRequestError, match=f"Thread {thread} is full"):
+            await add()
+        assert len((await threads.messages.list(thread)).data) == 3
+        records = [put("msg_run", "an answer" * 100)]
+        await service.store.messages.append("default", thread, 1, records)
+        with pytest.raises(BadRequestError, match=f"Thread {thread} is full"):
+            await threads.runs.create(thread, assistant_id=assistant, stream=True)

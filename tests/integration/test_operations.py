@@ -5,7 +5,7 @@ cancellation and one write per third of a claim to renew it.
 """
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -16,8 +16,9 @@ from openai.types.beta.threads.run_submit_tool_outputs_params import ToolOutput
 
 from assistants.engine.items import WORK
 from assistants.local.azurite import Azurite, Storage
-from assistants.state.messages import put_record
-from assistants.storage.ids import blob_name
+from assistants.schema.messages import Message
+from assistants.state.messages import delete_record, put_record, update_record
+from assistants.state.outlines import REACH
 from assistants.tools.registry import QUEUES
 from tests.support.costs import MESSAGE, MESSAGES, POLL, QUEUED, SERVER_TOOL, STREAMED, Cost
 from tests.support.sdk.conversation import RETRIEVAL, WEATHER, call
@@ -34,6 +35,8 @@ class Operation:
     kind: str
     began: float
     ended: float
+    received: int = 0
+    """Bytes of the answer."""
 
 
 @dataclass
@@ -43,11 +46,13 @@ class Count:
     operations: list[Operation] = field(default_factory=list)
 
     async def around(self, request: HttpRequest, send: Send) -> AsyncHttpResponse:
-        began = time.perf_counter()
+        began, received = time.perf_counter(), 0
         try:
-            return await send()
+            response = await send()
+            received = int(response.headers.get("Content-Length", 0))
+            return response
         finally:
-            self.operations.append(Operation(kind(request), began, time.perf_counter()))
+            self.operations.append(Operation(kind(request), began, time.perf_counter(), received))
 
     @property
     def total(self) -> int:
@@ -355,17 +360,132 @@ async def test_a_server_tools_round(service: InProcess, client: AsyncOpenAI, mod
     assert (await client.beta.threads.runs.retrieve(run.id, thread_id=thread)).status == "completed"
 
 
-async def test_listing_the_newest_messages_of_a_long_thread(service: InProcess, client: AsyncOpenAI, counted: Count):
-    thread = await new_thread(client)
-    (said,) = (await client.beta.threads.messages.list(thread)).data
-    fold = await service.store.messages.read("default", thread, 1)
-    message = fold.get(said.id)
-    assert message is not None
-    records = [put_record(message.model_copy(update={"id": f"msg_{number:05d}"})) for number in range(10_000)]
-    await service.store.messages.append("default", thread, 1, records)
-    assert (await service.store.threads.read(blob_name("default", thread))) is not None
+def records(thread: str, number: int) -> Iterator[bytes]:
+    """Puts of so many messages of users, with one update of the second and a deletion of the third at the end."""
+    content: Any = [{"type": "text", "text": {"value": "Hello, how are you? " * 10, "annotations": []}}]
+    message = Message(id="msg_00000", created_at=1, thread_id=thread, role="user", content=content)
+    one = put_record(message)
+    yield from (one.replace(b"msg_00000", f"msg_{each:05d}".encode()) for each in range(number))
+    yield update_record("msg_00001", {"changed": "yes"})
+    yield delete_record("msg_00002")
 
-    counted.operations.clear()
-    page = await client.beta.threads.messages.list(thread, limit=20)
-    assert [message.id for message in page.data[:2]] == ["msg_09999", "msg_09998"]
-    counted.within(3, 2)
+
+FEW, MANY = 10, 4_000
+_INDEX = MANY * 37
+
+
+@dataclass
+class Taken:
+    """What a flow took of storage."""
+
+    operations: int
+    received: int
+
+
+@pytest.mark.parametrize("cache", ["67108864", "0"], ids=["warm", "cold"])
+class TestTheLengthOfAThread:
+    """The cost of what is done with a thread of thousands of messages is that of one of ten, and the data asked for."""
+
+    @pytest.fixture
+    async def service(self, storage: Storage, count: Count, cache: str) -> AsyncIterator[InProcess]:
+        """A service that keeps what it has read, or does not; of the model's context a few messages are left."""
+        settings = {"THREAD_CACHE_BYTES": cache, "MODEL_CONTEXT": "demo=1500"}
+        model = TimedModel(*[{"text": "Hello."}] * 4)
+        async with in_process(storage, model, None, tapped(count.around), **settings) as service:
+            yield service
+
+    @pytest.fixture
+    async def threads(self, service: InProcess, client: AsyncOpenAI) -> list[str]:
+        """Two threads, of few and of many messages; they have been read once."""
+        threads = [(await client.beta.threads.create()).id for _ in range(2)]
+        for thread, number in zip(threads, (FEW, MANY), strict=True):
+            await service.store.messages.append("default", thread, 1, list(records(thread, number)))
+            await client.beta.threads.messages.list(thread, limit=1)
+        return threads
+
+    async def costs(self, count: Count, threads: list[str], act: Callable[[str], Awaitable[object]]) -> list[Taken]:
+        found = list[Taken]()
+        for thread in threads:
+            count.operations.clear()
+            await act(thread)
+            found.append(Taken(count.total, sum(each.received for each in count.operations)))
+        return found
+
+    def hold(self, costs: list[Taken], cold: bool, more: int = 1, data: int = 0) -> None:
+        """A long thread takes a few operations more, and of bytes the index, what is kept, and what was asked for."""
+        few, many = costs
+        assert many.operations <= few.operations + more + (2 if cold else 0), costs
+        assert many.received <= few.received + data + (2 * REACH + _INDEX if cold else 0), costs
+
+    @pytest.mark.parametrize("options", [{"limit": 1}, {"limit": 100}])
+    async def test_of_the_newest_messages(
+        self, client: AsyncOpenAI, counted: Count, threads: list[str], cache: str, options: Any
+    ):
+        costs = await self.costs(counted, threads, lambda thread: client.beta.threads.messages.list(thread, **options))
+        self.hold(costs, cache == "0", more=0)
+        page = await client.beta.threads.messages.list(threads[1], **options)
+        assert page.data[0].id == f"msg_{MANY - 1:05d}"
+        assert len(page.data) == options["limit"]
+
+    @pytest.mark.parametrize(
+        "options", [{"order": "asc"}, {"after": "msg_00007"}, {"order": "asc", "after": "msg_00007"}]
+    )
+    async def test_of_the_oldest_messages(
+        self, client: AsyncOpenAI, counted: Count, threads: list[str], cache: str, options: Any
+    ):
+        listing = lambda thread: client.beta.threads.messages.list(thread, limit=5, **options)  # noqa: E731
+        costs = await self.costs(counted, threads, listing)
+        self.hold(costs, cache == "0", more=2, data=10_000)
+        few, many = [(await listing(thread)).data for thread in threads]
+        order = [each.id for each in many]
+        assert order == ["msg_00008", "msg_00009", "msg_00010", "msg_00011", "msg_00012"] or order == [
+            each.id for each in few
+        ]
+        assert "msg_00002" not in order
+        assert {each.id: each.metadata for each in many}.get("msg_00001", {"changed": "yes"}) == {"changed": "yes"}
+
+    async def test_of_one_message(self, client: AsyncOpenAI, counted: Count, threads: list[str], cache: str):
+        messages = client.beta.threads.messages
+        costs = await self.costs(counted, threads, lambda thread: messages.retrieve("msg_00001", thread_id=thread))
+        self.hold(costs, cache == "0", more=2, data=2_000)
+        found = await messages.retrieve("msg_00001", thread_id=threads[1])
+        assert found.metadata == {"changed": "yes"}
+
+    async def test_of_a_change(self, client: AsyncOpenAI, counted: Count, threads: list[str], cache: str):
+        messages = client.beta.threads.messages
+        change = lambda thread: messages.update("msg_00005", thread_id=thread, metadata={"a": "b"})  # noqa: E731
+        self.hold(await self.costs(counted, threads, change), cache == "0", more=2, data=2_000)
+        delete = lambda thread: messages.delete("msg_00006", thread_id=thread)  # noqa: E731
+        self.hold(await self.costs(counted, threads, delete), cache == "0", more=2, data=2_000)
+        oldest = (await messages.list(threads[1], order="asc", limit=6)).data
+        assert [each.id for each in oldest] == [f"msg_{each:05d}" for each in (0, 1, 3, 4, 5, 7)]
+        assert oldest[4].metadata == {"a": "b"}
+
+    async def test_of_a_new_message(self, client: AsyncOpenAI, counted: Count, threads: list[str], cache: str):
+        add = lambda thread: client.beta.threads.messages.create(thread, role="user", content="Hello")  # noqa: E731
+        costs = await self.costs(counted, threads, add)
+        assert costs[0].operations == costs[1].operations
+        self.hold(costs, False, data=100)
+
+    @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "queued"])
+    async def test_of_a_run(
+        self, service: InProcess, client: AsyncOpenAI, counted: Count, threads: list[str], cache: str, stream: bool
+    ):
+        assistant, runs = await new_assistant(client), client.beta.threads.runs
+
+        async def run(thread: str) -> None:
+            if stream:
+                names = await streamed(runs.create(thread, assistant_id=assistant, stream=True))
+                assert names[-1] == "thread.run.completed"
+            else:
+                await runs.create(thread, assistant_id=assistant)
+                await service.attend()
+
+        few, many = await self.costs(counted, threads, run)
+        # Cold, a queued run's log is read twice: the request looks for a user's message, the driver for the prompt.
+        reads = 0 if cache != "0" else 1 if stream else 2
+        assert many.operations <= few.operations + 2 * reads, (few, many)
+        assert many.received <= few.received + reads * (2 * REACH + _INDEX), (few, many)
+        asked = [body["messages"] for body in service.model.requests]
+        assert len(asked[0]) == FEW - 1
+        assert FEW < len(asked[1]) < 40

@@ -24,7 +24,17 @@ from assistants.local.azurite import Storage
 from assistants.settings import Settings
 from assistants.storage import connection
 from assistants.storage.ids import blob_name
-from assistants.storage.services import IF_MISSING, BlobService, Entry, QueueService, Receipt, Received, if_match
+from assistants.storage.services import (
+    IF_MISSING,
+    BlobService,
+    Entry,
+    QueueService,
+    Receipt,
+    Received,
+    if_at_most,
+    if_ends_at,
+    if_match,
+)
 from tests.simulation import clients
 from tests.simulation.storage import Account
 from tests.support.imports import ROOT, imported
@@ -207,7 +217,7 @@ async def test_a_blob_that_was_made_anew_is_another_one(container: Container):
 @pytest.mark.parametrize(("start", "end", "expected"), [(0, 2, b"01"), (3, 7, b"3456"), (7, 100, b"789")])
 async def test_a_range_is_read_as_far_as_it_is_there(container: Container, start: int, end: int, expected: bytes):
     await container.put("p/a", b"0123456789", IF_MISSING)
-    assert await container.get_range("p/a", start, end) == expected
+    assert await container.get_range("p/a", start, end) == (expected, 10)
     download = await container.client.download_blob("p/a", offset=start, length=end - start)
     assert await download.readall() == expected
 
@@ -232,15 +242,32 @@ async def test_a_large_blob_is_written_and_read_by_one_request_each(container: C
     assert found is not None
     assert found.etag == etag
     assert found.content == content
-    assert await container.get_range("p/a", 0, len(content)) == content
+    assert await container.get_range("p/a", 0, len(content)) == (content, len(content))
 
 
 async def test_appends_are_kept_in_order_and_counted(container: Container):
     made = await container.create_append("p/a", IF_MISSING)
     counts = [await container.append("p/a", part) for part in (b"one", b"two")]
     content, etag = await container.get("p/a")
-    assert (content, counts) == (b"onetwo", [1, 2])
+    assert (content, counts) == (b"onetwo", [(1, 3), (2, 6)])
     assert etag != made
+
+
+@pytest.mark.parametrize(
+    ("condition", "code"),
+    [
+        (if_ends_at(3), None),
+        (if_ends_at(2), "AppendPositionConditionNotMet"),
+        (if_at_most(6), None),
+        (if_at_most(5), "MaxBlobSizeConditionNotMet"),
+    ],
+)
+async def test_an_append_may_have_a_condition(container: Container, condition: Mapping[str, str], code: str | None):
+    await container.create_append("p/a", IF_MISSING)
+    await container.append("p/a", b"one")
+    refused = await outcome(container.append("p/a", b"two", condition))
+    assert refused is None if code is None else (refused and refused[1:]) == (412, code)
+    assert (await container.get("p/a")).content == (b"one" if code else b"onetwo")
 
 
 async def test_an_append_blob_is_made_once(container: Container):
@@ -447,7 +474,7 @@ async def test_a_shared_access_signature_is_accepted(azurite: Storage, fresh: st
     etag = await container.put("p/a", b"1", IF_MISSING)
     assert await container.get("p/a") == (b"1", etag)
     await container.create_append("p/b", IF_MISSING)
-    assert await container.append("p/b", b"2") == 1
+    assert await container.append("p/b", b"2") == (1, 1)
     await queue.send("text")
     message = await received(queue, 60)
     assert message is not None

@@ -8,10 +8,13 @@ from typing import Any, Protocol, TypeVar
 
 from azure.storage.blob import BlobBlock
 
-from assistants.storage.services import IF_MISSING, Blob, Entry, Receipt, Received
+from assistants.storage.services import ALWAYS, IF_MISSING, Appended, Blob, Entry, Part, Receipt, Received
 from tests.simulation.storage import Account, Message
 
 T = TypeVar("T")
+
+
+_CONDITIONS = {"x-ms-blob-condition-appendpos": "position", "x-ms-blob-condition-maxsize": "most"}
 
 
 class Wire(Protocol):
@@ -52,11 +55,11 @@ class BlobService:
 
         return await self.wire("download_blob", f"{container}/{name}", act)
 
-    async def get_range(self, container: str, name: str, start: int, end: int) -> bytes:
-        def act() -> bytes:
+    async def get_range(self, container: str, name: str, start: int, end: int) -> Part:
+        def act() -> Part:
             found = self.account.read(container, name, start, end)
             assert found is not None
-            return found.content
+            return Part(found.content, self.account.size(container, name))
 
         return await self.wire("download_blob", f"{container}/{name}", act)
 
@@ -78,10 +81,15 @@ class BlobService:
             lambda: self.account.create_append(container, name, condition == IF_MISSING).etag,
         )
 
-    async def append(self, container: str, name: str, content: bytes) -> int:
-        return await self.wire(
-            "append_block", f"{container}/{name}", lambda: self.account.append(container, name, content).appends
-        )
+    async def append(
+        self, container: str, name: str, content: bytes, condition: Mapping[str, str] = ALWAYS
+    ) -> Appended:
+        def act() -> Appended:
+            conditions = {_CONDITIONS[header]: int(value) for header, value in condition.items()}
+            blob = self.account.append(container, name, content, **conditions)
+            return Appended(blob.appends, len(blob.content))
+
+        return await self.wire("append_block", f"{container}/{name}", act)
 
     async def entries(
         self, container: str, prefix: str, start_from: str | None = None, at_once: int | None = None

@@ -12,6 +12,7 @@ from assistants.engine.machine import LAST_WRITES, MAX_TAKEOVERS, TABLE
 from assistants.schema.errors import ApiError
 from assistants.schema.runs import RunStatus
 from assistants.settings import Settings
+from assistants.state.logindex import SUFFIX
 from assistants.state.runs import ACTIVE, FUNCTION
 from assistants.state.turns import message_id, step_id
 from tests.simulation.loop import Lane
@@ -87,7 +88,7 @@ class Watch:
             self._run(name, before, after)
         elif container == "threads":
             self._thread(name, before, after)
-        elif container == "messages" and after is not None:
+        elif container == "messages" and after is not None and not name.endswith(SUFFIX):
             if before is None:
                 self._log_made(name)
             self._log(name, after[len(before or b"") :])

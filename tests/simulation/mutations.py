@@ -20,7 +20,7 @@ from assistants.engine.toolcalls import ToolCalls, call_server_tools
 from assistants.engine.turn.completion import Completion
 from assistants.engine.worker import Worker
 from assistants.schema.runs import RunStatus
-from assistants.state import post
+from assistants.state import logindex, outlines, post
 from assistants.state.runs import Look, RunRecord
 from assistants.state.threads import ThreadRecord
 from assistants.storage.documents import Document, Documents
@@ -257,12 +257,12 @@ async def _send_no_purge(self: Any, queue: str, item: Any, delay: float = 0) -> 
     return await _send(self, queue, item, delay)
 
 
-async def _append_anew(self: Any, name: str, records: bytes) -> int:
+async def _append_anew(self: Any, name: str, *rest: Any) -> Any:
     try:
-        return await _append(self, name, records)
+        return await _append(self, name, *rest)
     except NoLog:
         await self.create(name)
-        return await _append(self, name, records)
+        return await _append(self, name, *rest)
 
 
 MUTATIONS: Sequence[Mutation] = (
@@ -335,6 +335,11 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation(6, "the prompt of the first claim", _replaced(machine, "claimed", _claim_with_a_new_prompt)),
     Mutation(6, "the driver appending what came with the run", _replaced(Driver, "_add_missing", _nothing)),
+    Mutation(
+        6,
+        "an index growing at its end only",
+        _all(_replaced(outlines, "REACH", 250), _replaced(logindex, "if_ends_at", lambda position: {})),
+    ),
     Mutation(
         7,
         "the poison handler",

@@ -109,12 +109,19 @@ class Account:
             raise refusal(409, "BlobAlreadyExists")
         return self._put(container, name, Blob("append", b"", self._etag()))
 
-    def append(self, container: str, name: str, content: bytes) -> Blob:
+    def append(
+        self, container: str, name: str, content: bytes, position: int | None = None, most: int | None = None
+    ) -> Blob:
+        """Append a block, wherever the blob ends; or only at a position, or only if it is not too long then."""
         blob = self._blob(container, name)
         if blob.kind != "append":
             raise refusal(409, "InvalidBlobType")
         if blob.appends >= MAX_BLOCKS:
             raise refusal(409, "BlockCountExceedsLimit")
+        if position is not None and position != len(blob.content):
+            raise refusal(412, "AppendPositionConditionNotMet")
+        if most is not None and len(blob.content) + len(content) > most:
+            raise refusal(412, "MaxBlobSizeConditionNotMet")
         return self._put(
             container, name, Blob("append", blob.content + content, self._etag(), appends=blob.appends + 1)
         )
@@ -155,6 +162,9 @@ class Account:
         if start >= len(blob.content):
             raise refusal(416, "InvalidRange")
         return Blob(blob.kind, blob.content[start:end], blob.etag)
+
+    def size(self, container: str, name: str) -> int:
+        return len(self._blob(container, name).content)
 
     def delete(self, container: str, name: str) -> None:
         before = self._blob(container, name)

@@ -257,6 +257,7 @@ def _settings(lifetime: str, blocks: str, delay: str, driven_by: str) -> Setting
     return Settings.model_validate(
         {
             "RUN_LIFETIME": lifetime,
+            "AzureFunctionsJobHost__functionTimeout": "-1",
             "LOG_SEGMENT_BLOCKS": blocks,
             "RETRIEVAL_DELAY": delay,
             "LOOK_AGAIN": "60",

@@ -23,7 +23,7 @@ from azure.core.pipeline.transport import AsyncHttpResponse, AsyncHttpTransport,
 from azure.storage.blob.aio import BlobServiceClient, ExponentialRetry
 from azure.storage.queue.aio import QueueServiceClient
 
-from assistants.storage.services import IF_MISSING, BlobService, QueueService, Receipt, if_match
+from assistants.storage.services import IF_MISSING, BlobService, QueueService, Receipt, if_at_most, if_ends_at, if_match
 
 KEY = base64.b64encode(b"secret").decode()
 CONNECTION_STRING = f"AccountName=acct;AccountKey={KEY};EndpointSuffix=core.windows.net"
@@ -129,10 +129,12 @@ async def test_a_read_asks_for_the_blob_by_its_quoted_name():
         ),
         (lambda service: service.create_append("c", "a", IF_MISSING), {"x-ms-blob-type": "AppendBlob"}),
         (lambda service: service.append("c", "a", b"123"), {"Content-Length": "3"}),
+        (lambda service: service.append("c", "a", b"1", if_ends_at(7)), {"x-ms-blob-condition-appendpos": "7"}),
+        (lambda service: service.append("c", "a", b"1", if_at_most(7)), {"x-ms-blob-condition-maxsize": "7"}),
     ],
 )
 async def test_conditions_and_ranges_are_headers(act: Callable[[BlobService], Any], headers: Mapping[str, str]):
-    sent = Sent(Answer(201, {"x-ms-blob-committed-block-count": "1"}))
+    sent = Sent(Answer(201, {"x-ms-blob-committed-block-count": "1", "x-ms-blob-append-offset": "0"}))
     await act(blobs(sent))
     assert headers.items() <= sent.requests[0]["headers"].items()
 
@@ -176,7 +178,7 @@ async def test_an_account_key_signs_each_request():
 
 async def test_a_shared_access_signature_is_in_the_address_and_signs_nothing():
     connection = f"BlobEndpoint=https://b.example/x;QueueEndpoint=https://q.example;SharedAccessSignature={SIGNATURE}"
-    sent = Sent(Answer(201, {"x-ms-blob-committed-block-count": "1"}))
+    sent = Sent(Answer(201, {"x-ms-blob-committed-block-count": "1", "x-ms-blob-append-offset": "0"}))
     await blobs(sent, connection).append("c", "a", b"1")
     await queues(sent, connection).delete("ingest", Receipt("m", "r"))
     appended, deleted = sent.requests

@@ -8,6 +8,7 @@ from assistants.engine.turn.calls import Calls
 from assistants.engine.turn.completion import Completion
 from assistants.engine.turn.prompt import Prompt, droppable, prompt, recent
 from assistants.engine.turn.refusals import may_be_too_long, too_long
+from assistants.model.contexts import longest_prompt
 from assistants.model.endpoint import Model
 from assistants.model.errors import Refused
 from assistants.model.retries import retry_after
@@ -24,7 +25,15 @@ MAX_CUTS = 2
 
 
 class ModelCall:
-    """One turn's worth of asking. `completion` and `prompt` are those of the latest attempt, whole or not."""
+    """One turn's worth of asking. `completion` and `prompt` are those of the latest attempt, whole or not.
+
+    Parameters
+    ----------
+    thread
+        The newest messages of the thread.
+    skipped
+        The number of records before them.
+    """
 
     def __init__(
         self,
@@ -34,17 +43,19 @@ class ModelCall:
         run: RunRecord,
         thread: Sequence[Message],
         images: Mapping[str, str],
+        skipped: int = 0,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._model = model
         self._run = run
-        self.thread = thread
+        self.thread, self.skipped = thread, skipped
         self._images = images
         self._name = settings.endpoint_model(run.model)
         self._learnt = model.learnt.of(self._name)
         self._messages = recent(run, thread)
-        self.prompt = self._prompt(run.turn.dropped if run.turn else 0, self._learnt.longest())
+        dropped = min(max(run.turn.dropped - skipped, 0), len(self._messages) - 1) if run.turn else 0
+        self.prompt = self._prompt(max(dropped, 0), longest_prompt(settings, run.model, self._learnt))
         self.completion = Completion()
         self.repeated = list[Exception]()
         """What went wrong before the model was asked again."""

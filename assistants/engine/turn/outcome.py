@@ -59,14 +59,17 @@ def numbered(run: RunRecord, turn: Turn, thread: Sequence[Message]) -> Turn:
     return turn.model_copy(update={"calls": citations.numbered(run.turns, said, turn.calls)})
 
 
-def measured(turn: Turn, completion: Completion, prompt: Prompt) -> Turn:
-    """The turn with what it used, estimated where the endpoint did not report it and said something."""
+def measured(turn: Turn, completion: Completion, prompt: Prompt, skipped: int = 0) -> Turn:
+    """The turn with what it used, estimated where the endpoint did not report it and said something.
+
+    `skipped` is the number of records before the messages of which the prompt was made.
+    """
     used = completion.usage
     if used is None and (completion.length or turn.finish in _WHOLE):
         arguments = [call.arguments for call in turn.calls]
         used = tokens.estimated_usage(prompt.tokens, [turn.text or "", turn.refusal or "", *arguments])
     estimate = prompt.estimate if completion.usage else None
-    return turn.model_copy(update={"usage": used, "estimate": estimate, "dropped": prompt.dropped})
+    return turn.model_copy(update={"usage": used, "estimate": estimate, "dropped": skipped + prompt.dropped})
 
 
 def calls(run: RunRecord, completion: Completion) -> list[ToolCall]:

@@ -64,9 +64,14 @@ def recent(run: RunRecord, thread: Sequence[Message]) -> list[Message]:
     """The thread up to the run and the run's own messages, or the last ones that the strategy asks for."""
     own = {message.id for message in run.additional_messages}
     messages = [*(message for message in thread if message.id not in own), *run.additional_messages]
-    strategy = run.truncation_strategy
-    kept = strategy.get("last_messages") if strategy and strategy["type"] == "last_messages" else None
+    kept = last_messages(run)
     return messages[-kept:] if kept else messages
+
+
+def last_messages(run: RunRecord) -> int | None:
+    """The number of messages that the strategy asks for; None: as many as fit."""
+    strategy = run.truncation_strategy
+    return strategy.get("last_messages") if strategy and strategy["type"] == "last_messages" else None
 
 
 def request(

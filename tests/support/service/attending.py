@@ -23,6 +23,7 @@ from assistants.schema.runs import CreateThreadAndRun
 from assistants.search.searcher import Searcher
 from assistants.settings import Settings
 from assistants.state.messages import put_record
+from assistants.state.paging import Cursors
 from assistants.state.runs import RunRecord
 from assistants.state.snapshots import new_assistant, new_message, new_run, new_thread
 from assistants.state.store import RunKey, Store
@@ -107,8 +108,9 @@ async def run_of(store: Store, key: RunKey) -> RunRecord:
 
 async def said(store: Store, key: RunKey) -> list[str]:
     """The assistant's texts in the run's thread, oldest first."""
-    fold = await store.messages.read(key.project, key.thread, 1)
-    parts = [message.content[0] for message in fold.messages() if message.role == "assistant"]
+    transcript = await store.messages.read(key.project, key.thread, 1)
+    found, _ = await transcript.page(Cursors(limit=1000, order="asc"), ValueError)
+    parts = [message.content[0] for message in found if message.role == "assistant"]
     return [part["text"]["value"] for part in parts if part["type"] == "text"]
 
 

@@ -8,7 +8,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
-from assistants.storage.services import IF_MISSING, Blob, Entry, Receipt, Received
+from assistants.storage.services import ALWAYS, IF_MISSING, Appended, Blob, Entry, Part, Receipt, Received
 
 
 class SdkBlobService:
@@ -27,11 +27,13 @@ class SdkBlobService:
             raise
         return Blob(await download.readall(), str(download.properties.etag))
 
-    async def get_range(self, container: str, name: str, start: int, end: int) -> bytes:
+    async def get_range(self, container: str, name: str, start: int, end: int) -> Part:
         download = await self.client.get_container_client(container).download_blob(
             name, offset=start, length=end - start
         )
-        return await download.readall()
+        content = await download.readall()
+        size = str(download.properties.content_range or "").rpartition("/")[2]
+        return Part(content, int(size) if content else start)
 
     async def put(self, container: str, name: str, content: bytes, condition: Mapping[str, str]) -> str:
         if etag := condition.get("If-Match"):
@@ -45,9 +47,14 @@ class SdkBlobService:
         options: dict[str, Any] = {"match_condition": MatchConditions.IfMissing} if condition else {}
         return str((await self.client.get_blob_client(container, name).create_append_blob(**options))["etag"])
 
-    async def append(self, container: str, name: str, content: bytes) -> int:
-        answer = await self.client.get_blob_client(container, name).append_block(content)
-        return int(str(answer["blob_committed_block_count"]))
+    async def append(
+        self, container: str, name: str, content: bytes, condition: Mapping[str, str] = ALWAYS
+    ) -> Appended:
+        names = {header: f"{header.rpartition('-')[2]}_condition" for header in condition}
+        options: dict[str, Any] = {names[header]: int(value) for header, value in condition.items()}
+        answer = await self.client.get_blob_client(container, name).append_block(content, **options)
+        start = int(str(answer["blob_append_offset"]))
+        return Appended(int(str(answer["blob_committed_block_count"])), start + len(content))
 
     async def entries(
         self, container: str, prefix: str, start_from: str | None = None, at_once: int | None = None

@@ -1,0 +1,150 @@
+"""How long a request holds the event loop, in processor time, beside what it would take to do its work in one piece."""
+
+import asyncio
+import gc
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import httpx2
+import pytest
+
+from assistants.local.azurite import Storage
+from assistants.model.answers import Chunk
+from assistants.model.learnt import Learnt
+from assistants.schema.messages import Message
+from assistants.state.messages import put_record
+from tests.support.service.inprocess import InProcess, in_process
+from tests.support.storage.fold import Fold
+
+MANY = 10_000
+
+
+class Model:
+    """Says one word, and does nothing with a prompt."""
+
+    def __init__(self) -> None:
+        self.learnt = Learnt()
+        self.prompts: list[int] = []
+        """The numbers of messages."""
+
+    async def stream(self, body: dict[str, Any]) -> AsyncIterator[Chunk]:
+        self.prompts.append(len(body["messages"]))
+        yield {"choices": [{"index": 0, "delta": {"content": "Yes."}, "finish_reason": "stop"}]}
+
+
+@pytest.fixture(scope="module")
+def records() -> list[bytes]:
+    content: Any = [{"type": "text", "text": {"value": "Hello, how are you? ", "annotations": []}}]
+    one = put_record(Message(id="msg_00000", created_at=1, thread_id="thread_1", role="user", content=content))
+    return [one.replace(b"msg_00000", b"msg_%05d" % number) for number in range(MANY)]
+
+
+@pytest.fixture(scope="module")
+def in_one_piece(records: list[bytes]) -> float:
+    """Seconds to parse and fold the log, and to make its messages."""
+    started = time.thread_time()
+    assert len(Fold([b"".join(records)]).messages()) == MANY
+    return time.thread_time() - started
+
+
+@pytest.fixture
+async def service(idle: Storage) -> AsyncIterator[InProcess[Model]]:
+    """A service that keeps nothing, so that it meets a long thread anew each time, with all imported."""
+    settings = {"THREAD_CACHE_BYTES": "0", "MODEL_CONTEXT": "demo=1000000"}
+    async with in_process(idle, Model(), **settings) as service:
+        assistant = await service.client.beta.assistants.create(model="demo")
+        thread: Any = {"messages": [{"role": "user", "content": "Hello"}]}
+        begun = service.client.beta.threads.create_and_run(assistant_id=assistant.id, thread=thread, stream=True)
+        assert [event.event async for event in await begun][-1] == "thread.run.completed"
+        service.model.prompts.clear()
+        gc.collect()
+        yield service
+
+
+class Held(NamedTuple):
+    """Processor time of the loop's thread in seconds: the longest piece, and all of it."""
+
+    longest: float
+    whole: float
+
+
+async def held(act: Awaitable[object]) -> Held:
+    """Do something, and watch the loop meanwhile."""
+    longest, started = 0.0, time.thread_time()
+
+    async def watch() -> None:
+        nonlocal longest
+        while True:
+            before = time.thread_time()
+            await asyncio.sleep(0)
+            longest = max(longest, time.thread_time() - before)
+
+    watching = asyncio.create_task(watch())
+    await asyncio.sleep(0)
+    gc.disable()  # a collection looks at whatever other tests left
+    try:
+        await act
+    finally:
+        gc.enable()
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+    return Held(longest, time.thread_time() - started)
+
+
+async def test_a_long_thread_that_is_new_to_the_process_is_taken_in_in_slices(
+    service: InProcess[Model], records: list[bytes], in_one_piece: float
+):
+    beta = service.client.beta
+    thread, assistant = (await beta.threads.create()).id, (await beta.assistants.create(model="demo")).id
+    await service.store.messages.append("default", thread, 1, records)
+    parsing = await held(beta.threads.messages.list(thread, limit=1))
+    assert parsing.longest < in_one_piece / 4, (parsing, in_one_piece)
+    for act in (
+        beta.threads.messages.list(thread, limit=100),
+        beta.threads.messages.list(thread, limit=1, order="asc"),
+        beta.threads.messages.list(thread, limit=1, run_id="run_none"),
+        beta.threads.messages.retrieve("msg_00001", thread_id=thread),
+        beta.threads.messages.update("msg_00001", thread_id=thread, metadata={"a": "b"}),
+        beta.threads.messages.delete("msg_00002", thread_id=thread),
+    ):
+        assert (await held(act)).longest < in_one_piece / 4
+
+    async def run() -> None:
+        names = [
+            event.event async for event in await beta.threads.runs.create(thread, assistant_id=assistant, stream=True)
+        ]
+        assert names[-1] == "thread.run.completed"
+
+    assert (await held(run())).longest < in_one_piece / 4
+    assert service.model.prompts == [MANY - 1]
+
+
+async def test_the_largest_new_thread_holds_the_loop_for_no_longer_than_its_body_takes_to_be_read(
+    service: InProcess[Model],
+):
+    """The body is read in one piece (bounded by MAX_JSON_BYTES); what is made of it is not."""
+    thread = {"messages": [{"role": "user", "content": "Hello, how are you? " * 750}] * 1_000}
+    assistant = (await service.client.beta.assistants.create(model="demo")).id
+    transport = httpx2.ASGITransport(app=service.api)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost/v1") as http:
+
+        async def post(path: str, body: dict[str, Any], status: int) -> Held:
+            async def send() -> None:
+                answer = await http.post(path, content=content, headers={"Content-Type": "application/json"})
+                assert answer.status_code == status
+
+            content = json.dumps(body).encode()
+            return await held(send())
+
+        read = await post("/threads/runs", {"assistant_id": "asst_none", "thread": thread}, 404)
+        for path, body in (
+            ("/threads", thread),
+            ("/threads/runs", {"assistant_id": assistant, "thread": thread, "stream": True}),
+        ):
+            made = await post(path, body, 200)
+            assert made.longest < 1.5 * read.longest, (path, made, read)
+            assert made.whole > 2 * read.whole

@@ -1,0 +1,18 @@
+"""Schedules in which logs of a few records have an index already, which readers, crashes and purges meet."""
+
+import logging
+
+import pytest
+
+from assistants.state import outlines
+from tests.simulation.world import simulate
+
+
+def test_readers_that_write_an_index_mislead_no_run_and_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(outlines, "REACH", 250)
+    logging.disable(logging.CRITICAL)
+    try:
+        problems = {seed: found for seed in range(300) if (found := simulate(seed).problems)}
+    finally:
+        logging.disable(logging.NOTSET)
+    assert not problems
