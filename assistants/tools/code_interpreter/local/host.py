@@ -61,6 +61,8 @@ class Local:
         session: _Session | None = None
         try:
             session, restored, told = await self._session(call)
+            if call.session not in self._busy:
+                raise EngineFailed("The session was ended.")
             self._busy[call.session] = session
             await _put(session, call.files)
             execution = await self._run(session, call, restored, told)

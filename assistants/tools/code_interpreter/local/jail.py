@@ -2,8 +2,8 @@
 
 The order matters: what a step needs is taken away by a later one. The root of the process is a folder in memory with
 the interpreter, its packages and the system's libraries, read-only; `/mnt/data` and `/tmp` lie in memory, too, and are
-bounded. A descriptor of `/mnt/data` goes to the host, which has no other way to it. Then nothing is left: no other file,
-no network, no other process and no new one, so that one SIGKILL ends all of it.
+bounded. A descriptor of `/mnt/data` goes to the host, which has no other way to it. Then nothing is left: no other
+file, no network, no other process and no new one, so that one SIGKILL ends all of it.
 """
 
 import ctypes
@@ -56,8 +56,8 @@ _RLIMIT_NPROC_BY_NAMESPACE = (5, 14)
 
 _REFUSED = (
     "socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "sendto", "sendmsg", "sendmmsg",
-    "recvfrom", "recvmsg", "recvmmsg", "fork", "vfork", "execveat", "ptrace", "process_vm_readv", "process_vm_writev", "kcmp",
-    "process_madvise", "process_mrelease", "pidfd_open", "pidfd_send_signal", "pidfd_getfd", "kill", "tkill",
+    "recvfrom", "recvmsg", "recvmmsg", "fork", "vfork", "execveat", "ptrace", "process_vm_readv", "process_vm_writev",
+    "kcmp", "process_madvise", "process_mrelease", "pidfd_open", "pidfd_send_signal", "pidfd_getfd", "kill", "tkill",
     "rt_sigqueueinfo", "rt_tgsigqueueinfo", "mount", "umount2", "pivot_root", "chroot", "move_mount", "open_tree",
     "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "unshare", "setns", "io_uring_setup", "io_uring_enter",
     "io_uring_register", "bpf", "perf_event_open", "userfaultfd", "add_key", "request_key", "keyctl", "init_module",
