@@ -31,7 +31,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     for name in ("secret", "victim", "renamed"):
         (folder / name).write_bytes(SECRET)
     victim = subprocess.Popen(["sleep", "300"], start_new_session=True)
-    tcp, unix, abstract = socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+    tcp, unix, abstract = (
+        socket.create_server(("127.0.0.1", 0)),
+        socket.socket(socket.AF_UNIX),
+        socket.socket(socket.AF_UNIX),
+    )
     unix.bind(str(folder / "unix"))
     unix.listen()
     abstract.bind(f"\0wall{os.getpid()}")

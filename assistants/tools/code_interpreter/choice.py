@@ -5,8 +5,12 @@ from assistants.tools.code_interpreter.engine import Engine
 
 OFF = "The code interpreter is off: CODE_INTERPRETER is `off`."
 NONE = (
-    "The code interpreter has no engine: set CODE_INTERPRETER_POOL to the management endpoint of a session pool of "
-    "Azure Container Apps."
+    "The code interpreter has no engine here: set CODE_INTERPRETER=local to execute code on this machine, in processes "
+    "that are confined but share its kernel."
+)
+NO_POOLS = (
+    "The code interpreter has no engine for session pools yet: unset CODE_INTERPRETER_POOL, or set CODE_INTERPRETER to "
+    "`local` or `off`."
 )
 
 
@@ -18,14 +22,14 @@ def choose(settings: Settings, under_local_runner: bool) -> Engine | str:
     match settings.code_interpreter:
         case "off":
             return OFF
-        case "auto" if settings.code_interpreter_pool is None and not under_local_runner:
+        case "sessions":
+            return NO_POOLS
+        case "auto" if settings.code_interpreter_pool is not None:
+            return NO_POOLS
+        case "auto" if not under_local_runner:
             return NONE
-        case "auto" | "sessions" if settings.code_interpreter_pool is not None:
-            # Here, as most processes need neither.
-            from assistants.tools.code_interpreter.sessions import Sessions
-
-            return Sessions(settings)
         case _:
+            # Here, as most processes need none of it.
             from assistants.tools.code_interpreter.local.availability import available
             from assistants.tools.code_interpreter.local.host import Local
 

@@ -25,7 +25,11 @@ def become(user: int) -> None:
         if libc.mount(source.encode(), target.encode(), kind and kind.encode(), flags, None):
             raise OSError(ctypes.get_errno(), f"mount {target}")
 
-    needed = [Path(sys.base_prefix).resolve(), install.ENVIRONMENT.parent.resolve(), Path(__file__).resolve().parents[3]]
+    needed = [
+        Path(sys.base_prefix).resolve(),
+        install.ENVIRONMENT.parent.resolve(),
+        Path(__file__).resolve().parents[3],
+    ]
     closed = {parent: path for path in needed for parent in path.parents if not parent.stat().st_mode & 1}
     if libc.unshare(0x20000):
         raise OSError(ctypes.get_errno(), "unshare")

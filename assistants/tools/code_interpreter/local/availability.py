@@ -42,9 +42,9 @@ print("It can " + ", ".join(done) + "." if done else "Everything is refused.")
 def available() -> str | None:
     """None, or a sentence that says why code cannot be executed here. It takes about a second, once a process."""
     if sys.platform != "linux":
-        return "The code interpreter runs on Linux only, or by a session pool: set CODE_INTERPRETER_POOL."
+        return "The code interpreter runs on Linux only."
     if seccomp.machine() is None:
-        return "The code interpreter runs on x86-64 and ARM64 machines only, or by a session pool."
+        return "The code interpreter runs on x86-64 and ARM64 machines only."
     if not landlock.version():
         return "The code interpreter needs Landlock, which this kernel does not have, or not switched on (Linux 5.13)."
     if environment() is None:

@@ -173,8 +173,9 @@ class Kernel:
     def display(self, *values: Any) -> None:
         """Show values as a notebook does: a picture as an image, anything else by its `repr`."""
         for value in values:
-            draw: Callable[[], Any] | None = getattr(type(value), "_repr_png_", None)
-            png = getattr(value, "_repr_png_")() if draw else None  # noqa: B009
+            kind: Any = type(value)
+            draw: Callable[[Any], Any] | None = getattr(kind, "_repr_png_", None)
+            png = draw(value) if draw else None
             if isinstance(png, bytes):
                 self._put_image(png)
             else:
@@ -270,7 +271,7 @@ def _pickler(out: io.BytesIO, names: dict[str, Any]) -> Any:
             return "names" if value is names else None
 
         def reducer_override(self, value: Any) -> Any:
-            reduced = super().reducer_override(value)
+            reduced: Any = super().reducer_override(value)  # pyright: ignore
             if isinstance(value, types.FunctionType) and value.__globals__ is names and isinstance(reduced, tuple):
                 reduced[2][1]["__globals__"] = {}  # its state: attributes, and what it is made of
             return reduced
