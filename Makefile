@@ -23,7 +23,7 @@ try-model: setup ## Try what the model's endpoint can do; ARGS="--model gpt-4o"
 unit: setup ## Run the tests that do no I/O
 	$(BIN)/python -m pytest tests/unit -n 2 $(ARGS)
 
-test: setup node ## Run all tests; ARGS="--sdk=all" for every kind of client
+test: setup node $(VENV)/.interpreter ## Run all tests; ARGS="--sdk=all" for every kind of client
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## Check style, types and imports
@@ -97,6 +97,10 @@ $(VENV)/.requirements: requirements.txt requirements-dev.txt requirements.lock
 
 $(VENV)/.azurite: $(VENV)/.requirements assistants/local/azurite.py
 	@$(BIN)/python -m assistants.local.azurite install
+	@touch $@
+
+$(VENV)/.interpreter: $(VENV)/.requirements assistants/tools/code_interpreter/packages.lock
+	@$(BIN)/python -m assistants.tools.code_interpreter.install
 	@touch $@
 
 $(VENV)/.node: $(VENV)/.requirements tests/node/packages.py

@@ -351,6 +351,43 @@ class Settings(BaseSettings):
         0, validation_alias="RETRIEVAL_DELAY", description="seconds the fake retrieval tool takes to answer"
     )
 
+    # The code interpreter.
+    code_interpreter: Literal["auto", "sessions", "local", "off"] = Field(
+        "auto",
+        validation_alias="CODE_INTERPRETER",
+        description="what executes code: `sessions`, the pool; `local`, confined processes on Linux; `off`; `auto`: "
+        "the pool where one is set, else confined processes under the local runner only",
+    )
+    code_interpreter_pool: Annotated[str, Field(pattern="^https?://")] | None = Field(
+        None,
+        validation_alias="CODE_INTERPRETER_POOL",
+        description="`poolManagementEndpoint` of a session pool of Azure Container Apps, reached by identity",
+    )
+    code_interpreter_timeout: Annotated[float, Field(gt=0, le=220)] = Field(
+        60, validation_alias="CODE_INTERPRETER_TIMEOUT", description="seconds that one call's code may take"
+    )
+    code_interpreter_memory: Annotated[int, Field(ge=512 * 1024 * 1024)] = Field(
+        2 * 1024**3,
+        validation_alias="CODE_INTERPRETER_MEMORY",
+        description="bytes of address space of a confined process",
+    )
+    code_interpreter_disk: Annotated[int, Field(ge=1024 * 1024)] = Field(
+        512 * 1024**2,
+        validation_alias="CODE_INTERPRETER_DISK",
+        description="bytes of the files of a confined process, which lie in memory; there may be 2,000 of them",
+    )
+    code_interpreter_files: Annotated[int, Field(ge=0, le=1000)] = Field(
+        20, validation_alias="CODE_INTERPRETER_FILES", description="files that one call may put out"
+    )
+    code_interpreter_idle: Annotated[float, Field(gt=0)] = Field(
+        1800,
+        validation_alias="CODE_INTERPRETER_IDLE",
+        description="seconds after which a confined process without a call ends; its variables are kept",
+    )
+    code_interpreter_sessions: Annotated[int, Field(ge=1, le=256)] = Field(
+        4, validation_alias="CODE_INTERPRETER_SESSIONS", description="confined processes of one app process, at most"
+    )
+
     @field_validator("model_map", mode="before")
     @classmethod
     def _parse_model_map(cls, value: object) -> object:
@@ -428,6 +465,12 @@ class Settings(BaseSettings):
     def _has_upstream(self) -> Self:
         if self.backend == "proxy" and self.proxy_base_url is None:
             raise ValueError("BACKEND=proxy needs PROXY_BASE_URL")
+        return self
+
+    @model_validator(mode="after")
+    def _has_pool(self) -> Self:
+        if self.code_interpreter == "sessions" and self.code_interpreter_pool is None:
+            raise ValueError("CODE_INTERPRETER=sessions needs CODE_INTERPRETER_POOL")
         return self
 
     @field_validator("signalr")

@@ -5,21 +5,20 @@ written are refused to Python code only; the parent's limits of time and output 
 """
 
 import os
-import platform
 import signal
-import struct
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from assistants import seccomp
 
 _OPEN_FILES = 64
 _NICENESS = 5
 """Requests and streams of the service come before it."""
 
-_PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 22, 38
-_SECCOMP_MODE_FILTER = 2
+_PR_SET_PDEATHSIG = 1
 
 
 class Confined(PermissionError):
@@ -103,61 +102,18 @@ def _leave_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-# Numbers of system calls, of which any may be refused: connections, programs, other processes, and io_uring, which
-# could do all of that past this filter.
-_CALLS = {
-    # socket, connect, fork, vfork, execve, execveat, kill, ptrace, process_vm_readv, process_vm_writev, io_uring_setup
-    "x86_64": (0xC000003E, (41, 42, 57, 58, 59, 322, 62, 101, 310, 311, 425), 56),
-    "aarch64": (0xC00000B7, (198, 203, 221, 281, 129, 117, 270, 271, 425), 220),
-}
-"""By machine: what the system calls it, the calls that are refused, and `clone`, which may only make threads."""
-
-_CLONE3, _CLONE_THREAD = 435, 0x10000
-_X32 = 0x40000000
-_EPERM, _ENOSYS = 1, 38
-_LOAD, _EQUAL, _AT_LEAST, _SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-"""Instructions of the filter: load a word of the call, jump if it equals, is at least, has a bit, and return."""
-
-_ALLOW, _KILL, _ERROR = 0x7FFF0000, 0x80000000, 0x00050000
-_NUMBER, _ARCHITECTURE, _ARGUMENT = 0, 4, 16
-"""Where the words of a call are (`struct seccomp_data`)."""
+_REFUSED_CALLS = (
+    "socket", "connect", "fork", "vfork", "execve", "execveat", "kill", "ptrace", "process_vm_readv",
+    "process_vm_writev", "io_uring_setup",
+)  # fmt: skip
+"""Connections, programs, other processes, and io_uring, which could do all of that past this filter."""
 
 
 def _filter_system_calls() -> None:
     """Have the kernel refuse calls of this process for good, where it and the machine are known."""
-    if platform.machine() not in _CALLS or sys.maxsize < 2**32:
-        return
-    import ctypes
-
-    class Program(ctypes.Structure):
-        """`struct sock_fprog`."""
-
-        _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
-
-    instructions = list(_instructions(*_CALLS[platform.machine()]))
-    libc = ctypes.CDLL(None)
-    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    program = Program(len(instructions), b"".join(instructions))
-    libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0)
-
-
-def _instructions(architecture: int, refused: Sequence[int], clone: int) -> Iterator[bytes]:
-    def instruction(code: int, operand: int, jump: int = 0, otherwise: int = 0) -> bytes:
-        return struct.pack("=HBBI", code, jump, otherwise, operand)
-
-    yield instruction(_LOAD, _ARCHITECTURE)
-    yield instruction(_EQUAL, architecture, 1, 0)
-    yield instruction(_RETURN, _KILL)
-    yield instruction(_LOAD, _NUMBER)
-    for number in refused:
-        yield instruction(_EQUAL, number, 0, 1)
-        yield instruction(_RETURN, _ERROR | _EPERM)
-    yield instruction(_AT_LEAST, _X32, 0, 1)
-    yield instruction(_RETURN, _ERROR | _EPERM)
-    yield instruction(_EQUAL, _CLONE3, 0, 1)  # whose flags a filter cannot see: the C library falls back to `clone`
-    yield instruction(_RETURN, _ERROR | _ENOSYS)
-    yield instruction(_EQUAL, clone, 0, 3)
-    yield instruction(_LOAD, _ARGUMENT)
-    yield instruction(_SET, _CLONE_THREAD, 1, 0)
-    yield instruction(_RETURN, _ERROR | _EPERM)
-    yield instruction(_RETURN, _ALLOW)
+    if machine := seccomp.machine():
+        # A filter cannot see the flags of `clone3`: the C library falls back to `clone`.
+        refused = {**dict.fromkeys(_REFUSED_CALLS, seccomp.EPERM), "clone3": seccomp.ENOSYS}
+        threads = seccomp.Check("clone", 0, [seccomp.CLONE_THREAD], bits=True)
+        with suppress(OSError):  # of a kernel without it
+            seccomp.install(seccomp.program(machine, refused, [threads]))

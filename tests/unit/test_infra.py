@@ -26,9 +26,6 @@ HOST = {
 }  # fmt: skip
 """Settings that the Functions host reads, and not the service."""
 
-OPTIONAL = {"CODE_INTERPRETER_POOL"}
-"""Settings of tools, which may be left out of the service."""
-
 ROLES = {
     "Storage Blob Data Owner": "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
     "Storage Queue Data Contributor": "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
@@ -112,7 +109,7 @@ def test_every_setting_is_one_of_the_service_or_the_host():
     known = {name for field in Settings.model_fields.values() for name in names(field)}
     app = declared(INFRA / "modules" / "app.bicep", "resource")["appSettings"]
     made = set(properties(app, "properties"))
-    assert made <= known | HOST | OPTIONAL
+    assert made <= known | HOST
     assert {*HOST, "API_KEYS", "CORS_ORIGINS", "AzureWebJobsStorage__accountName"} <= made
 
 

@@ -1,0 +1,37 @@
+"""Which engine executes code, by the settings and by what this machine can do."""
+
+from assistants.settings import Settings
+from assistants.tools.code_interpreter.engine import Engine
+
+OFF = "The code interpreter is off: CODE_INTERPRETER is `off`."
+NONE = (
+    "The code interpreter has no engine here: set CODE_INTERPRETER=local to execute code on this machine, in processes "
+    "that are confined but share its kernel."
+)
+NO_POOLS = (
+    "The code interpreter has no engine for session pools yet: unset CODE_INTERPRETER_POOL, or set CODE_INTERPRETER to "
+    "`local` or `off`."
+)
+
+
+def choose(settings: Settings, under_local_runner: bool) -> Engine | str:
+    """The engine, or a sentence that says why there is none and what to set.
+
+    The first call for `local` starts a confined process that tries what it may not, which takes about a second.
+    """
+    match settings.code_interpreter:
+        case "off":
+            return OFF
+        case "sessions":
+            return NO_POOLS
+        case "auto" if settings.code_interpreter_pool is not None:
+            return NO_POOLS
+        case "auto" if not under_local_runner:
+            return NONE
+        case _:
+            # Here, as most processes need none of it.
+            from assistants.tools.code_interpreter.local.availability import available
+            from assistants.tools.code_interpreter.local.host import Local
+
+            reason = available()
+            return reason if reason else Local(settings)

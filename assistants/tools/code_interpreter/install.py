@@ -1,0 +1,69 @@
+"""`python -m assistants.tools.code_interpreter.install`: makes the environment with the packages that code may import.
+
+It is an environment of its own, `.venv/code_interpreter` of this folder of the project, with the versions and hashes of
+`packages.lock`, byte-compiled, and with matplotlib's list of fonts, which takes it seconds to make.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from hashlib import sha256
+from pathlib import Path
+
+ENVIRONMENT = Path(__file__).resolve().parents[3] / ".venv" / "code_interpreter"
+_LOCK = Path(__file__).parent / "packages.lock"
+_MARK = ".installed"
+_TIMEOUT = 600.0
+_FONTS = "import matplotlib.font_manager"
+
+
+def environment() -> Path | None:
+    """The environment, if the packages of the lock are installed there."""
+    try:
+        done = (ENVIRONMENT / _MARK).read_text(encoding="ascii") == _wanted()
+    except OSError:
+        return None
+    return ENVIRONMENT.resolve() if done else None
+
+
+def install() -> None:
+    """Make the environment, unless it is there.
+
+    Raises
+    ------
+    OSError, subprocess.SubprocessError
+        It could not be made; pip has said why.
+    """
+    if environment():
+        return
+    shutil.rmtree(ENVIRONMENT, ignore_errors=True)
+    venv.create(ENVIRONMENT, with_pip=True, symlinks=True)
+    python = str(ENVIRONMENT / "bin" / "python")
+    pip = ["-m", "pip", "install", "-qq", "--disable-pip-version-check", "--only-binary=:all:", "-r", str(_LOCK)]
+    subprocess.run([python, *pip], check=True, timeout=_TIMEOUT)  # noqa: S603
+    fonts = {**os.environ, "MPLCONFIGDIR": str(ENVIRONMENT / "matplotlib"), "MPLBACKEND": "agg"}
+    subprocess.run([python, "-c", _FONTS], check=True, timeout=_TIMEOUT, env=fonts)  # noqa: S603
+    (ENVIRONMENT / _MARK).write_text(_wanted(), encoding="ascii")
+
+
+def _wanted() -> str:
+    """What tells this Python and the lock from others."""
+    return sha256(f"{sys.version}{_LOCK.read_text(encoding='utf-8')}".encode()).hexdigest()
+
+
+def main() -> None:
+    """Make the environment, on Linux."""
+    if sys.platform != "linux":
+        sys.stderr.write("The packages of the code interpreter are not installed: it runs on Linux only.\n")
+        return
+    try:
+        install()
+    except (OSError, subprocess.SubprocessError) as error:
+        # The service runs without it, and says so.
+        sys.stderr.write(f"The packages of the code interpreter could not be installed: {error}\n")
+
+
+if __name__ == "__main__":
+    main()

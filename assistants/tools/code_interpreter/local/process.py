@@ -1,0 +1,232 @@
+"""The confined process of a session, as the host sees it."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from assistants.settings import Settings
+from assistants.tools.code_interpreter.local.jail import Plan
+from assistants.tools.code_interpreter.local.kernel import IMAGE, LENGTHS, SNAPSHOT
+from assistants.tools.code_interpreter.local.outputs import Folder
+
+FILES = 2000
+"""Files and folders in `/mnt/data`, a file's second name among them."""
+
+STARTING = 20.0
+"""Seconds that a process may take until it is ready."""
+
+_BASE = os.path.realpath(sys.base_prefix)
+_MODULE = "assistants.tools.code_interpreter.local.jail"
+_MAX_HEAD = 64 * 1024
+_MAX_BODY = max(IMAGE, SNAPSHOT)
+_PIECE = 256 * 1024
+_ROOTS, _USERS = 1_700_000_000, 200_000_000
+"""The first user id that no system gives to anybody, and how many there are."""
+
+
+class NotConfined(Exception):
+    """The process could not be confined, or did not begin; the text says why."""
+
+
+class Ended(Exception):
+    """The process has ended, or what it says is no message."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What the process says. Code may forge all of it."""
+
+    kind: str
+    told: dict[str, Any]
+    body: bytes
+
+
+class Confined:
+    """A confined process, and its folder, which outlives it."""
+
+    def __init__(self, process: asyncio.subprocess.Process, folder: Folder) -> None:
+        self._process, self.folder = process, folder
+        self._printed = bytearray()
+        self._drain = asyncio.create_task(_drain(process.stderr, self._printed))
+
+    @classmethod
+    async def start(cls, session: str, settings: Settings, environment: Path) -> Self:
+        """A process that is ready.
+
+        Raises
+        ------
+        NotConfined
+            This machine does not allow what confines it.
+        """
+        user = _user(session)
+        ours, theirs = socket.socketpair()
+        try:
+            plan = Plan(
+                user, str(environment), _BASE, settings.code_interpreter_memory,
+                settings.code_interpreter_disk, FILES, theirs.fileno(),
+            )  # fmt: skip
+            paths = os.pathsep.join(path or "." for path in sys.path)
+            command = [sys.executable, "-S", "-B", "-m", _MODULE, plan.encoded()]
+            process = await asyncio.create_subprocess_exec(
+                *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env={"PYTHONPATH": paths}, pass_fds=[theirs.fileno()]
+            )
+        except OSError as error:
+            ours.close()
+            raise NotConfined(f"no process can be started: {error}") from None
+        finally:
+            theirs.close()
+        confined: Self | None = None
+        try:
+            async with asyncio.timeout(STARTING):
+                descriptor = await _descriptor(ours)
+                if descriptor is None:
+                    raise NotConfined(await _complaint(process))
+                confined = cls(process, Folder(descriptor, user))
+                await confined.receive("ready")
+            return confined
+        except BaseException as error:
+            printed = ""
+            with suppress(ProcessLookupError):
+                process.kill()
+            if confined is None:
+                await process.wait()
+            else:
+                await confined.kill()
+                confined.folder.close()
+                printed = confined.printed().strip()
+            if isinstance(error, Ended | TimeoutError):
+                raise NotConfined(printed or "it did not begin") from None
+            raise
+        finally:
+            ours.close()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can execute code."""
+        return self._process.returncode is None
+
+    def printed(self) -> str:
+        """What it has printed past Python since the last time."""
+        text = self._printed.decode(errors="replace")
+        self._printed.clear()
+        return text
+
+    def resume(self) -> None:
+        """Let it go on."""
+        with suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGCONT)
+
+    def pause(self) -> None:
+        """Stop threads that the code has left behind."""
+        with suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGSTOP)
+
+    async def send(self, kind: str, call: str, body: bytes) -> None:
+        """Say something to it; where it has ended, the answer will tell."""
+        pipe = self._process.stdin
+        assert pipe is not None
+        head = json.dumps({"kind": kind, "call": call}).encode()
+        with suppress(ConnectionError):
+            pipe.write(LENGTHS.pack(len(head), len(body)) + head)
+            for start in range(0, len(body), _PIECE):
+                pipe.write(body[start : start + _PIECE])
+                await pipe.drain()
+            await pipe.drain()
+
+    async def messages(self, call: str) -> AsyncIterator[Message]:
+        """What it says of a call.
+
+        Raises
+        ------
+        Ended
+            It says no more.
+        """
+        pipe = self._process.stdout
+        assert pipe is not None
+        while True:
+            try:
+                head, body = LENGTHS.unpack(await pipe.readexactly(LENGTHS.size))
+                if head > _MAX_HEAD or body > _MAX_BODY:
+                    raise Ended
+                told = json.loads(await pipe.readexactly(head))
+                content = await pipe.readexactly(body)
+                if told["call"] == call:
+                    yield Message(told["kind"], told, content)
+            except (EOFError, OSError, ValueError, LookupError, TypeError, RecursionError):
+                raise Ended from None
+
+    async def receive(self, kind: str, call: str = "") -> Message:
+        """The next message of this kind, of a call.
+
+        Raises
+        ------
+        Ended
+            It says no more.
+        """
+        async for message in self.messages(call):
+            if message.kind == kind:
+                return message
+        raise Ended
+
+    async def kill(self) -> str:
+        """End it, and all of its threads; how it has ended."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        with suppress(RuntimeError):  # another task is reading, to the end
+            await _drop(self._process.stdout)
+        code = await self._process.wait()
+        await self._drain
+        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+def _user(session: str) -> int | None:
+    """The user that a session's process becomes where this one is root; the same one each time."""
+    if os.geteuid() != 0:
+        return None
+    return _ROOTS + int(session[:12], 16) % _USERS
+
+
+async def _descriptor(ours: socket.socket) -> int | None:
+    """The descriptor of `/mnt/data`, or None where the process ended before it had one."""
+    loop, arrived = asyncio.get_running_loop(), asyncio.Event()
+    ours.setblocking(False)
+    loop.add_reader(ours, arrived.set)
+    try:
+        await arrived.wait()
+        descriptors = socket.recv_fds(ours, 16, 1)[1]
+    except OSError:
+        return None
+    finally:
+        loop.remove_reader(ours)
+    return descriptors[0] if descriptors else None
+
+
+async def _complaint(process: asyncio.subprocess.Process) -> str:
+    assert process.stderr is not None
+    return (await process.stderr.read(_MAX_HEAD)).decode(errors="replace").strip()
+
+
+async def _drop(pipe: asyncio.StreamReader | None) -> None:
+    """Read to the end: asyncio takes no process for ended while a pipe of it is full."""
+    assert pipe is not None
+    while await pipe.read(_MAX_HEAD):
+        pass
+
+
+async def _drain(pipe: asyncio.StreamReader | None, kept: bytearray) -> None:
+    """Keep the beginning of what the process prints past Python; the rest is read slowly, and dropped."""
+    assert pipe is not None
+    while piece := await pipe.read(_MAX_HEAD):
+        room = _MAX_HEAD - len(kept)
+        kept += piece[:room]
+        if len(piece) > room:
+            await asyncio.sleep(0.02)
