@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from azure.core.credentials_async import AsyncTokenCredential
+from azure.identity import aio as identity
 
-from assistants import identity
 from assistants.storage.connection import blob_service, queue_service
 from assistants.storage.errors import NotConfigured
 from tests.unit.conftest import ReadSettings
