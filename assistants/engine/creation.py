@@ -26,7 +26,7 @@ from assistants.schema.errors import (
 from assistants.schema.runs import RunStatus
 from assistants.state import post
 from assistants.state.messages import put_record
-from assistants.state.resources import store_ids
+from assistants.state.resources import code_files, runs_code, store_ids
 from assistants.state.runs import Look, RunRecord
 from assistants.state.store import RunKey, Store
 from assistants.state.threads import Span, ThreadRecord
@@ -100,8 +100,7 @@ async def start_run(
     """
     deadline = _Deadline(store)
     to_check = needs_thread(run) and not thread.value.asked
-    stores = store_ids(thread.value.tool_resources)
-    run = run.model_copy(update={"segments": thread.value.segments, "thread_stores": stores})
+    run = _equipped(run, thread.value).model_copy(update={"segments": thread.value.segments})
     active, transcript, look = await asyncio.gather(
         active_run(store, key.project, thread.value),
         _read_log(store, key, thread.value.segments, transcript, wanted=claim or to_check),
@@ -148,7 +147,7 @@ async def start_thread_and_run(
     """
     deadline = _Deadline(store)
     transcript = await store.messages.begun(key.thread, messages)
-    run = run.model_copy(update={"thread_stores": store_ids(thread.tool_resources)})
+    run = _equipped(run, thread)
     await _queue_sweep(store, key.project, key.thread)
     deadline.check()
     look, _ = await asyncio.gather(
@@ -184,6 +183,13 @@ async def create_thread(store: Store, project: str, thread: ThreadRecord, messag
     except ApiError:
         await _delete_uncommitted(store, project, thread.id)
         raise
+
+
+def _equipped(run: RunRecord, thread: ThreadRecord) -> RunRecord:
+    """The run with what its tools may use of the thread's."""
+    resources = thread.tool_resources
+    files = code_files(resources) if runs_code(run.tools) else []
+    return run.model_copy(update={"thread_stores": store_ids(resources), "thread_files": files})
 
 
 def _new_run(store: Store, key: RunKey, run: RunRecord, token: str | None, transcript: Transcript | None) -> RunRecord:

@@ -25,7 +25,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from assistants.schema.runs import LastError, RunStatus
-from assistants.state.runs import FUNCTION, Claim, Finish, Found, Look, RunRecord, ToolCall, Turn
+from assistants.state.runs import FUNCTION, Claim, Finish, Found, Look, Ran, RunRecord, ToolCall, Turn
 
 MAX_TAKEOVERS = 5
 """Claims without progress after which a run ends `failed`."""
@@ -214,15 +214,20 @@ def submitted(run: RunRecord, outputs: Mapping[str, str], now: float) -> RunReco
 
 
 def answered(
-    run: RunRecord, call_id: str, output: str, now: float, found: Sequence[Found] | None = None
+    run: RunRecord,
+    call_id: str,
+    output: str,
+    now: float,
+    found: Sequence[Found] | None = None,
+    ran: Ran | None = None,
 ) -> RunRecord | None:
-    """Store a server tool's output; of a search, with the passages that were found.
+    """Store a server tool's output; of a search, with the passages that were found; of code, with what came of it.
 
     The first stored output wins. None: it is not awaited, or no longer.
     """
     if not run.active or call_id not in {call.id for call in run.unanswered if call.type != FUNCTION}:
         return None
-    return _write(_with_outputs(run, {call_id: {"output": output, "found": found}}, now), now)
+    return _write(_with_outputs(run, {call_id: {"output": output, "found": found, "ran": ran}}, now), now)
 
 
 def lost_calls(run: RunRecord, now: float, resend_after: float) -> list[ToolCall]:

@@ -109,9 +109,14 @@ def searches(tools: Iterable[AssistantTool]) -> bool:
     return any(tool["type"] in ("file_search", "retrieval") for tool in tools)
 
 
+def runs_code(tools: Iterable[AssistantTool]) -> bool:
+    """Whether one of the tools is the code interpreter."""
+    return any(tool["type"] == "code_interpreter" for tool in tools)
+
+
 def view_resources(resources: ToolResources | None, tools: Iterable[AssistantTool]) -> ToolResources:
     """The resources as the wire shows them: a code interpreter always has a list of files."""
-    if any(tool["type"] == "code_interpreter" for tool in tools):
+    if runs_code(tools):
         return {"code_interpreter": {"file_ids": []}, **(resources or {})}
     return resources or {}
 

@@ -16,7 +16,7 @@ from assistants.schema.runs import (
     Usage,
 )
 from assistants.schema.tools import AssistantTool, ResponseFormat, ToolChoice, ToolResources
-from assistants.state.resources import store_ids, view_resources
+from assistants.state.resources import code_files, store_ids, view_resources
 
 FUNCTION = "function"
 """The type of the tools whose outputs come from the client; every other type is a server tool."""
@@ -38,6 +38,28 @@ class Found(BaseModel):
     end: int
 
 
+class LogOutput(BaseModel):
+    """What code printed."""
+
+    type: Literal["logs"] = "logs"
+    logs: str
+
+
+class ImageOutput(BaseModel):
+    """A figure, which is a file."""
+
+    type: Literal["image"] = "image"
+    file_id: str
+
+
+class Ran(BaseModel):
+    """What came of code that was executed."""
+
+    outputs: list[LogOutput | ImageOutput] = Field(default_factory=list[LogOutput | ImageOutput])
+    files: dict[str, str] = Field(default_factory=dict[str, str])
+    """By their paths below `/mnt/data`: the ids of files that code has made, in this run or before it."""
+
+
 class ToolCall(BaseModel):
     """A call that the model made, and its output, from the client or a server tool."""
 
@@ -52,6 +74,8 @@ class ToolCall(BaseModel):
     """Of a server tool's call: the number with which the marks of its results begin."""
     found: list[Found] | None = None
     """The results of a search, in the order of its output."""
+    ran: Ran | None = None
+    """What came of the code, in the code interpreter."""
     extra: dict[str, Any] | None = None
     """Fields that are not OpenAI's, which the endpoint wants back with the call. No client sees them."""
 
@@ -153,6 +177,8 @@ class RunRecord(BaseModel):
     """The creation is known to be committed. If not set, it may have failed."""
     thread_stores: list[str] = Field(default_factory=list[str])
     """The thread's vector stores at the creation of the run."""
+    thread_files: list[str] = Field(default_factory=list[str])
+    """The files of the thread's code interpreter at the creation of the run."""
     segments: int = 1
     """The number of segments of the thread's log that this run knows of."""
     prompt_lengths: list[int] | None = Field(default=None, validation_alias="prompt", serialization_alias="prompt")
@@ -176,6 +202,11 @@ class RunRecord(BaseModel):
     def stores(self) -> list[str]:
         """The vector stores that its tools may search, each once: the assistant's and the thread's."""
         return list(dict.fromkeys([*store_ids(self.tool_resources), *self.thread_stores]))
+
+    @property
+    def files(self) -> list[str]:
+        """The files that its code interpreter has, each once: the assistant's and the thread's."""
+        return list(dict.fromkeys([*code_files(self.tool_resources), *self.thread_files]))
 
     @property
     def turn(self) -> Turn | None:

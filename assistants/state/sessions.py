@@ -1,0 +1,124 @@
+"""The code interpreter's sessions, one for each thread, and the executions in them: pure decisions about records.
+
+An execution is done at most once. It begins with the write that notes it in the session as the one under way, and its
+outcome is a document of its own, which is never replaced. One that is under way without an outcome after `until` is
+given the outcome that it was interrupted. The documents lie beside those of the thread's runs, and go with them.
+"""
+
+from enum import Enum
+
+from pydantic import BaseModel, Field
+
+from assistants.state.runs import Ran
+from assistants.storage.ids import blob_name
+
+MAX_FILES = 100
+"""Files that code has made which a session keeps, the latest ones."""
+
+_PART = "session"
+
+
+class Underway(BaseModel):
+    """An execution that has begun."""
+
+    id: str
+    until: float
+    """When it may be taken for interrupted."""
+
+
+class SessionRecord(BaseModel):
+    """A session as it is stored."""
+
+    underway: Underway | None = None
+    last: str | None = None
+    """The last execution that left variables, or may have."""
+    snapshot: str | None = None
+    """The execution whose snapshot is kept."""
+    files: dict[str, str] = Field(default_factory=dict[str, str])
+    """The files that code has made, by their paths below `/mnt/data`; the latest one last."""
+
+
+class Outcome(BaseModel):
+    """The outcome of an execution."""
+
+    output: str
+    """For the model."""
+    ran: Ran
+    executed: bool = True
+    """Whether the session has the execution's variables."""
+    snapshot: bool = False
+    """Whether they are kept, under the execution's id."""
+    files: dict[str, str] = Field(default_factory=dict[str, str])
+    """The files that it made or changed."""
+
+
+class Step(Enum):
+    """The next thing to do about an execution."""
+
+    BEGIN = "begin"
+    """Nothing is under way: note it and execute it."""
+    TAKE = "take"
+    """It has an outcome."""
+    WAIT = "wait"
+    """An execution is under way, this one or another one."""
+    INTERRUPT = "interrupt"
+    """The execution under way is overdue: give it its outcome."""
+    SETTLE = "settle"
+    """The execution under way has an outcome, which the session does not have yet."""
+
+
+def step(session: SessionRecord, execution: str, outcome: Outcome | None, other: Outcome | None, now: float) -> Step:
+    """The next step towards the outcome of `execution`.
+
+    Parameters
+    ----------
+    session
+        Read before the outcomes, as an outcome is written before the session is.
+    other
+        The outcome of the execution under way.
+    """
+    if session.underway is not None and other is not None:
+        return Step.SETTLE
+    if outcome is not None:
+        return Step.TAKE
+    if session.underway is None:
+        return Step.BEGIN
+    return Step.WAIT if now < session.underway.until else Step.INTERRUPT
+
+
+def begun(session: SessionRecord, execution: str, until: float) -> SessionRecord:
+    """The session in which the execution is under way."""
+    return session.model_copy(update={"underway": Underway(id=execution, until=until)})
+
+
+def settled(session: SessionRecord, execution: str, outcome: Outcome) -> SessionRecord | None:
+    """The session after the execution. None: it is not under way there."""
+    if session.underway is None or session.underway.id != execution:
+        return None
+    changes: dict[str, object] = {"underway": None}
+    if outcome.executed:
+        files = {path: file for path, file in session.files.items() if path not in outcome.files} | outcome.files
+        changes["files"] = dict(list(files.items())[-MAX_FILES:])
+        changes["last"] = execution
+        changes["snapshot"] = execution if outcome.snapshot else None
+    return session.model_copy(update=changes)
+
+
+def session_name(project: str, thread: str) -> str:
+    """The name of the session's document."""
+    return blob_name(project, thread, _PART, "state")
+
+
+def outcome_name(project: str, thread: str, execution: str) -> str:
+    """The name of the document of an outcome."""
+    return blob_name(project, thread, _PART, execution)
+
+
+def snapshot_name(project: str, thread: str, execution: str) -> str:
+    """The name of the snapshot that an execution left."""
+    return blob_name(project, thread, _PART, execution, "variables")
+
+
+def is_part(name: str) -> bool:
+    """Whether a blob beside those of a thread's runs belongs to the session."""
+    return f"/{_PART}/" in name
