@@ -164,6 +164,7 @@ def largest() -> dict[str, tuple[str, dict[str, Any], int]]:
     files = [{"file_id": f"file-{number}", "attributes": attributes} for number in range(1_500)]
     described = {"type": "object", "description": "a" * 120_000}
     tools = [function(number, described) for number in range(120)]
+    wrong = [{"type": "function"}] * (MAX_VALUES // 2 - 10)
     filters = {"type": "and", "filters": [{"type": "eq", "key": "a", "value": "b"}] * 200}
     return {
         "schemas of many values": ("/assistants", {"model": "demo", "tools": [function(1, schema)] * 7}, 200),
@@ -177,7 +178,7 @@ def largest() -> dict[str, tuple[str, dict[str, Any], int]]:
         "wrong items": ("/threads", {"messages": [{"role": "user", "content": texts}] * 300}, 400),
         "wrong tools": (
             "/assistants",
-            {"model": "demo", "tools": [{"type": "function"}] * (MAX_VALUES // 2 - 10)},
+            {"model": "demo", "tools": wrong},
             400,
         ),
     }
