@@ -24,6 +24,8 @@ from assistants.notify.webhooks import Webhooks
 from assistants.search.searcher import Searcher
 from assistants.settings import Settings, settings
 from assistants.state.store import Store
+from assistants.tools.code_interpreter.engine import Engine
+from assistants.tools.code_interpreter.interpreter import Interpreter
 from assistants.tools.registry import QUEUES as TOOL_QUEUES
 
 QUEUES = (WORK, *TOOL_QUEUES, INGEST)
@@ -60,6 +62,7 @@ class Service:
     cutter: Cutter
     webhooks: Webhooks
     hub: Hub
+    interpreter: Interpreter
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set["asyncio.Task[None]"])
 
     @classmethod
@@ -86,6 +89,7 @@ class Service:
         ingesting: Embedder | None = None,
         start: Start = Child.start,
         webhooks: httpx2.AsyncBaseTransport | None = None,
+        engine: Engine | None = None,
     ) -> "Service":
         """The service over this store, with this model.
 
@@ -97,19 +101,24 @@ class Service:
             Starts a child that reads files.
         webhooks
             What sends requests to webhooks, in place of connections.
+        engine
+            What executes code, in place of the one that the settings name.
         """
+        interpreter = Interpreter(store.settings, engine)
+        store.hosting.missing, store.hosting.end = interpreter.missing, interpreter.end
         searcher = Searcher(store, embedder)
         cutter = Cutter(ingesting or embedder, Reading(store.settings, start))
         return cls(
             store=store,
             endpoint=endpoint,
             worker=Worker(store, endpoint),
-            tool_calls=ToolCalls(store, searcher),
+            tool_calls=ToolCalls(store, searcher, interpreter),
             ingestion=Ingestion(store, cutter.cut),
             searcher=searcher,
             cutter=cutter,
             webhooks=Webhooks(store, webhooks),
             hub=Hub(store),
+            interpreter=interpreter,
         )
 
     @property
@@ -129,6 +138,7 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.interpreter.close()
         await self.cutter.close()
         await self.webhooks.close()
         await self.hub.close()

@@ -25,11 +25,13 @@ from assistants.model.contexts import longest_prompt
 from assistants.model.endpoint import Model
 from assistants.schema.runs import LastError, RunStatus
 from assistants.state.messages import put_record
+from assistants.state.resources import runs_code
 from assistants.state.runs import Finish, Look, RunRecord
 from assistants.state.store import Store
 from assistants.state.threads import ThreadGone
 from assistants.state.transcript import Transcript
 from assistants.storage.errors import TRANSIENT
+from assistants.tools.code_interpreter.files import told_files
 
 log = logging.getLogger("assistants.engine")
 
@@ -139,6 +141,7 @@ class Driver:
         """Continue from the recorded state; `transcript` has the messages of the prompt."""
         reading: Reading | None = None
         images: Mapping[str, str] = {}
+        files = ""
         while True:
             if self._run.unpublished is None:
                 expired = await self._prepare()
@@ -147,7 +150,8 @@ class Driver:
                 if reading is None:
                     reading = await read_back(transcript, self._run, self._longest_prompt())
                     images = await load(self._store, self._key.project, recent(self._run, reading.messages))
-                call = await self._call(reading, images)
+                    files = await told_files(self._store, self._key, self._run)
+                call = await self._call(reading, images, files)
                 ending = self._cut_off(self._run) or self._out_of_tokens(call)
                 if ending is not None:
                     return await self._end(ending)
@@ -174,6 +178,8 @@ class Driver:
 
         The result is the error that ends the run, if there is one.
         """
+        if runs_code(self._run.tools) and (missing := await self._store.hosting.missing()):
+            return LastError(code="server_error", message=missing)
         preparation = Preparation(self._store, self._key.project, self._run)
         error = await preparation.begin()
         if error is not None or not preparation.waits:
@@ -184,12 +190,12 @@ class Driver:
         self._listener.updated(self._run)
         return None
 
-    async def _call(self, reading: Reading, images: Mapping[str, str]) -> ModelCall:
+    async def _call(self, reading: Reading, images: Mapping[str, str], files: str) -> ModelCall:
         """The call of the next turn; a long prompt is made in a thread, as that takes time."""
         settings, clock, run = self._store.settings, self._store.clock, self._run
 
         def made() -> ModelCall:
-            return ModelCall(settings, clock, self._model, run, reading.messages, images, reading.skipped)
+            return ModelCall(settings, clock, self._model, run, reading.messages, images, reading.skipped, files)
 
         return await asyncio.to_thread(made) if len(reading.messages) > MANY_MESSAGES else made()
 

@@ -5,19 +5,29 @@ the run's document again and again.
 """
 
 import codecs
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from assistants.engine.turn import outcome
 from assistants.engine.turn.completion import Completion
 from assistants.schema.base import Object
-from assistants.schema.messages import FileCitation
+from assistants.schema.messages import FileCitation, FilePath
 from assistants.schema.runs import RunStatus
 from assistants.schema.steps import StepType
 from assistants.state.citations import pieces, settled
+from assistants.state.code import Decoder, code_of
 from assistants.state.runs import FUNCTION, RunRecord, ToolCall, Turn, created_view, view
-from assistants.state.turns import begun_message, begun_step, message, message_id, step_id, steps_of_turn
+from assistants.state.turns import (
+    begun_message,
+    begun_step,
+    code_outputs,
+    images,
+    message,
+    message_id,
+    step_id,
+    steps_of_turn,
+)
 
 Emit = Callable[[str, Object | dict[str, Any]], None]
 """A function that takes the name of an event and its data."""
@@ -54,11 +64,13 @@ class _Text:
 
     emitted: list[str] = field(default_factory=list[str])
     cited: int = 0
-    """The citations in it."""
+    """The annotations in it."""
     received: int = 0
     """The pieces of it that were taken from the completion."""
     kept: str = ""
-    """The beginning of an unfinished citation mark."""
+    """The beginning of an unfinished mark or link."""
+    code: Decoder = field(default_factory=Decoder)
+    """Of the arguments of a code interpreter's call."""
     joiner: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-16-le")("replace")
     )
@@ -68,10 +80,10 @@ class _Text:
         new, self.received = "".join(pieces[self.received :]), len(pieces)
         return self.joiner.decode(new.encode("utf-16-le", "surrogatepass"))
 
-    def take_settled(self, pieces: list[str]) -> str:
-        """The same; an unfinished citation mark waits for its end as well."""
+    def take_settled(self, pieces: list[str], turns: Sequence[Turn]) -> str:
+        """The same; an unfinished mark or link waits for its end as well."""
         new = self.kept + self.take(pieces)
-        end = settled(new)
+        end = settled(new, turns)
         self.kept = new[end:]
         return new[:end]
 
@@ -98,6 +110,8 @@ class _Progress:
     calls_emitted: bool = False
     calls_ended: bool = False
     arguments: dict[str, _Text] = field(default_factory=dict[str, _Text])
+    outputs: set[str] = field(default_factory=set[str])
+    """The calls whose outputs are emitted."""
 
 
 class RunEvents:
@@ -130,6 +144,7 @@ class RunEvents:
                 calls_begun=True,
                 calls_emitted=True,
                 calls_ended=turn.answered_at is not None,
+                outputs={call.id for call in turn.calls if call.output is not None},
             )
             for turn in run.turns
         ]
@@ -148,7 +163,7 @@ class RunEvents:
     def received(self, run: RunRecord, completion: Completion, started: float) -> None:
         number = len(run.turns)
         progress = self._progress(number)
-        text = progress.text.take_settled(completion.texts)
+        text = progress.text.take_settled(completion.texts, run.turns)
         refusal = progress.refusal.take(completion.refusals)
         if refusal:
             text += progress.text.release()
@@ -188,6 +203,8 @@ class RunEvents:
                 progress.calls_emitted = True
                 for index, call in enumerate(turn.calls):
                     self._emit_call(run, number, index, call, None)
+            for index, call in enumerate(turn.calls):
+                self._emit_outputs(run, number, index, call)
             progress.calls_ended = self._end_step(run, number, "tool_calls")
 
     def _begin_message(self, run: RunRecord, number: int, started: float) -> None:
@@ -199,6 +216,8 @@ class RunEvents:
         begun = begun_message(run, number, started)
         self._emit("thread.message.created", begun)
         self._emit("thread.message.in_progress", begun)
+        for index, image in enumerate(images(run, number)):
+            self._emit_content(run, number, {"index": index, **image})
 
     def _begin_calls(self, run: RunRecord, number: int, started: float) -> None:
         progress = self._progress(number)
@@ -223,23 +242,23 @@ class RunEvents:
         said = self._progress(number).text
         if first and not said.emitted:
             self._emit_piece(run, number, "", None)
-        for piece, citation in list(pieces(run.turns[:number], text, said.emitted, said.cited)):
-            self._emit_piece(run, number, piece, citation)
+        for piece, annotation in list(pieces(run.turns[:number], text, said.emitted, said.cited)):
+            self._emit_piece(run, number, piece, annotation)
 
-    def _emit_piece(self, run: RunRecord, number: int, text: str, citation: FileCitation | None) -> None:
+    def _emit_piece(self, run: RunRecord, number: int, text: str, annotation: FileCitation | FilePath | None) -> None:
         said = self._progress(number).text
         part: dict[str, Any] = {"value": text}
-        if citation or not said.emitted:
-            part["annotations"] = [{"index": said.cited, **citation}] if citation else []
+        if annotation or not said.emitted:
+            part["annotations"] = [{"index": said.cited, **annotation}] if annotation else []
         said.emitted.append(text)
-        said.cited += citation is not None
-        self._emit_content(run, number, {"index": 0, "type": "text", "text": part})
+        said.cited += annotation is not None
+        self._emit_content(run, number, {"index": len(images(run, number)), "type": "text", "text": part})
 
     def _emit_refusal(self, run: RunRecord, number: int, refusal: str) -> None:
         progress = self._progress(number)
         if refusal:
             progress.refusal.emitted.append(refusal)
-            index = 1 if progress.text.emitted else 0
+            index = len(images(run, number)) + (1 if progress.text.emitted else 0)
             self._emit_content(run, number, {"index": index, "type": "refusal", "refusal": refusal})
 
     def _emit_content(self, run: RunRecord, number: int, part: dict[str, Any]) -> None:
@@ -256,12 +275,31 @@ class RunEvents:
                 function = {"name": call.name, "arguments": "", "output": None}
                 self._emit_calls(run, number, {"index": index, "id": call.id, "type": FUNCTION, "function": function})
             else:
-                self._emit_calls(run, number, {"index": index, "id": call.id, "type": call.type, call.type: {}})
-        text = arguments[call.id]
-        new = text.rest(call.arguments) if received is None else text.take(received)
-        if new and call.type == FUNCTION:
+                empty: dict[str, Any] = {"input": "", "outputs": []} if call.type == "code_interpreter" else {}
+                self._emit_calls(run, number, {"index": index, "id": call.id, "type": call.type, call.type: empty})
+        text, runs_code = arguments[call.id], call.type == "code_interpreter"
+        if received is None:
+            new = text.rest(code_of(call.arguments) if runs_code else call.arguments)
+        else:
+            new = text.code.feed(text.take(received)) if runs_code else text.take(received)
+        if not new:
+            return
+        if call.type == FUNCTION:
             text.emitted.append(new)
             self._emit_calls(run, number, {"index": index, "type": FUNCTION, "function": {"arguments": new}})
+        elif runs_code:
+            text.emitted.append(new)
+            self._emit_calls(run, number, {"index": index, "type": call.type, call.type: {"input": new}})
+
+    def _emit_outputs(self, run: RunRecord, number: int, index: int, call: ToolCall) -> None:
+        """Emit the outputs of code, once."""
+        emitted = self._progress(number).outputs
+        if call.output is None or call.id in emitted:
+            return
+        emitted.add(call.id)
+        for place, output in enumerate(code_outputs(call)):
+            shown = {"outputs": [{"index": place, **output}]}
+            self._emit_calls(run, number, {"index": index, "type": call.type, call.type: shown})
 
     def _emit_calls(self, run: RunRecord, number: int, call: dict[str, Any]) -> None:
         delta = {"step_details": {"type": "tool_calls", "tool_calls": [call]}}

@@ -8,6 +8,7 @@ from assistants.engine.items import Purge, SweepThreads
 from assistants.state import post
 from assistants.state.store import Store
 from assistants.storage.ids import blob_name
+from assistants.tools.code_interpreter.purging import purge_session
 
 log = logging.getLogger("assistants.engine")
 
@@ -40,7 +41,8 @@ async def purge(store: Store, project: str, thread_id: str) -> bool:
         store.messages.purge(project, thread_id), _names(store, blob_name(project, thread_id) + "/")
     )
     await asyncio.gather(*(store.runs.delete(name) for name in runs))
-    return had_log or bool(runs)
+    had_code = await purge_session(store, project, thread_id)  # last, as a run's end ends its executions
+    return had_log or bool(runs) or had_code
 
 
 async def uncommitted_threads(store: Store, project: str, newest: str, oldest: str) -> set[str]:

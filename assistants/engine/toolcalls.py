@@ -17,6 +17,7 @@ from assistants.state.runs import FUNCTION, RunRecord, ToolCall
 from assistants.state.store import RunKey, Store
 from assistants.storage.documents import Document
 from assistants.storage.retrying import outlast
+from assistants.tools.code_interpreter.interpreter import Interpreter
 from assistants.tools.registry import SERVER_TOOLS
 from assistants.tools.servertool import Answer, Question, ToolFailed
 
@@ -36,9 +37,10 @@ async def call_server_tools(store: Store, key: RunKey, calls: Sequence[ToolCall]
 class ToolCalls:
     """The handler of the server tools' queues."""
 
-    def __init__(self, store: Store, searcher: Searcher) -> None:
+    def __init__(self, store: Store, searcher: Searcher, interpreter: Interpreter | None = None) -> None:
         self._store = store
         self._searcher = searcher
+        self._interpreter = interpreter or Interpreter(store.settings)
 
     async def handle(self, content: bytes) -> None:
         """Answer the call of an item, and queue the run if that was its last output.
@@ -57,7 +59,7 @@ class ToolCalls:
             return
         awaited = next((call for call in document.value.unanswered if call.id == item.call), None)
         if awaited is not None and document.value.active:
-            question = Question(self._store, self._searcher, item.project, document.value, awaited)
+            question = Question(self._store, self._searcher, item.project, document.value, awaited, self._interpreter)
             try:
                 answer = await SERVER_TOOLS[awaited.type].answer(question)
             except ToolFailed as failure:
@@ -100,7 +102,7 @@ class ToolCalls:
         return await change_run(
             self._store,
             key,
-            lambda run: machine.answered(run, call_id, output, now(), answer.found),
+            lambda run: machine.answered(run, call_id, output, now(), answer.found, answer.ran),
             "tool answered",
             known,
         )

@@ -1,8 +1,10 @@
-"""Citations: the marks of what searches found, and what becomes of them in the model's text (contract, 12).
+"""Citations and links: the annotations of the model's text (contract, 3 and 12).
 
 A mark is `【number:place†source】`: the number of the call that found something, and its place among the results. Which
 source the model writes, and whether it writes one, does not matter. One mark may name several results, separated by
 commas or semicolons; there may be spaces, and the colon may be a full-width one. All positions are code points.
+
+A link is `sandbox:/mnt/data/` and the path of a file that code has made, as it is or percent-encoded.
 """
 
 import itertools
@@ -11,8 +13,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
+from urllib.parse import quote as encoded
 
-from assistants.schema.messages import FileCitation
+from assistants.schema.messages import FileCitation, FilePath
 from assistants.state.runs import FUNCTION, Found, ToolCall, Turn
 
 MAX_CITATIONS = 200
@@ -46,11 +49,14 @@ _SENTENCE_END = re.compile(rf"(?<=[{_ENDS[:3]}])\s+|(?<=[{_ENDS[3:]}])|\s*\n\s*"
 _PASSAGE = re.compile(rf"\S.{{0,{MAX_QUOTE - 1}}}(?!\S)|\S{{1,{MAX_QUOTE}}}")
 
 
+_LINK = "sandbox:/mnt/data/"
+
+
 class Piece(NamedTuple):
-    """A piece of a text: a mark with its citation, or anything else."""
+    """A piece of a text: a mark or a link with its annotation, or anything else."""
 
     text: str
-    citation: FileCitation | None = None
+    annotation: FileCitation | FilePath | None = None
 
 
 def mark(number: int, place: int, file_name: str) -> str:
@@ -60,26 +66,36 @@ def mark(number: int, place: int, file_name: str) -> str:
     return f"【{number}:{place}†{source}】"
 
 
-def settled(text: str) -> int:
-    """How much of a text that goes on is no part of a mark that may still become whole."""
+def settled(text: str, turns: Sequence[Turn] = ()) -> int:
+    """How much of a text that goes on is no part of a mark, or of a link, that may still become whole."""
     last = text.rfind("【", max(len(text) - _MAX_MARK, 0))
-    return last if last >= 0 and _BEGUN.fullmatch(text, last) else len(text)
+    return last if last >= 0 and _BEGUN.fullmatch(text, last) else _settled_link(text, _made(turns))
 
 
 def pieces(turns: Sequence[Turn], text: str, before: Sequence[str] = (), cited: int = 0) -> Iterator[Piece]:
-    """A text, cut where it cites what was found.
+    """A text, cut where it cites what was found, or links a file that was made.
 
     Parameters
     ----------
     turns
         The turns of the run before the one that says it.
     before
-        The parts of the message's text that come before it. They end in no mark that is begun.
+        The parts of the message's text that come before it. They end in no mark and no link that is begun.
     cited
-        The citations in them.
+        The annotations in them.
     """
     whole, offset, at = "", 0, 0
-    for found in _MARK.finditer(text):
+    made = _made(turns)
+    links = _links(frozenset(made)).finditer(text) if made and _LINK in text else ()
+    for found in sorted([*_MARK.finditer(text), *links], key=lambda each: each.start()):
+        if found.re is not _MARK:
+            if found.start() >= at and cited < MAX_CITATIONS:
+                if found.start() > at:
+                    yield Piece(text[at : found.start()])
+                start = sum(map(len, before)) + found.start()
+                yield Piece(found[0], _link(found[0], start, made[_path(found[0], made)]))
+                at, cited = found.end(), cited + 1
+            continue
         for start, end, result in _cited(turns, found, MAX_CITATIONS - cited):
             if start > at:
                 yield Piece(text[at:start])
@@ -94,9 +110,9 @@ def pieces(turns: Sequence[Turn], text: str, before: Sequence[str] = (), cited: 
         yield Piece(text[at:])
 
 
-def citations(turns: Sequence[Turn], text: str) -> list[FileCitation]:
+def annotations(turns: Sequence[Turn], text: str) -> list[FileCitation | FilePath]:
     """The annotations of a whole text."""
-    return [piece.citation for piece in pieces(turns, text) if piece.citation]
+    return [piece.annotation for piece in pieces(turns, text) if piece.annotation]
 
 
 def numbered(turns: Sequence[Turn], said: Iterable[str], calls: Sequence[ToolCall]) -> list[ToolCall]:
@@ -180,6 +196,53 @@ def _citation(text: str, start: int, claim: str, call: ToolCall, found: Found) -
         end_index=start + len(text),
         file_citation={"file_id": found.file_id, "quote": quote(output[found.start : found.end], claim)},
     )
+
+
+def _link(text: str, start: int, file_id: str) -> FilePath:
+    end = start + len(text)
+    return FilePath(type="file_path", text=text, start_index=start, end_index=end, file_path={"file_id": file_id})
+
+
+def _made(turns: Sequence[Turn]) -> dict[str, str]:
+    """The ids of the files that code has made, by their paths; of one path, the latest."""
+    found: dict[str, str] = {}
+    for turn in turns:
+        for call in turn.calls:
+            if call.ran is not None:
+                found |= call.ran.files
+    return found
+
+
+def _path(link: str, made: dict[str, str]) -> str:
+    path = link.removeprefix(_LINK)
+    return path if path in made else next(each for each in made if encoded(each) == path)
+
+
+@lru_cache(maxsize=16)
+def _targets(paths: frozenset[str]) -> tuple[str, ...]:
+    """The links to these files, the longest first."""
+    return tuple(sorted({_LINK + each for path in paths for each in (path, encoded(path))}, key=len, reverse=True))
+
+
+@lru_cache(maxsize=16)
+def _links(paths: frozenset[str]) -> re.Pattern[str]:
+    """A link to one of these files, and to no other: the name does not go on behind it."""
+    return re.compile(f"(?:{'|'.join(map(re.escape, _targets(paths)))})(?![\\w-]|\\.\\w)")
+
+
+def _settled_link(text: str, made: dict[str, str]) -> int:
+    """How much of a text is no part of a link whose end is not known."""
+    if not made:
+        return len(text)
+    targets = _targets(frozenset(made))
+    last = text.rfind(_LINK[0], max(len(text) - len(targets[0]) - 1, 0))
+    first = len(text)
+    while last >= 0:
+        rest = text[last:]
+        if any(f"{target}.".startswith(rest) for target in targets):
+            first = last
+        last = text.rfind(_LINK[0], max(len(text) - len(targets[0]) - 1, 0), last)
+    return first
 
 
 def _result(turns: Sequence[Turn], number: int, place: int) -> tuple[ToolCall, Found] | None:

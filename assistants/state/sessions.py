@@ -2,9 +2,11 @@
 
 An execution is done at most once. It begins with the write that notes it in the session as the one under way, and its
 outcome is a document of its own, which is never replaced. One that is under way without an outcome after `until` is
-given the outcome that it was interrupted. The documents lie beside those of the thread's runs, and go with them.
+given the outcome that it was interrupted.
 """
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from enum import Enum
 
 from pydantic import BaseModel, Field
@@ -15,7 +17,26 @@ from assistants.storage.ids import blob_name
 MAX_FILES = 100
 """Files that code has made which a session keeps, the latest ones."""
 
-_PART = "session"
+LIFETIME = 3600
+"""Seconds after which variables move to another process (contract, 12)."""
+
+
+async def _nothing_missing() -> str | None:
+    return None
+
+
+async def _end_nothing(project: str, thread: str) -> None:
+    pass
+
+
+@dataclass
+class Hosting:
+    """What executes code in this process, as far as runs and threads depend on it."""
+
+    missing: Callable[[], Awaitable[str | None]] = _nothing_missing
+    """Says why no code can be executed."""
+    end: Callable[[str, str], Awaitable[None]] = _end_nothing
+    """Ends the session of a project's thread."""
 
 
 class Underway(BaseModel):
@@ -29,6 +50,8 @@ class Underway(BaseModel):
 class SessionRecord(BaseModel):
     """A session as it is stored."""
 
+    began_at: float
+    """When its process was last begun, or a time before that."""
     underway: Underway | None = None
     last: str | None = None
     """The last execution that left variables, or may have."""
@@ -45,7 +68,7 @@ class Outcome(BaseModel):
     """For the model."""
     ran: Ran
     executed: bool = True
-    """Whether the session has the execution's variables."""
+    """Whether the session has the execution's variables, or may have."""
     snapshot: bool = False
     """Whether they are kept, under the execution's id."""
     files: dict[str, str] = Field(default_factory=dict[str, str])
@@ -67,15 +90,17 @@ class Step(Enum):
     """The execution under way has an outcome, which the session does not have yet."""
 
 
-def step(session: SessionRecord, execution: str, outcome: Outcome | None, other: Outcome | None, now: float) -> Step:
-    """The next step towards the outcome of `execution`.
+def step(session: SessionRecord, outcome: Outcome | None, other: Outcome | None, now: float) -> Step:
+    """The next step towards the outcome of an execution.
 
     Parameters
     ----------
     session
         Read before the outcomes, as an outcome is written before the session is.
+    outcome
+        The execution's.
     other
-        The outcome of the execution under way.
+        The outcome of the execution under way, this one or another one.
     """
     if session.underway is not None and other is not None:
         return Step.SETTLE
@@ -86,39 +111,45 @@ def step(session: SessionRecord, execution: str, outcome: Outcome | None, other:
     return Step.WAIT if now < session.underway.until else Step.INTERRUPT
 
 
-def begun(session: SessionRecord, execution: str, until: float) -> SessionRecord:
+def begun(session: SessionRecord, execution: str, now: float, until: float) -> SessionRecord:
     """The session in which the execution is under way."""
-    return session.model_copy(update={"underway": Underway(id=execution, until=until)})
+    began = session.began_at if now < session.began_at + LIFETIME else now
+    return session.model_copy(update={"underway": Underway(id=execution, until=until), "began_at": began})
+
+
+def freed(session: SessionRecord, execution: str) -> SessionRecord | None:
+    """The session in which the execution, of which nothing was executed, has not begun. None: it has not."""
+    if session.underway is None or session.underway.id != execution:
+        return None
+    return session.model_copy(update={"underway": None})
 
 
 def settled(session: SessionRecord, execution: str, outcome: Outcome) -> SessionRecord | None:
     """The session after the execution. None: it is not under way there."""
     if session.underway is None or session.underway.id != execution:
         return None
-    changes: dict[str, object] = {"underway": None}
+    changes: dict[str, object] = {"underway": None, "files": with_files(session, outcome.files)}
     if outcome.executed:
-        files = {path: file for path, file in session.files.items() if path not in outcome.files} | outcome.files
-        changes["files"] = dict(list(files.items())[-MAX_FILES:])
-        changes["last"] = execution
-        changes["snapshot"] = execution if outcome.snapshot else None
+        changes |= {"last": execution, "snapshot": execution if outcome.snapshot else None}
     return session.model_copy(update=changes)
+
+
+def with_files(session: SessionRecord, made: dict[str, str]) -> dict[str, str]:
+    """The session's files with those that were made or changed."""
+    files = {path: file for path, file in session.files.items() if path not in made} | made
+    return dict(list(files.items())[-MAX_FILES:])
 
 
 def session_name(project: str, thread: str) -> str:
     """The name of the session's document."""
-    return blob_name(project, thread, _PART, "state")
+    return blob_name(project, thread, "session")
 
 
 def outcome_name(project: str, thread: str, execution: str) -> str:
     """The name of the document of an outcome."""
-    return blob_name(project, thread, _PART, execution)
+    return blob_name(project, thread, "outcome", execution)
 
 
 def snapshot_name(project: str, thread: str, execution: str) -> str:
     """The name of the snapshot that an execution left."""
-    return blob_name(project, thread, _PART, execution, "variables")
-
-
-def is_part(name: str) -> bool:
-    """Whether a blob beside those of a thread's runs belongs to the session."""
-    return f"/{_PART}/" in name
+    return blob_name(project, thread, "snapshot", execution)

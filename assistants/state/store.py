@@ -10,6 +10,7 @@ from assistants.state.changes import Changes
 from assistants.state.files import FileRecord
 from assistants.state.messages import Messages
 from assistants.state.runs import RunRecord
+from assistants.state.sessions import Hosting, Outcome, SessionRecord
 from assistants.state.threads import Span, ThreadRecord
 from assistants.state.uploads import UploadRecord
 from assistants.state.vector_stores import VectorStoreRecord
@@ -63,6 +64,11 @@ class Store:
     vector_stores: Documents[VectorStoreRecord]
     chunks: Contents
     """The chunks of a version of a file in a vector store."""
+    sessions: Documents[SessionRecord]
+    outcomes: Documents[Outcome]
+    """Of executions of code."""
+    snapshots: Contents
+    """The variables of sessions."""
     services: tuple[BlobService, QueueService]
     spans: dict[str, Span] = field(default_factory=dict[str, Span])
     """By project: the threads of this process that a queued sweep covers."""
@@ -74,6 +80,8 @@ class Store:
     """By the names of runs that this process drives and that await server tools: set when it stores an output."""
     changes: Changes[RunRecord] = field(default_factory=Changes[RunRecord])
     """The runs that this process writes, for its requests that wait."""
+    hosting: Hosting = field(default_factory=Hosting)
+    """What executes code in this process, as far as runs and threads depend on it."""
 
     @classmethod
     def open(cls, settings: Settings, transport: MakeTransport = Transport) -> "Store":
@@ -107,6 +115,9 @@ class Store:
             uploads=Documents(blobs, "uploads", UploadRecord),
             vector_stores=Documents(blobs, "vector-stores", VectorStoreRecord),
             chunks=Contents(blobs, "vector-store-chunks"),
+            sessions=Documents(blobs, "code", SessionRecord),
+            outcomes=Documents(blobs, "code", Outcome),
+            snapshots=Contents(blobs, "code"),
             services=(blobs, queues),
             slices=slices,
         )

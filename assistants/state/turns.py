@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from assistants.schema.messages import Message
+from assistants.schema.messages import ImageFileContent, Message
 from assistants.schema.runs import LastError, RunStatus, Usage
 from assistants.schema.steps import RunStep, StepStatus, StepType
 from assistants.state import searches
-from assistants.state.citations import citations
-from assistants.state.runs import FUNCTION, RunRecord, ToolCall, Turn
+from assistants.state.citations import annotations
+from assistants.state.code import code_of
+from assistants.state.runs import FUNCTION, ImageOutput, RunRecord, ToolCall, Turn
 from assistants.storage.ids import derived
 
 _INCOMPLETE = {
@@ -41,10 +42,10 @@ def message(run: RunRecord, number: int) -> Message | None:
     turn = run.turns[number]
     if turn.silent:
         return None
-    content: list[object] = []
+    content: list[object] = [*images(run, number)]
     if turn.text is not None:
-        annotations = citations(run.turns[:number], turn.text)
-        content.append({"type": "text", "text": {"value": turn.text, "annotations": annotations}})
+        found = annotations(run.turns[:number], turn.text)
+        content.append({"type": "text", "text": {"value": turn.text, "annotations": found}})
     if turn.refusal is not None:
         content.append({"type": "refusal", "refusal": turn.refusal})
     reason = _INCOMPLETE.get(turn.finish)
@@ -64,6 +65,28 @@ def message(run: RunRecord, number: int) -> Message | None:
             "content": content,
         }
     )
+
+
+def images(run: RunRecord, number: int) -> list[ImageFileContent]:
+    """The figures of the code since the last message before this turn's: the first parts of its message."""
+    last = max((before for before in range(number) if not run.turns[before].silent), default=0)
+    return [
+        {"type": "image_file", "image_file": {"file_id": output.file_id}}
+        for turn in run.turns[last:number]
+        for call in turn.calls
+        for output in (call.ran.outputs if call.ran else ())
+        if isinstance(output, ImageOutput)
+    ]
+
+
+def code_outputs(call: ToolCall) -> list[dict[str, object]]:
+    """The outputs of code as a step shows them."""
+    return [
+        {"type": "image", "image": {"file_id": output.file_id}}
+        if isinstance(output, ImageOutput)
+        else {"type": "logs", "logs": output.logs}
+        for output in (call.ran.outputs if call.ran else ())
+    ]
 
 
 def said(run: RunRecord, identifier: str) -> Message | None:
@@ -157,6 +180,9 @@ def _ended(run: RunRecord, turn: Turn, begun: RunStep, status: StepStatus, ended
 def _view_call(run: RunRecord, call: ToolCall, content: bool) -> dict[str, object]:
     if call.type == "file_search":
         return {"id": call.id, "type": call.type, call.type: searches.view(run, call, content)}
+    if call.type == "code_interpreter":
+        shown = {"input": code_of(call.arguments), "outputs": code_outputs(call)}
+        return {"id": call.id, "type": call.type, call.type: shown}
     if call.type != FUNCTION:
         return {"id": call.id, "type": call.type, call.type: {}}
     function = {"name": call.name, "arguments": call.arguments, "output": call.output}

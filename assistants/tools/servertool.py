@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from assistants.search.searcher import Searcher
-from assistants.state.runs import Found, RunRecord, ToolCall
+from assistants.state.runs import Found, Ran, RunRecord, ToolCall
 from assistants.state.store import Store
+from assistants.tools.code_interpreter.interpreter import Interpreter
 
 
 class ToolFailed(Exception):
@@ -15,20 +16,22 @@ class ToolFailed(Exception):
 
 @dataclass(frozen=True)
 class Question:
-    """One call to be answered, with its run, the store and the searcher."""
+    """One call to be answered, with its run, the store, the searcher and the code interpreter of this process."""
 
     store: Store
     searcher: Searcher
     project: str
     run: RunRecord
     call: ToolCall
+    interpreter: Interpreter
 
 
 class Answer(NamedTuple):
-    """The output for the model, and the places of a search's results in it."""
+    """The output for the model; with the places of a search's results in it, or with what came of code."""
 
     output: str
     found: list[Found] | None = None
+    ran: Ran | None = None
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class ServerTool:
     """JSON Schema of the arguments."""
     answer: Callable[[Question], Awaitable[Answer]]
 
-    def offer(self) -> dict[str, Any]:
-        """The function as a chat-completions endpoint takes it."""
-        function = {"name": self.type, "description": self.description, "parameters": self.parameters}
+    def offer(self, more: str = "") -> dict[str, Any]:
+        """The function as a chat-completions endpoint takes it; `more` goes behind its description."""
+        function = {"name": self.type, "description": self.description + more, "parameters": self.parameters}
         return {"type": "function", "function": function}

@@ -9,7 +9,7 @@ from assistants.state.citations import (
     MAX_CITATIONS,
     MAX_QUOTE,
     Piece,
-    citations,
+    annotations,
     mark,
     numbered,
     pieces,
@@ -44,7 +44,7 @@ TURNS = [turn(searched(2, SPIRE, FONT)), turn(searched(3, FONT))]
 
 def cited(text: str) -> list[tuple[str, str]]:
     """What is cited, and in which file."""
-    return [(each["text"], each["file_citation"]["file_id"]) for each in citations(TURNS, text)]
+    return [(each["text"], each["file_citation"]["file_id"]) for each in annotations(TURNS, text)]
 
 
 class TestMarks:
@@ -112,14 +112,14 @@ class TestMarks:
     )
     def test_a_mark_may_name_several_results(self, text: str, expected: list[tuple[str, str]]):
         assert cited(text) == expected
-        found = citations(TURNS, text)
+        found = annotations(TURNS, text)
         assert [text[each["start_index"] : each["end_index"]] for each in found] == [each["text"] for each in found]
         assert "".join(piece.text for piece in pieces(TURNS, text)) == text
 
     def test_a_mark_names_so_many_results_at_most(self):
-        assert len(citations(TURNS, f"【{', '.join(['2:0'] * 20)}】")) == 20
-        assert citations(TURNS, f"【{', '.join(['2:0'] * 21)}】") == []
-        assert citations(TURNS, f"【{', '.join(['2:0†' + 'a' * 100] * 6)}】") == []
+        assert len(annotations(TURNS, f"【{', '.join(['2:0'] * 20)}】")) == 20
+        assert annotations(TURNS, f"【{', '.join(['2:0'] * 21)}】") == []
+        assert annotations(TURNS, f"【{', '.join(['2:0†' + 'a' * 100] * 6)}】") == []
 
     @pytest.mark.parametrize("name", ["Genesis 1:1, 2:1", "a;2:1", "a\uff0c3\uff1a0, 3:0, 3:0"])
     def test_a_name_like_a_mark_is_told_from_one(self, name: str):
@@ -128,20 +128,20 @@ class TestMarks:
 
     def test_indices_count_code_points_the_end_exclusive(self):
         text = "Hoch: 👨‍👩‍👧 142 m é【2:0†a.txt】, so."
-        (found,) = citations(TURNS, text)
+        (found,) = annotations(TURNS, text)
         assert text[found["start_index"] : found["end_index"]] == found["text"] == "【2:0†a.txt】"
 
     def test_only_results_of_earlier_turns_are_cited(self):
-        assert citations(TURNS[:1], "【3:0†a】") == []
+        assert annotations(TURNS[:1], "【3:0†a】") == []
 
     def test_a_call_that_found_nothing_is_never_cited(self):
-        assert citations([turn(searched(2))], "【2:0†a】") == []
+        assert annotations([turn(searched(2))], "【2:0†a】") == []
         failed = searched(2).model_copy(update={"found": None, "output": "It failed."})
-        assert citations([turn(failed)], "【2:0†a】") == []
+        assert annotations([turn(failed)], "【2:0†a】") == []
 
     def test_there_are_so_many_citations_at_most(self):
-        assert len(citations(TURNS, "【2:0†a】" * (MAX_CITATIONS + 1))) == MAX_CITATIONS
-        assert len(citations(TURNS, "【2:0†a】" * (MAX_CITATIONS - 1) + "【2:0, 2:1】")) == MAX_CITATIONS
+        assert len(annotations(TURNS, "【2:0†a】" * (MAX_CITATIONS + 1))) == MAX_CITATIONS
+        assert len(annotations(TURNS, "【2:0†a】" * (MAX_CITATIONS - 1) + "【2:0, 2:1】")) == MAX_CITATIONS
 
 
 class TestPieces:
@@ -161,7 +161,7 @@ class TestPieces:
     @pytest.mark.parametrize("count", [1, 2])
     @pytest.mark.parametrize("text", [TEXT, *OTHERS])
     def test_wherever_it_is_split(self, text: str, count: int):
-        whole = (text, citations(TURNS, text))
+        whole = (text, annotations(TURNS, text))
         for places in itertools.combinations(range(len(text) + 1), count):
             ends = [0, *places, len(text)]
             assert told([text[start:end] for start, end in itertools.pairwise(ends)]) == whole
@@ -178,7 +178,7 @@ class TestPieces:
         ],
     )
     def test_letter_by_letter(self, text: str):
-        assert told(list(text)) == (text, citations(TURNS, text))
+        assert told(list(text)) == (text, annotations(TURNS, text))
 
     @pytest.mark.parametrize("begun", ["【", "【2:0†", "【2:0, ", "【2:0†a, 2:1†"])
     @pytest.mark.parametrize("more", ["x", ", 2:1", " 2:1†", ",", "2", " ", "†"])
@@ -227,7 +227,7 @@ def told(parts: list[str]) -> tuple[str, list[FileCitation]]:
         for piece in list(pieces(TURNS, text, said, len(found))):
             assert isinstance(piece, Piece)
             said.append(piece.text)
-            found.extend([piece.citation] if piece.citation else [])
+            found.extend([piece.annotation] if piece.annotation else [])
 
     for part in parts:
         text = kept + part
@@ -255,7 +255,7 @@ class TestQuotes:
             "They began in 1015【2:0†a】. The spire is 142 metres high. 【2:0†a】 The nave was early【2:0†a】【2:1†a】"
         )
         nave, spire = "The nave was begun in 1015.", "The spire of Strasbourg is 142 metres high."
-        quotes = [each["file_citation"].get("quote") for each in citations(TURNS, text)]
+        quotes = [each["file_citation"].get("quote") for each in annotations(TURNS, text)]
         assert quotes == [nave, spire, nave, FONT]
 
     def test_scripts_without_spaces_are_quoted_too(self):

@@ -8,7 +8,7 @@ import pytest
 from assistants.engine.turn.completion import MAX_TEXT
 from assistants.schema.runs import MAX_OUTPUT
 from assistants.search.hits import Hit
-from assistants.state.citations import MAX_CITATIONS, citations
+from assistants.state.citations import MAX_CITATIONS, annotations
 from assistants.state.messages import put_record
 from assistants.state.runs import Found, RunRecord, ToolCall, Turn
 from assistants.state.searches import limits, ranking, view
@@ -120,7 +120,7 @@ def test_the_longest_text_with_the_most_citations_fits_a_record_of_the_log():
         ]
         said = message(run(turns=turns), 1)
         assert said is not None
-        assert len(citations(turns[:1], whole)) == MAX_CITATIONS
+        assert len(annotations(turns[:1], whole)) == MAX_CITATIONS
         assert json.loads(put_record(said))["put"]["content"][0]["text"]["value"] == whole
 
 

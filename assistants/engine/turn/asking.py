@@ -33,6 +33,8 @@ class ModelCall:
         The newest messages of the thread.
     skipped
         The number of records before them.
+    files
+        What the model is told of the files of its code interpreter.
     """
 
     def __init__(
@@ -44,13 +46,14 @@ class ModelCall:
         thread: Sequence[Message],
         images: Mapping[str, str],
         skipped: int = 0,
+        files: str = "",
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._model = model
         self._run = run
         self.thread, self.skipped = thread, skipped
-        self._images = images
+        self._images, self._files = images, files
         self._name = settings.endpoint_model(run.model)
         self._learnt = model.learnt.of(self._name)
         self._messages = recent(run, thread)
@@ -106,4 +109,4 @@ class ModelCall:
         self._learnt.accepts(self.prompt.estimate)
 
     def _prompt(self, dropped: int, longest: int | None = None) -> Prompt:
-        return prompt(self._run, self.thread, self._name, dropped, self._images, longest)
+        return prompt(self._run, self.thread, self._name, dropped, self._images, longest, self._files)

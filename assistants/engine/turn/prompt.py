@@ -33,15 +33,17 @@ def prompt(
     dropped: int,
     images: Mapping[str, str] = _NONE,
     longest: int | None = None,
+    files: str = "",
 ) -> Prompt:
     """The request for the next turn, without the oldest `dropped` messages.
 
     With truncation left to the service, as many more are left out as the prompt budget demands, and the length in
-    estimated tokens that the model is known to take. `images` are the URLs of uploaded images, by their files' ids.
+    estimated tokens that the model is known to take. `images` are the URLs of uploaded images, by their files' ids;
+    `files` goes behind the description of the code interpreter.
     """
     messages = recent(run, thread)
     budget = tokens.left(run.max_prompt_tokens, usage(run).prompt_tokens)
-    body, correction = request(run, messages[dropped:], model, images), tokens.correction(run)
+    body, correction = request(run, messages[dropped:], model, images, files), tokens.correction(run)
     estimate, more = tokens.of_request(body), 0
     sent, first = body["messages"], 1 if run.instructions else 0
     for _ in range(droppable(run, messages, dropped)):
@@ -75,7 +77,7 @@ def last_messages(run: RunRecord) -> int | None:
 
 
 def request(
-    run: RunRecord, messages: Sequence[Message], model: str, images: Mapping[str, str] = _NONE
+    run: RunRecord, messages: Sequence[Message], model: str, images: Mapping[str, str] = _NONE, files: str = ""
 ) -> dict[str, Any]:
     """The body of the request. A parameter that the client never set is not in it."""
     body: dict[str, Any] = {"model": model, "messages": conversation(run, messages, images)}
@@ -85,7 +87,7 @@ def request(
     completion_budget = tokens.left(run.max_completion_tokens, usage(run).completion_tokens)
     if completion_budget is not None:
         body["max_completion_tokens"] = completion_budget
-    tools = offers(run)
+    tools = offers(run, files)
     if tools:
         body["tools"] = list(tools.values())
         choice = chosen(run.tool_choice) if run.tool_choice is not None and not run.turns else None
@@ -114,21 +116,23 @@ def content(message: Message, images: Mapping[str, str] = _NONE) -> str | list[d
     return parts
 
 
-def offers(run: RunRecord) -> dict[str, dict[str, Any]]:
+def offers(run: RunRecord, files: str = "") -> dict[str, dict[str, Any]]:
     """The functions that the model is offered, by name; the client's go before a server tool of the same name."""
     found: dict[str, dict[str, Any]] = {}
     for tool in sorted(run.tools, key=lambda tool: tool["type"] != FUNCTION):
-        if offer := offered(tool):
+        if offer := offered(tool, files):
             found.setdefault(offer["function"]["name"], offer)
     return found
 
 
-def offered(tool: AssistantTool) -> dict[str, Any] | None:
+def offered(tool: AssistantTool, files: str = "") -> dict[str, Any] | None:
     """The tool as a function for the model; None for one that nobody here answers."""
     if tool["type"] == FUNCTION:
         return {"type": "function", "function": {k: v for k, v in tool["function"].items() if v is not None}}
     server_tool = SERVER_TOOLS.get(tool["type"])
-    return server_tool.offer() if server_tool else None
+    if server_tool is None:
+        return None
+    return server_tool.offer(files if tool["type"] == "code_interpreter" else "")
 
 
 def chosen(choice: ToolChoice) -> str | dict[str, Any]:

@@ -19,6 +19,7 @@ from assistants.model.endpoint import Model
 from assistants.service import Service
 from assistants.storage.connection import MakeTransport
 from assistants.storage.transport import Transport
+from assistants.tools.code_interpreter.engine import Engine
 from tests.support.service.attending import open_store
 
 M = TypeVar("M", bound=Model)
@@ -47,15 +48,17 @@ async def in_process(
     model: M,
     embedder: Embedder | None = None,
     transport: MakeTransport = Transport,
-    /,
+    engine: Engine | None = None,
     **settings: str,
 ) -> AsyncIterator[InProcess[M]]:
-    """The service with these settings, and no others; `transport` makes what sends its requests to storage."""
+    """The service with these settings, and no others; `transport` makes what sends its requests to storage, and
+    `engine` executes code in place of the one that is set.
+    """
     store, api = open_store(storage, transport, **settings), create_api()
     api.state.loopback = True
     http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=api))
     client = AsyncOpenAI(base_url="http://localhost/v1", api_key="unused", max_retries=0, http_client=http)
-    service = Service.over(store, model, embedder or NoEmbedder())  # type: ignore[reportArgumentType]
+    service = Service.over(store, model, embedder or NoEmbedder(), engine=engine)  # type: ignore[reportArgumentType]
     services._services[asyncio.get_running_loop()] = service
     try:
         yield InProcess(service, model, api, client)

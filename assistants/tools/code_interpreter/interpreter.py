@@ -1,0 +1,51 @@
+"""The engine of this process: chosen when code is first to be executed, as the choice takes time."""
+
+import asyncio
+import hashlib
+
+from assistants.settings import Settings
+from assistants.tools.code_interpreter.choice import choose
+from assistants.tools.code_interpreter.engine import Engine
+
+
+def session_of(project: str, thread: str) -> str:
+    """The name of a thread's session, as engines take it."""
+    return hashlib.sha256(f"{project}/{thread}".encode()).hexdigest()[:32]
+
+
+class Interpreter:
+    """What executes code in this process, or why nothing does.
+
+    Parameters
+    ----------
+    engine
+        The engine, in place of the one that the settings name.
+    """
+
+    def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
+        self.under_local_runner = False
+        self._settings = settings
+        self._chosen: Engine | str | None = engine
+        self._lock = asyncio.Lock()
+
+    async def engine(self) -> Engine | str:
+        """The engine, or a sentence that says why there is none and what to set."""
+        async with self._lock:
+            if self._chosen is None:
+                self._chosen = await asyncio.to_thread(choose, self._settings, self.under_local_runner)
+            return self._chosen
+
+    async def missing(self) -> str | None:
+        """Why there is no engine; None: there is one."""
+        engine = await self.engine()
+        return engine if isinstance(engine, str) else None
+
+    async def end(self, project: str, thread: str) -> None:
+        """End a thread's session, if this process has an engine that may have it."""
+        if self._chosen is not None and not isinstance(self._chosen, str):
+            await self._chosen.end(session_of(project, thread))
+
+    async def close(self) -> None:
+        """End all sessions of this process."""
+        if self._chosen is not None and not isinstance(self._chosen, str):
+            await self._chosen.close()

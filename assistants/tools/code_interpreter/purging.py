@@ -1,0 +1,39 @@
+"""What is left of the session of a deleted thread."""
+
+from contextlib import suppress
+
+from assistants.ingestion.removal import delete_file
+from assistants.schema.errors import ApiError
+from assistants.state.runs import ImageOutput
+from assistants.state.sessions import Outcome
+from assistants.state.store import Store
+from assistants.storage.concurrency import for_each
+from assistants.storage.ids import blob_name
+
+
+async def purge_session(store: Store, project: str, thread: str) -> bool:
+    """End the session, and delete its records and the files that its code has made; whether there was anything."""
+    prefix = f"{blob_name(project, thread)}/"
+    names = [name async for name in store.snapshots.names(prefix)]
+    if not names:
+        return False
+    await store.hosting.end(project, thread)
+
+    async def delete(name: str) -> None:
+        if name.startswith(f"{prefix}outcome/") and (document := await store.outcomes.read(name)):
+            await for_each(lambda file: _delete_file(store, project, file), made(document.value))
+        await store.snapshots.delete(name)
+
+    await for_each(delete, names)
+    return True
+
+
+def made(outcome: Outcome) -> list[str]:
+    """The files that an execution has put out."""
+    images = (output.file_id for output in outcome.ran.outputs if isinstance(output, ImageOutput))
+    return [*images, *outcome.files.values()]
+
+
+async def _delete_file(store: Store, project: str, file: str) -> None:
+    with suppress(ApiError):  # it is deleted
+        await delete_file(store, project, file)
