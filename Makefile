@@ -6,6 +6,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 PIP := -m pip install -qq --disable-pip-version-check
 MATRIX := $(patsubst tests/matrix/%.txt,$(VENV)/matrix/%/.requirements,$(wildcard tests/matrix/*.txt))
 
+# The packages of the code interpreter, on the systems that can confine its processes.
+INTERPRETER := $(if $(filter Linux,$(shell uname -s)),$(VENV)/.interpreter)
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run try-model unit test long proxied faults simulate races soak matrix node bench compare lint format update clean
 
@@ -14,7 +17,7 @@ help: ## Show this list
 
 setup: $(VENV)/.requirements $(VENV)/.azurite ## Make .venv with the packages of requirements.lock, and Azurite
 
-run: setup ## Start the service; ARGS="--port 7071 --data .data"
+run: setup $(INTERPRETER) ## Start the service; ARGS="--port 7071 --data .data"
 	$(BIN)/python -m assistants.local $(ARGS)
 
 try-model: setup ## Try what the model's endpoint can do; ARGS="--model gpt-4o"

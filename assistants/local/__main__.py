@@ -81,6 +81,8 @@ async def run(host: str, port: int, data: Path) -> int:
         if pump:
             pump.start()
             service().store.queues.on_send = pump.poll
+            service().interpreter.under_local_runner = True
+            notes.append(_interpreter_note())
         url = base_url(listener)
         print(f"Listening on {url}", flush=True)
         print(_welcome(url, [note for note in notes if note]), flush=True)
@@ -116,6 +118,18 @@ async def _pump(stack: AsyncExitStack, app: Any, activity: Activity) -> Pump:
     stack.push_async_callback(service.close)
     options = QueueOptions.from_host(json.loads(Path("host.json").read_text(encoding="utf-8")))
     return Pump(queue_functions(app), service, options, activity=activity)
+
+
+def _interpreter_note() -> str | None:
+    """Why no code can be executed, as far as that is known without trying."""
+    from assistants.settings import settings
+    from assistants.tools.code_interpreter.choice import OFF
+    from assistants.tools.code_interpreter.local.availability import lacking
+
+    if settings().code_interpreter_pool is not None and settings().code_interpreter != "local":
+        return None
+    lacks = OFF if settings().code_interpreter == "off" else lacking()
+    return f"Code interpreter: off. {lacks}" if lacks else None
 
 
 def _proxy_note() -> str:

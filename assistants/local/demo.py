@@ -6,9 +6,15 @@ from typing import Any
 
 from assistants.local.reply import Call, Json, Reply
 
+_INTERPRETER = "code_interpreter"
+_FENCED = re.compile(r"```(?:python|py)\r?\n(.*?)```", re.DOTALL)
+
 
 def respond(body: Json) -> Reply:
-    """Calls of the offered functions that the user's text names, else a quote of the tool results, else an echo."""
+    """Calls of the offered functions that the user's text names, else a quote of the tool results, else an echo.
+
+    Python in a fenced block of the text is called as code, where a code interpreter is offered.
+    """
     messages: list[Json] = body.get("messages", [])
     last_user = max((i for i, message in enumerate(messages) if message.get("role") == "user"), default=-1)
     text = _text(messages[last_user]) if last_user >= 0 else ""
@@ -16,12 +22,18 @@ def respond(body: Json) -> Reply:
         return Reply(text=_joined(results))
     tools: list[Json] = body.get("tools") or []
     functions: dict[str, Json] = {tool["function"]["name"]: tool["function"] for tool in tools if "function" in tool}
-    names = _chosen(body.get("tool_choice", "auto"), list(functions), named(text, functions))
+    code = _FENCED.search(text)
+    wanted = named(_FENCED.sub(" ", text), functions)
+    if code and _INTERPRETER in functions and _INTERPRETER not in wanted:
+        wanted.append(_INTERPRETER)
+    names = _chosen(body.get("tool_choice", "auto"), list(functions), wanted)
     if body.get("parallel_tool_calls") is False:
         names = names[:1]
     if names:
         calls = [
-            Call(name=name, arguments=arguments(functions[name].get("parameters") or {}, text))
+            Call(name=name, arguments={"code": code[1]})
+            if code and name == _INTERPRETER
+            else Call(name=name, arguments=arguments(functions[name].get("parameters") or {}, text))
             for name in names
             if name in functions
         ]

@@ -1,7 +1,7 @@
 """A demo model: an OpenAI-compatible endpoint without a language model, which tests can script.
 
 Without a script it calls the offered functions that the user's text names, quotes the tool results it is given (of a
-search, the best passage), else echoes.
+search, the best passage), else echoes. Python in a fenced block of the user's text goes to the code interpreter.
 
     POST /v1/chat/completions, POST /v1/embeddings, GET /v1/models    as OpenAI
     POST   /script      a JSON list of `Reply` objects, used in order by the requests that they match; embeddings are

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from assistants.engine.machine import Need
 from assistants.local.azurite import Storage
 from assistants.schema.runs import RunStatus
-from assistants.state.sessions import outcome_name, session_name
+from assistants.state.sessions import session_name
 from assistants.state.store import RunKey
 from assistants.tools.code_interpreter import execution
 from assistants.tools.code_interpreter.engine import (
@@ -151,7 +150,6 @@ async def test_after_a_death_in_the_middle_the_model_is_told_of_it(
         patched.setattr(execution.CodeCall, "_give", killed)
         with pytest.raises(Killed):
             await answer(served, key, "call_a")
-    monkeypatch.setattr(execution, "_BESIDES", -60)
     name = session_name(key.project, key.thread)
 
     def overdue(session: Any) -> Any:
@@ -207,17 +205,35 @@ async def test_code_whose_outcome_is_lost_is_not_executed_again(served: Served, 
     assert (turn.calls[0].output, engine.calls) == ("It may have been executed.", [])
 
 
-async def test_a_session_goes_on_in_the_next_run(served: Served, engine: Counting):
-    key = await called(served)
-    await answer(served, key, "call_a")
-    await attend(served, served.store, key)
-    served.model._replies.insert(0, type(served.model._replies[0]).model_validate({"tool_calls": [code("x")]}))
-    run = await served.client.beta.threads.runs.create(
-        key.thread, assistant_id=(await run_of(served.store, key)).assistant_id, instructions="Go on."
-    ) if False else None
-    assert run is None
-    first = engine.calls[0]
+async def test_a_session_goes_on_in_the_next_run(azurite: Storage, engine: Counting):
+    model = ScriptedModel(
+        {"tool_calls": [code()]}, {"text": "Done."}, {"tool_calls": [code("2 + 3", "call_b")]}, {"text": "Done."}
+    )
+    async with in_process(azurite, model, engine=engine) as served:
+        threads = served.client.beta.threads
+        assistant = await served.client.beta.assistants.create(model="demo", tools=[{"type": "code_interpreter"}])
+        thread = await threads.create(messages=[{"role": "user", "content": "Reckon."}])
+        for call in ("call_a", "call_b"):
+            run = await threads.runs.create(thread.id, assistant_id=assistant.id)
+            key = RunKey("default", thread.id, run.id)
+            await attend(served, served.store, key)
+            await answer(served, key, call)
+            await attend(served, served.store, key)
+    first, second = engine.calls
     assert (first.after, [file.name for file in first.files]) == (None, [])
+    assert (second.after, [file.name for file in second.files]) == (first.id, ["out/table.csv"])
+    assert second.session == first.session
+    assert "out/table.csv" in json.dumps(model.requests[2]["tools"])
+
+
+async def test_calls_of_one_turn_are_executed_in_their_order(azurite: Storage, engine: Counting):
+    model = ScriptedModel({"tool_calls": [code("1", "call_a"), code("2", "call_b")]})
+    async with in_process(azurite, model, engine=engine) as served:
+        key = await called(served)
+        second = asyncio.create_task(answer(served, key, "call_b"))
+        await answer(served, key, "call_a")
+        await second
+    assert [call.code for call in engine.calls] == ["1", "2"]
 
 
 async def test_a_run_without_an_engine_fails_at_once(azurite: Storage):

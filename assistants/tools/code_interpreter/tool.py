@@ -17,8 +17,9 @@ CODE_INTERPRETER = ServerTool(
         "Executes Python in a session of this conversation and gives what the code printed, the value of its last "
         "expression, and its traceback. The session is stateful: variables, imports and files stay between calls. "
         "numpy, pandas, scipy, matplotlib, openpyxl and Pillow are there; there is no internet, and no package can be "
-        "installed. Files lie in /mnt/data, and what the user is to get is to be written there. Figures that are open at the end of the code are shown to the user. Link a file that "
-        "the code has made as sandbox:/mnt/data/NAME, for example [the table](sandbox:/mnt/data/table.csv)."
+        "installed. Files lie in /mnt/data, and what the user is to get is to be written there. Figures "
+        "that are open at the end of the code are shown to the user. Link a file that the code has made as "
+        "sandbox:/mnt/data/NAME, for example [the table](sandbox:/mnt/data/table.csv)."
     ),
     parameters={
         "type": "object",

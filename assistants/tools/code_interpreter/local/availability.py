@@ -38,9 +38,8 @@ print("It can " + ", ".join(done) + "." if done else "Everything is refused.")
 """
 
 
-@cache
-def available() -> str | None:
-    """None, or a sentence that says why code cannot be executed here. It takes about a second, once a process."""
+def lacking() -> str | None:
+    """None, or a sentence that says what this machine lacks to execute code."""
     if sys.platform != "linux":
         return "The code interpreter runs on Linux only."
     if seccomp.machine() is None:
@@ -52,6 +51,14 @@ def available() -> str | None:
             "The packages of the code interpreter are not installed: run "
             "`python -m assistants.tools.code_interpreter.install`."
         )
+    return None
+
+
+@cache
+def available() -> str | None:
+    """None, or a sentence that says why code cannot be executed here. It takes about a second, once a process."""
+    if lacks := lacking():
+        return lacks
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(lambda: asyncio.run(_probed())).result()
 
