@@ -166,6 +166,8 @@ def test_every_queue_has_a_function_and_another_for_what_went_wrong(functions: S
         "work_poison": "work-poison",
         "retrieval": "retrieval",
         "retrieval_poison": "retrieval-poison",
+        "code-interpreter": "code-interpreter",
+        "code-interpreter_poison": "code-interpreter-poison",
         "ingest": "ingest",
         "ingest_poison": "ingest-poison",
     }

@@ -7,9 +7,13 @@ from tests.support.imports import ROOT, imported, normalised, owners, reachable
 
 APP = ROOT / "function_app.py"
 DEPLOYED = {"function_app": APP, **reachable(APP)}
+CONFINED = ROOT / "assistants" / "tools" / "code_interpreter" / "local"
+"""Some of its modules run in the environment of the code interpreter, which has packages of its own."""
+
 FOREIGN = {
     module
     for source in DEPLOYED.values()
+    if source.parent != CONFINED
     for module in imported(source)
     if module.partition(".")[0] not in {*sys.stdlib_module_names, "assistants"}
 }
@@ -32,10 +36,11 @@ def test_imports_run_one_way():
 
 def test_the_deployed_app_imports_every_room_but_the_local_one():
     sources = {path for path in (ROOT / "assistants").rglob("*.py") if path.name != "__init__.py"}
-    local = {path for path in sources if "local" in path.relative_to(ROOT).parts}
+    local = {path for path in sources if path.is_relative_to(ROOT / "assistants" / "local")}
     assert local
     assert not local & set(DEPLOYED.values())
-    assert sources - local <= set(DEPLOYED.values()), "no module imports these"
+    by_name = {CONFINED / "figures.py"}  # matplotlib imports it, in the confined process
+    assert sources - local - by_name <= set(DEPLOYED.values()), "no module imports these"
 
 
 def test_the_deployed_app_imports_nothing_that_only_tests_and_the_local_runner_need():

@@ -7,6 +7,7 @@ from assistants.engine.turn import prompt
 from assistants.engine.turn.images import data_url
 from assistants.schema.messages import Message
 from assistants.state.runs import RunRecord, ToolCall, Turn
+from assistants.tools.code_interpreter.tool import CODE_INTERPRETER
 from assistants.tools.file_search import FILE_SEARCH
 from assistants.tools.retrieval import RETRIEVAL
 
@@ -63,7 +64,10 @@ def test_of_a_run_that_sets_nothing_only_the_model_and_the_messages_are_sent():
         ({"metadata": {"a": "b"}}, {}),
         ({"tool_choice": "auto", "parallel_tool_calls": False}, {}),
         ({"tools": [FUNCTION]}, {"tools": [FUNCTION]}),
-        ({"tools": [{"type": "code_interpreter"}], "tool_choice": "none"}, {}),
+        (
+            {"tools": [{"type": "code_interpreter"}], "tool_choice": "none"},
+            {"tools": [CODE_INTERPRETER.offer()], "tool_choice": "none"},
+        ),
         ({"tools": [FUNCTION, {"type": "retrieval"}]}, {"tools": [FUNCTION, RETRIEVAL.offer()]}),
         ({"tools": [{"type": "file_search"}]}, {"tools": [FILE_SEARCH.offer()]}),
         (
@@ -104,7 +108,7 @@ def test_no_two_functions_of_one_name_are_offered_and_the_clients_goes_first():
 
 
 def test_a_tool_that_is_not_offered_cannot_be_forced_on_the_model():
-    asked = run(tools=[FUNCTION, {"type": "code_interpreter"}], tool_choice={"type": "code_interpreter"})
+    asked = run(tools=[FUNCTION], tool_choice={"type": "code_interpreter"})
     assert "tool_choice" not in prompt.request(asked, [], "m")
 
 
@@ -125,7 +129,8 @@ def test_what_a_function_leaves_open_is_not_sent():
         ([], "retrieval", "function"),
         ([FUNCTION, {"type": "retrieval"}], "unheard_of", "function"),
         ([{"type": "file_search"}], "file_search", "file_search"),
-        ([{"type": "code_interpreter"}], "code_interpreter", "function"),
+        ([{"type": "code_interpreter"}], "code_interpreter", "code_interpreter"),
+        ([], "code_interpreter", "function"),
         ([{"type": "retrieval"}, {"type": "function", "function": {"name": "retrieval"}}], "retrieval", "function"),
     ],
 )
@@ -211,3 +216,10 @@ def test_what_an_image_is_its_bytes_say(content: bytes, kind: str | None):
     url = data_url(content)
     assert (url and url.partition(";")[0]) == (kind and f"data:{kind}")
     assert url is None or b64decode(url.partition(",")[2]) == content
+
+
+def test_the_model_is_told_of_the_files_behind_the_description_of_the_interpreter():
+    asked = prompt.request(run(tools=[{"type": "code_interpreter"}, {"type": "retrieval"}]), [], "m", files=" More.")
+    interpreter, retrieval = asked["tools"]
+    assert interpreter["function"]["description"] == f"{CODE_INTERPRETER.description} More."
+    assert retrieval == RETRIEVAL.offer()
