@@ -17,7 +17,7 @@ from tests.faults.served import NET
 Json = dict[str, Any]
 
 BELONGINGS = {
-    "threads": ("messages", "runs"),
+    "threads": ("messages", "runs", "code"),
     "files": ("file-contents",),
     "vector-stores": ("vector-store-chunks",),
 }
@@ -43,6 +43,8 @@ async def settled(play: Play) -> None:
     if kept:
         await _all_ends(play)
     await play.served.pump.stop(0)
+    executed = Counter(play.executed)
+    assert set(executed.values()) <= {1}, executed
     for thread in play.threads:
         if f"threads/{thread}" not in play.deleted:
             await _tells(play, thread)

@@ -43,6 +43,8 @@ MIXED = {
     "tool_calls": [call("get_weather", "call_w", city="Oslo"), call("retrieval", "call_r", q="Where?")],
 }
 SEARCH = {"tool_calls": [{"id": "call_s", "name": "file_search", "arguments": {"queries": ["Where is it sunny?"]}}]}
+CODE = {"id": "call_c", "name": "code_interpreter", "arguments": {"code": "1 + 2"}}
+INTERPRETER = {"type": "code_interpreter"}
 CITED = {
     "text": "It is sunny in Oslo【1:0†one.txt】.",
     "chunks": ["It is sunny", " in Oslo", "【1:0†one", ".txt】", "."],
@@ -158,6 +160,40 @@ async def stored(play: Play, *names: str) -> list[str]:
     play.wake()
     await play.ingested(store, *files)
     return [store, *files]
+
+
+@flow(CODE_INTERPRETER_TIMEOUT="1")
+async def code_interpreter(play: Play) -> None:
+    thread = await coder(play)
+    await play.unused(["code"], ["code-interpreter"])
+    play.begin()
+    run = await play.create(thread)
+    await play.reaches(run, "requires_action")
+    await play.submit(run, {"call_w": "sunny"})
+    await play.ends(run, "completed")
+
+
+@flow(CODE_INTERPRETER_TIMEOUT="1")
+async def streamed_code_interpreter(play: Play) -> None:
+    thread = await play.setting({"tool_calls": [CODE]}, ANSWER, tools=[INTERPRETER])
+    play.begin()
+    await play.ends(await play.create(thread, stream=True), "completed")
+
+
+@flow(CODE_INTERPRETER_TIMEOUT="1")
+async def thread_with_code_delete(play: Play) -> None:
+    thread = await play.setting({"tool_calls": [CODE]}, ANSWER, tools=[INTERPRETER])
+    play.wake()
+    await play.ends(await play.create(thread), "completed")
+    play.begin()
+    await play.delete(f"threads/{thread}")
+    await play.vanishes("code", thread)
+
+
+async def coder(play: Play) -> str:
+    """A thread, and an assistant that calls a function and the code interpreter at once."""
+    calls = [call("get_weather", "call_w", city="Oslo"), CODE]
+    return await play.setting({"tool_calls": calls}, ANSWER, tools=[WEATHER, INTERPRETER])
 
 
 @flow()

@@ -132,6 +132,11 @@ class Play:
             self._awake = True
             self.served.pump.start()
 
+    @property
+    def executed(self) -> list[str]:
+        """The executions of code, by their ids."""
+        return [entry["id"] for entry in self._journal.all("executed")]
+
     # Runs.
 
     async def create(self, thread: str, **body: Any) -> Run:

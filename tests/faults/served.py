@@ -20,6 +20,9 @@ from assistants.settings import settings
 from assistants.state import post
 from assistants.state.store import Store
 from assistants.storage.connection import queue_service
+from assistants.tools.code_interpreter import execution
+from assistants.tools.code_interpreter.engine import Call, Execution, Logs, OutputFile
+from assistants.tools.code_interpreter.files import only
 from tests.faults.journal import Journal
 from tests.faults.points import Fault, Mortal, Point, Receiver, Script, Seam
 from tests.support.storage.calls import tapped
@@ -39,6 +42,7 @@ DELAYS = (
     (post, "PURGE_DELAY"),
     (intake, "_SWEEP_DELAY"),
     (intake, "_COMMIT_WITHIN"),
+    (execution, "_BESIDES"),
     (webhooks, "FIRST_PAUSE"),
     (webhooks, "TIMEOUT"),
 )
@@ -49,6 +53,24 @@ NET = 60.0
 
 LEASE = 3.0
 """Seconds after which an item that a killed process had received appears again."""
+
+
+class Counted:
+    """An engine that has each execution written down, and puts out a file and variables."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    async def execute(self, call: Call) -> Execution:
+        self._journal.write("executed", id=call.id)
+        file = OutputFile("a.csv", 3, lambda: only(b"a,b"))
+        return Execution([Logs("3\n")], [file], snapshot=b"variables")
+
+    async def end(self, session: str) -> None:
+        self._journal.write("ended session", session=session)
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
 
 async def _webhooks(item: Any) -> None:
@@ -104,7 +126,12 @@ async def serving(job: Job, journal: Journal, **own: str) -> AsyncIterator[Serve
     store, endpoint = Store.open(settings(), tapped(seam.storage)), Endpoint(settings(), script)
     receiver = Receiver(seam, lambda event: journal.write("told", event=event))
     service = Service.over(
-        store, endpoint, EndpointEmbedder(settings(), endpoint), start=Mortal.start_at(seam), webhooks=receiver
+        store,
+        endpoint,
+        EndpointEmbedder(settings(), endpoint),
+        start=Mortal.start_at(seam),
+        webhooks=receiver,
+        engine=Counted(journal),
     )
     services._services[asyncio.get_running_loop()] = service
     unhurried = settings().model_copy(update={"storage_timeout": NET})

@@ -23,7 +23,7 @@ class InputFile:
 
     id: str
     name: str
-    """Unique in the session; it has no slash and no control character."""
+    """Unique in the session, without control characters; the name of a file that code has made may have folders."""
     size: int
     """Bytes."""
     content: Callable[[], AsyncIterator[bytes]]

@@ -58,6 +58,7 @@ class Folder:
         for name in (file.name, file.id):
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=self._descriptor)
+        self._make_folders(file.name)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FOLLOW_NOTHING
         target = os.open(file.name, flags, 0o600, dir_fd=self._descriptor)
         try:
@@ -70,6 +71,15 @@ class Folder:
         finally:
             os.close(target)
         self._link(file)
+
+    def _make_folders(self, name: str) -> None:
+        *folders, _ = name.split("/")
+        for depth in range(len(folders)):
+            folder = "/".join(folders[: depth + 1])
+            with suppress(FileExistsError):
+                os.mkdir(folder, 0o700, dir_fd=self._descriptor)
+                if self._owner is not None:
+                    os.chown(folder, self._owner, self._owner, dir_fd=self._descriptor, follow_symlinks=False)
 
     def adopt(self, file: InputFile) -> None:
         """Give a file that lies here an id.
