@@ -7,7 +7,7 @@ param principalId string
 param principalType string
 
 var deploymentContainerName = 'deployment'
-var queueNames = ['work', 'work-poison', 'retrieval', 'retrieval-poison', 'code-interpreter', 'code-interpreter-poison', 'ingest', 'ingest-poison']
+var queueNames = ['work', 'work-poison', 'code-interpreter', 'code-interpreter-poison', 'retrieval', 'retrieval-poison', 'ingest', 'ingest-poison']
 var roles = {
   'Storage Blob Data Owner': 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
   'Storage Queue Data Contributor': '974c5e8b-45b9-4653-ba55-5f855dd0fb88'

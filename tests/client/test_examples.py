@@ -3,16 +3,21 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
+
+from assistants.tools.code_interpreter.local.availability import available
 from tests.support.service.processes import ROOT, Service
 
 
-def run(name: str, service: Service) -> list[str]:
-    """The output of an example, line by line, with only the service's URL configured."""
+def run(name: str, service: Service, folder: Path | None = None) -> list[str]:
+    """The output of an example, line by line, with only the service's URL configured; in a folder, if one is given."""
     environment = {"PATH": os.environ["PATH"], "BASE_URL": service.url, "PYTHONIOENCODING": "utf-8"}
     example = subprocess.run(
         [sys.executable, ROOT / "examples" / name],
         env=environment,
+        cwd=folder,
         capture_output=True,
         encoding="utf-8",
         timeout=60,
@@ -77,3 +82,12 @@ def test_azure_openai_names_models_that_the_service_maps_to_deployments(service:
         "gpt-4o: You said: Hello, is anybody there?",
         "gpt-4o-mini: You said: Hello, is anybody there?",
     ]
+
+
+@pytest.mark.skipif(bool(available()), reason=str(available()))
+def test_code_interpreter_prints_logs_and_saves_a_plot(service: Service, tmp_path: Path):
+    logs, image, answer, *_ = run("code_interpreter.py", service, tmp_path)
+    assert logs == "logs: Sum: 360"
+    assert image.startswith("image: plot.png, ")
+    assert answer == "assistant: code_interpreter: Sum: 360"
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from assistants.schema.messages import FileCitation
+from assistants.schema.messages import FileCitation, FilePath
 from assistants.state.citations import (
     MAX_CITATIONS,
     MAX_QUOTE,
@@ -16,7 +16,7 @@ from assistants.state.citations import (
     quote,
     settled,
 )
-from assistants.state.runs import Found, ToolCall, Turn
+from assistants.state.runs import Found, Ran, ToolCall, Turn
 
 SPIRE = "The nave was begun in 1015. The spire of Strasbourg is 142 metres high."
 FONT = "The font was made by Jodoque Dotzinger in 1453."
@@ -219,19 +219,60 @@ class TestPieces:
         assert text[settled(text) :] == kept
 
 
-def told(parts: list[str]) -> tuple[str, list[FileCitation]]:
+class TestLinks:
+    MADE = {"a.csv": "file-a", "a.csv.gz": "file-z", "out/my table.csv": "file-t", "d": "file-d"}
+    TEXT = (
+        "[a](sandbox:/mnt/data/a.csv), sandbox:/mnt/data/a.csv.gz. sandbox:/mnt/data/a.csvx "
+        "(sandbox:/mnt/data/out/my%20table.csv) sandbox:/mnt/data/out/my table.csv sandbox:/mnt/data/no "
+        "sandbox:/mnt/data/d. sandbox:/mnt/data/d.x sandbox:sandbox:/mnt/data/d【2:0†a】sandbox:/mnt/data/d"
+    )
+
+    @property
+    def turns(self) -> list[Turn]:
+        made = ToolCall(
+            id="call_c", type="code_interpreter", name="code_interpreter", arguments="", ran=Ran(files=self.MADE)
+        )
+        return [*TURNS, turn(made)]
+
+    def test_files_that_were_made_are_linked(self):
+        found = annotations(self.turns, self.TEXT)
+        assert [self.TEXT[each["start_index"] : each["end_index"]] for each in found] == [
+            each["text"] for each in found
+        ]
+        assert [each["file_path"]["file_id"] for each in found if each["type"] == "file_path"] == [
+            "file-a", "file-z", "file-t", "file-t", "file-d", "file-d", "file-d",
+        ]  # fmt: skip
+        assert "".join(piece.text for piece in pieces(self.turns, self.TEXT)) == self.TEXT
+
+    def test_wherever_it_is_split(self):
+        whole = (self.TEXT, annotations(self.turns, self.TEXT))
+        assert told(list(self.TEXT), self.turns) == whole
+        for at in range(len(self.TEXT)):
+            assert told([self.TEXT[:at], self.TEXT[at:]], self.turns) == whole
+
+    def test_of_a_file_that_was_made_twice_the_latest_is_linked(self):
+        again = ToolCall(id="c", type="code_interpreter", name="", arguments="", ran=Ran(files={"a.csv": "file-b"}))
+        (found,) = annotations([*self.turns, turn(again)], "sandbox:/mnt/data/a.csv")
+        assert found["type"] == "file_path"
+        assert found["file_path"] == {"file_id": "file-b"}
+
+    def test_without_files_nothing_is_kept_back(self):
+        assert settled("So sandbox:/mnt/da", TURNS) == len("So sandbox:/mnt/da")
+
+
+def told(parts: list[str], turns: list[Turn] = TURNS) -> tuple[str, list[FileCitation | FilePath]]:
     """The text and the annotations that the pieces make when a text comes in parts, as a stream tells them."""
-    said, kept, found = list[str](), "", list[FileCitation]()
+    said, kept, found = list[str](), "", list[FileCitation | FilePath]()
 
     def tell(text: str) -> None:
-        for piece in list(pieces(TURNS, text, said, len(found))):
+        for piece in list(pieces(turns, text, said, len(found))):
             assert isinstance(piece, Piece)
             said.append(piece.text)
             found.extend([piece.annotation] if piece.annotation else [])
 
     for part in parts:
         text = kept + part
-        kept = text[settled(text) :]
+        kept = text[settled(text, turns) :]
         tell(text.removesuffix(kept))
     tell(kept)
     return "".join(said), found

@@ -121,7 +121,7 @@ def test_every_queue_of_the_service_is_made_with_its_poison_queue():
 
 def test_the_functions_that_are_named_exist():
     alerts = (INFRA / "modules" / "alerts.bicep").read_text(encoding="utf-8")
-    assert re.findall(r'"(\w+_poison)"', alerts) == [f"{queue}_poison" for queue in QUEUES]
+    assert re.findall(r'"([\w-]+_poison)"', alerts) == [f"{queue}_poison" for queue in QUEUES]
     app = (INFRA / "modules" / "app.bicep").read_text(encoding="utf-8")
     assert set(re.findall(r"'function:(\w+)'", app)) == {"work"} <= set(QUEUES)
 

@@ -13,7 +13,7 @@ from assistants.engine.machine import Ending, Event
 from assistants.engine.turn.completion import Completion, PartialCall
 from assistants.schema.base import Object
 from assistants.schema.runs import LastError
-from assistants.state.runs import Finish, Found, RunRecord, ToolCall, Turn
+from assistants.state.runs import Finish, Found, ImageOutput, LogOutput, Ran, RunRecord, ToolCall, Turn
 from assistants.state.turns import message
 from tests.support.sdk.events import CALLS_BEGIN, MESSAGE_BEGINS, MESSAGE_ENDS
 
@@ -366,3 +366,49 @@ class TestFromOutside:
         claimed = machine.claimed(resumed, "token", NOW, 30, [0])
         assert claimed is not None
         assert emitted.updated(claimed) == ["thread.run.in_progress"]
+
+
+CODE = ToolCall(id="call_c", type="code_interpreter", name="code_interpreter", arguments='{"code": "1 + 2"}')
+RAN = Ran(outputs=[LogOutput(logs="3\n"), ImageOutput(file_id="file-i")], files={"a.csv": "file-a"})
+
+
+class TestCode:
+    def test_the_input_comes_in_pieces_then_each_output_once(self):
+        run = begun()
+        emitted = Emitted(run)
+        told = list[str]()
+        for count in range(1, 5):
+            written = ['{"co', 'de": "1 ', "+ ", '2"}'][:count]
+            emitted.received(run, calls=(part(0, *written, call_id="call_c", name="code_interpreter"),))
+            told.extend(call["code_interpreter"]["input"] for call in emitted.calls)
+        assert told == ["", "1 ", "+ ", "2"]
+        called = parked(recorded(run, CODE, finish="tool_calls"))
+        assert emitted.updated(called) == []
+        answered = machine.answered(called, "call_c", "3", NOW, ran=RAN)
+        assert answered is not None
+        assert emitted.updated(answered) == ["thread.run.step.delta"] * 2 + ["thread.run.step.completed"]
+        assert [call["code_interpreter"]["outputs"] for call in emitted.calls] == [
+            [{"index": 0, "type": "logs", "logs": "3\n"}],
+            [{"index": 1, "type": "image", "image": {"file_id": "file-i"}}],
+        ]
+        assert emitted.updated(answered) == []
+
+    def test_the_message_after_it_begins_with_the_images_and_a_link_comes_whole(self):
+        run = parked(recorded(begun(), CODE.model_copy(update={"output": "3", "ran": RAN}), finish="tool_calls"))
+        emitted = Emitted(run)
+        emitted.updated(run)
+        texts = ["It is ", "sandbox:/mnt/data/a", ".csv", ". "]
+        assert [each["index"] for _, each in content(emitted.when_received(run, *texts[:2]))] == [0, 1]
+        assert content(emitted.when_received(run, *texts[:3])) == []
+        link, rest = (each for _, each in content(emitted.when_received(run, *texts)))
+        assert link["text"]["value"] == "sandbox:/mnt/data/a.csv"
+        assert link["text"]["annotations"][0]["file_path"] == {"file_id": "file-a"}
+        assert rest["text"]["value"] == ". "
+        said = message(recorded(run, text="".join(texts)), 1)
+        assert said is not None
+        assert [each["type"] for each in said.content] == ["image_file", "text"]
+
+
+def content(emitted: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """The content parts in deltas of messages."""
+    return [(name, data["delta"]["content"][0]) for name, data in emitted if name == "thread.message.delta"]
