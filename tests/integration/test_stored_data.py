@@ -15,7 +15,6 @@ import pytest
 from azure.core.exceptions import ResourceExistsError
 
 from assistants.local.azurite import Storage
-from assistants.service import QUEUES
 from assistants.state.store import RunKey
 from tests.support.service.attending import ScriptedModel
 from tests.support.service.inprocess import InProcess, in_process
@@ -72,7 +71,7 @@ async def test_runs_go_on_from_their_documents_and_items(running: InProcess[Scri
     assert (await runs.retrieve(IDS["waiting"], thread_id=IDS["thread"])).status == "completed"
 
 
-@pytest.mark.parametrize("queue", QUEUES)
+@pytest.mark.parametrize("queue", STORED["items"])
 async def test_every_item_is_understood(running: InProcess[ScriptedModel], queue: str):
     for item in STORED["items"][queue]:
         await deliver(running, queue, item)

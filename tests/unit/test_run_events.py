@@ -374,7 +374,7 @@ RAN = Ran(outputs=[LogOutput(logs="3\n"), ImageOutput(file_id="file-i")], files=
 
 class TestCode:
     def test_the_input_comes_in_pieces_then_each_output_once(self):
-        run = begun()
+        run = begun().model_copy(update={"tools": [{"type": "code_interpreter"}]})
         emitted = Emitted(run)
         told = list[str]()
         for count in range(1, 5):
