@@ -44,9 +44,10 @@ async def run(host: str, port: int, data: Path) -> int:
     """Serve until a signal comes; returns the exit code."""
     async with AsyncExitStack() as stack:
         proxy = environment.is_proxy()
-        notes: list[str | None] = (
-            [_proxy_note()] if proxy else [await _storage(stack, data), await model_or_demo(stack)]
-        )
+        if proxy:
+            notes = [_proxy_note()]
+        else:
+            notes = [await _storage(stack, data), await model_or_demo(stack)]
         os.environ.setdefault("RUNS_DRIVEN_BY", "creator")
         os.environ.setdefault("CORS_ORIGINS", "http://localhost:*,http://127.0.0.1:*")
         os.environ.setdefault("NOTIFICATIONS", "true")
@@ -84,7 +85,7 @@ async def run(host: str, port: int, data: Path) -> int:
             pump.start()
             service().store.queues.on_send = pump.poll
             service().interpreter.under_local_runner = True
-            notes.append(_interpreter_note())
+            notes = [*notes, _interpreter_note()]
         url = base_url(listener)
         print(f"Listening on {url}", flush=True)
         print(_welcome(url, [note for note in notes if note]), flush=True)
