@@ -44,10 +44,7 @@ async def run(host: str, port: int, data: Path) -> int:
     """Serve until a signal comes; returns the exit code."""
     async with AsyncExitStack() as stack:
         proxy = environment.is_proxy()
-        if proxy:
-            notes = [_proxy_note()]
-        else:
-            notes = [await _storage(stack, data), await model_or_demo(stack)]
+        notes = [_proxy_note()] if proxy else [await _storage(stack, data), await model_or_demo(stack)]
         os.environ.setdefault("RUNS_DRIVEN_BY", "creator")
         os.environ.setdefault("CORS_ORIGINS", "http://localhost:*,http://127.0.0.1:*")
         os.environ.setdefault("NOTIFICATIONS", "true")

@@ -57,7 +57,7 @@ class Ran(BaseModel):
 
     outputs: list[LogOutput | ImageOutput] = Field(default_factory=list[LogOutput | ImageOutput])
     files: dict[str, str] = Field(default_factory=dict[str, str])
-    """By their paths below `/mnt/data`: the ids of files that code has made, in this run or before it."""
+    """The files that code has made, by their paths below `/mnt/data`; in the run's first call, with those before it."""
 
 
 class ToolCall(BaseModel):

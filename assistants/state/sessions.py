@@ -128,16 +128,12 @@ def settled(session: SessionRecord, execution: str, outcome: Outcome) -> Session
     """The session after the execution. None: it is not under way there."""
     if session.underway is None or session.underway.id != execution:
         return None
-    changes: dict[str, object] = {"underway": None, "files": with_files(session, outcome.files)}
+    made = outcome.files
+    files = {path: file for path, file in session.files.items() if path not in made} | made
+    changes: dict[str, object] = {"underway": None, "files": dict(list(files.items())[-MAX_FILES:])}
     if outcome.executed:
         changes |= {"last": execution, "snapshot": execution if outcome.snapshot else None}
     return session.model_copy(update=changes)
-
-
-def with_files(session: SessionRecord, made: dict[str, str]) -> dict[str, str]:
-    """The session's files with those that were made or changed."""
-    files = {path: file for path, file in session.files.items() if path not in made} | made
-    return dict(list(files.items())[-MAX_FILES:])
 
 
 def session_name(project: str, thread: str) -> str:

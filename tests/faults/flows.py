@@ -164,20 +164,14 @@ async def stored(play: Play, *names: str) -> list[str]:
 
 @flow(CODE_INTERPRETER_TIMEOUT="1")
 async def code_interpreter(play: Play) -> None:
-    thread = await coder(play)
+    calls = [call("get_weather", "call_w", city="Oslo"), CODE]
+    thread = await play.setting({"tool_calls": calls}, ANSWER, tools=[WEATHER, INTERPRETER])
     await play.unused(["code"], ["code-interpreter"])
     play.begin()
-    run = await play.create(thread)
+    run = await play.create(thread, stream=True)
     await play.reaches(run, "requires_action")
     await play.submit(run, {"call_w": "sunny"})
     await play.ends(run, "completed")
-
-
-@flow(CODE_INTERPRETER_TIMEOUT="1")
-async def streamed_code_interpreter(play: Play) -> None:
-    thread = await play.setting({"tool_calls": [CODE]}, ANSWER, tools=[INTERPRETER])
-    play.begin()
-    await play.ends(await play.create(thread, stream=True), "completed")
 
 
 @flow(CODE_INTERPRETER_TIMEOUT="1")
@@ -188,12 +182,6 @@ async def thread_with_code_delete(play: Play) -> None:
     play.begin()
     await play.delete(f"threads/{thread}")
     await play.vanishes("code", thread)
-
-
-async def coder(play: Play) -> str:
-    """A thread, and an assistant that calls a function and the code interpreter at once."""
-    calls = [call("get_weather", "call_w", city="Oslo"), CODE]
-    return await play.setting({"tool_calls": calls}, ANSWER, tools=[WEATHER, INTERPRETER])
 
 
 @flow()

@@ -11,6 +11,7 @@ from assistants.local.azurite import Storage
 from assistants.schema.runs import RunStatus
 from assistants.state.sessions import session_name
 from assistants.state.store import RunKey
+from assistants.storage.transport import Transport
 from assistants.tools.code_interpreter import execution
 from assistants.tools.code_interpreter.engine import (
     Call,
@@ -74,7 +75,7 @@ async def served(azurite: Storage, engine: Counting) -> AsyncIterator[Served]:
     model = ScriptedModel(
         {"tool_calls": [code()]}, {"text": "[It](sandbox:/mnt/data/out/table.csv)."}, {"text": "Again."}
     )
-    async with in_process(azurite, model, engine=engine) as served:
+    async with in_process(azurite, model, None, Transport, engine) as served:
         yield served
 
 
@@ -209,7 +210,7 @@ async def test_a_session_goes_on_in_the_next_run(azurite: Storage, engine: Count
     model = ScriptedModel(
         {"tool_calls": [code()]}, {"text": "Done."}, {"tool_calls": [code("2 + 3", "call_b")]}, {"text": "Done."}
     )
-    async with in_process(azurite, model, engine=engine) as served:
+    async with in_process(azurite, model, None, Transport, engine) as served:
         threads = served.client.beta.threads
         assistant = await served.client.beta.assistants.create(model="demo", tools=[{"type": "code_interpreter"}])
         thread = await threads.create(messages=[{"role": "user", "content": "Reckon."}])
@@ -228,7 +229,7 @@ async def test_a_session_goes_on_in_the_next_run(azurite: Storage, engine: Count
 
 async def test_calls_of_one_turn_are_executed_in_their_order(azurite: Storage, engine: Counting):
     model = ScriptedModel({"tool_calls": [code("1", "call_a"), code("2", "call_b")]})
-    async with in_process(azurite, model, engine=engine) as served:
+    async with in_process(azurite, model, None, Transport, engine) as served:
         key = await called(served)
         second = asyncio.create_task(answer(served, key, "call_b"))
         await answer(served, key, "call_a")

@@ -81,6 +81,14 @@ async def converse(client: Any) -> None:
     run = await settled(threads.runs.cancel(run_id=run.id, thread_id=run.thread_id))
     print("cancel:", run.status in ("cancelling", "cancelled"))
 
+    code = await settled(client.beta.assistants.create(model="gpt-4o", tools=[{"type": "code_interpreter"}]))
+    question = {"messages": [{"role": "user", "content": "```python\nprint(6 * 7)\n```"}]}
+    run = await settled(create(assistant_id=code.id, thread=question, poll_interval_ms=POLL))
+    steps = await every(threads.runs.steps.list(run_id=run.id, thread_id=run.thread_id, order="asc"))
+    calls = [each for step in steps for each in getattr(step.step_details, "tool_calls", ())]
+    outputs = [output.logs for each in calls for output in each.code_interpreter.outputs]
+    print("code:", run.status, outputs)
+
     print("refused:", await refusal(lambda: client.beta.assistants.create(model="gpt-4o", top_p=2)))
     deleted = [await settled(threads.delete(thread.id)), await settled(client.beta.assistants.delete(assistant.id))]
     print("deleted:", [each.object for each in deleted])

@@ -15,7 +15,7 @@ from assistants.state.searches import limits, ranking, view
 from assistants.state.turns import message
 from assistants.tools.file_search import queries
 from assistants.tools.searching import NOTHING, answer_of
-from assistants.tools.servertool import ToolFailed
+from assistants.tools.servertool import Answer, ToolFailed
 
 
 def run(**fields: Any) -> RunRecord:
@@ -78,7 +78,7 @@ def test_the_output_has_each_result_behind_its_mark():
 
 
 def test_nothing_found_is_said_in_words():
-    assert answer_of(3, []) == (NOTHING, [])
+    assert answer_of(3, []) == Answer(NOTHING, [])
 
 
 def test_the_output_is_as_long_as_any_output_may_be():
@@ -86,7 +86,7 @@ def test_the_output_is_as_long_as_any_output_may_be():
     assert answer.found is not None
     assert len(answer.found) == 1
     assert len(answer.output) <= MAX_OUTPUT
-    assert answer_of(3, [hit("x" * MAX_OUTPUT)]) == (NOTHING, [])
+    assert answer_of(3, [hit("x" * MAX_OUTPUT)]) == Answer(NOTHING, [])
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,6 @@ from assistants.state.sessions import (
     settled,
     snapshot_name,
     step,
-    with_files,
 )
 from assistants.state.store import RunKey
 from assistants.storage.documents import Document
@@ -44,6 +43,9 @@ log = logging.getLogger("assistants.tools")
 
 PAUSE = 0.25
 """Seconds between two reads of the run, or of what is under way in the session."""
+
+_BUSY = 1.0
+"""Seconds after which a busy engine is asked again."""
 
 _BESIDES = 60.0
 """Seconds that an execution may take besides the code: its process is started, and its outputs are stored."""
@@ -97,6 +99,11 @@ class CodeCall:
                     await asyncio.sleep(PAUSE)
         raise ToolFailed(_ENDED)
 
+    @property
+    def _has_files(self) -> bool:
+        """Whether an earlier call of the run has the session's files: one is enough."""
+        return any(call.ran is not None for turn in self._question.run.turns for call in turn.calls)
+
     async def _awaited(self) -> RunRecord | None:
         """The run as long as it awaits this call; None: it has ended, or was deleted."""
         document = await self._store.runs.read(self._key.name)
@@ -134,7 +141,7 @@ class CodeCall:
         outcome = await self._watched(engine, files, record, until)
         if outcome is None:
             await self._store.sessions.change(self._session, lambda session: freed(session, self._id))
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(_BUSY)
         elif await self._store.runs.read(self._key.name) is not None:  # nothing is made in a deleted thread
             await self._settle(self._id, await self._give(self._id, outcome))
             if record.snapshot is not None and outcome.executed:
@@ -216,7 +223,7 @@ class CodeCall:
             await self._store.snapshots.write(name, execution.snapshot)
         return Outcome(
             output="\n".join(text.rstrip("\n") for text in said) or "[There is no output.]",
-            ran=Ran(outputs=outputs, files=with_files(record, files)),
+            ran=Ran(outputs=outputs, files=files if self._has_files else record.files | files),
             snapshot=execution.snapshot is not None,
             files=files,
         )

@@ -49,6 +49,7 @@ async def in_process(
     embedder: Embedder | None = None,
     transport: MakeTransport = Transport,
     engine: Engine | None = None,
+    /,
     **settings: str,
 ) -> AsyncIterator[InProcess[M]]:
     """The service with these settings, and no others; `transport` makes what sends its requests to storage, and
