@@ -54,7 +54,8 @@ for _route in (route for router in _routers for route in router.routes):
     assert isinstance(_route, APIRoute)
     _publish(_route.name, f"{PREFIX}{_route.path}".lstrip("/"), sorted(_route.methods or ()))
 
-# The Azure flavour: the gate rewrites its paths.
+# The Azure flavours: the gate rewrites their paths.
+_publish("azure_agents", "api/projects/{*path}", METHODS)
 _publish("azure_openai", "openai/{*path}", METHODS)
 # The host takes the first match in the order of function names, and answers what matches nothing with an empty 404.
 # It serves the pages, too.
