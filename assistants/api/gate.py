@@ -66,23 +66,23 @@ class Gate:
                     headers["connection"] = "close"
             await send(message)
 
-        receive, send = body.receive, send_with_headers
+        take, answer = body.receive, send_with_headers
         if agents := azure.is_agents(scope["path"]):
             from assistants.api.agents import translated, with_codes
 
-            send = with_codes(send)
+            answer = with_codes(answer)
         try:
             if not is_page(scope["path"]) and not is_connection(scope["path"]):
                 scope = await self._admitted(scope)
             if agents:
-                scope, receive = await translated(scope, receive)
-            await self._app(scope, receive, send)
+                scope, take = await translated(scope, take)
+            await self._app(scope, take, answer)
         except ClientDisconnect:
             log.info("%s: the client disconnected before its request was complete", request_id)
         except Exception as error:
             if answering:
                 raise
-            await error_response(_answerable(error, request_id))(scope, receive, send)
+            await error_response(_answerable(error, request_id))(scope, take, answer)
         finally:
             body.close()
 
@@ -113,13 +113,15 @@ class Gate:
             return project(headers, keys, local, tokens is not None)
         except ApiError as error:
             if tokens is None or (token := token_in(headers)) is None:
-                raise (
-                    (access_denied() if keys or tokens else GatewayError(401, error.message)) if is_azure else error
-                ) from None
+                if is_azure:
+                    raise access_denied() if keys or tokens else GatewayError(401, error.message) from None
+                raise
         try:
             return await tokens.project(token)
         except ApiError as error:
-            raise (GatewayError(error.status, error.message) if is_azure and error.status < 500 else error) from None
+            if is_azure and error.status < 500:
+                raise GatewayError(error.status, error.message) from None
+            raise
 
 
 def error_response(error: ApiError) -> Response:
