@@ -22,7 +22,7 @@ _SECURITY = {
     "bearer": {
         "type": "http",
         "scheme": "bearer",
-        "description": "A key, as clients of OpenAI send it, or, if `ENTRA_TENANT` is set, an access token of Entra ID.",
+        "description": "A key, as clients of OpenAI send it; with `ENTRA_TENANT` also an access token of Entra ID.",
     },
     "api-key": {
         "type": "apiKey",
