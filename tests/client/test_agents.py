@@ -270,6 +270,7 @@ def test_data_of_azures_own_storage_is_refused(azure: AgentsClient):
         (
             lambda: azure.create_agent(
                 model="gpt-4o",
+                tools=[agents.FileSearchToolDefinition()],
                 tool_resources=agents.ToolResources(
                     file_search=agents.FileSearchToolResource(
                         vector_stores=[agents.VectorStoreConfigurations(store_name="a", store_configuration=elsewhere)]

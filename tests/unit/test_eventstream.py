@@ -41,7 +41,7 @@ async def test_an_event_is_its_name_and_one_line_of_json_and_done_comes_last():
 async def test_a_comment_line_is_sent_whenever_there_is_no_event_for_a_while():
     channel = Channel(heartbeat=0.01)
     reading = channel.read()
-    assert [await taken(reading) for _ in range(2)] == [b": \n\n"] * 2
+    assert [await taken(reading) for _ in range(2)] == [b":\n"] * 2
     channel.emit("one", {})
     assert await taken(reading) == b"event: one\ndata: {}\n\n"
     assert await taken(reading) == b": \n\n"
