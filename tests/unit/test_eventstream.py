@@ -44,7 +44,7 @@ async def test_a_comment_line_is_sent_whenever_there_is_no_event_for_a_while():
     assert [await taken(reading) for _ in range(2)] == [b":\n"] * 2
     channel.emit("one", {})
     assert await taken(reading) == b"event: one\ndata: {}\n\n"
-    assert await taken(reading) == b": \n\n"
+    assert await taken(reading) == b":\n"
     channel.end()
     assert [content async for content in reading] == [DONE]
 
