@@ -70,7 +70,7 @@ compare: setup ## Measure two services side by side; ARGS="--a URL --b URL"
 
 node: $(VENV)/.node ## Install the versions of openai-node that the tests run
 
-matrix: $(MATRIX) ## Install the versions of openai-python that tests/matrix runs
+matrix: $(MATRIX) ## Install the versions of openai-python and azure-ai-agents that tests/matrix runs
 
 update: ## Renew requirements.lock from the requirements; then run the tests
 	@$(need_python)
@@ -112,7 +112,7 @@ $(VENV)/.node: $(VENV)/.requirements tests/node/packages.py
 
 # Without the lock, which has a version of openai of their own.
 $(VENV)/matrix/%/.requirements: tests/matrix/%.txt | setup
-	@echo "Installing openai $* for the tests of old and new versions ..."
+	@echo "Installing $* of the SDK for the tests of old and new versions ..."
 	@$(PYTHON) -m venv $(@D)
 	@$(@D)/bin/python $(PIP) -r $<
 	@touch $@
