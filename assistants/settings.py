@@ -234,8 +234,8 @@ class Settings(BaseSettings):
         validation_alias="ENTRA_TENANT",
         description="id of the tenant of Entra ID whose access tokens are accepted beside keys",
     )
-    entra_audience: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("https://ai.azure.com",),
+    entra_audience: str = Field(
+        "https://ai.azure.com",
         validation_alias="ENTRA_AUDIENCE",
         description="audiences, separated by commas, of which such a token has one",
     )
@@ -441,13 +441,6 @@ class Settings(BaseSettings):
                 raise ValueError("API_KEYS: a hashed key is sha256: and 64 lower-case hexadecimal digits")
         return keys
 
-    @field_validator("entra_audience", mode="before")
-    @classmethod
-    def _parse_audiences(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        return tuple(audience.strip() for audience in value.split(",") if audience.strip())
-
     @field_validator("entra_projects", mode="before")
     @classmethod
     def _parse_entra_projects(cls, value: object) -> object:
@@ -462,7 +455,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _tokens_have_projects(self) -> Self:
-        if self.entra_tenant and not (self.entra_projects and self.entra_audience):
+        if self.entra_tenant and not (self.entra_projects and self.audiences):
             raise ValueError("ENTRA_TENANT needs ENTRA_PROJECTS, for example *=default, and an audience")
         if self.entra_projects and not self.entra_tenant:
             raise ValueError("ENTRA_PROJECTS needs ENTRA_TENANT")
@@ -561,6 +554,11 @@ class Settings(BaseSettings):
             *([self.signalr_connection.key] if self.signalr_connection and self.signalr_connection.key else []),
             *(secret for url in urls for secret in _secrets_of(url)),
         ]
+
+    @property
+    def audiences(self) -> tuple[str, ...]:
+        """The audiences of access tokens."""
+        return tuple(audience.strip() for audience in self.entra_audience.split(",") if audience.strip())
 
     @cached_property
     def models(self) -> dict[str, str]:

@@ -85,7 +85,8 @@ def _coded(content: bytes) -> bytes:
     except (ValueError, RecursionError):
         return content
     match body:
-        case {"error": {"code": None, "type": str(kind)} as error}:
-            return json.dumps({"error": {**error, "code": kind}}, indent=2, ensure_ascii=False).encode()
+        case {"error": {"code": None, "type": str(kind)}}:
+            error = {**cast("Json", body)["error"], "code": kind}
+            return json.dumps({"error": error}, indent=2, ensure_ascii=False).encode()
         case _:
             return content

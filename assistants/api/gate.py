@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import time
+from types import ModuleType
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -67,15 +68,14 @@ class Gate:
             await send(message)
 
         take, answer = body.receive, send_with_headers
-        if agents := azure.is_agents(scope["path"]):
-            from assistants.api.agents import translated, with_codes
-
-            answer = with_codes(answer)
+        agents = _agents() if azure.is_agents(scope["path"]) else None
+        if agents:
+            answer = agents.with_codes(answer)
         try:
             if not is_page(scope["path"]) and not is_connection(scope["path"]):
                 scope = await self._admitted(scope)
             if agents:
-                scope, take = await translated(scope, take)
+                scope, take = await agents.translated(scope, take)
             await self._app(scope, take, answer)
         except ClientDisconnect:
             log.info("%s: the client disconnected before its request was complete", request_id)
@@ -139,6 +139,13 @@ def _answerable(error: Exception, request_id: str) -> ApiError:
         return error
     log.error("%s failed", request_id, exc_info=error)
     return unavailable() if isinstance(error, TRANSIENT) else server_error(request_id)
+
+
+def _agents() -> ModuleType:
+    """The flavour of Azure AI Agents, imported by its first request."""
+    from assistants.api import agents
+
+    return agents
 
 
 def _tokens() -> "Tokens | None":

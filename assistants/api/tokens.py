@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from assistants.api.signingkeys import SigningKeys
 from assistants.schema.errors import invalid_token, token_without_project
@@ -41,7 +41,7 @@ class Tokens:
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         tenant = str(settings.entra_tenant).lower()
-        self._tenant, self._audiences = tenant, settings.entra_audience
+        self._tenant, self._audiences = tenant, settings.audiences
         self._projects = settings.entra_projects
         self._issuers = issuers(tenant, settings.entra_authority)
         self._keys = SigningKeys(f"{settings.entra_authority}/{tenant}/discovery/v2.0/keys", self._issuers[1], clock)
@@ -117,7 +117,8 @@ def _held(claims: Mapping[str, Any]) -> Iterator[str]:
             yield _plain(f"{name}={claims[claim]}")
     for name in ("roles", "groups"):
         values = claims.get(name)
-        yield from (_plain(f"{name}={each}") for each in (values if isinstance(values, list) else []))
+        if isinstance(values, list):
+            yield from (_plain(f"{name}={each}") for each in cast("list[object]", values))
 
 
 def _plain(claim: str) -> str:

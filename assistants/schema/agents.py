@@ -69,8 +69,8 @@ def _request(body: Json, at: str) -> Json:
 
 
 def _check_tools(body: Json, at: str) -> None:
-    tools = body.get("tools")
-    named = [(f"tools[{index}]", each) for index, each in enumerate(tools)] if isinstance(tools, list) else []
+    tools = cast("list[Any]", body["tools"]) if isinstance(body.get("tools"), list) else []
+    named = [(f"tools[{index}]", each) for index, each in enumerate(tools)]
     for name, tool in [*named, ("tool_choice", body.get("tool_choice"))]:
         if isinstance(tool, dict):
             kind = cast("Json", tool).get("type")
@@ -106,8 +106,8 @@ def _stores(stores: list[Any], at: str) -> Iterator[Any]:
         yield _without_sources(cast("Json", store), f"{at}[{index}].") if isinstance(store, dict) else store
 
 
-def _output(output: Any) -> Any:
+def _output(output: Any) -> object:
     """An output of a function without its type, which has one value."""
     if isinstance(output, dict) and cast("Json", output).get("type", ...) in (_OUTPUT, None):
         return {name: value for name, value in cast("Json", output).items() if name != "type"}
-    return output
+    return cast("object", output)

@@ -21,7 +21,7 @@ from tests.support.sdk.talk import POLL
 from tests.support.service.processes import Model, Service
 
 SPIRE = "The spire of Strasbourg is 142 metres high."
-SECONDS = POLL / 1000
+SECONDS: Any = POLL / 1000
 CONTENT: Any = ["step_details.tool_calls[*].file_search.results[*].content"]
 UNKNOWN_THREAD = "No thread found with id 'thread_1'."
 

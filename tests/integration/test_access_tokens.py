@@ -197,7 +197,7 @@ async def test_no_address_that_a_token_names_is_asked(
 ):
     with Issuer() as evil:
         evil.keys = [stranger]
-        forged = issuer.token(key=stranger, **{header: f"{evil.authority}/{TENANT}/discovery/v2.0/keys"})
+        forged = issuer.token(None, stranger, **{header: f"{evil.authority}/{TENANT}/discovery/v2.0/keys"})
         assert (await refused(tokens, forged))[0] == 401
         assert evil.asked == 0
 

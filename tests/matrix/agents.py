@@ -99,12 +99,12 @@ def converse(client: Any) -> None:
         other = agents.ConnectedAgentTool(id=agent.id, name="other", description="Another one.")
         client.create_agent(model="gpt-4o", tools=other.definitions)
     except HttpResponseError as error:
-        print("hosted:", error.status_code, error.error.code)
+        print("hosted:", error.status_code, error.error and error.error.code)
     client.delete_agent(agent.id)
     try:
         client.get_agent(agent.id)
     except HttpResponseError as error:
-        print("missing:", type(error).__name__, error.error.message.replace(agent.id, "AGENT"))
+        print("missing:", type(error).__name__, str(error.error and error.error.message).replace(agent.id, "AGENT"))
 
 
 if __name__ == "__main__":

@@ -53,8 +53,8 @@ def test_the_issuers_are_those_of_both_versions():
 
 
 def test_audiences_are_a_list():
-    assert configured("*=a").entra_audience == ("https://ai.azure.com",)
-    assert configured("*=a", ENTRA_AUDIENCE="api://b, https://c").entra_audience == ("api://b", "https://c")
+    assert configured("*=a").audiences == ("https://ai.azure.com",)
+    assert configured("*=a", ENTRA_AUDIENCE="api://b, https://c").audiences == ("api://b", "https://c")
 
 
 @pytest.mark.parametrize(
