@@ -48,7 +48,7 @@ class Request(BaseModel):
     as pydantic looks for lone surrogates, which cannot be stored, in bounded strings only.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True, str_max_length=MAX_TEXT)
+    model_config = ConfigDict(extra="forbid", strict=True, str_max_length=MAX_TEXT, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -68,7 +68,7 @@ class Object(BaseModel):
     All fields are always answered: /openapi.json has those with a default as required too.
     """
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
