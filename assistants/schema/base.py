@@ -48,7 +48,7 @@ class Request(BaseModel):
     as pydantic looks for lone surrogates, which cannot be stored, in bounded strings only.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True, str_max_length=MAX_TEXT, defer_build=True)
+    model_config = ConfigDict(extra="forbid", strict=True, str_max_length=MAX_TEXT)
 
     @model_validator(mode="before")
     @classmethod
