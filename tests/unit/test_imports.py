@@ -76,6 +76,11 @@ def test_a_plain_request_waits_for_no_library_of_files_and_searches():
     assert printed(f"import sys, function_app; print([name for name in {heavy} if name in sys.modules])") == "[]"
 
 
+def test_a_service_without_tokens_and_clients_of_azure_ai_agents_imports_nothing_for_them():
+    theirs = ("jwt", "assistants.api.tokens", "assistants.api.agents", "assistants.schema.agents")
+    assert printed(f"import sys, function_app; print([name for name in {theirs} if name in sys.modules])") == "[]"
+
+
 def test_what_the_first_run_needs_is_imported_beside_the_first_request():
     later = ("openai", "azure.identity")
     held = "import sys, threading; threading.Thread.run = lambda thread: None"
