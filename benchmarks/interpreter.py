@@ -1,7 +1,7 @@
 """`python -m benchmarks.interpreter`: calls of the code interpreter's engine on this machine, in milliseconds.
 
-Beside a warm call stands the same code in a plain interpreter that is as warm. Memory is the part of a session's process
-that no other process shares (`Private_Dirty` of `/proc/PID/smaps_rollup`), in MB.
+Beside a warm call stands the same code in a plain interpreter that is as warm. Memory is the part of a session's
+process that no other process shares (`Private_Dirty` of `/proc/PID/smaps_rollup`), in MB.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 from assistants.settings import Settings
 from assistants.tools.code_interpreter.engine import Call, Execution, InputFile, Logs
@@ -66,15 +67,16 @@ class Bench:
     def memory(self) -> float:
         """MB of the session's process that are its own."""
         (session,) = self._engine._idle.values()
-        with open(f"/proc/{session.process._process.pid}/smaps_rollup", encoding="ascii") as rollup:
-            kilobytes = next(int(line.split()[1]) for line in rollup if line.startswith("Private_Dirty"))
-        return kilobytes / 1024
+        rollup = Path(f"/proc/{session.process._process.pid}/smaps_rollup").read_text(encoding="ascii")
+        return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Private_Dirty")) / 1024
 
     async def close(self) -> None:
         await self._engine.close()
 
 
 def file(number: int) -> InputFile:
+    """A file of 1 MB."""
+
     async def pieces() -> AsyncIterator[bytes]:
         yield FILE
 
@@ -89,15 +91,16 @@ async def plain(rounds: int) -> list[float]:
     process = await asyncio.create_subprocess_exec(
         str(place / "bin" / "python"), "-c", _PLAIN, stdin=pipe, stdout=pipe, env={**os.environ, "PYTHONPATH": ""}
     )
-    assert process.stdin is not None
-    assert process.stdout is not None
+    to, back = process.stdin, process.stdout
+    assert to is not None
+    assert back is not None
 
     async def ask() -> None:
-        process.stdin.write(json.dumps(CODE).encode() + b"\n")
-        await process.stdout.readline()
+        to.write(json.dumps(CODE).encode() + b"\n")
+        await back.readline()
 
     found = await timed(rounds, ask)
-    process.stdin.close()
+    to.close()
     await process.wait()
     return found
 
@@ -105,6 +108,7 @@ async def plain(rounds: int) -> list[float]:
 async def timed(
     rounds: int, act: Callable[[], Awaitable[object]], before: Callable[[], Awaitable[object]] | None = None
 ) -> list[float]:
+    """Milliseconds that an act takes, each time."""
     found = []
     for _ in range(rounds):
         if before:
@@ -116,10 +120,12 @@ async def timed(
 
 
 def show(what: str, found: list[float]) -> None:
+    """Print a row."""
     print(f"{what:48} {statistics.median(found):9.1f} {max(found):9.1f}")
 
 
 async def measure(rounds: int) -> None:
+    """Print the table."""
     bench, numbers = Bench(), iter(range(1_000_000))
     print(f"Python {platform.python_version()}, {os.cpu_count()} processors, {rounds} rounds\n")
     print(f"{'':48} {'median':>9} {'slowest':>9}")
@@ -143,6 +149,7 @@ async def measure(rounds: int) -> None:
 
 
 def main() -> None:
+    """Run, or say why not."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=10)
     reason = available()

@@ -45,6 +45,14 @@ async def test_variables_are_restored_in_another_process_and_share_their_objects
     assert execution.notices == [notices.some_lost(["g"])]
 
 
+async def test_large_arrays_are_restored(talk: Talk):
+    await talk.say("import numpy as np\nnumbers = np.arange(1_000_000)")
+    await talk.engine.end(SESSION)
+    execution = await talk.say("int(numbers[-1])")
+    assert printed(execution) == "999999\n"
+    assert not execution.notices
+
+
 async def test_a_process_at_another_execution_than_the_last_one_is_not_used(talk: Talk):
     await talk.say("x = 1")
     before, snapshot = talk.last, talk.snapshot

@@ -262,7 +262,7 @@ class _Bounded(io.BytesIO):
         self._most = most
 
     def write(self, content: Any, /) -> int:
-        if self.tell() + len(content) > self._most:
+        if self.tell() + memoryview(content).nbytes > self._most:
             raise ValueError("it is too large")
         return super().write(content)
 
