@@ -2,8 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
+import httpx2
 import pytest
+from azure.core.exceptions import ClientAuthenticationError
 
 from assistants.tools.code_interpreter import notices
 from assistants.tools.code_interpreter.engine import (
@@ -16,7 +19,7 @@ from assistants.tools.code_interpreter.engine import (
 from assistants.tools.code_interpreter.local.availability import available
 from assistants.tools.code_interpreter.sessions import host, pool
 from assistants.tools.code_interpreter.sessions.host import Sessions
-from tests.support.interpreter.pool import FakePool, Fault, served_pool
+from tests.support.interpreter.pool import TOKEN, VERSION, FakePool, Fault, served_pool
 from tests.support.interpreter.talk import SESSION, Talk, content, file, printed
 
 pytestmark = pytest.mark.skipif(bool(available()), reason=str(available()))
@@ -200,6 +203,81 @@ async def test_a_cancelled_call_ends_its_container(served: Served):
     with pytest.raises(asyncio.CancelledError):
         await call
     assert not fake.containers
+
+
+async def test_a_session_that_still_executes_other_code_is_ended(served: Served):
+    fake, talk = served
+    await talk.say("1")
+    fake.containers[SESSION].executing = asyncio.create_task(asyncio.Event().wait())
+    with pytest.raises(OutcomeLost, match="other code"):
+        await talk.say(COUNT)
+    execution = await talk.say(COUNT)
+    assert printed(execution) == "1\n"
+    assert execution.notices == [notices.ALL_LOST]
+
+
+async def test_a_request_that_the_service_repeats_executes_its_code_once(served: Served):
+    fake, talk = served
+    fake.repeats = True
+    execution = await talk.say(f"open('out', 'w').write('o')\n{COUNT}")
+    assert printed(execution) == "1\n"
+    assert [await content(output) for output in execution.files] == [b"o"]
+
+
+async def test_an_app_without_an_identity_is_told(served: Served, monkeypatch: pytest.MonkeyPatch):
+    _, talk = served
+
+    async def get_token(_: str) -> None:
+        raise ClientAuthenticationError("secret")
+
+    assert isinstance(talk.engine, Sessions)
+    monkeypatch.setattr(talk.engine._pool, "_credential", SimpleNamespace(get_token=get_token))
+    with pytest.raises(EngineFailed, match="no identity") as raised:
+        await talk.say("1")
+    assert "secret" not in str(raised.value)
+    monkeypatch.undo()
+
+
+async def test_a_call_begins_in_the_folder_in_which_the_last_one_ended(served: Served):
+    _, talk = served
+    await talk.say("import os; os.mkdir('d'); os.chdir('d')")
+    execution = await talk.say("open('made', 'w').write('m')")
+    assert [output.name for output in execution.files] == ["d/made"]
+
+
+async def test_the_fake_answers_as_the_service_is_documented_to(served: Served):
+    fake, _ = served
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    query = {"api-version": VERSION, "identifier": SESSION}
+
+    async with httpx2.AsyncClient(headers=headers) as http:
+
+        async def asked(path: str, **changed: str) -> tuple[int, str]:
+            answer = await http.get(f"{fake.endpoint}/{path}", params={**query, **changed})
+            return answer.status_code, answer.json().get("error", {}).get("code", "")
+
+        assert (await http.get(f"{fake.url}/files", params=query)).status_code == 401
+        assert await asked("files", **{"api-version": "2024-02-02-preview"}) == (400, "InvalidApiVersion")
+        assert await asked("files", identifier="a_b") == (400, "SessionIdentifierInvalid")
+        assert await asked("session") == (404, "SessionNotFound")
+        for name, status in (("a.txt", 200), ("b", 200), ("c-d", 200), ("é (1).txt", 400)):
+            sent = await http.post(f"{fake.endpoint}/files", params=query, files={"file": (name, b"12")})
+            assert sent.status_code == status
+        first = (await http.get(f"{fake.endpoint}/files", params=query)).json()
+        assert [(each["name"], each["sizeInBytes"], each["directory"]) for each in first["value"]] == [
+            ("a.txt", 2, "."),
+            ("b", 2, "."),
+        ]
+        rest = (await http.get(first["nextLink"])).json()
+        assert [each["name"] for each in rest["value"]] == ["c-d"]
+        assert "nextLink" not in rest
+        etag = (await http.get(f"{fake.endpoint}/session", params=query)).json()["etag"]
+        await fake.lose(SESSION)
+        assert await asked("files") == (200, "")
+        assert (await http.get(f"{fake.endpoint}/session", params=query)).json()["etag"] != etag
+        assert (await http.delete(f"{fake.endpoint}/files/b", params=query)).json()["error"][
+            "code"
+        ] == "DeleteFileError"
 
 
 def test_a_session_tells_nothing_and_differs_per_project_and_thread():

@@ -1,5 +1,6 @@
 """The engine over a pool: the session of a thread is the same one whatever process asks."""
 
+import asyncio
 import base64
 import binascii
 import logging
@@ -57,21 +58,14 @@ class Sessions:
         files = [file for file in call.files if file.size <= MAX_UPLOAD]
         large = [file.name for file in call.files if file.size > MAX_UPLOAD]
         told = [notices.too_large(large, MAX_UPLOAD)] if large else []
-        try:
-            if call.after is None:
-                await self._upload(call.session, files)
-            for _ in range(2):
-                token = secrets.token_hex(16)
-                execution = await self._tried(call, files, token, told)
-                if isinstance(execution, Execution):
-                    return execution
-                await self._upload(call.session, [file for file in files if file.id in execution])
-            raise EngineBusy("The session does not keep the files that are put into it.")
-        except (EngineFailed, EngineBusy, OutcomeLost):
-            raise
-        except BaseException:
-            await self.end(call.session)  # there is no other way to stop what it executes
-            raise
+        if call.after is None:
+            await self._upload(call.session, files)
+        for _ in range(2):
+            execution = await self._tried(call, files, secrets.token_hex(16), told)
+            if isinstance(execution, Execution):
+                return execution
+            await self._upload(call.session, [file for file in files if file.id in execution])
+        raise EngineBusy("The session does not keep the files that are put into it.")
 
     async def end(self, session: str) -> None:
         try:
@@ -97,7 +91,11 @@ class Sessions:
         limit, most = self._settings.code_interpreter_timeout, self._settings.code_interpreter_files
         seconds, begun = min(math.ceil(limit) + _GRACE, MAX_SECONDS), time.monotonic()
         source = program(call, files, token, limit, most)
-        result = await self._pool.execute(call.session, token, source, seconds)
+        try:
+            result = await self._pool.execute(call.session, token, source, seconds)
+        except asyncio.CancelledError:
+            await self.end(call.session)  # there is no other way to stop what it executes
+            raise
         took = time.monotonic() - begun
         found = printed(result.stdout, token)
         came = found.report
@@ -123,7 +121,7 @@ class Sessions:
         transcript, told = Transcript(), list(before)
         if call.after is not None and came.state == "new":
             told.append(notices.ALL_LOST)
-        elif came.state != "kept" and not (call.after is None and came.state == "new"):
+        elif came.state == "other":
             told.append(notices.ANOTHER)
         for kind, value in came.outputs:
             if kind == "log":
@@ -150,7 +148,7 @@ class Sessions:
         """The outcome of code that did not come to its end; what is left of its session is ended, too."""
         await self.end(call.session)
         if _ABORTED in result.stderr:
-            raise EngineBusy("The session executed other code, which did not end.")
+            raise OutcomeLost(f"The session executed other code, which did not end. {notices.SESSION_LOST}")
         timed_out = _OVER in result.stderr or took >= self._settings.code_interpreter_timeout
         told = (
             notices.stopped(self._settings.code_interpreter_timeout, notices.SESSION_LOST)

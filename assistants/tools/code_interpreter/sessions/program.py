@@ -103,8 +103,10 @@ def report(text: str, token: str) -> Report | None:
     if missing:
         return Report(missing=missing)
     error, state = told.get("error"), told.get("state")
+    if state not in ("kept", "new", "other"):
+        return None
     return Report(
-        state=state if state in ("kept", "new", "other") else "new",
+        state=state,
         outputs=list(_outputs(told, token)),
         files=list(_files(told, token)),
         left=[name for name in _list(told.get("left")) if isinstance(name, str) and is_name(name)],
