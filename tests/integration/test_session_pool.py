@@ -14,7 +14,6 @@ from assistants.tools.code_interpreter.engine import (
     EngineFailed,
     InputFile,
     OutcomeLost,
-    session_of,
 )
 from assistants.tools.code_interpreter.local.availability import available
 from assistants.tools.code_interpreter.sessions import host, pool
@@ -280,7 +279,10 @@ async def test_the_fake_answers_as_the_service_is_documented_to(served: Served):
         ] == "DeleteFileError"
 
 
-def test_a_session_tells_nothing_and_differs_per_project_and_thread():
-    names = {session_of(project, thread) for project in ("a", "b") for thread in ("thread_1", "thread_2")}
-    assert len(names) == 4
-    assert all(len(name) == 32 and set(name) <= set("0123456789abcdef") for name in names)
+async def test_a_file_that_was_made_in_a_folder_comes_back_into_it(served: Served):
+    fake, talk = served
+    made = file("file-made", "out/deep/made.txt", b"made")
+    code = "open('out/deep/made.txt').read() + open('file-made').read()"
+    assert printed(await talk.say(code, [made])) == "'mademade'\n"
+    await fake.lose(SESSION)
+    assert printed(await talk.say(code, [made])) == "'mademade'\n"

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Protocol
 
 _NAME = 255
@@ -13,11 +12,6 @@ def is_name(path: str) -> bool:
     """Whether a path may be told to others: relative, printable, no folder above, not too long."""
     folders = path.split("/")
     return len(path) <= _NAME and path.isprintable() and "" not in folders and ".." not in folders
-
-
-def session_of(project: str, thread: str) -> str:
-    """The session of a thread: it tells nothing about the two, and is another one for other threads and projects."""
-    return sha256(f"{project}/{thread}".encode()).hexdigest()[:32]
 
 
 class EngineFailed(Exception):

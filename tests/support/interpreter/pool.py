@@ -45,7 +45,7 @@ class Container:
     process: Confined
     etag: str = field(default_factory=lambda: secrets.token_hex(8))
     created: float = field(default_factory=time.time)
-    executing: asyncio.Task[dict[str, Any]] | None = None
+    executing: asyncio.Task[Any] | None = None
     """An execution whose time was over goes on."""
     executions: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from assistants.tools.code_interpreter.engine import Call, InputFile, is_name
+from assistants.tools.code_interpreter.local import kernel
+from assistants.tools.code_interpreter.sessions import remote
 
-_FOLDER = Path(__file__).parent
-_KERNEL = _FOLDER.parent / "local"
+_FIGURES = Path(kernel.__file__).with_name("figures.py")
 
 
 @dataclass(frozen=True)
@@ -69,17 +70,18 @@ def program(call: Call, files: Sequence[InputFile], token: str, seconds: float, 
         "files": [{"id": file.id, "name": file.name, "size": file.size, "as": upload_name(file)} for file in files],
     }
     encoded = base64.b64encode(json.dumps(request).encode()).decode()
-    remote, *kernel = _sources()
-    sources = dict(zip(("kernel", "figures"), kernel, strict=True))
-    names = f"{{'__name__': 'remote', 'REQUEST': {encoded!r}, 'KERNEL': {sources!a}}}"
-    return f"exec(compile({remote!a}, 'remote.py', 'exec'), {names})"
+    names = f"{{'__name__': 'remote', 'REQUEST': {encoded!r}, 'KERNEL': {_kernel()!a}}}"
+    return f"exec(compile({_source(remote.__file__)!a}, 'remote.py', 'exec'), {names})"
+
+
+def _kernel() -> dict[str, str]:
+    """The sources of the kernel and of its backend for matplotlib."""
+    return {"kernel": _source(kernel.__file__), "figures": _source(str(_FIGURES))}
 
 
 @cache
-def _sources() -> tuple[str, str, str]:
-    paths = (_FOLDER / "remote.py", _KERNEL / "kernel.py", _KERNEL / "figures.py")
-    remote, kernel, figures = (path.read_text(encoding="utf-8") for path in paths)
-    return remote, kernel, figures
+def _source(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")
 
 
 def printed(stdout: str, token: str) -> Printed:

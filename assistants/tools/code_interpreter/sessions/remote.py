@@ -101,8 +101,10 @@ def put(state: Any, files: list[dict[str, Any]]) -> list[str]:
     for file in files:
         id_, name, brought = file["id"], file["name"], file["as"]
         if id_ in state.inputs:
+            remove(brought)
             continue
         if os.path.exists(brought):  # noqa: PTH110
+            os.makedirs(os.path.join(DATA, os.path.dirname(name)), exist_ok=True)  # noqa: PTH103, PTH118, PTH120
             os.replace(brought, name)  # noqa: PTH105
         elif state.made.get(name) != file["size"] or not os.path.exists(name):  # noqa: PTH110
             missing.append(id_)
@@ -223,4 +225,5 @@ def main(request: dict[str, Any], sources: dict[str, str]) -> None:
     print(request["token"], report, flush=True)  # noqa: T201
 
 
-main(json.loads(base64.b64decode(REQUEST)), KERNEL)  # type: ignore  # noqa: F821
+if __name__ == "remote":
+    main(json.loads(base64.b64decode(REQUEST)), KERNEL)  # type: ignore  # noqa: F821
