@@ -143,6 +143,17 @@ async def test_files_are_put_and_read_again_after_a_failure(served: Served):
     assert [await content(output) for output in execution.files] == [b"in"]
 
 
+async def test_what_cannot_be_fetched_of_code_that_was_executed_is_lost(served: Served):
+    fake, talk = served
+    execution = await talk.say("open('out', 'w').write('o')")
+    fake.faults += [Fault("GET", "files/", 500)] * 3
+    with pytest.raises(OutcomeLost, match="the file out cannot be had"):
+        await content(execution.files[0])
+    fake.faults += [Fault("GET", "files/", 500)] * 3
+    with pytest.raises(OutcomeLost, match="was executed"):
+        await talk.say("print('x' * 9000)")
+
+
 async def test_what_the_pool_refuses_is_told_and_what_to_do(served: Served):
     fake, talk = served
     fake.granted = False

@@ -60,7 +60,7 @@ class OutputFile:
     """Relative to `/mnt/data`; it has no `..` and no control character."""
     size: int
     content: Callable[[], AsyncIterator[bytes]]
-    """To be read before the session's next call."""
+    """To be read before the session's next call; `OutcomeLost`: it cannot be had."""
 
 
 @dataclass(frozen=True)

@@ -103,8 +103,8 @@ class Sessions:
             came = await self._long(call.session, found.elsewhere, token)
         if came is None:
             return await self._ended(call, result, found.rest, took, told)
-        if came.missing:
-            return came.missing
+        if came.missing:  # of which code may have forged any
+            return [file.id for file in files if file.id in came.missing]
         return await self._outcome(call, came, result, found.rest, told)
 
     async def _long(self, session: str, name: str, token: str) -> Report:
@@ -166,8 +166,11 @@ class Sessions:
         return OutputFile(file.name, file.size, lambda: self._content(session, file))
 
     async def _content(self, session: str, file: Made) -> AsyncIterator[bytes]:
-        async for piece in self._pool.download(session, file.source, file.size):
-            yield piece
+        try:
+            async for piece in self._pool.download(session, file.source, file.size):
+                yield piece
+        except (EngineFailed, EngineBusy) as error:
+            raise OutcomeLost(f"The code was executed, but the file {file.name} cannot be had. {error}") from None
 
     async def _read(self, session: str, name: str, most: int) -> bytes:
         return b"".join([piece async for piece in self._pool.download(session, name, most)])
