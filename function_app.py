@@ -86,7 +86,7 @@ if settings().backend == "blob":
 
     @app.function_name("retention")
     @app.timer_trigger(arg_name="timer", schedule=SCHEDULE)
-    async def retention(timer: func.TimerRequest) -> None:
+    async def _begin_retention(timer: func.TimerRequest) -> None:  # noqa: ARG001
         with invocations.invocation():
             await begin_retention(service().store)
 

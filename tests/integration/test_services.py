@@ -27,7 +27,6 @@ from assistants.storage.ids import blob_name
 from assistants.storage.services import (
     IF_MISSING,
     BlobService,
-    Entry,
     QueueService,
     Receipt,
     Received,
@@ -336,7 +335,7 @@ async def test_names_come_in_order_from_where_they_are_asked(container: Containe
 async def test_a_listing_has_the_etags_of_reads(container: Container):
     etags = {name: await container.put(name, b"1", IF_MISSING) for name in ("p/a", "p/b", "p/c", "q/a")}
     etags["p/b"] = await container.put("p/b", b"2", if_match(etags["p/b"]))
-    named = [(name, etag) for name, etag in etags.items()]
+    named = list(etags.items())
     assert [entry[:2] async for entry in container.entries("p/")] == named[:3]
     assert [entry[:2] async for entry in container.entries("p/", "p/b", 1)] == named[1:3]
     assert [entry async for entry in container.entries("r/")] == []
