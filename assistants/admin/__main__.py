@@ -20,17 +20,27 @@ from assistants.local import environment
 from assistants.storage.errors import StorageError
 
 COMMANDS = (doctor, poison, runs, purge, usage)
-"""Each adds a sub-command, whose default `act` is called with the arguments and the screen; it returns the exit code."""
+"""Each adds a sub-command, whose default `act` gets the arguments and the screen, and returns the exit code."""
 
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all sub-commands."""
     found = argparse.ArgumentParser(prog="python -m assistants.admin", description=__doc__)
-    found.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    found.set_defaults(json=False)
     commands = found.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add(commands)
+    _add_json(found)
     return found
+
+
+def _add_json(found: argparse.ArgumentParser) -> None:
+    """Add an argument to a parser and to those of its sub-commands, so that it may stand anywhere."""
+    found.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON instead of tables")
+    for action in found._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for each in action.choices.values():
+                _add_json(each)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except (Failed, ValidationError, StorageError, AzureError, ValueError, OSError) as error:
-        print(str(error).partition("\nRequestId")[0], file=sys.stderr)
+        Screen().note(str(error).partition("\nRequestId")[0])
         return 1
 
 

@@ -1,7 +1,7 @@
 """What the sub-commands share: the store that is opened for one, and the times and the projects that are named."""
 
 import argparse
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +20,7 @@ class Failed(Exception):
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[Store]:
+async def opened() -> AsyncGenerator[Store]:
     """The store that the settings name, whose clock has heard storage's."""
     store = Store.open(settings())
     try:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -48,7 +48,7 @@ class Screen:
         sys.stderr.write(printable(text) + "\n")
 
     @contextmanager
-    def progress(self, task: str) -> Iterator[Callable[[int], None]]:
+    def progress(self, task: str) -> Generator[Callable[[int], None]]:
         """Show that something goes on during the `with` block; call the result with how much was done."""
         console = Console(stderr=True)
         columns = (SpinnerColumn(), TextColumn("{task.description}: {task.completed:,.0f}"), TimeElapsedColumn())
