@@ -26,30 +26,21 @@ COMMANDS = (doctor, poison, runs, purge, usage)
 def parser() -> argparse.ArgumentParser:
     """The parser of all sub-commands."""
     found = argparse.ArgumentParser(prog="python -m assistants.admin", description=__doc__)
-    found.set_defaults(json=False)
+    found.add_argument("--json", action="store_true", help="print JSON instead of tables; it may stand anywhere")
     commands = found.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add(commands)
-    _add_json(found)
     return found
-
-
-def _add_json(found: argparse.ArgumentParser) -> None:
-    """Add an argument to a parser and to those of its sub-commands, so that it may stand anywhere."""
-    found.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON instead of tables")
-    for action in found._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for each in action.choices.values():
-                _add_json(each)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0: done, 1: something is wrong, 2: the arguments are, 130: Ctrl-C."""
-    asked = parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    asked = parser().parse_args([each for each in given if each != "--json"])
     logging.getLogger("azure").setLevel(logging.WARNING)
     try:
         environment.load(Path("local.settings.json"))
-        return asyncio.run(asked.act(asked, Screen(asked.json)))
+        return asyncio.run(asked.act(asked, Screen("--json" in given)))
     except KeyboardInterrupt:
         return 130
     except (Failed, ValidationError, StorageError, AzureError, ValueError, OSError) as error:

@@ -42,6 +42,7 @@ from tests.support.service.attending import (
     new_run_on,
     open_store,
 )
+from tests.support.service.processes import Model, Service, eventually
 from tests.support.storage.calls import kind, tapped
 from tests.support.storage.stored import left_of, next_item, queue_of
 
@@ -313,6 +314,19 @@ async def test_given_up_items_of_retention_are_dropped(store: Store, storage: St
     worker = Worker(store, ScriptedModel())
     await worker.give_up(RetireThreads(project=P).model_dump_json().encode())
     assert items_of(storage, "work", "retire_threads") == []
+
+
+def test_the_local_runner_looks_after_them_at_its_start(storage: Storage, model: Model):
+    async def made() -> str:
+        store = open_store(storage)
+        try:
+            return await idle_thread(store)
+        finally:
+            await store.close()
+
+    thread = asyncio.run(made())
+    with Service(storage.connection_string, model.url, THREAD_TTL_DAYS="0.00001"):
+        eventually(lambda: left_of(storage, thread) == [])
 
 
 async def test_a_listing_tells_when_a_document_was_last_written(store: Store):
