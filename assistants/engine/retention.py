@@ -84,7 +84,8 @@ async def retire_thread(store: Store, project: str, entry: Entry, before: float)
     """Delete a thread of a listing unless it is in use; return whether it was deleted.
 
     The deletion has the condition that the thread has not changed since: a run that begins meanwhile is committed by a
-    change of it.
+    change of it. A message that comes between the check and the deletion goes with the thread, as when a client
+    deletes that.
     """
     document = await unused(store, project, entry, before)
     if document is None:
