@@ -6,17 +6,14 @@ anew, so that a lost item costs a day. Two chains at once are harmless, as every
 
 import logging
 
-from pydantic import ValidationError
-
 from assistants.engine.items import PurgeRest, RetireThreads
 from assistants.engine.removal import purge
 from assistants.engine.requests import active_run
 from assistants.ingestion.items import RetireFiles, RetireStores
 from assistants.state import post
-from assistants.state.retention import DAY, is_said_in, old, projects
+from assistants.state.retention import DAY, is_said_in, old, projects, retire
 from assistants.state.store import Store
 from assistants.state.threads import ThreadRecord
-from assistants.storage.concurrency import for_each
 from assistants.storage.documents import Document
 from assistants.storage.ids import blob_name
 from assistants.storage.services import Entry
@@ -54,16 +51,8 @@ async def retire_threads(store: Store, item: RetireThreads) -> None:
         return
     await store.hear_time()
     before = store.clock.now() - store.settings.thread_ttl_days * DAY
-    entries, rest = await old(store.threads, item.project, "thread_", before, item.start, DELETED)
-
-    async def retire(entry: Entry) -> bool:
-        try:
-            return await retire_thread(store, item.project, entry, before)
-        except ValidationError:
-            log.exception("thread %s cannot be read", entry.name)
-            return False
-
-    deleted = sum(await for_each(retire, entries))
+    found = await old(store.threads, item.project, "thread_", before, item.start, DELETED)
+    deleted, rest = await retire(found, lambda entry: retire_thread(store, item.project, entry, before))
     if deleted:
         log.info("project %s: deleted %d threads", item.project, deleted)
     if rest is not None:

@@ -2,14 +2,12 @@
 
 import logging
 
-from pydantic import ValidationError
-
 from assistants.ingestion.items import FreeStore, RetireFiles, RetireStores, SweepFile
 from assistants.ingestion.removal import sweep_file
 from assistants.state import post
 from assistants.state.files import FileRecord, deleted
 from assistants.state.resources import code_files
-from assistants.state.retention import DAY, is_said_in, old
+from assistants.state.retention import DAY, is_said_in, old, retire
 from assistants.state.store import Store
 from assistants.state.vector_stores import closed, freed
 from assistants.storage.concurrency import for_each
@@ -33,18 +31,10 @@ async def retire_files(store: Store, item: RetireFiles) -> None:
         return
     await store.hear_time()
     before = store.clock.now() - store.settings.file_ttl_days * DAY
-    entries, rest = await old(store.files, item.project, "file-", before, item.start, DELETED)
-
-    async def retire(entry: Entry) -> bool:
-        try:
-            return await _retire_file(store, item.project, entry, before)
-        except ValidationError:
-            log.exception("file %s cannot be read", entry.name)
-            return False
-
-    found = sum(await for_each(retire, entries))
-    if found:
-        log.info("project %s: deleted %d files", item.project, found)
+    found = await old(store.files, item.project, "file-", before, item.start, DELETED)
+    gone, rest = await retire(found, lambda entry: _retire_file(store, item.project, entry, before))
+    if gone:
+        log.info("project %s: deleted %d files", item.project, gone)
     if rest is not None:
         await post.send(store, item.model_copy(update={"start": rest}))
 
@@ -54,19 +44,16 @@ async def retire_stores(store: Store, item: RetireStores) -> None:
     await store.hear_time()
     now = store.clock.now()
     # No store expires within a day of its last use, which is written in its document.
-    entries, rest = await old(store.vector_stores, item.project, "vs_", now - DAY, item.start)
+    found = await old(store.vector_stores, item.project, "vs_", now - DAY, item.start)
 
-    async def examine(entry: Entry) -> None:
-        try:
-            found = await store.vector_stores.listed([entry])
-        except ValidationError:
-            log.exception("vector store %s cannot be read", entry.name)
-            return
-        for document in found:
-            if document.value.expired(now) and not document.value.freed:
-                await post.send(store, FreeStore(project=item.project, store=document.value.id))
+    async def examine(entry: Entry) -> bool:
+        documents = await store.vector_stores.listed([entry]) if entry.modified_at > now - _LONGEST else []
+        expired = [each for each in documents if each.value.expired(now) and not each.value.freed]
+        for each in expired:
+            await post.send(store, FreeStore(project=item.project, store=each.value.id))
+        return bool(expired)
 
-    await for_each(examine, [entry for entry in entries if entry.modified_at > now - _LONGEST])
+    _, rest = await retire(found, examine)
     if rest is not None:
         await post.send(store, item.model_copy(update={"start": rest}))
 

@@ -1,12 +1,19 @@
 """Objects that may be too old: found by a listing alone, which tells when each was made and last written."""
 
-from collections.abc import AsyncIterator
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 from assistants.state.store import Store
+from assistants.storage.concurrency import for_each
 from assistants.storage.documents import Documents
 from assistants.storage.ids import beginning, blob_name
 from assistants.storage.services import Entry
+
+log = logging.getLogger("assistants.retention")
 
 DAY = 86_400.0
 """Seconds."""
@@ -14,6 +21,10 @@ DAY = 86_400.0
 LISTED = 1_000
 """Names that one item of retention lists at most."""
 
+PATIENCE = 120.0
+"""Seconds after which an item leaves the rest to another: the host would end its process after `functionTimeout`."""
+
+_AT_ONCE = 16
 _BEHIND = "~"
 """Sorts after all ids."""
 
@@ -43,6 +54,30 @@ async def old(
         if entry.modified_at < before:
             found.append(entry)
     return Old(found, None)
+
+
+async def retire(found: Old, act: Callable[[Entry], Awaitable[bool]]) -> tuple[int, str | None]:
+    """Call `act` with each entry, sixteen at once, as long as there is time; a document that cannot be read is left.
+
+    Returns
+    -------
+    tuple
+        For how many `act` was true, and the name from which another item goes on.
+    """
+
+    async def attempted(entry: Entry) -> bool:
+        try:
+            return await act(entry)
+        except ValidationError:
+            log.exception("%s cannot be read", entry.name)
+            return False
+
+    end, retired = time.monotonic() + PATIENCE, 0
+    for at in range(0, len(found.entries), _AT_ONCE):
+        if at and time.monotonic() > end:
+            return retired, found.entries[at].name
+        retired += sum(await for_each(attempted, found.entries[at : at + _AT_ONCE]))
+    return retired, found.rest
 
 
 async def projects(documents: Documents[Any]) -> AsyncIterator[str]:

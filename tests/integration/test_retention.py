@@ -24,6 +24,7 @@ from assistants.local.azurite import Storage
 from assistants.schema.assistants import CreateAssistant
 from assistants.schema.messages import CreateMessage
 from assistants.schema.vector_stores import CreateVectorStore
+from assistants.state import retention
 from assistants.state.files import FileRecord, used_by
 from assistants.state.messages import put_record
 from assistants.state.retention import DAY, old, projects
@@ -32,6 +33,7 @@ from assistants.state.store import Store
 from assistants.state.vector_stores import new_member, new_vector_store, view_store
 from assistants.storage.documents import Documents
 from assistants.storage.ids import blob_name
+from assistants.storage.services import IF_MISSING, Entry
 from tests.support.service.attending import (
     Handlers,
     Killed,
@@ -181,6 +183,31 @@ async def test_an_item_looks_after_a_part_and_sends_one_for_the_rest(
     await retire_threads(later(store, 61 * DAY), RetireThreads.model_validate(rest))
     assert await names(store.threads) == []
     assert items_of(storage, "work", "retire_threads") == []
+
+
+async def test_an_item_that_takes_long_leaves_the_rest_to_another(store: Store, monkeypatch: pytest.MonkeyPatch):
+    for _ in range(3):
+        await idle_thread(store)
+    found = await old(store.threads, P, "thread_", store.clock.now() + DAY)
+    monkeypatch.setattr(retention, "PATIENCE", -1)
+    monkeypatch.setattr(retention, "_AT_ONCE", 2)
+    acted: list[str] = []
+
+    async def act(entry: Entry) -> bool:
+        acted.append(entry.name)
+        return True
+
+    assert await retention.retire(found, act) == (2, found.entries[2].name)
+    assert acted == [entry.name for entry in found.entries[:2]]
+
+
+async def test_a_document_that_cannot_be_read_is_left(store: Store, storage: Storage, caplog: pytest.LogCaptureFixture):
+    broken, thread = f"{P}/thread_zzzzzzzzzzzzzzzzzzzzzzzz", await idle_thread(store)
+    await store.services[0].put("threads", broken, b"{}", IF_MISSING)
+    await retire_threads(later(store, 61 * DAY), RetireThreads(project=P))
+    assert left_of(storage, thread) == []
+    assert f"{broken} cannot be read" in caplog.text
+    await store.threads.delete(broken)
 
 
 async def test_threads_that_are_younger_are_neither_read_nor_listed(store: Store, storage: Storage):
