@@ -54,7 +54,7 @@ races: setup ## Run the races for longer than the tests do
 soak: setup ## Run simulated users for long, with processes that are killed
 	$(BIN)/python -m tests.faults.soak $(ARGS)
 
-bench: setup ## Print the figures of the README
+bench: setup $(VENV)/.interpreter ## Print the figures of the README
 	$(BIN)/python -m benchmarks.streaming $(ARGS)
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.storage
@@ -64,6 +64,7 @@ bench: setup ## Print the figures of the README
 	$(BIN)/python -m benchmarks.hostile
 	$(BIN)/python -m benchmarks.pdf
 	$(BIN)/python -m benchmarks.encodings
+	$(BIN)/python -m benchmarks.interpreter
 
 compare: setup ## Measure two services side by side; ARGS="--a URL --b URL"
 	$(BIN)/python -m benchmarks.sidebyside $(ARGS)

@@ -167,7 +167,9 @@ class Settings(BaseSettings):
         description="its api version",
     )
     azure_client_id: str | None = Field(
-        None, validation_alias="AZURE_CLIENT_ID", description="client id of the identity used for Azure OpenAI"
+        None,
+        validation_alias="AZURE_CLIENT_ID",
+        description="client id of the identity used for Azure OpenAI, Azure SignalR Service and the session pool",
     )
     model_map: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict[str, str],
