@@ -17,6 +17,7 @@ from fastapi.routing import APIRoute
 from assistants.api import invocations
 from assistants.api.app import PREFIX, ROUTERS, UNDESCRIBED, create_api
 from assistants.api.models import router as models
+from assistants.engine.retention import SCHEDULE, begin_retention
 from assistants.service import queues, service
 from assistants.settings import settings
 
@@ -83,6 +84,12 @@ if settings().backend == "blob":
     for _queue in queues(settings()):
         _publish_queue(_queue, _queue, _handle(_queue))
         _publish_queue(f"{_queue}_poison", f"{_queue}-poison", _give_up(_queue))
+
+    @app.function_name("retention")
+    @app.timer_trigger(arg_name="timer", schedule=SCHEDULE)
+    async def _begin_retention(timer: func.TimerRequest) -> None:  # noqa: ARG001
+        with invocations.invocation():
+            await begin_retention(service().store)
 
 
 def _prepare() -> None:

@@ -304,6 +304,18 @@ class Settings(BaseSettings):
         60, validation_alias="PURGE_AGAIN", description="seconds between two purges of a deleted thread"
     )
 
+    # Retention.
+    thread_ttl_days: Annotated[float, Field(gt=0, le=36_500)] | None = Field(
+        None,
+        validation_alias="THREAD_TTL_DAYS",
+        description="days without use after which a thread is deleted; not set: never; OpenAI had 60",
+    )
+    file_ttl_days: Annotated[float, Field(gt=0, le=36_500)] | None = Field(
+        None,
+        validation_alias="FILE_TTL_DAYS",
+        description="days without use after which a file is deleted; not set: never",
+    )
+
     # Notifications.
     webhooks: Annotated[dict[str, Webhook], NoDecode] = Field(
         default_factory=dict[str, Webhook],
