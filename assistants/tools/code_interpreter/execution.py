@@ -51,8 +51,8 @@ _BESIDES = 60.0
 """Seconds that an execution may take besides the code: its process is started, and its outputs are stored."""
 
 INTERRUPTED = (
-    "The execution was interrupted, and it is not known how far the code came. It is not executed again by itself. "
-    "Variables are as they were before this call, as far as they could be kept; files that it made are lost."
+    "The execution was interrupted: it is not known how far the code came, and it is not executed again by itself. "
+    "Look at variables and files before you rely on them; files that the code has made are not stored."
 )
 
 _ENDED = "The run has ended."
@@ -211,11 +211,15 @@ class CodeCall:
                 image = await put_out(self._store, self._project, "figure.png", only(output.png))
                 outputs.append(ImageOutput(file_id=image.id))
                 said.append(f"[An image, which the user sees: {image.id}]")
+        notices = [*execution.notices]
         for file in execution.files:
-            files[file.name] = (await put_out(self._store, self._project, file.name, file.content())).id
-        if execution.notices:
-            outputs.append(LogOutput(logs=" ".join(execution.notices)))
-            said.extend(execution.notices)
+            try:
+                files[file.name] = (await put_out(self._store, self._project, file.name, file.content())).id
+            except (EngineBusy, EngineFailed, OutcomeLost, OSError) as error:  # it cannot be read any more
+                notices.append(f"The file {file.name} could not be stored: {error}")
+        if notices:
+            outputs.append(LogOutput(logs=" ".join(notices)))
+            said.extend(notices)
         if files:
             said.append(described(list(files)))
         if execution.snapshot is not None:
