@@ -136,7 +136,7 @@ class CodeCall:
                 await self._store.sessions.replace(known, noted)
         except Conflict:
             return
-        if now >= record.began_at + LIFETIME:
+        if record.snapshot is not None and now >= record.began_at + LIFETIME:
             await engine.end(session_of(self._project, self._thread))
         outcome = await self._watched(engine, files, record, until)
         if outcome is None:
