@@ -69,7 +69,7 @@ def test_the_latest_files_are_kept():
     before = UNDER_WAY.model_copy(update={"files": many})
     session = settled(before, "one", Outcome(output="", ran=Ran(), files={"1.csv": "file-x", "new.csv": "file-n"}))
     assert session is not None
-    assert list(session.files)[0] == "2.csv"
+    assert next(iter(session.files)) == "2.csv"
     assert list(session.files.items())[-2:] == [("1.csv", "file-x"), ("new.csv", "file-n")]
 
 
