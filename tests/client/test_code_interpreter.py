@@ -147,6 +147,7 @@ def test_code_and_a_function_meet_in_one_turn(client: OpenAI, model: Model):
     assert [each["content"] for each in model.requests(question)[1]["messages"][-2:]] == ["both", "sunny"]
 
 
+@pytest.mark.no_azure
 def test_a_stream_tells_the_code_then_its_outputs_then_the_links(client: OpenAI, model: Model):
     question = unique()
     code = "print('é \"quoted\"')\nopen('/mnt/data/a.csv', 'w').write('a,b')"

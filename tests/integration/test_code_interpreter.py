@@ -71,11 +71,11 @@ def engine() -> Counting:
 
 
 @pytest.fixture
-async def served(azurite: Storage, engine: Counting) -> AsyncIterator[Served]:
+async def served(idle: Storage, engine: Counting) -> AsyncIterator[Served]:
     model = ScriptedModel(
         {"tool_calls": [code()]}, {"text": "[It](sandbox:/mnt/data/out/table.csv)."}, {"text": "Again."}
     )
-    async with in_process(azurite, model, None, Transport, engine) as served:
+    async with in_process(idle, model, None, Transport, engine) as served:
         yield served
 
 
@@ -206,11 +206,11 @@ async def test_code_whose_outcome_is_lost_is_not_executed_again(served: Served, 
     assert (turn.calls[0].output, engine.calls) == ("It may have been executed.", [])
 
 
-async def test_a_session_goes_on_in_the_next_run(azurite: Storage, engine: Counting):
+async def test_a_session_goes_on_in_the_next_run(idle: Storage, engine: Counting):
     model = ScriptedModel(
         {"tool_calls": [code()]}, {"text": "Done."}, {"tool_calls": [code("2 + 3", "call_b")]}, {"text": "Done."}
     )
-    async with in_process(azurite, model, None, Transport, engine) as served:
+    async with in_process(idle, model, None, Transport, engine) as served:
         threads = served.client.beta.threads
         assistant = await served.client.beta.assistants.create(model="demo", tools=[{"type": "code_interpreter"}])
         thread = await threads.create(messages=[{"role": "user", "content": "Reckon."}])
@@ -227,9 +227,9 @@ async def test_a_session_goes_on_in_the_next_run(azurite: Storage, engine: Count
     assert "out/table.csv" in json.dumps(model.requests[2]["tools"])
 
 
-async def test_calls_of_one_turn_are_executed_in_their_order(azurite: Storage, engine: Counting):
+async def test_calls_of_one_turn_are_executed_in_their_order(idle: Storage, engine: Counting):
     model = ScriptedModel({"tool_calls": [code("1", "call_a"), code("2", "call_b")]})
-    async with in_process(azurite, model, None, Transport, engine) as served:
+    async with in_process(idle, model, None, Transport, engine) as served:
         key = await called(served)
         second = asyncio.create_task(answer(served, key, "call_b"))
         await answer(served, key, "call_a")
@@ -237,9 +237,9 @@ async def test_calls_of_one_turn_are_executed_in_their_order(azurite: Storage, e
     assert [call.code for call in engine.calls] == ["1", "2"]
 
 
-async def test_a_run_without_an_engine_fails_at_once(azurite: Storage):
+async def test_a_run_without_an_engine_fails_at_once(idle: Storage):
     model = ScriptedModel({"text": "Never."})
-    async with in_process(azurite, model, CODE_INTERPRETER="off") as served:
+    async with in_process(idle, model, CODE_INTERPRETER="off") as served:
         key = await new_run_on(served.store, TOOL)
         await attend(served, served.store, key)
         run = await run_of(served.store, key)

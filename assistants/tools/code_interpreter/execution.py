@@ -22,6 +22,7 @@ from assistants.state.sessions import (
     step,
 )
 from assistants.state.store import RunKey
+from assistants.storage.concurrency import for_each
 from assistants.storage.documents import Document
 from assistants.storage.errors import TRANSIENT, Conflict
 from assistants.storage.ids import derived
@@ -31,11 +32,13 @@ from assistants.tools.code_interpreter.engine import (
     EngineBusy,
     EngineFailed,
     Execution,
+    Image,
     InputFile,
     Logs,
     OutcomeLost,
+    OutputFile,
 )
-from assistants.tools.code_interpreter.files import described, inputs, only, put_out
+from assistants.tools.code_interpreter.files import inputs, only, put_out
 from assistants.tools.code_interpreter.interpreter import session_of
 from assistants.tools.servertool import Question, ToolFailed
 
@@ -44,8 +47,8 @@ log = logging.getLogger("assistants.tools")
 PAUSE = 0.25
 """Seconds between two reads of the run, or of what is under way in the session."""
 
-_BUSY = 1.0
-"""Seconds after which a busy engine is asked again."""
+_LATER = 1.0
+"""Seconds between two looks at a busy engine, or at an execution that another delivery of the call has begun."""
 
 _BESIDES = 60.0
 """Seconds that an execution may take besides the code: its process is started, and its outputs are stored."""
@@ -96,7 +99,7 @@ class CodeCall:
                 case Step.BEGIN if await self._is_next():
                     await self._begin(engine, session, record)
                 case _:
-                    await asyncio.sleep(PAUSE)
+                    await asyncio.sleep(_LATER if underway == self._id else PAUSE)
         raise ToolFailed(_ENDED)
 
     @property
@@ -141,7 +144,7 @@ class CodeCall:
         outcome = await self._watched(engine, files, record, until)
         if outcome is None:
             await self._store.sessions.change(self._session, lambda session: freed(session, self._id))
-            await asyncio.sleep(_BUSY)
+            await asyncio.sleep(_LATER)
         elif await self._store.runs.read(self._key.name) is not None:  # nothing is made in a deleted thread
             await self._settle(self._id, await self._give(self._id, outcome))
             if record.snapshot is not None and outcome.executed:
@@ -202,31 +205,30 @@ class CodeCall:
 
     async def _kept(self, execution: Execution, record: SessionRecord) -> Outcome:
         """The outcome, whose images, files and variables are stored."""
-        outputs, said, files = list[LogOutput | ImageOutput](), list[str](), dict[str, str]()
-        for output in execution.outputs:
-            if isinstance(output, Logs):
-                outputs.append(LogOutput(logs=output.text))
-                said.append(output.text)
-            else:
-                image = await put_out(self._store, self._project, "figure.png", only(output.png))
-                outputs.append(ImageOutput(file_id=image.id))
-                said.append(f"[An image, which the user sees: {image.id}]")
         notices = [*execution.notices]
-        for file in execution.files:
+
+        async def output_of(output: Logs | Image) -> LogOutput | ImageOutput:
+            if isinstance(output, Logs):
+                return LogOutput(logs=output.text)
+            return ImageOutput(file_id=await put_out(self._store, self._project, "figure.png", only(output.png)))
+
+        async def stored(file: OutputFile) -> str | None:
             try:
-                files[file.name] = (await put_out(self._store, self._project, file.name, file.content())).id
+                return await put_out(self._store, self._project, file.name, file.content())
             except (EngineBusy, EngineFailed, OutcomeLost, OSError) as error:  # it cannot be read any more
                 notices.append(f"The file {file.name} could not be stored: {error}")
+                return None
+
+        outputs = await for_each(output_of, execution.outputs)
+        ids = await for_each(stored, execution.files)
+        files = {file.name: id_ for file, id_ in zip(execution.files, ids, strict=True) if id_ is not None}
         if notices:
             outputs.append(LogOutput(logs=" ".join(notices)))
-            said.extend(notices)
-        if files:
-            said.append(described(list(files)))
         if execution.snapshot is not None:
             name = snapshot_name(self._project, self._thread, self._id)
             await self._store.snapshots.write(name, execution.snapshot)
         return Outcome(
-            output="\n".join(text.rstrip("\n") for text in said) or "[There is no output.]",
+            output=told(outputs, list(files)),
             ran=Ran(outputs=outputs, files=files if self._has_files else record.files | files),
             snapshot=execution.snapshot is not None,
             files=files,
@@ -246,6 +248,20 @@ class CodeCall:
 
     def _now(self) -> float:
         return self._store.clock.now()
+
+
+def told(outputs: Sequence[LogOutput | ImageOutput], paths: Sequence[str]) -> str:
+    """What the model is told of the outputs, and of the files that code has made or changed."""
+    lines = [
+        output.logs.rstrip("\n")
+        if isinstance(output, LogOutput)
+        else f"[An image, which the user sees: {output.file_id}]"
+        for output in outputs
+    ]
+    if paths:
+        links = ", ".join(f"sandbox:/mnt/data/{path}" for path in paths)
+        lines.append(f"[Files that were made or changed, to be linked like this: {links}]")
+    return "\n".join(lines) or "[There is no output.]"
 
 
 def _without_effect(output: str, record: SessionRecord) -> Outcome:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from pathlib import PurePosixPath
 
 from assistants.ingestion.intake import create_file
@@ -54,8 +54,8 @@ async def told_files(store: Store, key: RunKey, run: RunRecord) -> str:
     return "\n".join([f"{limit}\n\n{told}", *lines])
 
 
-async def put_out(store: Store, project: str, filename: str, pieces: AsyncIterator[bytes]) -> FileRecord:
-    """Make a file of what code has made. It can be downloaded from then on."""
+async def put_out(store: Store, project: str, filename: str, pieces: AsyncIterator[bytes]) -> str:
+    """Make a file of what code has made; its id. It can be downloaded from then on."""
     file_id, blocks, size = store.ids.new("file-"), list[str](), 0
     name = blob_name(project, file_id)
     async for block in _blocks(pieces):
@@ -69,7 +69,8 @@ async def put_out(store: Store, project: str, filename: str, pieces: AsyncIterat
         filename=PurePosixPath(filename).name or file_id,
         bytes=size,
     )
-    return await create_file(store, project, record, blocks)
+    await create_file(store, project, record, blocks)
+    return file_id
 
 
 async def only(content: bytes) -> AsyncIterator[bytes]:
@@ -107,9 +108,3 @@ def _free(name: str, file_id: str, taken: Iterable[str]) -> str:
         return name
     path = PurePosixPath(name)
     return f"{path.stem}-{file_id}{path.suffix}"
-
-
-def described(paths: Sequence[str]) -> str:
-    """What the model is told of the files that code has made or changed."""
-    links = ", ".join(f"sandbox:/mnt/data/{path}" for path in paths)
-    return f"[Files that were made or changed, to be linked like this: {links}]"
