@@ -62,7 +62,7 @@ class TestText:
             "thread_id": thread.id,
             "status": "queued",
             "started_at": None,
-            "expires_at": shown["created_at"] + 600,
+            "expires_at": shown["created_at"] + 590,
             "cancelled_at": None,
             "failed_at": None,
             "completed_at": None,
@@ -296,7 +296,7 @@ class TestFunctions:
         ]
         shown = raw(client, run)
         assert (shown["completed_at"], shown["usage"]) == (None, None)
-        assert shown["expires_at"] == shown["created_at"] + 600
+        assert shown["expires_at"] == shown["created_at"] + 590
 
         run = submit(client, run, "rain", "noon")
         assert (run.status, run.required_action) == ("completed", None)
