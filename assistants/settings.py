@@ -16,6 +16,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 PROJECT = "[A-Za-z0-9_-]{1,63}"
 """The pattern of a project's name."""
 
+MAY_IMPORT = "+import"
+"""What follows the name of a project that may import, in `API_KEYS`."""
+
 _HASHED_KEY = re.compile(r"sha256:[0-9a-f]{64}")
 _TIMEOUT = r"^(-1|(\d+\.)?\d\d?:\d\d:\d\d)$"
 _HOST = Path(__file__).parents[1] / "host.json"
@@ -223,7 +226,9 @@ class Settings(BaseSettings):
         default_factory=dict[str, str],
         validation_alias="API_KEYS",
         repr=False,
-        description="accepted keys, each with its project: `KEY=project,sha256:HEX=project`",
+        description=(
+            "accepted keys, each with its project: `KEY=project,sha256:HEX=project`; `project+import` may import"
+        ),
     )
 
     cors_origins: Annotated[list[str], NoDecode] = Field(
@@ -407,7 +412,7 @@ class Settings(BaseSettings):
         for key, project in keys.items():
             if not _SENDABLE.fullmatch(key):
                 raise ValueError(f"API_KEYS: {_NOT_SENDABLE}")
-            if not re.fullmatch(PROJECT, project):
+            if not re.fullmatch(PROJECT, project.removesuffix(MAY_IMPORT)):
                 raise ValueError("API_KEYS: a project is 1 to 63 letters, digits, dashes or underscores")
             if key.startswith("sha256:") and not _HASHED_KEY.fullmatch(key):
                 raise ValueError("API_KEYS: a hashed key is sha256: and 64 lower-case hexadecimal digits")
@@ -511,6 +516,15 @@ class Settings(BaseSettings):
     def models(self) -> dict[str, str]:
         """The endpoint's name of each model; `*` stands for every other."""
         return ({"*": self.model} if self.model else {}) | self.model_map
+
+    @property
+    def projects(self) -> set[str]:
+        """The projects of the accepted keys."""
+        return {project.removesuffix(MAY_IMPORT) for project in self.api_keys.values()}
+
+    def may_import(self, project: str) -> bool:
+        """Whether the keys of a project may import: one of them is marked so, or there are no keys."""
+        return not self.api_keys or project + MAY_IMPORT in self.api_keys.values()
 
     @property
     def endpoint_embedding_model(self) -> str:

@@ -5,11 +5,10 @@ import binascii
 from collections.abc import Iterator
 from pathlib import Path
 
+from assistants.migrate.lines import CONTENTS
 from assistants.migrate.mapping import CONTENT
 from assistants.migrate.spool import Spool
 from assistants.storage.contents import PIECE
-
-FOLDER = "contents"
 
 
 class Contents:
@@ -23,7 +22,7 @@ class Contents:
 
     def __init__(self, folder: Path | None, spool: Spool) -> None:
         self._spool, self._files = spool, dict[str, Path]()
-        places = (folder / FOLDER, folder) if folder is not None and folder.is_dir() else ()
+        places = (folder / CONTENTS, folder) if folder is not None and folder.is_dir() else ()
         for path in (path for place in reversed(places) if place.is_dir() for path in place.iterdir()):
             if path.is_file():
                 self._files[path.stem] = self._files[path.name] = path

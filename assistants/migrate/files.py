@@ -35,10 +35,9 @@ async def import_file(target: Target, line: Spooled, number: int, contents: Cont
     record = file_record(shown, without_content=pieces is None)
     created = target.time(shown.created_at, number)
     if pieces is None:
-        result = await put(store.files, name, record, created, None)
+        result = await put(store.files, name, record, "file-", created, None)
         return await target.report.add(result, "file", shown.id, line.at)
-    place, there = await reserve(store.files, name, created)
-    known = await store.files.read(name) if there else None
+    at, known = await reserve(store.files, name, "file-", created, noted=True)
     if known is not None and not known.value.without_content:
         return await target.report.add("there", "file", shown.id, line.at)
     try:
@@ -49,15 +48,16 @@ async def import_file(target: Target, line: Spooled, number: int, contents: Cont
         await target.report.add("noted", "file", shown.id, line.at, f"It has {size} bytes, not {shown.bytes}.")
     record = record.model_copy(update={"bytes": size})
     if known is None:
-        await create_file(store, target.project, record, blocks, place)
+        await create_file(store, target.project, record, blocks, at)
         return await target.report.add("imported", "file", shown.id, line.at)
     await store.contents.commit(name, blocks)
 
     def complete(file: FileRecord) -> FileRecord | None:
         return file.model_copy(update={"bytes": size, "without_content": False}) if file.without_content else None
 
-    await store.files.change(name, complete, known)
+    await store.files.change(at, complete, known)
     await target.report.add("imported", "file", shown.id, line.at)
+    return None
 
 
 async def _staged(target: Target, name: str, pieces: Iterator[bytes]) -> tuple[list[str], int]:
@@ -93,10 +93,10 @@ async def import_store(target: Target, line: Spooled, number: int, files: Iterab
         return await target.foretold(
             "vector_store", shown.id, line.at, await store.vector_stores.read(name) is not None
         )
-    place, there = await reserve(store.vector_stores, name, target.time(shown.created_at, number))
-    if not there:
+    at, known = await reserve(store.vector_stores, name, "vs_", target.time(shown.created_at, number))
+    if known is None:
         try:
-            await create_store(store, target.project, record, members, place)
+            await create_store(store, target.project, record, members, at)
             return await target.report.add("imported", "vector_store", shown.id, line.at)
         except Conflict:  # another import was faster
             pass
@@ -104,12 +104,13 @@ async def import_store(target: Target, line: Spooled, number: int, files: Iterab
             return await target.report.add("invalid", "vector_store", shown.id, line.at, error.message)
     if not target.overwrite:
         return await target.report.add("there", "vector_store", shown.id, line.at)
-    await store.vector_stores.change(name, lambda known: _refreshed(known, record, members))
+    await store.vector_stores.change(at, lambda known: _refreshed(known, record, members))
     try:
         await put_in(store, target.project, shown.id, members, anew=False)
     except ApiError as error:
         await target.report.add("noted", "vector_store", shown.id, line.at, error.message)
     await target.report.add("overwritten", "vector_store", shown.id, line.at)
+    return None
 
 
 async def _members(target: Target, record: VectorStoreRecord, files: Iterable[Spooled]) -> list[NewMember]:

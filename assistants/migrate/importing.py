@@ -107,8 +107,9 @@ async def _import_assistant(target: Target, line: Spooled, number: int) -> None:
         return await target.foretold("assistant", record.id, line.at, await documents.read(name) is not None)
     await target.name_files("assistant", record, line.at)
     created = target.time(shown.created_at, number)
-    result = await put(documents, name, record, created, (lambda _: record) if target.overwrite else None)
+    result = await put(documents, name, record, "asst_", created, (lambda _: record) if target.overwrite else None)
     await target.report.add(result, "assistant", record.id, line.at)
+    return None
 
 
 async def _tell_lost(target: Target, spool: Spool) -> None:

@@ -12,6 +12,9 @@ MAX_LINE = 64 * 1024 * 1024
 MAX_DOCUMENT = 512 * 1024 * 1024
 """Bytes of a text that is one JSON value of many lines, which is parsed at once."""
 
+CONTENTS = "contents"
+"""The folder of an export with the contents of files, each named by its id."""
+
 SUFFIXES = frozenset({".json", ".jsonl", ".ndjson"})
 
 
@@ -33,10 +36,14 @@ def read(source: Path) -> Iterator[Line]:
         It cannot be read.
     """
     if source.is_dir():
-        for path in sorted(path for path in source.rglob("*") if path.suffix in SUFFIXES and path.is_file()):
+        for path in sorted(path for path in source.rglob("*") if _has_objects(path.relative_to(source))):
             yield from _read_file(path, path.relative_to(source).as_posix())
     else:
         yield from _read_file(source, source.name)
+
+
+def _has_objects(path: Path) -> bool:
+    return path.suffix in SUFFIXES and path.parts[0] != CONTENTS
 
 
 def _read_file(path: Path, name: str) -> Iterator[Line]:
@@ -97,6 +104,6 @@ def _expanded(at: str, value: Any) -> Iterable[Line]:
 
 def _falls(found: list[Any]) -> bool:
     """Whether a page has the newest first, as it has by default."""
-    times = [each.get("created_at") for each in found if isinstance(each, dict)]
+    times = [cast("dict[str, Any]", each).get("created_at") for each in found if isinstance(each, dict)]
     numbers = [each for each in times if isinstance(each, int | float)]
     return bool(numbers) and numbers[0] >= numbers[-1]

@@ -1,7 +1,7 @@
 """Objects of any version and service in the shape of v2: pure functions. What cannot be kept is told."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -31,7 +31,7 @@ class Kind(NamedTuple):
 
 
 def _kind(model: type[Resource], identifier: Any, *prefixes: str) -> Kind:
-    return Kind(model, TypeAdapter(Annotated[identifier, ...]), prefixes)
+    return Kind(model, TypeAdapter(identifier), prefixes)
 
 
 KINDS: Mapping[str, Kind] = {
@@ -120,8 +120,7 @@ def mapped(kind: str, raw: Json) -> Mapped:
 def synthetic(raw: Json) -> list[Json]:
     """The vector store of an assistant of v1 with `retrieval`, which had none of its own, and the files in it."""
     files = raw.get("file_ids")
-    tools = cast("list[Any]", raw.get("tools") or [])
-    if not files or not any(isinstance(tool, dict) and tool.get("type") == "retrieval" for tool in tools):
+    if not files or {"type": "retrieval"} not in cast("list[Any]", raw.get("tools") or []):
         return []
     store, created = store_of(str(raw.get("id"))), raw.get("created_at")
     common = {"created_at": created, "status": "completed"}

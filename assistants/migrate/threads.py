@@ -19,10 +19,8 @@ from assistants.state.runs import ACTIVE, RunRecord
 from assistants.state.threads import ThreadRecord
 from assistants.storage.concurrency import for_each
 from assistants.storage.errors import Conflict
-from assistants.storage.ids import blob_name, is_own
+from assistants.storage.ids import blob_name
 from assistants.storage.slices import Pace
-
-_HOUR = 3600.0
 
 R = TypeVar("R", Message, Run, RunStep)
 
@@ -47,32 +45,19 @@ async def import_thread(target: Target, thread_id: str, number: int, lines: Iter
     found = await _gathered(target, lines)
     thread = found.thread or _made(thread_id, found)
     if thread is None:
-        return None
+        return
     if found.thread is None:
         why = "The thread itself is not in the import: it is made for its messages and runs."
         await target.report.add("noted", "thread", thread_id, found.at, why)
     record = thread_record(thread, asked=any(message.role == "user" for message, _ in found.messages.values()))
     store, name = target.store, blob_name(target.project, thread_id)
     if target.dry_run:
-        return await target.foretold("thread", thread_id, found.at, await store.threads.read(name) is not None)
-    place, there = await reserve(store.threads, name, target.time(thread.created_at, number))
-    if not there:
-        # A sweep of threads whose creation failed leaves those with pointers alone.
-        noted = is_own(thread_id) and store.clock.now() - thread.created_at < _HOUR
-        if noted:
-            await store.threads.places.note(name, name)
-        records = [content for _, content in found.messages.values()]
-        await store.messages.create_log(target.project, thread_id, records)
-        await _write_runs(target, thread_id, found)
-        await target.name_files("thread", record, found.at)
-        try:
-            await store.threads.create(name, record, place)
-        except Conflict:  # another import was faster
-            there = True
-        if noted:
-            await store.threads.places.forget(name)
-    if there and target.overwrite:
-        await _refresh(target, record, found)
+        there = await store.threads.read(name) is not None
+    else:
+        at, known = await reserve(store.threads, name, "thread_", target.time(thread.created_at, number), noted=True)
+        there = known is not None or not await _written(target, at, record, found)
+        if there and target.overwrite:
+            await _refresh(target, at, record, found)
     result = "imported" if not there else "overwritten" if target.overwrite else "there"
     await target.report.add(result, "thread", thread_id, found.at)
     for kind, objects in (
@@ -81,6 +66,19 @@ async def import_thread(target: Target, thread_id: str, number: int, lines: Iter
         ("thread.run.step", found.steps),
     ):
         target.report.counts[kind, result] += len(objects)
+
+
+async def _written(target: Target, at: str, record: ThreadRecord, found: _Gathered) -> bool:
+    """Write a thread, its document last; whether it was not there."""
+    records = [content for _, content in found.messages.values()]
+    await target.store.messages.create_log(target.project, record.id, records)
+    await _write_runs(target, record.id, found)
+    await target.name_files("thread", record, found.at)
+    try:
+        await target.store.threads.create(at, record)
+    except Conflict:  # another import was faster
+        return False
+    return True
 
 
 async def _gathered(target: Target, lines: Iterable[Spooled]) -> _Gathered:
@@ -152,7 +150,7 @@ async def _write_runs(target: Target, thread_id: str, found: _Gathered) -> None:
             return record if known.imported and known.imported != record.imported else None
 
         name, created = blob_name(target.project, thread_id, run.id), target.time(run.created_at, number)
-        await put(target.store.runs, name, record, created, refreshed if target.overwrite else None)
+        await put(target.store.runs, name, record, "run_", created, refreshed if target.overwrite else None)
 
     await for_each(write, enumerate(found.runs.values()))
     for assistant_id in {run.assistant_id for run in found.runs.values()}:
@@ -161,16 +159,18 @@ async def _write_runs(target: Target, thread_id: str, found: _Gathered) -> None:
             await target.report.add("noted", "thread", thread_id, found.at, why)
 
 
-async def _refresh(target: Target, record: ThreadRecord, found: _Gathered) -> None:
+async def _refresh(target: Target, at: str, record: ThreadRecord, found: _Gathered) -> None:
     """Give a thread that is there what it lacks, and the metadata of the import."""
-    store, name = target.store, blob_name(target.project, record.id)
-    document = await store.threads.read(name)
+    store = target.store
+    document = await store.threads.read(at)
     if document is None:
         return
     known = await store.messages.read(target.project, record.id, document.value.segments)
+    before = {message.id: message.metadata async for message, _ in known.newest_first()}
     records = [
         update_record(message.id, message.metadata) if message.id in known else content
         for message, content in found.messages.values()
+        if before.get(message.id) != message.metadata
     ]
     await store.messages.append(target.project, record.id, document.value.segments, records)
     await _write_runs(target, record.id, found)
@@ -181,4 +181,4 @@ async def _refresh(target: Target, record: ThreadRecord, found: _Gathered) -> No
         changed = thread.model_copy(update={**kept, "asked": thread.asked or record.asked})
         return changed if changed != thread else None
 
-    await store.threads.change(name, refreshed)
+    await store.threads.change(at, refreshed)

@@ -21,6 +21,10 @@ _KEPT = 10_000
 _SLACK = range(-2, 2 * 3600)
 """Seconds from the making of an id to `created_at`: an upload has the id of its file an hour before."""
 
+_FIRST = 1_735_689_600.0
+_LAST = 2_051_222_400.0
+"""No id of our own was made before 2025; those of 2035 are told from OpenAI's by reading."""
+
 _BEHIND = "~"
 """Sorts after all characters of ids."""
 
@@ -47,9 +51,9 @@ class Places:
             return None
         return self._remember(name, json.loads(found.content)["place"]) if found else None
 
-    async def point(self, name: str, place: str) -> str:
-        """Write the pointer, unless there is one; return the place to which it points."""
-        content = json.dumps({"place": place}).encode()
+    async def point(self, name: str, place: str) -> tuple[str, bool]:
+        """Write the pointer, unless there is one; return the place to which it points, and whether it is new."""
+        content, new = json.dumps({"place": place}).encode(), True
         try:
             await made_on_first_use(
                 lambda: self._service.put(self._name, _pointer(name), content, IF_MISSING),
@@ -57,8 +61,8 @@ class Places:
             )
         except ResourceExistsError:
             found = await self._service.get(self._name, _pointer(name))
-            place = json.loads(found.content)["place"] if found else place
-        return self._remember(name, place)
+            place, new = json.loads(found.content)["place"] if found else place, False
+        return self._remember(name, place), new
 
     def _remember(self, name: str, place: str) -> str:
         self._known[name] = place
@@ -81,6 +85,12 @@ def place(name: str, prefix: str, created: float) -> str:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:16]
     return f"{parent}/{beginning(prefix, created)}{_BEHIND}{digest}"
+
+
+def may_be_ours(name: str, prefix: str) -> bool:
+    """Whether the id may have been made by such a service as this one: few of OpenAI's look so."""
+    made = made_at(name.rpartition("/")[2], prefix)
+    return made is not None and _FIRST < made < _LAST
 
 
 def end_of_documents(prefix: str) -> str:

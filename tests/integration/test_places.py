@@ -36,7 +36,7 @@ def elsewhere(blobs: BlobService, fresh: str) -> Documents[Note]:
 
 async def put(notes: Documents[Note], identifier: str, created: float, project: str = "p") -> None:
     name = blob_name(project, identifier)
-    at = await notes.places.point(name, place(name, "asst_", created))
+    at, _ = await notes.places.point(name, place(name, "asst_", created))
     await notes.create(at, Note(id=identifier, created=created))
 
 
@@ -129,8 +129,8 @@ async def test_an_id_of_our_own_needs_no_place(notes: Documents[Note]):
 
 
 async def test_a_pointer_that_is_there_is_kept(notes: Documents[Note], elsewhere: Documents[Note]):
-    assert await notes.places.point("p/asst_x", "p/asst_1~x") == "p/asst_1~x"
-    assert await elsewhere.places.point("p/asst_x", "p/asst_2~x") == "p/asst_1~x"
+    assert await notes.places.point("p/asst_x", "p/asst_1~x") == ("p/asst_1~x", True)
+    assert await elsewhere.places.point("p/asst_x", "p/asst_2~x") == ("p/asst_1~x", False)
 
 
 async def test_the_places_that_are_remembered_are_bounded(notes: Documents[Note], monkeypatch: pytest.MonkeyPatch):
