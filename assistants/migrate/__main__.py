@@ -18,9 +18,9 @@ from pydantic import ValidationError
 from assistants.migrate import lines, sending
 from assistants.migrate.folder import KINDS, Folder
 from assistants.migrate.importing import import_lines
-from assistants.migrate.local import export_project
 from assistants.migrate.remote import Export
 from assistants.migrate.source import Credentials, Refused, Source
+from assistants.migrate.stored import export_project
 from assistants.migrate.target import Target
 from assistants.migrate.told import Report, Told
 from assistants.settings import settings
@@ -29,6 +29,10 @@ from assistants.storage.errors import NotConfigured
 
 KEY = "MIGRATE_KEY"
 """The variable of the environment with the key of the other server: a command line is seen by others."""
+
+
+ENTRA = "https://ai.azure.com/.default"
+"""The scope of Azure AI agents."""
 
 
 class Progress:
@@ -142,9 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("export", help="export into a folder; to repeat it goes on")
     command.add_argument("folder")
     command.add_argument("--from", dest="source", help=f"URL that /assistants is appended to; its key in {KEY}")
-    command.add_argument(
-        "--entra", metavar="SCOPE", nargs="?", const="https://ai.azure.com/.default", help="use tokens"
-    )
+    command.add_argument("--entra", metavar="SCOPE", nargs="?", const=ENTRA, help="send Entra tokens instead of a key")
     command.add_argument("--project", help="project of this service's storage, or OpenAI-Project")
     command.add_argument("--since", metavar="DATE", help="only what was created since; ISO 8601, or Unix seconds")
     command.add_argument("--threads", metavar="FILE", help="ids of threads, where the server does not list them")

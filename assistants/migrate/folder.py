@@ -53,6 +53,8 @@ class Folder:
         self._state = _State.model_validate_json(state.read_bytes()) if state.exists() else _State(source=source)
         if self._state.source != source:
             raise ValueError(f"{path} has an export of {self._state.source}: name another folder")
+        left = [each for each in self.missing if " *: " not in each]
+        (path / _MISSING).write_text("".join(f"{each}\n" for each in left))
         for kind in KINDS:
             done = self._state.kinds.setdefault(kind, Done())
             with (path / f"{kind}.ndjson").open("ab") as file:

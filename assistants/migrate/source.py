@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 
@@ -97,7 +97,7 @@ class Source:
             raise Refused(answer.status_code, "The answer is no JSON.") from None
         if not isinstance(found, dict):
             raise Refused(answer.status_code, "The answer is no object.")
-        return found  # type: ignore[reportUnknownVariableType]
+        return cast("Json", found)
 
     async def pages(self, path: str, after: str | None = None, **params: Any) -> AsyncIterator[list[Json]]:
         """The pages of a list, the oldest object first; raises as `get`."""
@@ -105,7 +105,8 @@ class Source:
         while True:
             cursor = {"after": seen} if seen else {}
             page = await self.get(path, order="asc", limit=PAGE, **cursor, **params)
-            data: list[Json] = [each for each in page.get("data") or [] if isinstance(each, dict) and each.get("id")]
+            listed = cast("list[Json]", page.get("data") or [])
+            data = [each for each in listed if each.get("id")]
             if data:
                 yield data
             last = str(data[-1]["id"]) if data else None
