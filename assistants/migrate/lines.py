@@ -53,9 +53,11 @@ def _read_file(path: Path, name: str) -> Iterator[Line]:
 
 def read_text(file: IO[bytes], name: str) -> Iterator[Line]:
     """The objects of a text, which is read line by line unless its first line is no JSON value."""
+    begun = False
     for number, line in enumerate(_lines(file), 1):
         if not line.strip():
             continue
+        first, begun = not begun, True
         at = f"{name}:{number}"
         if len(line) > MAX_LINE:
             yield Line(at, None, f"The line has more than {MAX_LINE} bytes.")
@@ -63,7 +65,7 @@ def read_text(file: IO[bytes], name: str) -> Iterator[Line]:
         try:
             yield from _expanded(at, from_json(line))
         except ValueError as error:
-            if line.strip()[:1] in (b"{", b"[") and len(line.strip()) < 64 and file.seekable():
+            if first and line.strip()[:1] in (b"{", b"["):
                 file.seek(0)
                 yield from _read_document(file, name)
                 return
