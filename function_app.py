@@ -49,8 +49,7 @@ def _publish(name: str, route: str, methods: list[str] | None = None) -> None:
     app.function_name(name)(app.route(route=route, methods=methods)(delegate))
 
 
-_stored = STORED if settings().backend == "blob" else ()
-_routers = (*ROUTERS, *UNDESCRIBED, *_stored, *((models,) if settings().pass_through else ()))
+_routers = (*ROUTERS, *UNDESCRIBED, *STORED, *((models,) if settings().pass_through else ()))
 for _route in (route for router in _routers for route in router.routes):
     assert isinstance(_route, APIRoute)
     _publish(_route.name, f"{PREFIX}{_route.path}".lstrip("/"), sorted(_route.methods or ()))
