@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx2
 from azure.core.exceptions import AzureError
-from pydantic import ValidationError
 
 from assistants.migrate import lines, sending
 from assistants.migrate.folder import KINDS, Folder
@@ -23,6 +22,7 @@ from assistants.migrate.source import Credentials, Refused, Source
 from assistants.migrate.stored import export_project
 from assistants.migrate.target import Target
 from assistants.migrate.told import Report, Told
+from assistants.schema.errors import ApiError
 from assistants.settings import settings
 from assistants.state.store import Store
 from assistants.storage.errors import NotConfigured
@@ -159,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     try:
         return asyncio.run(parsed.act(parsed))
-    except (Refused, NotConfigured, ValidationError, AzureError, OSError, ValueError, httpx2.HTTPError) as error:
+    except (Refused, ApiError, NotConfigured, ValueError, AzureError, OSError, httpx2.HTTPError) as error:
         print(f"Stopped: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

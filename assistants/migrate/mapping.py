@@ -197,6 +197,8 @@ def _cut(node: Any, path: list[int | str]) -> Any:
 
 def _unknown(raw: Any, kept: Any, path: str) -> Iterable[str]:
     """The paths of what is in an object, and not in the one that is kept."""
+    if raw == kept:
+        return
     if isinstance(raw, dict) and isinstance(kept, dict):
         for name, value in cast("Json", raw).items():
             inner = f"{path}.{name}".lstrip(".")

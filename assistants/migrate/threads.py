@@ -45,6 +45,8 @@ async def import_thread(target: Target, thread_id: str, number: int, lines: Iter
     found = await _gathered(target, lines)
     thread = found.thread or _made(thread_id, found)
     if thread is None:
+        if found.messages or found.runs:
+            await target.report.add("invalid", "thread", thread_id, found.at, "Its id is none.")
         return
     if found.thread is None:
         why = "The thread itself is not in the import: it is made for its messages and runs."
