@@ -7,7 +7,7 @@ PIP := -m pip install -qq --disable-pip-version-check
 MATRIX := $(patsubst tests/matrix/%.txt,$(VENV)/matrix/%/.requirements,$(wildcard tests/matrix/*.txt))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run try-model unit test proxied faults simulate races soak matrix node bench compare lint format update clean
+.PHONY: help setup run try-model unit test long proxied faults simulate races soak matrix node bench compare lint format update clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -23,8 +23,11 @@ try-model: setup ## Try what the model's endpoint can do; ARGS="--model gpt-4o"
 unit: setup ## Run the tests that do no I/O
 	$(BIN)/python -m pytest tests/unit -n 2 $(ARGS)
 
-test: setup node $(VENV)/.interpreter ## Run all tests; ARGS="--sdk=all" for every kind of client
+test: setup node $(VENV)/.interpreter ## Run the tests; ARGS="--sdk=all" for every kind of client
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+long: setup ## Run the tests that take long: fuzzed requests, very many files, users in trouble
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m long
 
 lint: setup ## Check style, types and imports
 	$(BIN)/ruff check .
@@ -46,7 +49,7 @@ simulate: setup ## Simulate schedules; ARGS="--schedules 20000"
 	$(BIN)/python -m tests.simulation $(ARGS)
 
 races: setup ## Run the races for longer than the tests do
-	$(BIN)/python -m pytest -s --timeout 1800 --rounds 300 tests/faults/test_races.py tests/faults/test_trouble.py $(ARGS)
+	$(BIN)/python -m pytest -s -m "" --timeout 1800 --rounds 300 tests/faults/test_races.py tests/faults/test_trouble.py $(ARGS)
 
 soak: setup ## Run simulated users for long, with processes that are killed
 	$(BIN)/python -m tests.faults.soak $(ARGS)

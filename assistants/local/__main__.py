@@ -1,5 +1,10 @@
 """`python -m assistants.local`: the app and its queue functions, with Azurite and a demo model where none is set."""
 
+# ruff: noqa: E402
+import gc
+
+gc.disable()  # function_app enables it when all is imported
+
 import argparse
 import asyncio
 import importlib

@@ -1,5 +1,7 @@
 """A process does not grow with the turns that it has made."""
 
+import pytest
+
 from assistants.local.azurite import Storage
 from benchmarks.memory import Answering, counted, turn
 from tests.support.service.inprocess import in_process
@@ -10,6 +12,7 @@ ROUNDS = 3
 """Objects left behind grow in each round; the other services of this process, in some."""
 
 
+@pytest.mark.long
 async def test_turns_on_new_threads_leave_no_objects_behind(azurite: Storage):
     async with in_process(azurite, Answering()) as service:
         assistant = (await service.client.beta.assistants.create(model="demo")).id
