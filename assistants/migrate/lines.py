@@ -63,7 +63,7 @@ def read_text(file: IO[bytes], name: str) -> Iterator[Line]:
             yield Line(at, None, f"The line has more than {MAX_LINE} bytes.")
             continue
         try:
-            yield from _expanded(at, from_json(line))
+            yield from _expanded(at, from_json(line, allow_inf_nan=False))
         except ValueError as error:
             if first and line.strip()[:1] in (b"{", b"["):
                 file.seek(0)
@@ -85,7 +85,7 @@ def _read_document(file: IO[bytes], name: str) -> Iterator[Line]:
         yield Line(name, None, f"The text has more than {MAX_DOCUMENT} bytes, and is not NDJSON.")
         return
     try:
-        yield from _expanded(name, from_json(text))
+        yield from _expanded(name, from_json(text, allow_inf_nan=False))
     except ValueError as error:
         yield Line(name, None, f"Not JSON: {error}")
 

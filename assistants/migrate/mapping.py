@@ -52,6 +52,9 @@ _LEFT: Mapping[str, str] = {
     "vector_store.file_batch": "Batches are not imported: the store's files are.",
 }
 
+_LATEST = 10_000_000_000
+"""Unix seconds; a larger number is in other units."""
+
 _MOST_MENDED = 200
 """Parts of one object that are left out, at most."""
 
@@ -113,6 +116,8 @@ def mapped(kind: str, raw: Json) -> Mapped:
         KINDS[kind].id.validate_python(found.id)
     except ValidationError as error:
         raise Refused(f"id: {error.errors()[0]['msg']}") from None
+    if not 0 <= getattr(found, "created_at", 0) < _LATEST:
+        raise Refused("created_at: Not a time in Unix seconds.")
     notes += [f"{path}: unknown, left out" for path in _unknown(shaped, found.model_dump(mode="json"), "")]
     return Mapped(found, notes)
 
