@@ -151,7 +151,7 @@ async def _registered(store: Store, project: str, store_id: str, files: Sequence
             blob_name(project, file.file_id),
             lambda record: None if refused(file, record) else in_store(record, store_id, now),
         )
-        if document is None or document.value.gone(now):
+        if document is None or document.value.gone(now) or document.value.without_content:
             raise not_found("file", file.file_id)
         known = document.value
         return file._replace(version=f"{token}-{number}", filename=known.filename, size=known.bytes), known

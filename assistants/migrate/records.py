@@ -71,6 +71,7 @@ def file_record(shown: File, without_content: bool) -> FileRecord:
         filename=shown.filename,
         bytes=shown.bytes,
         expires_at=shown.expires_at,
+        image="" if without_content else None,
         without_content=without_content,
     )
 
