@@ -53,7 +53,11 @@ async def import_file(target: Target, line: Spooled, number: int, contents: Cont
     await store.contents.commit(name, blocks)
 
     def complete(file: FileRecord) -> FileRecord | None:
-        return file.model_copy(update={"bytes": size, "image": None, "without_content": False}) if file.without_content else None
+        return (
+            file.model_copy(update={"bytes": size, "image": None, "without_content": False})
+            if file.without_content
+            else None
+        )
 
     await store.files.change(at, complete, known)
     await target.report.add("imported", "file", shown.id, line.at)

@@ -191,6 +191,15 @@ async def test_an_imported_thread_goes_on_and_is_deleted(service: InProcess[Any]
     assert (await service.client.get("/threads", cast_to=object))["data"] == []  # type: ignore[index]
 
 
+async def test_of_a_thread_that_is_not_whole_nothing_is_seen(service: InProcess[Any], imported: Imported, fresh: str):
+    await imported(assistant(), *WHOLE)
+    await service.store.threads.delete(f"{fresh}/{THREAD}")
+    for path in ("", "/messages", "/messages/msg_foreign1", "/runs", f"/runs/{RUN}", f"/runs/{RUN}/steps", "/export"):
+        assert (await asked(service, "GET", f"/threads/{THREAD}{path}")).status_code == 404, path
+    assert why(await imported(*WHOLE), "invalid") == []
+    assert len((await exported(service)).splitlines()) == 28
+
+
 async def test_to_import_again_changes_nothing_and_overwrite_refreshes(service: InProcess[Any], imported: Imported):
     await imported(assistant(), *WHOLE)
     before = await exported(service)

@@ -126,7 +126,7 @@ async def test_a_project_moves_with_its_ids_however_often_it_is_killed(
 
             async def around(request: Any, send: Any, left: list[int] = left) -> Any:
                 left[0] -= 1
-                if left[0] == 0:
+                if left[0] <= 0:
                     raise Killed
                 return await send()
 
@@ -171,7 +171,8 @@ async def _whole_or_not_there(service: InProcess[Any], whole: dict[str, bytes], 
         answer = await source(service)._client.get(
             f"http://localhost/v1/threads/{thread}/export", headers={"authorization": "Bearer key"}
         )
-        if thread in there:
+        # What was on its way to the storage may arrive between the two requests.
+        if thread in there or answer.status_code == 200:
             assert answer.content in whole["threads.ndjson"]
             assert answer.content.count(b"\n") == 5
         else:
