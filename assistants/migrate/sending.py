@@ -38,7 +38,9 @@ def _content(path: Path) -> Iterator[bytes]:
                 return
 
 
-async def send(source: Path, url: str, key: str | None, **params: Any) -> AsyncIterator[Told | dict[str, Any]]:
+async def send(
+    source: Path, url: str, key: str | None, transport: httpx2.AsyncBaseTransport | None = None, **params: Any
+) -> AsyncIterator[Told | dict[str, Any]]:
     """Send an import; what the service tells of each object, and finally its summary.
 
     Parameters
@@ -57,7 +59,7 @@ async def send(source: Path, url: str, key: str | None, **params: Any) -> AsyncI
             yield line
 
     headers = {"authorization": f"Bearer {key}"} if key else {}
-    async with httpx2.AsyncClient(timeout=httpx2.Timeout(120)) as client:
+    async with httpx2.AsyncClient(transport=transport, timeout=httpx2.Timeout(120)) as client:
         asked = client.stream("POST", f"{url.rstrip('/')}/import", params=params, headers=headers, content=body())
         async with asked as answer:
             if answer.status_code != 200:

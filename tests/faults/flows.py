@@ -372,6 +372,16 @@ async def import_of_others(play: Play) -> None:
     await play.ingested(OWN_STORE, "file-elsewhere")
 
 
+@flow()
+async def thread_export(play: Play) -> None:
+    thread = await play.setting(ANSWER)
+    play.wake()
+    await play.ends(await play.create(thread), "completed")
+    play.begin()
+    kinds = ["thread", "thread.message", "thread.message", "thread.run", "thread.run.step"]
+    assert await play.export(thread) == kinds
+
+
 @flow(**WEBHOOK)
 async def told_functions(play: Play) -> None:
     thread = await play.setting(TWO_CALLS, ANSWER, tools=[WEATHER])

@@ -3,12 +3,14 @@
 import asyncio
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from azure.core.credentials import AccessToken
 from openai import AsyncOpenAI
 
 from assistants.ingestion.items import INGEST
@@ -18,6 +20,7 @@ from assistants.migrate.folder import KINDS, Folder
 from assistants.migrate.importing import import_lines
 from assistants.migrate.lines import read
 from assistants.migrate.remote import Export
+from assistants.migrate.sending import send
 from assistants.migrate.source import Credentials, Refused, Source
 from assistants.migrate.stored import export_project
 from assistants.migrate.target import Target
@@ -179,6 +182,42 @@ async def _whole_or_not_there(service: InProcess[Any], whole: dict[str, bytes], 
             assert answer.status_code == 404
 
 
+async def test_a_folder_is_sent_to_a_running_service(service: InProcess[Any], tmp_path: Path):
+    content = bytes(range(256)) * 20_000
+    (tmp_path / "contents").mkdir()
+    (tmp_path / "contents" / "file-1.bin").write_bytes(content)
+    file = {"id": "file-1", "object": "file", "created_at": 1_700_000_000, "bytes": len(content)}
+    (tmp_path / "files.json").write_text(json.dumps([file | {"filename": "a.bin", "purpose": "user_data"}], indent=1))
+    transport = httpx2.ASGITransport(app=service.api)
+    told = [each async for each in send(tmp_path, "http://localhost/v1/", "key", transport, overwrite=True)]
+    assert told[0] == Told("imported", "file", "file-1", "line:1")
+    assert told[1] == {"object": "import", "status": "completed", "counts": {"file": {"imported": 1}}}
+    assert (await service.client.files.content("file-1")).content == content
+    with pytest.raises(httpx2.HTTPStatusError, match="401"):
+        await anext(send(tmp_path, "http://localhost/v1/", "other", transport))
+
+
+async def test_an_entra_token_is_sent_and_renewed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    asked = list[str]()
+
+    class Credential:
+        async def get_token(self, scope: str) -> AccessToken:
+            asked.append(scope)
+            return AccessToken(f"token {len(asked)}", int(time.time()) + (10 if len(asked) == 1 else 3600))
+
+        async def close(self) -> None: ...
+
+    monkeypatch.setattr("assistants.migrate.source.identity", lambda _: Credential())
+    server, credentials = Server(), Credentials(None, "scope")
+    source = Source("https://x/v1", credentials, transport=httpx2.MockTransport(server))
+    for _ in range(3):
+        await source.get("/threads")
+    await source.close()
+    assert asked == ["scope", "scope"]
+    sent = [request.headers["authorization"] for request in server.asked]
+    assert sent == ["Bearer token 1", "Bearer token 2", "Bearer token 2"]
+
+
 class Server:
     """Another server, whose answers a test sets, one for each request of a path."""
 
@@ -188,7 +227,7 @@ class Server:
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
         self.asked.append(request)
-        path = request.url.path.removeprefix("/api/projects/p")
+        path = request.url.path.removeprefix("/api/projects/p").removeprefix("/v1")
         if self.answers.get(path):
             return self.answers[path].pop(0)
         if re.fullmatch("/(assistants|files|vector_stores|threads)|/threads/[^/]+/(messages|runs)", path):
