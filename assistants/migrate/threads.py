@@ -16,7 +16,7 @@ from assistants.schema.steps import RunStep
 from assistants.schema.threads import Thread
 from assistants.state.messages import put_record, update_record
 from assistants.state.runs import ACTIVE, RunRecord
-from assistants.state.threads import ThreadRecord
+from assistants.state.threads import ThreadGone, ThreadRecord
 from assistants.storage.concurrency import for_each
 from assistants.storage.errors import Conflict
 from assistants.storage.ids import blob_name
@@ -54,12 +54,15 @@ async def import_thread(target: Target, thread_id: str, number: int, lines: Iter
     record = thread_record(thread, asked=any(message.role == "user" for message, _ in found.messages.values()))
     store, name = target.store, blob_name(target.project, thread_id)
     if target.dry_run:
-        there = await store.threads.read(name) is not None
+        known = await store.threads.read(name)
+        there = known is not None
     else:
         at, known = await reserve(store.threads, name, "thread_", target.time(thread.created_at, number), noted=True)
         there = known is not None or not await _written(target, at, record, found)
         if there and target.overwrite:
             await _refresh(target, at, record, found)
+    if known is not None and not target.overwrite:
+        await _tell_lacking(target, known.value, found)
     result = "imported" if not there else "overwritten" if target.overwrite else "there"
     await target.report.add(result, "thread", thread_id, found.at)
     for kind, objects in (
@@ -81,6 +84,17 @@ async def _written(target: Target, at: str, record: ThreadRecord, found: _Gather
     except Conflict:  # another import was faster
         return False
     return True
+
+
+async def _tell_lacking(target: Target, thread: ThreadRecord, found: _Gathered) -> None:
+    """Tell how many messages a thread that is there lacks: they may be the rest of an import in parts."""
+    try:
+        known = await target.store.messages.read(target.project, thread.id, thread.segments)
+    except ThreadGone:
+        return
+    if lacking := sum(message_id not in known for message_id in found.messages):
+        why = f"It is there, without {lacking} of these messages: an import that overwrites appends them."
+        await target.report.add("noted", "thread", thread.id, found.at, why)
 
 
 async def _gathered(target: Target, lines: Iterable[Spooled]) -> _Gathered:
@@ -124,7 +138,9 @@ async def _gathered(target: Target, lines: Iterable[Spooled]) -> _Gathered:
 
 
 def _oldest_first(found: Sequence[tuple[R, str]]) -> Sequence[tuple[R, str]]:
-    """The objects as they came, unless they came with the newest first."""
+    """The objects as they came, unless they came with the newest first, or in pages, whose order is not known."""
+    if any(at.endswith("]") for _, at in found):
+        return sorted(found, key=lambda each: each[0].created_at)
     if not found or found[0][0].created_at <= found[-1][0].created_at:
         return found
     turned = list(found)[::-1]

@@ -219,6 +219,28 @@ async def test_to_import_again_changes_nothing_and_overwrite_refreshes(service: 
     assert (await service.client.beta.threads.runs.retrieve(RUN, thread_id=THREAD)).status == "failed"
 
 
+async def test_the_rest_of_a_thread_that_comes_in_parts_is_told_and_can_be_appended(imported: Imported):
+    await imported(thread(), message(0))
+    rest = [thread(), message(0), message(1), message(2)]
+    told = "It is there, without 2 of these messages: an import that overwrites appends them."
+    assert why(await imported(*rest)) == [told]
+    assert why(await imported(*rest, dry_run=True)) == [told]
+    assert why(await imported(*rest, overwrite=True)) == []
+    assert why(await imported(*rest)) == []
+
+
+async def test_messages_come_in_pages_of_any_order(service: InProcess[Any], imported: Imported):
+    texts = [list(map(message, range(start, start + 10))) for start in (20, 0, 10)]
+    pages = [{"object": "list", "data": page[::-1], "first_id": "x"} for page in texts]
+    await imported(thread(), *pages)
+    found = await service.client.beta.threads.messages.list(THREAD, order="asc", limit=100)
+    assert [each.id for each in found.data] == [f"msg_foreign{number}" for number in range(30)]
+    newest_first = [message(number, OTHER, id=f"msg_{number}") for number in range(30)][::-1]
+    await imported(thread(OTHER), *newest_first)
+    found = await service.client.beta.threads.messages.list(OTHER, limit=100)
+    assert [each.id for each in found.data] == [each["id"] for each in newest_first]
+
+
 async def test_a_dry_run_tells_and_writes_nothing(service: InProcess[Any], imported: Imported):
     told = await imported(assistant(), *WHOLE, {"object": "thread", "id": "x"}, dry_run=True)
     results = sorted((each.result, each.object) for each in told)
@@ -328,6 +350,8 @@ async def test_vector_stores_are_embedded_anew(service: InProcess[Any], imported
     assert (await stores.files.retrieve("assistant-2", vector_store_id="vs_foreign")).status == "completed"
     await service.client.files.delete("assistant-2")
     assert [each.id for each in (await stores.files.list("vs_foreign")).data] == ["file-1"]
+    await stores.delete("vs_foreign")
+    assert (await stores.list()).data == []
 
 
 ROUND = [
