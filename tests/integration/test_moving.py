@@ -5,6 +5,7 @@ import json
 import re
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from azure.core.credentials import AccessToken
 from openai import AsyncOpenAI
 
 from assistants.ingestion.items import INGEST
-from assistants.local.azurite import Storage
+from assistants.local.azurite import Azurite, Storage
 from assistants.migrate.__main__ import main
 from assistants.migrate.folder import KINDS, Folder
 from assistants.migrate.importing import import_lines
@@ -38,6 +39,13 @@ class Killed(BaseException):
     """The process ends here."""
 
 
+@pytest.fixture(scope="module")
+def accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Storage, Storage]]:
+    """Two accounts, on which no service runs but those of this module."""
+    with Azurite(tmp_path_factory.mktemp("moving"), accounts=("one", "other")) as storage:
+        yield replace(storage, account="one"), replace(storage, account="other")
+
+
 @pytest.fixture(autouse=True)
 def keys(fresh: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("API_KEYS", f"key={fresh}+import")
@@ -47,9 +55,9 @@ def keys(fresh: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @pytest.fixture
-async def service(idle: Storage, keys: str) -> AsyncIterator[InProcess[Any]]:
+async def service(accounts: tuple[Storage, Storage], keys: str) -> AsyncIterator[InProcess[Any]]:
     replies = [{"text": f"Answer {number}"} for number in range(THREADS)]
-    async with in_process(idle, ScriptedModel(*replies), RUNS_DRIVEN_BY="creator", API_KEYS=keys) as running:
+    async with in_process(accounts[0], ScriptedModel(*replies), RUNS_DRIVEN_BY="creator", API_KEYS=keys) as running:
         running.client.api_key = "key"
         yield running
 
@@ -98,7 +106,7 @@ async def fill(store: Store, project: str, place: Path) -> None:
 
 
 async def test_a_project_moves_with_its_ids_however_often_it_is_killed(
-    service: InProcess[Any], azurite: Storage, keys: str, fresh: str, tmp_path: Path
+    service: InProcess[Any], accounts: tuple[Storage, Storage], keys: str, fresh: str, tmp_path: Path
 ):
     await filled(service.client)
     while await _in_progress(service.client):
@@ -120,7 +128,7 @@ async def test_a_project_moves_with_its_ids_however_often_it_is_killed(
     await export_project(service.store, fresh, stored, lambda _: None)
     assert contents(tmp_path / "stored") == whole
 
-    async with in_process(azurite, ScriptedModel(), API_KEYS=keys) as other:
+    async with in_process(accounts[1], ScriptedModel(), API_KEYS=keys) as other:
         other.client.api_key = "key"
         threads = [json.loads(line)["id"] for line in whole["threads.ndjson"].splitlines() if b'"thread"' in line]
         kills, done = 0, False
@@ -133,7 +141,7 @@ async def test_a_project_moves_with_its_ids_however_often_it_is_killed(
                     raise Killed
                 return await send()
 
-            killed = open_store(azurite, tapped(around))
+            killed = open_store(accounts[1], tapped(around))
             try:
                 await fill(killed, fresh, tmp_path / "whole")
                 done = True
@@ -312,9 +320,13 @@ async def test_credentials_that_are_not_accepted_stop_an_export(pauses: list[flo
 
 
 def test_the_commands_export_and_import(
-    idle: Storage, fresh: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    accounts: tuple[Storage, Storage],
+    fresh: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ):
-    monkeypatch.setenv("AzureWebJobsStorage", idle.connection_string)
+    monkeypatch.setenv("AzureWebJobsStorage", accounts[0].connection_string)
     settings.cache_clear()
     (tmp_path / "in.ndjson").write_text(
         '{"object": "assistant", "id": "asst_1", "created_at": 1700000000, "model": "m"}\n{}'
