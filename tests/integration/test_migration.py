@@ -153,6 +153,12 @@ async def exported(service: InProcess[Any], thread_id: str = THREAD) -> bytes:
     return answer.content if answer.status_code == 200 else b""
 
 
+async def completed(service: InProcess[Any], thread_id: str, run_id: str) -> None:
+    """Attend to the queue, which may have other items, until the run is completed."""
+    while (await service.client.beta.threads.runs.retrieve(run_id, thread_id=thread_id)).status != "completed":
+        await service.attend()
+
+
 def why(told: list[Told], result: str = "noted") -> list[str]:
     return [each.why for each in told if each.result == result]
 
@@ -179,8 +185,7 @@ async def test_an_imported_thread_goes_on_and_is_deleted(service: InProcess[Any]
     beta = service.client.beta
     await beta.threads.messages.create(THREAD, role="user", content="And now?")
     new = await beta.threads.runs.create(THREAD, assistant_id=ASSISTANT)
-    await service.attend()
-    assert (await beta.threads.runs.retrieve(new.id, thread_id=THREAD)).status == "completed"
+    await completed(service, THREAD, new.id)
     prompt = service.model.requests[-1]["messages"]
     assert [each["content"] for each in prompt][-3:] == ["Text 23", "Text 24", "And now?"]
     assert [each.id for each in (await beta.threads.runs.list(THREAD)).data] == [new.id, RUN]
@@ -388,8 +393,8 @@ async def test_own_objects_make_the_round_trip_too(service: InProcess[Any], impo
     beta = service.client.beta
     made = await beta.assistants.create(model="gpt-4o")
     ours = await beta.threads.create(messages=[{"role": "user", "content": "Hello"}], metadata={"a": "b"})
-    await beta.threads.runs.create(ours.id, assistant_id=made.id)
-    await service.attend()
+    new = await beta.threads.runs.create(ours.id, assistant_id=made.id)
+    await completed(service, ours.id, new.id)
     first = await exported(service, ours.id)
     assert len(first.splitlines()) == 5
     assert (await asked(service, "POST", "/import", first, key="other")).status_code == 200
