@@ -98,5 +98,10 @@ def end_of_documents(prefix: str) -> str:
     return prefix + _BEHIND
 
 
+def is_pointer(name: str) -> bool:
+    """Whether a blob of that name is no document, but leads to one."""
+    return name.rpartition("/")[2].startswith(_BEHIND)
+
+
 def _pointer(name: str) -> str:
     return re.sub("([^/]*)$", rf"{_BEHIND}\1", name, count=1)
