@@ -10,6 +10,10 @@ import httpx2
 import pytest
 from openai import NotFoundError
 
+from assistants.admin.finding import run_named, runs_since
+from assistants.admin.screen import Screen
+from assistants.engine.items import RetireThreads
+from assistants.engine.retention import retire_threads
 from assistants.ingestion.items import INGEST
 from assistants.local.azurite import Storage
 from assistants.migrate.importing import import_lines
@@ -17,7 +21,10 @@ from assistants.migrate.lines import read_text
 from assistants.migrate.target import Target
 from assistants.migrate.told import Report, Told
 from assistants.settings import settings
-from tests.support.service.attending import ScriptedModel
+from assistants.state.retention import DAY
+from assistants.state.store import RunKey
+from assistants.storage.ids import blob_name
+from tests.support.service.attending import ScriptedModel, later, open_store
 from tests.support.service.inprocess import InProcess, in_process
 
 OLD = 1_700_000_000
@@ -423,3 +430,25 @@ async def test_a_long_thread_is_imported_by_few_writes(service: InProcess[Any], 
     (newest,) = (await service.client.beta.threads.messages.list(THREAD, limit=1)).data
     assert newest.id == "msg_09999"
     assert (await exported(service)).count(b"\n") == 10_001
+
+
+async def test_retention_counts_from_the_import(imported: Imported, idle: Storage, fresh: str):
+    await imported(assistant(), *WHOLE, thread(OTHER))
+    store = open_store(idle, THREAD_TTL_DAYS="60")
+    await retire_threads(later(store, 59 * DAY), RetireThreads(project=fresh))
+    assert await store.threads.read(blob_name(fresh, THREAD))
+    await retire_threads(later(store, 61 * DAY), RetireThreads(project=fresh))
+    assert await store.threads.read(blob_name(fresh, THREAD)) is None
+    assert await store.threads.read(blob_name(fresh, OTHER)) is None
+    assert [name async for name in store.runs.names(f"{fresh}/")] == []
+    await store.close()
+
+
+async def test_operators_find_runs_that_were_imported_by_their_ids(
+    service: InProcess[Any], imported: Imported, fresh: str
+):
+    await imported(assistant(), *WHOLE)
+    screen = Screen(as_json=True)
+    found = [key async for key, _ in runs_since(service.store, fresh, 0, screen)]
+    assert found == [RunKey(fresh, THREAD, RUN)]
+    assert (await run_named(service.store, RUN, fresh, None, screen))[0] == found[0]
