@@ -92,10 +92,10 @@ def test_the_readme_lists_the_versions_of_the_sdks_that_are_tested():
     assert sorted(listed) == sorted([*named, *VERSIONS])
     agents = re.findall(r"^\| azure-ai-agents \| `([^`]+)`", section, re.MULTILINE)
     pins = [
-        re.findall("==([^*]+)", path.read_text(encoding="utf-8"))[0] for path in sorted(matrix.glob("agents-*.txt"))
+        re.findall(r"==([\w.]+)", path.read_text(encoding="utf-8"))[0] for path in sorted(matrix.glob("agents-*.txt"))
     ]
     assert len(agents) == len(pins)
-    assert all(version.startswith(pin.strip()) for version, pin in zip(agents, pins, strict=True))
+    assert all(version.startswith(pin) for version, pin in zip(agents, pins, strict=True))
     assert re.findall(r"^\| @azure/ai-agents \| `([^`]+)`", section, re.MULTILINE) == [AGENTS]
 
 
