@@ -59,7 +59,7 @@ _recorder: Recorder | None = None
 
 def begin(settings: Settings) -> None:
     """Record from now on, if an exporter is configured. What is wrong with it fails no start: it is logged."""
-    global _recorder  # noqa: PLW0603
+    global _recorder
     if settings.application_insights is None and settings.otlp_endpoint is None:
         return
     try:
@@ -72,7 +72,7 @@ def begin(settings: Settings) -> None:
 
 def end() -> None:
     """Export what was recorded, and record no more."""
-    global _recorder  # noqa: PLW0603
+    global _recorder
     recorder, _recorder = _recorder, None
     if recorder is not None:
         recorder.close()
@@ -95,7 +95,7 @@ def with_contents() -> bool:
 
 
 def span(name: str, kind: Kind, attributes: Attributes, parent: str | None = None) -> Span:
-    """A span of the task's trace, or of that of a `traceparent` (W3C Trace Context), with the ids of the task's scope."""
+    """A span of the task's trace, or of that of a `traceparent` (W3C Trace Context); it has the ids of the scope."""
     return _recorder.span(name, kind, attributes, parent) if _recorder is not None else _NOTHING
 
 
