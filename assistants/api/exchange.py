@@ -40,7 +40,7 @@ class Exchange:
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         method, project = self.scope["method"], self.scope["state"].get("project")
-        route: str | None = getattr(self.scope.get("route"), "path", None)
+        route = _route(self.scope)
         lines.write(
             log,
             "request",
@@ -55,3 +55,9 @@ class Exchange:
             self._span.fail(str(self.status))
         self._span.__exit__(kind, *rest)
         self._scoped.__exit__(None, None, None)
+
+
+def _route(scope: Scope) -> str | None:
+    """The route's path with its parameters; an included router's routes do not know their prefix."""
+    path: str | None = getattr(scope.get("route"), "path", None)
+    return f"/v1{path}" if path and scope["path"].startswith("/v1/") and not path.startswith("/v1/") else path
