@@ -4,7 +4,7 @@ import base64
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 
 from assistants.local.azurite import Storage
+from assistants.model.answers import Chunk
 from assistants.model.embedding import EndpointEmbedder
 from assistants.model.endpoint import Endpoint
+from assistants.model.errors import Refused, Words
 from assistants.settings import Settings
+from assistants.state.runs import Claim, RunRecord
 from assistants.telemetry import names, record
 from tests.support.imports import ROOT
 from tests.support.sdk.conversation import RETRIEVAL, call
@@ -29,10 +32,18 @@ TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 class Reporting(ScriptedModel):
-    """Reports its usage, as an endpoint does that is asked to."""
+    """Reports its usage, as an endpoint does that is asked to, and may refuse."""
 
-    def stream(self, body: dict[str, Any]) -> Any:
-        return super().stream({**body, "stream_options": {"include_usage": True}})
+    meanwhile: Callable[[], Awaitable[Any]] | None = None
+    """Is awaited before the answer."""
+
+    async def stream(self, body: dict[str, Any]) -> AsyncIterator[Chunk]:
+        if self.meanwhile is not None:
+            await self.meanwhile()
+        if (status := self._replies[0].status) >= 400:
+            raise Refused(Words(str(self._replies.pop(0).error)), status)
+        async for chunk in super().stream({**body, "stream_options": {"include_usage": True}}):
+            yield chunk
 
 
 @asynccontextmanager
@@ -47,7 +58,7 @@ async def collected(storage: Storage, *replies: dict[str, Any], **settings: str)
             record.end()
 
 
-async def talk(service: InProcess[Reporting], *tools: Any, **options: Any) -> Any:
+async def talk(service: InProcess[Any], *tools: Any, **options: Any) -> Any:
     """Begin a run on a new thread; the answer of its creation."""
     assistant = await service.client.beta.assistants.create(model="demo", tools=tools)
     thread: Any = {"messages": [{"role": "user", "content": QUESTION}]}
@@ -68,7 +79,7 @@ async def mixed(idle: Storage) -> AsyncIterator[tuple[Any, Collector]]:
         yield run, collector
 
 
-async def clear(service: InProcess[Reporting]) -> None:
+async def clear(service: InProcess[Any]) -> None:
     """Empty the queues, which the tests of this session share."""
     for queue in ("work", "retrieval", "ingest"):
         client = service.store.services[1].client.get_queue_client(queue)
@@ -168,14 +179,18 @@ async def test_a_streamed_run_is_part_of_its_request(idle: Storage):
 
 
 async def test_a_run_that_fails_and_an_item_that_is_given_up_are_told(idle: Storage):
-    async with collected(idle, {"status": 400, "error": "No."}, {"text": ANSWER}) as (service, collector):
+    async with collected(idle, {"status": 400, "error": "No."}) as (service, collector):
         await clear(service)
         await talk(service)
+        await service.attend()
         with pytest.raises(ValueError, match="validation error"):
             await service.queues["work"].handle(b"{}")
         await service.queues["work"].give_up(b"{}")
         record.flush()
-        assert [span.status for span in collector.named("process work")] == [2]
+        assert [span.status for span in collector.named("process work")] == [0, 2]
+        (chat,), (agent,) = collector.named("chat demo"), collector.named("invoke_agent")
+        assert (chat.status, chat.attributes[names.ERROR]) == (2, "Refused")
+        assert (agent.status, agent.attributes[names.ERROR]) == (2, "invalid_prompt")
         assert collector.metrics[names.POISONED.name] == [{names.QUEUE: "work"}]
 
 
@@ -206,23 +221,29 @@ async def test_files_and_their_embeddings_are_told(idle: Storage):
     assert embeddings.trace == ingest.trace == collector.named("POST /v1/vector_stores")[0].trace
 
 
+def stolen(run: RunRecord) -> RunRecord:
+    """As another process leaves it that has claimed it."""
+    return run.model_copy(update={"claim": Claim(token="another", until=run.expires_at)})
+
+
 async def test_every_field_that_the_workbook_and_the_alerts_read_is_told(idle: Storage):
     replies = ({"status": 429, "error": "Busy."}, {"tool_calls": [call("retrieval", "call_r")]})
     answer = {"text": ANSWER, "usage": USAGE}
-    async with collected(idle, *replies, answer, CLAIM="30") as (service, collector):
+    async with collected(idle, *replies, answer, answer) as (service, collector):
         await clear(service)
         await talk(service, RETRIEVAL)
         await service.attend()
         await service.attend("retrieval")
         await service.attend()
         await service.queues["work"].give_up(b"{}")
-        record.add(names.CLAIMS_LOST, 1, {names.PROJECT: "default"})  # as the driver does
+        run = await talk(service)
+        service.model.meanwhile = lambda: service.store.runs.change(f"default/{run.thread_id}/{run.id}", stolen)
+        await service.attend()
         record.flush()
     workbook = json.loads((ROOT / "infra" / "modules" / "workbook.json").read_text(encoding="utf-8"))
     queries = [each["content"]["query"] for each in workbook["items"] if "query" in each["content"]]
-    queries += re.findall(
-        r"\((customMetrics [^)]+)\)", (ROOT / "infra/modules/alerts.bicep").read_text(encoding="utf-8")
-    )
+    alerts = (ROOT / "infra" / "modules" / "alerts.bicep").read_text(encoding="utf-8")
+    queries += re.findall(r"\((customMetrics [^)]+)\)", alerts)
     read = set[str]()
     for query in queries:
         fields = set(re.findall(r'customDimensions\["([^"]+)"\]', query))
@@ -230,9 +251,8 @@ async def test_every_field_that_the_workbook_and_the_alerts_read_is_told(idle: S
             points = collector.metrics[metric[1]]
             read.add(metric[1])
         elif operation := re.search(rf'{names.OPERATION}"\]\) == "(\w+)"', query):
-            points = [
-                each.attributes for each in collector.spans if each.attributes.get(names.OPERATION) == operation[1]
-            ]
+            told = (span.attributes for span in collector.spans)
+            points = [each for each in told if each.get(names.OPERATION) == operation[1]]
         else:
             assert not fields, query
             continue

@@ -78,8 +78,16 @@ def _spans(request: ExportTraceServiceRequest) -> Iterator[Told]:
         for scope in resource.scope_spans:
             for span in scope.spans:
                 kind = type(span).SpanKind.Name(span.kind).removeprefix("SPAN_KIND_").lower()
-                ids = (each.hex() for each in (span.trace_id, span.span_id, span.parent_span_id))
-                yield Told(span.name, kind, *ids, _attributes(span), span.status.code, scope.schema_url)
+                yield Told(
+                    span.name,
+                    kind,
+                    span.trace_id.hex(),
+                    span.span_id.hex(),
+                    span.parent_span_id.hex(),
+                    _attributes(span),
+                    span.status.code,
+                    scope.schema_url,
+                )
 
 
 def _attributes(of: Any) -> dict[str, Any]:
