@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from contextvars import Token
 from typing import Self
 
-from opentelemetry import context, trace
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.metrics import Counter, Histogram
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricExporter, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.trace import Span, SpanKind, StatusCode, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from assistants.settings import Settings
@@ -24,8 +25,8 @@ from assistants.telemetry.scope import scope
 
 _NAME = "assistants"
 _KINDS = {
-    "server": trace.SpanKind.SERVER, "client": trace.SpanKind.CLIENT, "consumer": trace.SpanKind.CONSUMER,
-    "internal": trace.SpanKind.INTERNAL,
+    "server": SpanKind.SERVER, "client": SpanKind.CLIENT, "consumer": SpanKind.CONSUMER,
+    "internal": SpanKind.INTERNAL,
 }  # fmt: skip
 _CONTEXT = TraceContextTextMapPropagator()
 _FLUSH = 5_000
@@ -87,9 +88,9 @@ class OpenTelemetry:
 class _Span(record.Span):
     """A span that is the current one during the block."""
 
-    def __init__(self, span: trace.Span) -> None:
+    def __init__(self, span: Span) -> None:
         self._span = span
-        self._token: Token[context.Context] | None = None
+        self._token: Token[Context] | None = None
 
     def set(self, attributes: Attributes) -> None:
         self._span.set_attributes(_known(attributes))
@@ -99,15 +100,15 @@ class _Span(record.Span):
 
     def fail(self, kind: str) -> None:
         self._span.set_attribute(ERROR, kind)
-        self._span.set_status(trace.StatusCode.ERROR)
+        self._span.set_status(StatusCode.ERROR)
 
     def __enter__(self) -> Self:
-        self._token = context.attach(trace.set_span_in_context(self._span))
+        self._token = attach(set_span_in_context(self._span))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._token is not None:
-            context.detach(self._token)
+            detach(self._token)
         if kind is not None:
             self.fail(kind.__name__)
         self._span.end()
