@@ -64,6 +64,7 @@ bench: setup ## Print the figures of the README
 	$(BIN)/python -m benchmarks.hostile
 	$(BIN)/python -m benchmarks.pdf
 	$(BIN)/python -m benchmarks.encodings
+	$(BIN)/python -m benchmarks.telemetry
 
 compare: setup ## Measure two services side by side; ARGS="--a URL --b URL"
 	$(BIN)/python -m benchmarks.sidebyside $(ARGS)
