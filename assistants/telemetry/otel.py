@@ -39,8 +39,8 @@ class OpenTelemetry:
     def __init__(self, settings: Settings) -> None:
         self.contents = settings.record_contents
         resource = Resource.create({SERVICE_NAME: os.environ.get("OTEL_SERVICE_NAME") or _NAME})
-        exporters = list(_exporters(settings))
         self._spans = TracerProvider(resource=resource)
+        exporters = list(_exporters(settings, self._spans))
         for spans, _ in exporters:
             self._spans.add_span_processor(BatchSpanProcessor(spans))
         readers = [PeriodicExportingMetricReader(values) for _, values in exporters]
@@ -124,7 +124,7 @@ def _known(attributes: Attributes) -> Mapping[str, Value]:
     return {name: value for name, value in attributes.items() if value is not None}
 
 
-def _exporters(settings: Settings) -> Iterator[tuple[SpanExporter, MetricExporter]]:
+def _exporters(settings: Settings, provider: TracerProvider) -> Iterator[tuple[SpanExporter, MetricExporter]]:
     if settings.otlp_endpoint:
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -137,6 +137,6 @@ def _exporters(settings: Settings) -> Iterator[tuple[SpanExporter, MetricExporte
         # Authenticated by APPLICATIONINSIGHTS_AUTHENTICATION_STRING, which the exporter reads as the host does.
         given = settings.application_insights.get_secret_value()
         yield (
-            AzureMonitorTraceExporter(connection_string=given, disable_offline_storage=True),
+            AzureMonitorTraceExporter(connection_string=given, disable_offline_storage=True, tracer_provider=provider),
             AzureMonitorMetricExporter(connection_string=given, disable_offline_storage=True),
         )

@@ -295,3 +295,17 @@ async def test_a_request_is_one_line_that_names_its_trace(idle: Storage, caplog:
     assert line == {
         "method": "GET", "route": "/v1/assistants/{assistant_id}", "status": 404, "project": "default",
     }  # fmt: skip
+
+
+def test_application_insights_gets_the_same_spans_and_metrics(monkeypatch: pytest.MonkeyPatch):
+    for name in ("APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED", "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL"):
+        monkeypatch.setenv(name, "true")
+    with Collector() as collector:
+        key = f"InstrumentationKey={'0' * 8}-0000-0000-0000-{'0' * 12};IngestionEndpoint={collector.url}/"
+        record.begin(Settings.model_validate({"APPLICATIONINSIGHTS_CONNECTION_STRING": key}))
+        with record.span("chat demo", "client", {names.OPERATION: "chat", names.PROJECT: "default"}):
+            record.add(names.POISONED, 1, {names.QUEUE: "work"})
+        record.end()
+    told = {each["data"]["baseType"]: each["data"]["baseData"] for each in collector.tracked}
+    assert told["RemoteDependencyData"]["properties"] == {names.OPERATION: "chat", names.PROJECT: "default"}
+    assert told["MetricData"]["metrics"][0]["name"] == names.POISONED.name

@@ -1,5 +1,7 @@
-"""A collector of OpenTelemetry in this process: it takes OTLP over HTTP, as the exporters send it."""
+"""A collector of OpenTelemetry in this process: it takes OTLP over HTTP, and what is for Application Insights."""
 
+import gzip
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,11 +34,11 @@ class Collector:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                collector.take(self.path, body)
+                answer = collector.take(self.path, body)
                 self.send_response(200)
-                self.send_header("content-type", "application/x-protobuf")
-                self.send_header("content-length", "0")
+                self.send_header("content-length", str(len(answer)))
                 self.end_headers()
+                self.wfile.write(answer)
 
             def log_message(self, *args: Any) -> None:
                 pass
@@ -47,8 +49,11 @@ class Collector:
         self.metrics: dict[str, list[dict[str, Any]]] = {}
         """The attributes of each metric's latest points."""
         self.bodies: list[bytes] = []
+        self.tracked: list[dict[str, Any]] = []
+        """The items for Application Insights."""
 
-    def take(self, path: str, body: bytes) -> None:
+    def take(self, path: str, body: bytes) -> bytes:
+        """Take a request; the body of its answer."""
         self.bodies.append(body)
         if path == "/v1/traces":
             self.spans += _spans(ExportTraceServiceRequest.FromString(body))
@@ -57,6 +62,11 @@ class Collector:
                 for each in (each for scope in resource.scope_metrics for each in scope.metrics):
                     points = getattr(each, str(each.WhichOneof("data"))).data_points
                     self.metrics[each.name] = [_attributes(point) for point in points]
+        elif path.endswith("/track"):
+            items = json.loads(gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body)
+            self.tracked += items
+            return json.dumps({"itemsReceived": len(items), "itemsAccepted": len(items), "errors": []}).encode()
+        return b""
 
     def named(self, name: str) -> list[Told]:
         """The spans of this name, in the order of their ends."""
