@@ -54,7 +54,7 @@ races: setup ## Run the races for longer than the tests do
 soak: setup ## Run simulated users for long, with processes that are killed
 	$(BIN)/python -m tests.faults.soak $(ARGS)
 
-bench: setup ## Print the figures of the README
+bench: setup $(VENV)/.interpreter ## Print the figures of the README
 	$(BIN)/python -m benchmarks.streaming $(ARGS)
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.storage
@@ -65,13 +65,14 @@ bench: setup ## Print the figures of the README
 	$(BIN)/python -m benchmarks.pdf
 	$(BIN)/python -m benchmarks.encodings
 	$(BIN)/python -m benchmarks.telemetry
+	$(BIN)/python -m benchmarks.interpreter
 
 compare: setup ## Measure two services side by side; ARGS="--a URL --b URL"
 	$(BIN)/python -m benchmarks.sidebyside $(ARGS)
 
 node: $(VENV)/.node ## Install the versions of openai-node that the tests run
 
-matrix: $(MATRIX) ## Install the versions of openai-python that tests/matrix runs
+matrix: $(MATRIX) ## Install the versions of openai-python and azure-ai-agents that tests/matrix runs
 
 update: ## Renew requirements.lock from the requirements; then run the tests
 	@$(need_python)
@@ -113,7 +114,7 @@ $(VENV)/.node: $(VENV)/.requirements tests/node/packages.py
 
 # Without the lock, which has a version of openai of their own.
 $(VENV)/matrix/%/.requirements: tests/matrix/%.txt | setup
-	@echo "Installing openai $* for the tests of old and new versions ..."
+	@echo "Installing $* of the SDK for the tests of old and new versions ..."
 	@$(PYTHON) -m venv $(@D)
 	@$(@D)/bin/python $(PIP) -r $<
 	@touch $@

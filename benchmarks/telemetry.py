@@ -24,13 +24,16 @@ from tests.support.service.collector import Collector
 from tests.support.service.inprocess import InProcess, in_process
 from tests.support.service.processes import ROOT
 
-IMPORT = "import time; began = time.process_time(); import function_app; function_app._prepare(); print(time.process_time() - began)"
+IMPORT = (
+    "import time; began = time.process_time(); import function_app;"
+    "function_app._prepare(); print(time.process_time() - began)"
+)
 SPANS = 1_500
 """Less than the exporter keeps, so that none is dropped."""
 
 
 def starting(settings: dict[str, str], rounds: int) -> float:
-    """Milliseconds of processor time that the imports of the app and of its first run take, in a process of their own; the median."""
+    """Milliseconds of processor time that the imports of the app and of a first run take in a process; the median."""
     environment = {"PATH": os.environ.get("PATH", ""), **settings}
     command = [sys.executable, "-c", IMPORT]
     found = [

@@ -3,7 +3,7 @@
 import pytest
 
 from assistants.local.azurite import Storage
-from benchmarks.memory import Answering, counted, turn
+from benchmarks.memory import SETTINGS, Answering, counted, turn
 from tests.support.service.inprocess import in_process
 
 TURNS = 120
@@ -14,7 +14,7 @@ ROUNDS = 3
 
 @pytest.mark.long
 async def test_turns_on_new_threads_leave_no_objects_behind(azurite: Storage):
-    async with in_process(azurite, Answering()) as service:
+    async with in_process(azurite, Answering(), **SETTINGS) as service:
         assistant = (await service.client.beta.assistants.create(model="demo")).id
         counts: list[int] = []
         for turns in (20, *[TURNS] * ROUNDS):  # the first ones import, open and cache

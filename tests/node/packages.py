@@ -11,6 +11,9 @@ VERSIONS = ("4.16.2", "4.104.0", "7.57.0")
 SIGNALR = ("8.0.7", "10.0.11")
 """Of @microsoft/signalr: that of .NET 8, and the current one."""
 
+AGENTS = "1.1.0"
+"""Of @azure/ai-agents."""
+
 _ROOT = Path(sys.prefix) / "node"
 
 
@@ -24,6 +27,15 @@ def signalr(version: str) -> Path:
     return _ROOT / f"signalr-{version}"
 
 
+def agents() -> Path:
+    """The folder of @azure/ai-agents, with its `node_modules`."""
+    return _ROOT / f"agents-{AGENTS}"
+
+
+def has_agents() -> bool:
+    return (agents() / "node_modules" / "@azure" / "ai-agents" / "package.json").exists()
+
+
 def installed(version: str) -> bool:
     return (folder(version) / "node_modules" / "openai" / "package.json").exists()
 
@@ -35,6 +47,7 @@ def has_signalr(version: str) -> bool:
 if __name__ == "__main__":
     missing = [(folder(each), f"openai@{each}") for each in VERSIONS if not installed(each)]
     missing += [(signalr(each), f"@microsoft/signalr@{each}") for each in SIGNALR if not has_signalr(each)]
+    missing += [] if has_agents() else [(agents(), f"@azure/ai-agents@{AGENTS}")]
     if missing:
         print(f"Installing {', '.join(package for _, package in missing)} by npm ...", flush=True)
     try:
