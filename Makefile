@@ -68,6 +68,7 @@ bench: setup $(VENV)/.interpreter ## Print the figures of the README
 	$(BIN)/python -m benchmarks.hostile
 	$(BIN)/python -m benchmarks.pdf
 	$(BIN)/python -m benchmarks.encodings
+	$(BIN)/python -m benchmarks.telemetry
 	$(BIN)/python -m benchmarks.interpreter
 
 compare: setup ## Measure two services side by side; ARGS="--a URL --b URL"

@@ -20,11 +20,13 @@ from assistants.api.models import router as models
 from assistants.engine.retention import SCHEDULE, begin_retention
 from assistants.service import queues, service
 from assistants.settings import settings
+from assistants.telemetry import record
 
 STORAGE = "AzureWebJobsStorage"
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 invocations.configure()
+record.begin(settings())
 api = create_api()
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 

@@ -4,7 +4,7 @@ import asyncio
 import weakref
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import httpx2
 
@@ -24,6 +24,7 @@ from assistants.notify.webhooks import Webhooks
 from assistants.search.searcher import Searcher
 from assistants.settings import Settings, settings
 from assistants.state.store import Store
+from assistants.telemetry.items import Handler, Traced
 from assistants.tools.code_interpreter.engine import Engine
 from assistants.tools.code_interpreter.interpreter import Interpreter
 from assistants.tools.registry import QUEUES as TOOL_QUEUES
@@ -35,18 +36,6 @@ QUEUES = (WORK, *TOOL_QUEUES, INGEST)
 def queues(settings: Settings) -> tuple[str, ...]:
     """Every queue that the service listens to: that of webhooks only where there are any, as polling costs."""
     return (*QUEUES, *((WEBHOOKS,) if settings.webhooks else ()))
-
-
-class QueueHandler(Protocol):
-    """Handles the items of a queue. An item whose handling fails is delivered again, and finally given up."""
-
-    async def handle(self, content: bytes) -> None:
-        """Handle an item; raises if it is to be delivered again."""
-        ...
-
-    async def give_up(self, content: bytes) -> None:
-        """Clean up after an item that failed repeatedly."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -122,10 +111,11 @@ class Service:
         )
 
     @property
-    def queues(self) -> Mapping[str, QueueHandler]:
+    def queues(self) -> Mapping[str, Handler]:
         """The handler of each queue."""
         tools = dict.fromkeys(TOOL_QUEUES, self.tool_calls)
-        return {WORK: self.worker, **tools, INGEST: self.ingestion, WEBHOOKS: self.webhooks}
+        handlers = {WORK: self.worker, **tools, INGEST: self.ingestion, WEBHOOKS: self.webhooks}
+        return {queue: Traced(queue, handler) for queue, handler in handlers.items()}
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Begin work that may outlast its request."""

@@ -351,6 +351,23 @@ class Settings(BaseSettings):
         description="connection string of Azure SignalR Service, or its endpoint, then reached by identity",
     )
 
+    # Telemetry. The names are those of OpenTelemetry and of the Functions host.
+    application_insights: Key | None = Field(
+        None,
+        validation_alias="APPLICATIONINSIGHTS_CONNECTION_STRING",
+        description="connection string of Application Insights, which gets spans and metrics",
+    )
+    otlp_endpoint: Annotated[str, Field(pattern="^https?://[!-~]+$")] | None = Field(
+        None,
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="base URL of a collector, which gets spans and metrics by OTLP over HTTP (protobuf)",
+    )
+    record_contents: bool = Field(
+        False,
+        validation_alias="OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT",
+        description="`true`: spans hold the contents of messages and tool calls",
+    )
+
     # Files.
     max_file_bytes: Annotated[int, Field(ge=1, le=50_000 * 4 * 1024 * 1024)] = Field(
         512 * 1024 * 1024,
@@ -566,10 +583,11 @@ class Settings(BaseSettings):
         """The operator's keys to other services, which no answer and no log line may hold."""
         keys = (self.openai_api_key, self.azure_openai_api_key, self.proxy_api_key)
         hooks = (hook.url for hook in self.webhooks.values())
-        urls = (self.openai_base_url, self.azure_openai_endpoint, self.proxy_base_url, *hooks)
+        urls = (self.openai_base_url, self.azure_openai_endpoint, self.proxy_base_url, self.otlp_endpoint, *hooks)
         return [
             *(key.get_secret_value() for key in keys if key),
             *(hook.secret.get_secret_value() for hook in self.webhooks.values()),
+            *([self.application_insights.get_secret_value()] if self.application_insights else []),
             *([self.signalr_connection.key] if self.signalr_connection and self.signalr_connection.key else []),
             *(secret for url in urls for secret in _secrets_of(url)),
         ]

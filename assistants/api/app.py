@@ -14,6 +14,7 @@ from assistants.api import (
     backend,
     file_batches,
     files,
+    health,
     messages,
     migration,
     models,
@@ -70,13 +71,14 @@ def create_api() -> FastAPI:
     if origins := settings().cors_origins:
         api.add_middleware(CORSMiddleware, **cors(origins))
     api.state.backend = backend.chosen(settings())
+    api.state.readiness = health.Readiness(api.state.backend.checks)
     for router in api.state.backend.routers((*ROUTERS, *UNDESCRIBED)):
         api.include_router(router, prefix=PREFIX)
     for router in STORED if settings().backend == "blob" else ():
         api.include_router(router, prefix=PREFIX)
     if settings().pass_through:
         api.include_router(models.router, prefix=PREFIX)
-    for router in (*api.state.backend.pages, pages.router):
+    for router in (*api.state.backend.pages, pages.router, health.router):
         api.include_router(router)
     api.add_exception_handler(ApiError, _api_error)
     api.add_exception_handler(RequestValidationError, _invalid_request)

@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from assistants.api import policy
 from assistants.api.bodies import streamed
 from assistants.api.files import file_form
+from assistants.api.health import Check as Probe
 from assistants.api.models import ask_endpoint
 from assistants.api.multipart import Form
 from assistants.api.parameters import Service, Store
@@ -97,6 +98,10 @@ class Forwarding:
 
     def routers(self, routers: Sequence[APIRouter]) -> Sequence[APIRouter]:
         return [_forwarding(router) for router in routers]
+
+    @property
+    def checks(self) -> Mapping[str, Probe]:
+        return {"upstream": self._upstream.reached}
 
     def report(self, project: str) -> Report:
         """What was found wrong in the calls of a project."""

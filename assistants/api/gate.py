@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import secrets
-import time
 from types import ModuleType
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -18,6 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistants.api import azure, beta
 from assistants.api.bodies import Body, Held
+from assistants.api.exchange import Exchange
+from assistants.api.health import is_health
 from assistants.api.keys import project, token_in
 from assistants.api.notifications import is_connection
 from assistants.api.pages import is_page
@@ -47,21 +48,22 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        started, request_id, answering = time.perf_counter(), f"req_{secrets.token_hex(16)}", False
+        request_id, answering = f"req_{secrets.token_hex(16)}", False
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
+        exchange = Exchange(scope, request_id)
         body = state["body"] = Body(receive, Headers(scope=scope), settings().max_json_bytes, self._held)
 
         async def send_with_headers(message: Message) -> None:
             nonlocal answering
             if message["type"] == "http.response.start":
-                answering = True
+                answering, exchange.status = True, message["status"]
                 headers = MutableHeaders(scope=message)
                 # A relayed answer has them already.
                 headers.setdefault("x-request-id", request_id)
                 headers.setdefault("openai-version", "2020-10-01")
                 headers.setdefault("openai-organization", state.get("project", ""))
-                headers.setdefault("openai-processing-ms", str(round((time.perf_counter() - started) * 1000)))
+                headers.setdefault("openai-processing-ms", str(exchange.milliseconds))
                 headers.setdefault("x-content-type-options", "nosniff")
                 if body.rest_is_long:
                     headers["connection"] = "close"
@@ -71,20 +73,22 @@ class Gate:
         agents = _agents() if azure.is_agents(scope["path"]) else None
         if agents:
             answer = agents.with_codes(answer)
-        try:
-            if not is_page(scope["path"]) and not is_connection(scope["path"]):
-                scope = await self._admitted(scope)
-            if agents:
-                scope, take = await agents.translated(scope, take)
-            await self._app(scope, take, answer)
-        except ClientDisconnect:
-            log.info("%s: the client disconnected before its request was complete", request_id)
-        except Exception as error:
-            if answering:
-                raise
-            await error_response(_answerable(error, request_id))(scope, take, answer)
-        finally:
-            body.close()
+        with exchange:
+            try:
+                if not _is_public(scope["path"]):
+                    scope = await self._admitted(scope)
+                if agents:
+                    scope, take = await agents.translated(scope, take)
+                exchange.scope = scope
+                await self._app(scope, take, answer)
+            except ClientDisconnect:
+                log.info("%s: the client disconnected before its request was complete", request_id)
+            except Exception as error:
+                if answering:
+                    raise
+                await error_response(_answerable(error, request_id))(scope, take, answer)
+            finally:
+                body.close()
 
     async def _admitted(self, scope: Scope) -> Scope:
         """The request as the routes take it.
@@ -139,6 +143,11 @@ def _answerable(error: Exception, request_id: str) -> ApiError:
         return error
     log.error("%s failed", request_id, exc_info=error)
     return unavailable() if isinstance(error, TRANSIENT) else server_error(request_id)
+
+
+def _is_public(path: str) -> bool:
+    """Whether a path needs no key."""
+    return is_page(path) or is_health(path) or is_connection(path)
 
 
 def _agents() -> ModuleType:

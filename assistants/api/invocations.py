@@ -11,7 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_LIBRARIES = ("azure.core", "azure.identity", "azure.storage", "httpx2", "httpcore2", "openai")
+from assistants.telemetry import lines
+
+_LIBRARIES = (
+    "azure.core", "azure.identity", "azure.monitor", "azure.storage", "httpx2", "httpcore2", "openai", "opentelemetry",
+)  # fmt: skip
 _WORKERS = ("azure_functions_worker", "proxy_worker")
 _INVOCATION_ID = "x-ms-invocation-id"
 
@@ -119,11 +123,14 @@ def configure() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     if any(name in sys.modules for name in _WORKERS):
         keep_late_lines()
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(lines.Ids())
 
 
 def keep_late_lines() -> logging.Handler:
     """Add the handler of the lines that come after their invocation, and return it."""
     handler = _Late()
+    handler.addFilter(lines.Ids())
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
     logging.getLogger("assistants").addHandler(handler)
     return handler

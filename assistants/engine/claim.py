@@ -1,7 +1,6 @@
 """The two ways to write a run after its creation: with its claim, and without."""
 
 import asyncio
-import json
 import logging
 import secrets
 from collections.abc import Callable
@@ -9,10 +8,13 @@ from collections.abc import Callable
 from assistants.engine import machine
 from assistants.notify import notices
 from assistants.notify.telling import is_told, tell
+from assistants.schema.runs import RunStatus
 from assistants.state.runs import RunRecord
 from assistants.state.store import RunKey, Store
 from assistants.state.transcript import Transcript
 from assistants.storage.documents import Document
+from assistants.telemetry import lines, record
+from assistants.telemetry.names import PROJECT, QUEUE_TIME, REQUEST_MODEL, RUN_DURATION, RUN_STATUS, RUNS
 
 log = logging.getLogger("assistants.runs")
 
@@ -136,7 +138,7 @@ async def claim_run(
 
 
 def log_transition(key: RunKey, before: RunRecord | None, after: RunRecord, why: str) -> None:
-    """One line per transition, as JSON: run, thread, project, from, to, why, seconds in the previous state."""
+    """Log a transition, as JSON: run, thread, project, from, to, why, seconds in the previous state; and count it."""
     if before is not None and before.status is after.status:
         return
     line = {
@@ -148,4 +150,10 @@ def log_transition(key: RunKey, before: RunRecord | None, after: RunRecord, why:
         "why": after.last_error.message if after.last_error else why,
         "seconds": round(after.touched_at - before.entered_at, 3) if before else 0,
     }
-    log.info("run %s", json.dumps(line, ensure_ascii=False), extra={"run": line})
+    lines.write(log, "run", line)
+    shared = {PROJECT: key.project, REQUEST_MODEL: after.model}
+    record.add(RUNS, 1, {**shared, RUN_STATUS: after.status.value})
+    if before is not None and (before.status, after.status) == (RunStatus.QUEUED, RunStatus.IN_PROGRESS):
+        record.add(QUEUE_TIME, after.touched_at - before.entered_at, shared)
+    if not after.active:
+        record.add(RUN_DURATION, after.touched_at - after.created_at, {**shared, RUN_STATUS: after.status.value})

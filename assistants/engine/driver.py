@@ -17,6 +17,7 @@ from assistants.engine.requests import queue_run
 from assistants.engine.toolcalls import call_server_tools
 from assistants.engine.turn import outcome, tokens
 from assistants.engine.turn.asking import ModelCall
+from assistants.engine.turn.completion import Completion
 from assistants.engine.turn.images import load
 from assistants.engine.turn.preparation import Preparation, may_wait
 from assistants.engine.turn.prompt import recent
@@ -31,6 +32,9 @@ from assistants.state.store import Store
 from assistants.state.threads import ThreadGone
 from assistants.state.transcript import Transcript
 from assistants.storage.errors import TRANSIENT
+from assistants.telemetry import record as telemetry
+from assistants.telemetry.names import AGENT, CLAIMS_LOST, FIRST_WORD, OPERATION, PROJECT, REQUEST_MODEL, RUN_STATUS
+from assistants.telemetry.scope import scoped
 from assistants.tools.code_interpreter.files import told_files
 
 log = logging.getLogger("assistants.engine")
@@ -116,6 +120,20 @@ class Driver:
             Storage failed; the claim has been released, if that was possible.
         """
         run, key = self._run, self._key
+        seen = {OPERATION: "invoke_agent", AGENT: run.assistant_id, REQUEST_MODEL: run.model}
+        with (
+            scoped(project=key.project, thread=key.thread, run=key.run),
+            telemetry.span("invoke_agent", "internal", seen) as span,
+        ):
+            try:
+                await self._carry_on()
+            finally:
+                span.set({RUN_STATUS: self._run.status.value})
+                if self._run.status is RunStatus.FAILED:
+                    span.fail(self._run.last_error.code if self._run.last_error else "failed")
+
+    async def _carry_on(self) -> None:
+        run, key = self._run, self._key
         try:
             if run.takeovers >= machine.MAX_TAKEOVERS:
                 await self._fail(f"The run was taken up {run.takeovers} times without making progress.")
@@ -124,6 +142,7 @@ class Driver:
                 await self._add_missing(transcript)
                 await self._drive(transcript)
         except ClaimLost:
+            telemetry.add(CLAIMS_LOST, 1, {PROJECT: key.project})
             log.warning("run %s: the claim is lost", key.run)
         except ThreadGone:
             log.info("run %s: its thread was deleted", key.run)
@@ -219,7 +238,17 @@ class Driver:
         An answer that has only calls has no message to publish; the same write parks the run.
         """
         run, started = self._run, self._now()
-        asked = call.make(lambda said: self._listener.received(run, said, started), self._store.slices)
+        first = not run.turns
+
+        def heard(said: Completion) -> None:
+            nonlocal first
+            if first and said.begun:
+                first = False
+                waited = self._now() - run.created_at
+                telemetry.add(FIRST_WORD, waited, {PROJECT: self._key.project, REQUEST_MODEL: run.model})
+            self._listener.received(run, said, started)
+
+        asked = call.make(heard, self._store.slices)
         answer = asyncio.create_task(asked)
         watch = asyncio.create_task(self._watch())
         try:

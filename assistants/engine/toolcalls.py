@@ -17,6 +17,9 @@ from assistants.state.runs import FUNCTION, RunRecord, ToolCall
 from assistants.state.store import RunKey, Store
 from assistants.storage.documents import Document
 from assistants.storage.retrying import outlast
+from assistants.telemetry import record
+from assistants.telemetry.names import ARGUMENTS, OPERATION, RESULT, TOOL, TOOL_CALL
+from assistants.telemetry.scope import scoped
 from assistants.tools.code_interpreter.interpreter import Interpreter
 from assistants.tools.registry import SERVER_TOOLS
 from assistants.tools.servertool import Answer, Question, ToolFailed
@@ -54,16 +57,17 @@ class ToolCalls:
         """
         item = Call.model_validate_json(content)
         key = run_key(item)
+        with scoped(project=key.project, thread=key.thread, run=key.run):
+            await self._handle(item, key)
+
+    async def _handle(self, item: Call, key: RunKey) -> None:
         document = await self._store.runs.read(key.name)
         if document is None:
             return
         awaited = next((call for call in document.value.unanswered if call.id == item.call), None)
         if awaited is not None and document.value.active:
             question = Question(self._store, self._searcher, item.project, document.value, awaited, self._interpreter)
-            try:
-                answer = await SERVER_TOOLS[awaited.type].answer(question)
-            except ToolFailed as failure:
-                answer = Answer(str(failure))
+            answer = await _answer(question)
             document = await self._store_answer(key, item.call, answer, document)
             if answered := self._store.answered.get(key.name):
                 answered.set()
@@ -109,6 +113,20 @@ class ToolCalls:
 
     def _need(self, run: RunRecord) -> Need:
         return machine.need(run, self._store.clock.now(), self._store.settings.look_again)
+
+
+async def _answer(question: Question) -> Answer:
+    call = question.call
+    seen = {OPERATION: "execute_tool", TOOL: call.type, TOOL_CALL: call.id}
+    with record.span(f"execute_tool {call.type}", "internal", seen) as span:
+        try:
+            answer = await SERVER_TOOLS[call.type].answer(question)
+        except ToolFailed as failure:
+            span.fail("tool_error")
+            answer = Answer(str(failure))
+        if record.with_contents():
+            span.set({ARGUMENTS: call.arguments, RESULT: answer.output})
+        return answer
 
 
 def given_up(what: str, run: RunRecord) -> str:

@@ -37,6 +37,9 @@ from assistants.state.store import Store
 from assistants.state.vector_stores import Member, Outcome, VectorStoreRecord
 from assistants.storage.ids import blob_name
 from assistants.storage.retrying import outlast
+from assistants.telemetry import record
+from assistants.telemetry.names import BYTES, FILE, STORE
+from assistants.telemetry.scope import scoped
 
 log = logging.getLogger("assistants.ingestion")
 
@@ -164,6 +167,14 @@ class Ingestion:
 
     async def _processed(self, key: _Version, member: Member) -> Outcome:
         """The chunks of a file are written under the name of their version: nobody sees them until the store does."""
+        seen = {FILE: key.file, STORE: key.store, BYTES: member.size}
+        with scoped(project=key.project), record.span("ingest", "internal", seen) as span:
+            outcome = await self._outcome(key, member)
+            if outcome.last_error is not None:
+                span.fail(outcome.last_error.code)
+            return outcome
+
+    async def _outcome(self, key: _Version, member: Member) -> Outcome:
         if error := refused(member.filename, member.size):
             return self._failed(key, error)
         since = time.monotonic()

@@ -5,6 +5,8 @@ import logging
 import sys
 import time
 
+from assistants.telemetry import lines
+
 
 class Line(logging.Formatter):
     """`2026-01-31T12:00:00.000Z WARNING logger message`, with a traceback as a JSON string at its end."""
@@ -23,7 +25,7 @@ class Line(logging.Formatter):
         return line
 
     def _prepared(self, record: logging.LogRecord) -> logging.LogRecord:
-        record.message = record.getMessage()
+        record.message = record.getMessage() + lines.suffix(record)
         record.asctime = self.formatTime(record)
         return record
 

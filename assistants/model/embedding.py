@@ -8,14 +8,17 @@ import re
 import time
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from assistants.model.embedder import Vectors
 from assistants.model.endpoint import Endpoint
 from assistants.model.errors import EndpointError, Refused, TooMuch
+from assistants.model.operation import Operation
 from assistants.model.retries import is_busy, retry_after
 from assistants.model.vectors import listed, unit
 from assistants.settings import Settings
+from assistants.telemetry import record
+from assistants.telemetry.names import DIMENSIONS, ERROR, REQUEST_MODEL, RETRIES
 from assistants.tokens import of_text
 
 log = logging.getLogger("assistants.engine")
@@ -203,13 +206,18 @@ class EndpointEmbedder:
         while True:
             try:
                 async with self._turns:
-                    answer = await self._endpoint.embed(body)
+                    with Operation("embeddings", self._settings, self._model) as operation:
+                        answer = await self._endpoint.embed(body)
+                        usage: object = answer.get("usage")
+                        operation.span.set({DIMENSIONS: self._settings.embedding_dimensions})
+                        operation.used(_tokens(usage), None)
                 break
             except EndpointError as trouble:
                 wait = self._wait(trouble, attempt, started)
                 if wait is None:
                     raise
                 log.warning("embeddings are asked for again in %.1f s: %s", wait, trouble)
+                record.add(RETRIES, 1, {REQUEST_MODEL: self._model, ERROR: type(trouble).__name__})
                 attempt += 1
                 await asyncio.sleep(wait)
         found = listed(answer, len(texts))
@@ -231,6 +239,12 @@ class EndpointEmbedder:
                 self._failing_until = now + _FAILING
                 return None
         return wait if wait is not None and wait <= _LONGEST_WAIT and attempt < most else None
+
+
+def _tokens(usage: object) -> int | None:
+    """The tokens that a report of usage counts, if it does."""
+    found = cast("dict[str, object]", usage).get("prompt_tokens") if isinstance(usage, dict) else None
+    return found if isinstance(found, int) else None
 
 
 def batches(texts: Sequence[str], most: int = _TEXTS, tokens: int = _TOKENS) -> Iterator[list[str]]:

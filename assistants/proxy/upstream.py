@@ -64,6 +64,13 @@ class Upstream:
         request = self._client.build_request(method, url, headers=sent, content=content or None)
         return await answered(self._client.send(request, stream=True), NAME, self._secrets if self._key else None)
 
+    async def reached(self) -> None:
+        """Raises unless it answers: any answer but a failure will do, as no caller's key is at hand."""
+        answer = await self.send("GET", "/models", b"", Headers(), b"")
+        await answer.aclose()
+        if answer.status_code >= 500:
+            raise ConnectionError(answer.status_code)
+
     async def close(self) -> None:
         """Close its connections."""
         await self._client.aclose()

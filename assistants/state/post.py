@@ -4,6 +4,7 @@ from pydantic import BaseModel
 
 from assistants.state.store import Store
 from assistants.storage.services import Receipt
+from assistants.telemetry.items import carried
 
 PURGE_DELAY = 30
 """Seconds after which a deletion is repeated: every write that began before it has ended by then."""
@@ -26,4 +27,4 @@ async def send(store: Store, item: Item, delay: float = 0) -> Receipt:
     AzureError
         Storage failed; the item may have been sent.
     """
-    return await store.queues.send(item.queue, item.model_dump(), delay)
+    return await store.queues.send(item.queue, {**item.model_dump(), **carried()}, delay)

@@ -8,6 +8,8 @@ from urllib.request import getproxies
 from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpResponse, AsyncHttpTransport, HttpRequest
 
 from assistants.storage.clock import Clock
+from assistants.telemetry import record
+from assistants.telemetry.names import METHOD, STATUS, STORAGE
 
 
 class Transport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
@@ -29,6 +31,8 @@ class Transport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
     async def send(self, request: HttpRequest, **kwargs: Any) -> AsyncHttpResponse:
         sent = self._clock.local()
         response = await self._inner.send(request, **kwargs)
+        if record.is_on():
+            record.add(STORAGE, 1, {METHOD: request.method, STATUS: response.status_code})
         date = response.headers.get("Date")
         if date:
             self._clock.observe(_timestamp(date), sent, self._clock.local())

@@ -12,7 +12,7 @@ var rules = [
     name: 'poison'
     title: 'An item is in a -poison queue'
     severity: 1
-    query: 'requests | where name in ("work_poison", "code-interpreter_poison", "retrieval_poison", "ingest_poison")'
+    query: 'union (requests | where name in ("work_poison", "code-interpreter_poison", "retrieval_poison", "ingest_poison")), (customMetrics | where name == "assistants.items.poisoned")'
     above: 0
   }
   {

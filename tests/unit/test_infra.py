@@ -21,7 +21,7 @@ FILES = sorted(INFRA.glob("**/*.bicep"))
 PARSER = Parser(Language(tree_sitter_bicep.language()))
 
 HOST = {
-    "APPLICATIONINSIGHTS_CONNECTION_STRING", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING", "AzureWebJobsDisableHomepage",
+    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING", "AzureWebJobsDisableHomepage",
     "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", "PYTHON_ENABLE_INIT_INDEXING",
 }  # fmt: skip
 """Settings that the Functions host reads, and not the service."""

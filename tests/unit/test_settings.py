@@ -35,6 +35,7 @@ def shown(value: Any) -> Any:
         ("OPENAI_API_VERSION", "azure_openai_api_version"),
         ("MODEL", "model"),
         ("DeploymentOrModelName", "model"),
+        ("APPLICATIONINSIGHTS_CONNECTION_STRING", "application_insights"),
     ],
 )
 def test_a_setting_is_read_under_each_of_its_names(read_settings: ReadSettings, name: str, field: str):

@@ -8,6 +8,7 @@ from assistants.engine.turn.calls import Calls
 from assistants.engine.turn.completion import Completion
 from assistants.engine.turn.prompt import Prompt, droppable, prompt, recent
 from assistants.engine.turn.refusals import may_be_too_long, too_long
+from assistants.engine.turn.seen import Seen
 from assistants.model.contexts import longest_prompt
 from assistants.model.endpoint import Model
 from assistants.model.errors import Refused
@@ -17,6 +18,8 @@ from assistants.settings import Settings
 from assistants.state.runs import RunRecord
 from assistants.storage.clock import Clock
 from assistants.storage.slices import Slices
+from assistants.telemetry import record
+from assistants.telemetry.names import ERROR, REQUEST_MODEL, RETRIES
 
 log = logging.getLogger("assistants.engine")
 
@@ -77,7 +80,8 @@ class ModelCall:
         offered = frozenset(tool["function"]["name"] for tool in self.prompt.body.get("tools", ()))
         while True:
             self.completion = Completion(calls=Calls(offered))
-            await self.completion.take(self._model.stream(self.prompt.body), heard, slices)
+            with Seen(self._settings, self.prompt.body, self.completion, heard) as seen:
+                await self.completion.take(self._model.stream(self.prompt.body), seen.heard, slices)
             trouble = self.completion.trouble
             if trouble is None:
                 return self._accepted(refusals)
@@ -98,6 +102,7 @@ class ModelCall:
                     self.completion.trouble = refusals[0][0]
                 return None
             log.warning("run %s: the model is asked again in %.1f s: %s", self._run.id, wait, trouble)
+            record.add(RETRIES, 1, {REQUEST_MODEL: self._name, ERROR: type(trouble).__name__})
             self.repeated.append(trouble)
             attempt += 1
             await asyncio.sleep(wait)

@@ -1,0 +1,1 @@
+"""What an operator sees: spans, metrics, and the ids in log lines."""

@@ -1,0 +1,116 @@
+"""Spans and metrics. Where no exporter is configured nothing is recorded, and OpenTelemetry is not imported."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol, Self
+
+from assistants.settings import Settings
+from assistants.telemetry.names import Metric
+
+Value = str | bool | int | float | Sequence[str]
+Attributes = Mapping[str, Value | None]
+"""By their names; None where a value is not known."""
+
+Kind = Literal["server", "client", "consumer", "internal"]
+
+log = logging.getLogger("assistants.telemetry")
+
+
+class Span:
+    """A span that is not recorded. A context manager: an exception that leaves the block is the span's error."""
+
+    def set(self, attributes: Attributes) -> None:
+        """Add attributes."""
+
+    def rename(self, name: str) -> None:
+        """Give the span another name."""
+
+    def fail(self, kind: str) -> None:
+        """Record an error of this kind, without its text."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        pass
+
+
+class Recorder(Protocol):
+    """Records spans and metrics."""
+
+    contents: bool
+
+    def span(self, name: str, kind: Kind, attributes: Attributes, parent: str | None) -> Span: ...
+
+    def add(self, metric: Metric, value: float, attributes: Attributes) -> None: ...
+
+    def traceparent(self) -> str | None: ...
+
+    def flush(self) -> None:
+        """Export what was recorded; blocks."""
+        ...
+
+    def close(self) -> None: ...
+
+
+_NOTHING = Span()
+_recorder: Recorder | None = None
+
+
+def begin(settings: Settings) -> None:
+    """Record from now on, if an exporter is configured. What is wrong with it fails no start: it is logged."""
+    global _recorder
+    if settings.application_insights is None and settings.otlp_endpoint is None:
+        return
+    try:
+        from assistants.telemetry.otel import OpenTelemetry
+
+        _recorder = OpenTelemetry(settings)
+    except Exception as error:
+        log.error("no telemetry is exported: %s", type(error).__name__, exc_info=error)
+
+
+def end() -> None:
+    """Export what was recorded, and record no more."""
+    global _recorder
+    recorder, _recorder = _recorder, None
+    if recorder is not None:
+        recorder.close()
+
+
+def flush() -> None:
+    """Export what was recorded; blocks."""
+    if _recorder is not None:
+        _recorder.flush()
+
+
+def is_on() -> bool:
+    """Whether anything is recorded."""
+    return _recorder is not None
+
+
+def with_contents() -> bool:
+    """Whether the contents of messages and tool calls are recorded."""
+    return _recorder is not None and _recorder.contents
+
+
+def span(name: str, kind: Kind, attributes: Attributes, parent: str | None = None) -> Span:
+    """A span of the task's trace, or of that of a `traceparent` (W3C Trace Context); it has the ids of the scope."""
+    return _recorder.span(name, kind, attributes, parent) if _recorder is not None else _NOTHING
+
+
+def add(metric: Metric, value: float, attributes: Attributes) -> None:
+    """Count, or note a measured value."""
+    if _recorder is not None:
+        _recorder.add(metric, value, attributes)
+
+
+def traceparent() -> str | None:
+    """The task's place in its trace, as W3C Trace Context writes it."""
+    return _recorder.traceparent() if _recorder is not None else None
+
+
+def current() -> tuple[str, str] | None:
+    """The ids of the trace and the span that the task is in, in hexadecimal."""
+    parts = (traceparent() or "").split("-")
+    return (parts[1], parts[2]) if len(parts) == 4 else None
