@@ -304,6 +304,12 @@ class Settings(BaseSettings):
         description="connection string of Azure SignalR Service, or its endpoint, then reached by identity",
     )
 
+    playground: bool = Field(
+        False,
+        validation_alias="PLAYGROUND",
+        description="`true`: the page `/playground` is there, which needs a key as any client (default of the local runner)",
+    )
+
     # Files.
     max_file_bytes: Annotated[int, Field(ge=1, le=50_000 * 4 * 1024 * 1024)] = Field(
         512 * 1024 * 1024,

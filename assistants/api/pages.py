@@ -1,4 +1,4 @@
-"""/openapi.json and /docs, which need no key, as they show no caller's data."""
+"""/openapi.json and /docs, which like the playground need no key, as they show no caller's data."""
 
 from importlib import resources
 
@@ -7,7 +7,8 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from assistants.api import policy
+from assistants.api import playground, policy
+from assistants.settings import settings
 
 DOCUMENT, DOCS = "/openapi.json", "/docs"
 
@@ -25,6 +26,8 @@ router = APIRouter(include_in_schema=False)
 
 def is_page(path: str) -> bool:
     """Whether a path is public."""
+    if settings().playground and (path == playground.PATH or path.startswith(f"{playground.PATH}/")):
+        return True
     return path in (DOCUMENT, DOCS) or path.startswith(f"{DOCS}/")
 
 

@@ -48,6 +48,7 @@ async def run(host: str, port: int, data: Path) -> int:
         os.environ.setdefault("RUNS_DRIVEN_BY", "creator")
         os.environ.setdefault("CORS_ORIGINS", "http://localhost:*,http://127.0.0.1:*")
         os.environ.setdefault("NOTIFICATIONS", "true")
+        os.environ.setdefault("PLAYGROUND", "true")
         function_app: Any = importlib.import_module("function_app")
         from assistants.service import service
 
@@ -177,7 +178,9 @@ def _welcome(url: str, notes: list[str]) -> str:
     if os.name == "nt":
         example = example.partition("\n")[2].rpartition("\n")[0]
     docs = f"Documentation, to try out in a browser: {reachable.removesuffix('/v1')}/docs"
-    return "\n".join([*notes, docs, "", "Paste this into a second terminal:", "", example, ""])
+    playground = f"Playground, with assistants to talk to: {reachable.removesuffix('/v1')}/playground"
+    pages = [docs, playground] if os.environ.get("PLAYGROUND", "").lower() in ("1", "true", "on", "yes") else [docs]
+    return "\n".join([*notes, *pages, "", "Paste this into a second terminal:", "", example, ""])
 
 
 def _shown(path: Path) -> str:
