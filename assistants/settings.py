@@ -307,7 +307,7 @@ class Settings(BaseSettings):
     playground: bool = Field(
         False,
         validation_alias="PLAYGROUND",
-        description="`true`: the page `/playground` is there, which needs a key as any client (default of the local runner)",
+        description="`true`: the page `/playground` is there, which asks for a key (default of the local runner)",
     )
 
     # Files.

@@ -2,7 +2,7 @@
 
 import { calls, onCall } from "./api.js";
 import { announce, append, byId, fill, h, time } from "./dom.js";
-import { nameOf, passageOf, textOf } from "./messages.js";
+import { loadedImage, passageOf, textOf } from "./messages.js";
 import { curl, python } from "./snippets.js";
 import { isActive, on, state } from "./state.js";
 
@@ -10,6 +10,8 @@ const EVENTS = 400;
 
 /** @type {Map<string, {step: any, element: HTMLElement}>} */
 const steps = new Map();
+/** @type {Map<string, HTMLElement>} those that are there already */
+const images = new Map();
 let counted = 0;
 
 export function watchActivity() {
@@ -26,24 +28,57 @@ function showRun() {
   const ended = run.completed_at ?? run.failed_at ?? run.cancelled_at;
   /** @type {[string, any][]} */
   const rows = [
-    ["Status", h("strong", { class: run.status === "completed" ? "good" : ["failed", "expired", "incomplete"].includes(run.status) ? "bad" : "" }, run.status)],
+    [
+      "Status",
+      h(
+        "strong",
+        {
+          class:
+            run.status === "completed" ? "good" : ["failed", "expired", "incomplete"].includes(run.status) ? "bad" : "",
+        },
+        run.status,
+      ),
+    ],
     ["Why", run.last_error ? `${run.last_error.code}: ${run.last_error.message}` : run.incomplete_details?.reason],
-    ["Id", run.id], ["Model", run.model], ["Created", time(run.created_at)], ["Started", time(run.started_at)], ["Ended", time(ended)],
+    ["Id", run.id],
+    ["Model", run.model],
+    ["Created", time(run.created_at)],
+    ["Started", time(run.started_at)],
+    ["Ended", time(ended)],
     ["Tokens", run.usage && `${run.usage.prompt_tokens} + ${run.usage.completion_tokens} = ${run.usage.total_tokens}`],
     ["Settings", settingsOf(run)],
   ];
-  fill(byId("run"), ...rows.filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+  fill(
+    byId("run"),
+    ...rows.filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
+  );
 }
 
 /** @param {any} run */
 function settingsOf(run) {
-  const names = ["instructions", "tools", "tool_choice", "parallel_tool_calls", "temperature", "top_p", "response_format", "max_prompt_tokens", "max_completion_tokens", "truncation_strategy", "reasoning_effort", "metadata"];
-  const kept = Object.fromEntries(names.filter((name) => run[name] !== null && run[name] !== undefined).map((name) => [name, run[name]]));
+  const names = [
+    "instructions",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "temperature",
+    "top_p",
+    "response_format",
+    "max_prompt_tokens",
+    "max_completion_tokens",
+    "truncation_strategy",
+    "reasoning_effort",
+    "metadata",
+  ];
+  const kept = Object.fromEntries(
+    names.filter((name) => run[name] !== null && run[name] !== undefined).map((name) => [name, run[name]]),
+  );
   return h("details", {}, h("summary", {}, "of this run"), json(kept));
 }
 
 export function forgetSteps() {
   steps.clear();
+  images.clear();
   fill(byId("steps"));
 }
 
@@ -93,32 +128,65 @@ function drawStep(step, element) {
   const took = ended ? ` · ${ended - step.created_at} s` : "";
   const tokens = step.usage ? ` · ${step.usage.prompt_tokens} + ${step.usage.completion_tokens} tokens` : "";
   const made = step.type === "message_creation" ? [] : (step.step_details.tool_calls ?? []).map(shownCall);
-  fill(element, h("strong", {}, step.type === "message_creation" ? "Message" : "Tool calls"), ` ${step.status}`, h("br"),
-    h("small", {}, `${time(step.created_at)}${took}${tokens}`), step.last_error && h("p", { class: "bad" }, step.last_error.message), made);
-  [...element.querySelectorAll("details")].forEach((each, index) => { each.open = open[index] ?? each.open; });
+  fill(
+    element,
+    h("strong", {}, step.type === "message_creation" ? "Message" : "Tool calls"),
+    ` ${step.status}`,
+    h("br"),
+    h("small", {}, `${time(step.created_at)}${took}${tokens}`),
+    step.last_error && h("p", { class: "bad" }, step.last_error.message),
+    made,
+  );
+  [...element.querySelectorAll("details")].forEach((each, index) => {
+    each.open = open[index] ?? each.open;
+  });
 }
 
 /** @param {any} call */
 function shownCall(call) {
   if (call.type === "function" || call.type === "retrieval") {
     const told = call.function ?? { name: "retrieval", arguments: "", output: JSON.stringify(call.retrieval ?? null) };
-    return h("div", {}, h("h3", {}, told.name), h("pre", {}, pretty(told.arguments)),
-      told.output === null || told.output === undefined ? h("small", {}, "no output yet") : h("details", { open: true }, h("summary", {}, "Output"), h("pre", {}, pretty(told.output))));
+    return h(
+      "div",
+      {},
+      h("h3", {}, told.name),
+      h("pre", {}, pretty(told.arguments)),
+      told.output === null || told.output === undefined
+        ? h("small", {}, "no output yet")
+        : h("details", { open: true }, h("summary", {}, "Output"), h("pre", {}, pretty(told.output))),
+    );
   }
   if (call.type === "file_search") {
     const results = call.file_search?.results ?? [];
-    return h("div", {}, h("h3", {}, "file_search"), h("details", {}, h("summary", {}, `${results.length} results`),
-      results.map((/** @type {any} */ each) => h("div", {}, h("strong", {}, each.file_name), passageOf(textOf(each), each.score)))));
+    return h(
+      "div",
+      {},
+      h("h3", {}, "file_search"),
+      h(
+        "details",
+        {},
+        h("summary", {}, `${results.length} results`),
+        results.map((/** @type {any} */ each) =>
+          h("div", {}, h("strong", {}, each.file_name), passageOf(textOf(each), each.score)),
+        ),
+      ),
+    );
   }
   if (call.type === "code_interpreter") {
     const outputs = call.code_interpreter?.outputs ?? [];
-    return h("div", {}, h("h3", {}, "code_interpreter"), h("pre", {}, call.code_interpreter?.input ?? ""),
+    return h(
+      "div",
+      {},
+      h("h3", {}, "code_interpreter"),
+      h("pre", {}, call.code_interpreter?.input ?? ""),
       outputs.map((/** @type {any} */ each) => {
         if (each.type === "logs") return h("pre", {}, each.logs);
-        const name = h("small", {}, "image");
-        if (each.image?.file_id) nameOf(each.image.file_id).then((found) => { name.textContent = found; });
-        return name;
-      }));
+        const id = each.image?.file_id;
+        if (!id) return null;
+        if (!images.has(id)) images.set(id, loadedImage(id));
+        return images.get(id);
+      }),
+    );
   }
   return json(call);
 }
@@ -141,8 +209,15 @@ function json(value) {
 export function noteEvent(event, data) {
   counted += 1;
   byId("events-count").textContent = String(counted);
-  const details = h("details", { ontoggle: () => { if (details.open && details.childElementCount === 1) details.append(json(data)); } },
-    h("summary", {}, `${new Date().toLocaleTimeString()} ${event}`));
+  const details = h(
+    "details",
+    {
+      ontoggle: () => {
+        if (details.open && details.childElementCount === 1) details.append(json(data));
+      },
+    },
+    h("summary", {}, `${new Date().toLocaleTimeString()} ${event}`),
+  );
   const list = byId("events");
   list.prepend(h("li", {}, details));
   if (list.childElementCount > EVENTS) list.lastElementChild?.remove();
@@ -156,9 +231,36 @@ function showCalls() {
     announce(`Copied as ${language}.`);
   };
   const shown = h("pre", { hidden: true, tabIndex: 0, "aria-label": "The copied code", role: "region" });
-  const rows = calls.slice(0, 10).map((call) => h("li", {}, h("code", {}, `${call.method} ${call.path}`), h("br"),
-    h("button", { type: "button", class: "quiet", "aria-label": `Copy ${call.method} ${call.path} as Python`, onclick: copy(python(call), "Python") }, "Python"),
-    h("button", { type: "button", class: "quiet", "aria-label": `Copy ${call.method} ${call.path} as curl`, onclick: copy(curl(call), "curl") }, "curl")));
+  const rows = calls
+    .slice(0, 10)
+    .map((call) =>
+      h(
+        "li",
+        {},
+        h("code", {}, `${call.method} ${call.path}`),
+        h("br"),
+        h(
+          "button",
+          {
+            type: "button",
+            class: "quiet",
+            "aria-label": `Copy ${call.method} ${call.path} as Python`,
+            onclick: copy(python(call), "Python"),
+          },
+          "Python",
+        ),
+        h(
+          "button",
+          {
+            type: "button",
+            class: "quiet",
+            "aria-label": `Copy ${call.method} ${call.path} as curl`,
+            onclick: copy(curl(call), "curl"),
+          },
+          "curl",
+        ),
+      ),
+    );
   fill(byId("calls"), rows.length ? rows : h("li", {}, h("small", {}, "Calls that change something are listed here.")));
   if (rows.length) append(byId("calls"), h("li", {}, h("small", {}, "The key is not in the code."), shown));
 }

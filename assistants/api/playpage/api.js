@@ -122,7 +122,9 @@ export function upload(file, purpose, progress) {
     request.upload.onprogress = (event) => progress(event.total ? event.loaded / event.total : 0);
     request.onerror = () => reject(new Error(`${file.name} was not sent: the service did not answer.`));
     request.onload = () =>
-      request.status < 300 ? resolve(JSON.parse(request.responseText)) : reject(refused(request.status, request.responseText));
+      request.status < 300
+        ? resolve(JSON.parse(request.responseText))
+        : reject(refused(request.status, request.responseText));
     request.send(form);
   });
 }

@@ -19,8 +19,15 @@ export async function attached() {
   const taken = await Promise.all(waiting.map(async (each) => ({ ...each, fileId: await each.id })));
   const sent = taken.filter((each) => each.fileId);
   return {
-    parts: sent.filter((each) => each.image).map((each) => ({ type: "image_file", image_file: { file_id: each.fileId } })),
-    attachments: sent.filter((each) => !each.image).map((each) => ({ file_id: each.fileId, tools: (each.tools?.value ?? "file_search").split("+").map((type) => ({ type })) })),
+    parts: sent
+      .filter((each) => each.image)
+      .map((each) => ({ type: "image_file", image_file: { file_id: each.fileId } })),
+    attachments: sent
+      .filter((each) => !each.image)
+      .map((each) => ({
+        file_id: each.fileId,
+        tools: (each.tools?.value ?? "file_search").split("+").map((type) => ({ type })),
+      })),
   };
 }
 
@@ -36,17 +43,57 @@ function add(files) {
     const bar = h("progress", { max: 1, value: 0, "aria-label": `Upload of ${file.name}` });
     const note = h("small", {}, "");
     const codes = (state.assistant?.tools ?? []).some((/** @type {any} */ each) => each.type === "code_interpreter");
-    const tools = image ? null : h("select", { "aria-label": `Tool for ${file.name}` }, ["file_search", "code_interpreter", "file_search+code_interpreter"].map((value) =>
-      h("option", { value, selected: value === (codes ? "code_interpreter" : "file_search") }, value.replace("+", " and "))));
-    const id = upload(file, image ? "vision" : "assistants", (part) => { bar.value = part; }).then(
-      (made) => { note.textContent = "uploaded"; bar.value = 1; return made.id; },
-      (error) => { note.textContent = error.message; note.className = "bad"; bar.remove(); return null; });
+    const tools = image
+      ? null
+      : h(
+          "select",
+          { "aria-label": `Tool for ${file.name}` },
+          ["file_search", "code_interpreter", "file_search+code_interpreter"].map((value) =>
+            h(
+              "option",
+              { value, selected: value === (codes ? "code_interpreter" : "file_search") },
+              value.replace("+", " and "),
+            ),
+          ),
+        );
+    const id = upload(file, image ? "vision" : "assistants", (part) => {
+      bar.value = part;
+    }).then(
+      (made) => {
+        note.textContent = "uploaded";
+        bar.value = 1;
+        return made.id;
+      },
+      (error) => {
+        note.textContent = error.message;
+        note.className = "bad";
+        bar.remove();
+        return null;
+      },
+    );
     /** @type {Attachment} */
     const attachment = { file, image, tools, id };
-    const row = h("li", {}, file.name, bar, tools, note, h("button", { type: "button", class: "quiet", "aria-label": `Remove ${file.name}`, onclick: () => {
-      waiting = waiting.filter((each) => each !== attachment);
-      row.remove();
-    } }, "✕"));
+    const row = h(
+      "li",
+      {},
+      file.name,
+      bar,
+      tools,
+      note,
+      h(
+        "button",
+        {
+          type: "button",
+          class: "quiet",
+          "aria-label": `Remove ${file.name}`,
+          onclick: () => {
+            waiting = waiting.filter((each) => each !== attachment);
+            row.remove();
+          },
+        },
+        "✕",
+      ),
+    );
     waiting.push(attachment);
     byId("attachments").append(row);
     announce(`${file.name} is attached.`);

@@ -21,27 +21,40 @@ export function watchConversation() {
     event.preventDefault();
     /** @type {HTMLFormElement} */ (byId("composer")).requestSubmit();
   });
-  byId("cancel").addEventListener("click", acting(async () => {
-    const { thread_id: thread, id } = state.run;
-    set("run", await post(`/threads/${thread}/runs/${id}/cancel`));
-    if (!state.busy) await watch(state.run);
-  }));
-  runs.addEventListener("change", acting(async () => {
-    if (state.busy || !state.thread) return;
-    showRun(await get(`/threads/${state.thread.id}/runs/${runs.value}`));
-  }));
-  on("thread", () => { if (!beginning) open().catch((error) => announce(error.message, true)); });
-  on("runs", () => { if (state.thread) load(state.thread).catch((error) => announce(error.message, true)); });
-  on("assistant", showWith);
-  for (const topic of /** @type {const} */ (["run", "busy"])) on(topic, () => {
-    /** @type {HTMLButtonElement} */ (byId("send")).disabled = state.busy || isActive(state.run);
+  byId("cancel").addEventListener(
+    "click",
+    acting(async () => {
+      const { thread_id: thread, id } = state.run;
+      set("run", await post(`/threads/${thread}/runs/${id}/cancel`));
+      if (!state.busy) await watch(state.run);
+    }),
+  );
+  runs.addEventListener(
+    "change",
+    acting(async () => {
+      if (state.busy || !state.thread) return;
+      showRun(await get(`/threads/${state.thread.id}/runs/${runs.value}`));
+    }),
+  );
+  on("thread", () => {
+    if (!beginning) open().catch((error) => announce(error.message, true));
   });
+  on("runs", () => {
+    if (state.thread) load(state.thread).catch((error) => announce(error.message, true));
+  });
+  on("assistant", showWith);
+  for (const topic of /** @type {const} */ (["run", "busy"]))
+    on(topic, () => {
+      /** @type {HTMLButtonElement} */ (byId("send")).disabled = state.busy || isActive(state.run);
+    });
   showWith();
   set("thread", null);
 }
 
 function showWith() {
-  byId("with").textContent = state.assistant ? `to ${state.assistant.name || state.assistant.id}` : "Make an assistant first";
+  byId("with").textContent = state.assistant
+    ? `to ${state.assistant.name || state.assistant.id}`
+    : "Make an assistant first";
 }
 
 async function open() {
@@ -55,12 +68,18 @@ async function open() {
 
 /** Show the messages and the runs of a thread. @param {any} thread */
 async function load(thread) {
-  const [page, made] = await Promise.all([get(`/threads/${thread.id}/messages?limit=50`), get(`/threads/${thread.id}/runs?limit=50`)]);
+  const [page, made] = await Promise.all([
+    get(`/threads/${thread.id}/messages?limit=50`),
+    get(`/threads/${thread.id}/runs?limit=50`),
+  ]);
   if (state.thread?.id !== thread.id || state.busy) return;
   fill(list, page.has_more && earlier(thread, page.last_id), page.data.reverse().map(viewed));
   list.scrollTop = list.scrollHeight;
   runs.hidden = made.data.length < 2;
-  fill(runs, made.data.map((/** @type {any} */ run) => h("option", { value: run.id }, `${time(run.created_at)} ${run.status}`)));
+  fill(
+    runs,
+    made.data.map((/** @type {any} */ run) => h("option", { value: run.id }, `${time(run.created_at)} ${run.status}`)),
+  );
   if (made.data.length && state.run?.id !== made.data[0].id) showRun(made.data[0]);
 }
 
@@ -81,10 +100,18 @@ function viewed(message) {
 
 /** @param {any} thread @param {string} last */
 function earlier(thread, last) {
-  const button = h("button", { type: "button", class: "quiet", onclick: acting(async () => {
-    const page = await get(`/threads/${thread.id}/messages?limit=50&after=${last}`);
-    button.replaceWith(...[page.has_more ? earlier(thread, page.last_id) : "", ...page.data.reverse().map(viewed)]);
-  }) }, "Earlier messages");
+  const button = h(
+    "button",
+    {
+      type: "button",
+      class: "quiet",
+      onclick: acting(async () => {
+        const page = await get(`/threads/${thread.id}/messages?limit=50&after=${last}`);
+        button.replaceWith(...[page.has_more ? earlier(thread, page.last_id) : "", ...page.data.reverse().map(viewed)]);
+      }),
+    },
+    "Earlier messages",
+  );
   return button;
 }
 
@@ -103,7 +130,11 @@ async function send() {
       beginning = false;
     }
     const content = parts.length ? [...(said ? [{ type: "text", text: said }] : []), ...parts] : said;
-    const message = await post(`/threads/${state.thread.id}/messages`, { role: "user", content, ...(attachments.length ? { attachments } : {}) });
+    const message = await post(`/threads/${state.thread.id}/messages`, {
+      role: "user",
+      content,
+      ...(attachments.length ? { attachments } : {}),
+    });
     list.append(viewed(message));
     list.scrollTop = list.scrollHeight;
     text.value = "";

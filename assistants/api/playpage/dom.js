@@ -99,9 +99,17 @@ export function ticked(label, box) {
  */
 export function dialog(title, ...children) {
   const heading = h("h2", { id: `dialog-${++numbered}` }, title);
-  const close = h("button", { type: "button", "aria-label": "Close", class: "quiet", onclick: () => shown.close() }, "✕");
-  const shown = h("dialog", { "aria-labelledby": heading.id, onclose: () => shown.remove() },
-    h("header", {}, heading, close), ...children);
+  const close = h(
+    "button",
+    { type: "button", "aria-label": "Close", class: "quiet", onclick: () => shown.close() },
+    "✕",
+  );
+  const shown = h(
+    "dialog",
+    { "aria-labelledby": heading.id, onclose: () => shown.remove() },
+    h("header", {}, heading, close),
+    ...children,
+  );
   document.body.append(shown);
   shown.showModal();
   return shown;
@@ -116,4 +124,14 @@ export function time(seconds) {
 export function size(bytes) {
   if (bytes < 1024) return `${bytes} B`;
   return bytes < 1024 ** 2 ? `${(bytes / 1024).toFixed(1)} kB` : `${(bytes / 1024 ** 2).toFixed(1)} MB`;
+}
+
+/** A choice of one value. @param {string[]} values @param {string} chosen @param {(value: string) => string} [label] */
+export function select(values, chosen, label = (value) => value || "default") {
+  const listed = values.includes(chosen) ? values : [...values, chosen];
+  return h(
+    "select",
+    {},
+    listed.map((value) => h("option", { value, selected: value === chosen }, label(value))),
+  );
 }

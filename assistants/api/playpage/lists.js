@@ -22,7 +22,10 @@ export function listing(id, path, row) {
     last = page.last_id ?? "";
     more.hidden = !page.has_more;
   };
-  more.addEventListener("click", acting(() => load(false)));
+  more.addEventListener(
+    "click",
+    acting(() => load(false)),
+  );
   return () => load(true).catch((error) => announce(error.message, true));
 }
 

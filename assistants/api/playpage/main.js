@@ -28,14 +28,40 @@ async function begin() {
 /** @param {string} why */
 function askForKey(why) {
   const key = h("input", { type: "password", autocomplete: "off", required: true });
-  const shown = dialog("Key", h("p", {}, why), h("form", { onsubmit: acting(async () => {
-    setKey(key.value.trim());
-    shown.close();
-    set("assistant", null);
-    set("thread", null);
-    await begin();
-  }) }, field("Key of the service", key, "It is kept in this tab only, until the tab is closed."),
-  h("div", { class: "row" }, h("button", { type: "button", onclick: () => { forgetKey(); announce("The key is forgotten."); shown.close(); } }, "Forget the key"), h("button", { type: "submit", class: "main" }, "Use"))));
+  const shown = dialog(
+    "Key",
+    h("p", {}, why),
+    h(
+      "form",
+      {
+        onsubmit: acting(async () => {
+          setKey(key.value.trim());
+          shown.close();
+          set("assistant", null);
+          set("thread", null);
+          await begin();
+        }),
+      },
+      field("Key of the service", key, "It is kept in this tab only, until the tab is closed."),
+      h(
+        "div",
+        { class: "row" },
+        h(
+          "button",
+          {
+            type: "button",
+            onclick: () => {
+              forgetKey();
+              announce("The key is forgotten.");
+              shown.close();
+            },
+          },
+          "Forget the key",
+        ),
+        h("button", { type: "submit", class: "main" }, "Use"),
+      ),
+    ),
+  );
   key.focus();
 }
 
@@ -59,9 +85,13 @@ function watchTheme() {
 function watchColumns() {
   const buttons = [...byId("tabs").querySelectorAll("button")];
   const columns = byId("columns");
-  for (const button of buttons) button.addEventListener("click", () => { columns.dataset.shown = button.dataset.column; });
+  for (const button of buttons)
+    button.addEventListener("click", () => {
+      columns.dataset.shown = button.dataset.column;
+    });
   new MutationObserver(() => {
-    for (const each of buttons) each.setAttribute("aria-pressed", String(each.dataset.column === columns.dataset.shown));
+    for (const each of buttons)
+      each.setAttribute("aria-pressed", String(each.dataset.column === columns.dataset.shown));
   }).observe(columns, { attributeFilter: ["data-shown"] });
 }
 

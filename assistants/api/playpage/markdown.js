@@ -27,11 +27,13 @@ function blocks(lines, mark, depth) {
     append(made, lines.join("\n"));
     return made;
   }
-  for (let at = 0; at < lines.length; ) {
+  for (let at = 0; at < lines.length;) {
     const line = lines[at];
     const fence = /^ {0,3}(`{3,}|~{3,})\s*([\w+#.-]*)[^`]*$/.exec(line);
     if (fence) {
-      const end = lines.findIndex((each, index) => index > at && each.trim().startsWith(fence[1]) && !each.trim().replaceAll(fence[1][0], ""));
+      const end = lines.findIndex(
+        (each, index) => index > at && each.trim().startsWith(fence[1]) && !each.trim().replaceAll(fence[1][0], ""),
+      );
       const upTo = end < 0 ? lines.length : end;
       made.append(code(lines.slice(at + 1, upTo).join("\n"), fence[2]));
       at = upTo + 1;
@@ -58,7 +60,11 @@ function blocks(lines, mark, depth) {
       made.append(table(lines.slice(at, until), mark));
       at = until;
     } else {
-      const until = after(lines, at + 1, (each) => !!each.trim() && !/^( {0,3}(>|`{3}|~{3})|#{1,6} )/.test(each) && !ITEM.test(each));
+      const until = after(
+        lines,
+        at + 1,
+        (each) => !!each.trim() && !/^( {0,3}(>|`{3}|~{3})|#{1,6} )/.test(each) && !ITEM.test(each),
+      );
       made.append(h("p", {}, inline(lines.slice(at, until).join("\n"), mark, 0)));
       at = until;
     }
@@ -74,7 +80,11 @@ function after(lines, at, holds) {
 
 /** @param {string} text @param {string} language */
 function code(text, language) {
-  const copy = h("button", { type: "button", class: "quiet", onclick: () => navigator.clipboard.writeText(text) }, "Copy");
+  const copy = h(
+    "button",
+    { type: "button", class: "quiet", onclick: () => navigator.clipboard.writeText(text) },
+    "Copy",
+  );
   const shown = h("pre", { tabIndex: 0, role: "region", "aria-label": `Code ${language}`.trim() }, h("code", {}, text));
   return h("div", { class: "code" }, h("div", {}, h("span", {}, language), copy), shown);
 }
@@ -87,10 +97,22 @@ function list(lines, at, made, mark, depth) {
   made.append(shown);
   while (at < lines.length) {
     const found = ITEM.exec(lines[at]);
-    if (!found || found[1].length > space.length + 1 || found[1].length < space.length || /\d/.test(found[2]) !== ordered) break;
+    if (
+      !found ||
+      found[1].length > space.length + 1 ||
+      found[1].length < space.length ||
+      /\d/.test(found[2]) !== ordered
+    )
+      break;
     const indent = found[1].length + found[2].length + 1;
-    const until = after(lines, at + 1, (each) => !each.trim() || each.search(/\S/) >= Math.min(indent, space.length + 2));
-    const inner = lines.slice(at + 1, until).map((each) => each.slice(Math.min(indent, Math.max(0, each.search(/\S/)))));
+    const until = after(
+      lines,
+      at + 1,
+      (each) => !each.trim() || each.search(/\S/) >= Math.min(indent, space.length + 2),
+    );
+    const inner = lines
+      .slice(at + 1, until)
+      .map((each) => each.slice(Math.min(indent, Math.max(0, each.search(/\S/)))));
     const first = h("span", {}, inline(found[3], mark, 0));
     shown.append(h("li", {}, first, blocks(inner, mark, depth + 1)));
     at = until;
@@ -100,24 +122,45 @@ function list(lines, at, made, mark, depth) {
 
 /** @param {string[]} lines @param {Mark} mark */
 function table(lines, mark) {
-  const cells = (/** @type {string} */ line) => line.trim().replace(/^\||\|$/g, "").split("|");
+  const cells = (/** @type {string} */ line) =>
+    line
+      .trim()
+      .replace(/^\||\|$/g, "")
+      .split("|");
   const row = (/** @type {string} */ line, /** @type {"th" | "td"} */ kind) =>
-    h("tr", {}, cells(line).map((cell) => h(kind, {}, inline(cell.trim(), mark, 0))));
-  const shown = h("table", {}, h("thead", {}, row(lines[0], "th")), h("tbody", {}, lines.slice(2).map((line) => row(line, "td"))));
+    h(
+      "tr",
+      {},
+      cells(line).map((cell) => h(kind, {}, inline(cell.trim(), mark, 0))),
+    );
+  const shown = h(
+    "table",
+    {},
+    h("thead", {}, row(lines[0], "th")),
+    h(
+      "tbody",
+      {},
+      lines.slice(2).map((line) => row(line, "td")),
+    ),
+  );
   return h("div", { class: "wide", tabIndex: 0, role: "region", "aria-label": "Table" }, shown);
 }
 
-const INLINE = new RegExp([
-  /(?<tick>`+)(?!`)(?<code>[^]+?)(?<!`)\k<tick>(?!`)/,
-  /!?\[(?<label>[^[\]\n]{0,500})\]\(<?(?<target>[^\s()<>]{0,2000}(?:\([^\s()<>]{0,200}\)[^\s()<>]{0,200})?)>?(?: +"[^"\n]{0,200}")?\)/,
-  /(?<stars>\*\*|__)(?=\S)(?<strong>[^]{0,2000}?\S)\k<stars>/,
-  /(?<![\w*])(?<star>\*|_)(?=[^\s*_])(?<em>[^*_]{1,2000}?)(?<!\s)\k<star>(?!\w)/,
-  /~~(?=\S)(?<del>[^~]{1,2000})~~/,
-  /\uE000(?<mark>\d{1,6})\uE001/,
-  /(?<address>https?:\/\/[^\s<>"'`\]\uE000]{1,2000}[^\s<>"'`\].,;:!?)\uE000])/,
-  /(?: {2,}|\\)?(?<line>\n)/,
-  /\\(?<plain>[!-/:-@[-`{-~])/,
-].map((each) => each.source).join("|"));
+const INLINE = new RegExp(
+  [
+    /(?<tick>`+)(?!`)(?<code>[^]+?)(?<!`)\k<tick>(?!`)/,
+    /!?\[(?<label>[^[\]\n]{0,500})\]\(<?(?<target>[^\s()<>]{0,2000}(?:\([^\s()<>]{0,200}\)[^\s()<>]{0,200})?)>?(?: +"[^"\n]{0,200}")?\)/,
+    /(?<stars>\*\*|__)(?=\S)(?<strong>[^]{0,2000}?\S)\k<stars>/,
+    /(?<![\w*])(?<star>\*|_)(?=[^\s*_])(?<em>[^*_]{1,2000}?)(?<!\s)\k<star>(?!\w)/,
+    /~~(?=\S)(?<del>[^~]{1,2000})~~/,
+    /\uE000(?<mark>\d{1,6})\uE001/,
+    /(?<address>https?:\/\/[^\s<>"'`\]\uE000]{1,2000}[^\s<>"'`\].,;:!?)\uE000])/,
+    /(?: {2,}|\\)?(?<line>\n)/,
+    /\\(?<plain>[!-/:-@[-`{-~])/,
+  ]
+    .map((each) => each.source)
+    .join("|"),
+);
 
 /** @param {string} text @param {Mark} mark @param {number} depth @returns {Node[]} */
 function inline(text, mark, depth) {

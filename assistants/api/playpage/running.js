@@ -44,7 +44,8 @@ export async function follow(path, body, list) {
         extend(known.message, data.delta);
         if (!dirty.size) requestAnimationFrame(draw);
         dirty.add(data.id);
-      } else if (event === "error") throw new Error(data.message ?? data.error?.message ?? "The stream ended with an error.");
+      } else if (event === "error")
+        throw new Error(data.message ?? data.error?.message ?? "The stream ended with an error.");
     }
   } finally {
     draw();
@@ -57,7 +58,8 @@ export async function follow(path, body, list) {
 /** @param {any} message @param {any} delta */
 function extend(message, delta) {
   for (const part of delta.content ?? []) {
-    const there = (message.content[part.index] ??= part.type === "text" ? { type: "text", text: { value: "", annotations: [] } } : part);
+    const there = (message.content[part.index] ??=
+      part.type === "text" ? { type: "text", text: { value: "", annotations: [] } } : part);
     if (part.type !== "text" || !there.text) continue;
     there.text.value += part.text?.value ?? "";
     there.text.annotations.push(...(part.text?.annotations ?? []));
@@ -90,5 +92,8 @@ function told() {
   const run = state.run;
   if (!run) return;
   const why = run.last_error?.message ?? run.incomplete_details?.reason ?? "";
-  announce(run.status === "requires_action" ? "The run awaits outputs of functions." : `The run is ${run.status}. ${why}`, run.status === "failed");
+  announce(
+    run.status === "requires_action" ? "The run awaits outputs of functions." : `The run is ${run.status}. ${why}`,
+    run.status === "failed",
+  );
 }

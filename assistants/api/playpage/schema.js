@@ -18,28 +18,45 @@ export function complaints(schema, strict = false, at = "") {
   /** @type {string[]} */
   const found = [];
   const types = [schema.type ?? []].flat();
-  for (const type of types) if (!TYPES.includes(type)) found.push(`${place}: ${JSON.stringify(type)} is no type; types are ${TYPES.join(", ")}.`);
+  for (const type of types)
+    if (!TYPES.includes(type))
+      found.push(`${place}: ${JSON.stringify(type)} is no type; types are ${TYPES.join(", ")}.`);
   if (!at && schema.type !== "object") found.push(`${place} needs "type": "object".`);
   const properties = schema.properties ?? {};
   if (!isObject(properties)) found.push(`${at}/properties has to be an object.`);
-  else for (const [name, each] of Object.entries(properties)) found.push(...complaints(each, strict, `${at}/properties/${name}`));
+  else
+    for (const [name, each] of Object.entries(properties))
+      found.push(...complaints(each, strict, `${at}/properties/${name}`));
   const required = schema.required ?? [];
   if (!Array.isArray(required)) found.push(`${at}/required has to be an array of names.`);
-  else if (isObject(properties)) for (const name of required) if (!(name in properties)) found.push(`${at}/required: ${JSON.stringify(name)} is not among the properties.`);
-  if ("enum" in schema && (!Array.isArray(schema.enum) || !schema.enum.length)) found.push(`${at}/enum has to be an array that is not empty.`);
+  else if (isObject(properties))
+    for (const name of required)
+      if (!(name in properties)) found.push(`${at}/required: ${JSON.stringify(name)} is not among the properties.`);
+  if ("enum" in schema && (!Array.isArray(schema.enum) || !schema.enum.length))
+    found.push(`${at}/enum has to be an array that is not empty.`);
   for (const name of SCHEMAS) if (name in schema) found.push(...complaints(schema[name], strict, `${at}/${name}`));
   for (const name of ["anyOf", "oneOf", "allOf"]) {
     if (!(name in schema)) continue;
-    if (!Array.isArray(schema[name]) || !schema[name].length) found.push(`${at}/${name} has to be an array of schemas.`);
-    else schema[name].forEach((/** @type {any} */ each, /** @type {number} */ index) => found.push(...complaints(each, strict, `${at}/${name}/${index}`)));
+    if (!Array.isArray(schema[name]) || !schema[name].length)
+      found.push(`${at}/${name} has to be an array of schemas.`);
+    else
+      schema[name].forEach((/** @type {any} */ each, /** @type {number} */ index) =>
+        found.push(...complaints(each, strict, `${at}/${name}/${index}`)),
+      );
   }
   for (const name of ["$defs", "definitions"]) {
-    if (isObject(schema[name])) for (const [key, each] of Object.entries(schema[name])) found.push(...complaints(each, strict, `${at}/${name}/${key}`));
+    if (isObject(schema[name]))
+      for (const [key, each] of Object.entries(schema[name]))
+        found.push(...complaints(each, strict, `${at}/${name}/${key}`));
   }
   if (strict && types.includes("object")) {
     if (schema.additionalProperties !== false) found.push(`${place}: "strict" needs "additionalProperties": false.`);
-    const missing = isObject(properties) && Array.isArray(required) ? Object.keys(properties).filter((name) => !required.includes(name)) : [];
-    if (missing.length) found.push(`${place}: "strict" needs all properties in "required"; ${missing.join(", ")} is missing.`);
+    const missing =
+      isObject(properties) && Array.isArray(required)
+        ? Object.keys(properties).filter((name) => !required.includes(name))
+        : [];
+    if (missing.length)
+      found.push(`${place}: "strict" needs all properties in "required"; ${missing.join(", ")} is missing.`);
   }
   return found;
 }
@@ -56,7 +73,12 @@ export function isObject(value) {
  * @returns {{element: HTMLElement, value: () => any, check: () => boolean}} `value` throws what is wrong
  */
 export function jsonEditor(label, value, check, hint) {
-  const area = h("textarea", { rows: 6, spellcheck: false, class: "json", value: value === undefined ? "" : JSON.stringify(value, null, 2) });
+  const area = h("textarea", {
+    rows: 6,
+    spellcheck: false,
+    class: "json",
+    value: value === undefined ? "" : JSON.stringify(value, null, 2),
+  });
   const element = field(label, area, hint);
   const wrong = h("ul", { class: "wrong", role: "status", "aria-label": `${label}: errors` });
   element.append(wrong);

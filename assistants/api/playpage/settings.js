@@ -1,7 +1,6 @@
 /** The settings of the next run, which override those of the assistant. */
 
-import { select } from "./assistants.js";
-import { append, byId, field, h, ticked } from "./dom.js";
+import { append, byId, field, h, select, ticked } from "./dom.js";
 import { on, state } from "./state.js";
 
 /** @type {() => Record<string, any>} */
@@ -11,7 +10,8 @@ let read = () => ({});
 export const runSettings = () => read();
 
 export function watchSettings() {
-  const number = (/** @type {string} */ min, /** @type {string} */ max, /** @type {string} */ step) => h("input", { type: "number", min, max, step });
+  const number = (/** @type {string} */ min, /** @type {string} */ max, /** @type {string} */ step) =>
+    h("input", { type: "number", min, max, step });
   const model = h("input", { type: "text" });
   const instructions = h("textarea", { rows: 2 });
   const additional = h("textarea", { rows: 2 });
@@ -24,16 +24,38 @@ export function watchSettings() {
   const choice = h("div");
   let chosen = select(["", "auto", "none", "required"], "");
   const showChoice = () => {
-    const tools = (state.assistant?.tools ?? []).map((/** @type {any} */ each) => (each.type === "function" ? `function ${each.function.name}` : each.type));
-    const values = ["", "auto", "none", "required", ...tools.filter((/** @type {string} */ each) => each !== "retrieval")];
+    const tools = (state.assistant?.tools ?? []).map((/** @type {any} */ each) =>
+      each.type === "function" ? `function ${each.function.name}` : each.type,
+    );
+    const values = [
+      "",
+      "auto",
+      "none",
+      "required",
+      ...tools.filter((/** @type {string} */ each) => each !== "retrieval"),
+    ];
     chosen = select(values, values.includes(chosen.value) ? chosen.value : "");
     choice.replaceChildren(field("Tool choice", chosen));
   };
   on("assistant", showChoice);
   showChoice();
-  append(byId("settings"), field("Model of the run", model), field("Instructions in place of the assistant's", instructions), field("Additional instructions", additional),
-    h("div", { class: "pair" }, field("Temperature", temperature), field("top_p", topP), field("Prompt tokens at most", prompt), field("Answer tokens at most", completion)),
-    field("Last messages only", last), choice, ticked("Parallel tool calls", parallel));
+  append(
+    byId("settings"),
+    field("Model of the run", model),
+    field("Instructions in place of the assistant's", instructions),
+    field("Additional instructions", additional),
+    h(
+      "div",
+      { class: "pair" },
+      field("Temperature", temperature),
+      field("top_p", topP),
+      field("Prompt tokens at most", prompt),
+      field("Answer tokens at most", completion),
+    ),
+    field("Last messages only", last),
+    choice,
+    ticked("Parallel tool calls", parallel),
+  );
   read = () => {
     /** @type {Record<string, any>} */
     const body = {};
@@ -42,7 +64,8 @@ export function watchSettings() {
     const numbers = { temperature, top_p: topP, max_prompt_tokens: prompt, max_completion_tokens: completion };
     for (const [name, control] of Object.entries(numbers)) if (control.value !== "") body[name] = Number(control.value);
     if (last.value) body.truncation_strategy = { type: "last_messages", last_messages: Number(last.value) };
-    if (chosen.value.startsWith("function ")) body.tool_choice = { type: "function", function: { name: chosen.value.slice(9) } };
+    if (chosen.value.startsWith("function "))
+      body.tool_choice = { type: "function", function: { name: chosen.value.slice(9) } };
     else if (["file_search", "code_interpreter"].includes(chosen.value)) body.tool_choice = { type: chosen.value };
     else if (chosen.value) body.tool_choice = chosen.value;
     if (!parallel.checked) body.parallel_tool_calls = false;

@@ -13,7 +13,10 @@ const METHODS = [
   [/^DELETE \/threads\/([^/]+)$/, "beta.threads.delete"],
   [/^POST \/threads\/([^/]+)\/messages$/, "beta.threads.messages.create"],
   [/^POST \/threads\/([^/]+)\/runs$/, "beta.threads.runs.create"],
-  [/^POST \/threads\/(?<thread_id>[^/]+)\/runs\/([^/]+)\/submit_tool_outputs$/, "beta.threads.runs.submit_tool_outputs"],
+  [
+    /^POST \/threads\/(?<thread_id>[^/]+)\/runs\/([^/]+)\/submit_tool_outputs$/,
+    "beta.threads.runs.submit_tool_outputs",
+  ],
   [/^POST \/threads\/(?<thread_id>[^/]+)\/runs\/([^/]+)\/cancel$/, "beta.threads.runs.cancel"],
   [/^POST \/vector_stores$/, "vector_stores.create"],
   [/^DELETE \/vector_stores\/([^/]+)$/, "vector_stores.delete"],
@@ -25,7 +28,8 @@ const METHODS = [
 /** @param {Call} call */
 export function python(call) {
   const head = `from openai import OpenAI\n\nclient = OpenAI(base_url=${literal(base)}, api_key="YOUR_KEY")\n`;
-  if (call.file) return `${head}print(client.files.create(file=open(${literal(call.file.name)}, "rb"), purpose=${literal(call.file.purpose)}))\n`;
+  if (call.file)
+    return `${head}print(client.files.create(file=open(${literal(call.file.name)}, "rb"), purpose=${literal(call.file.purpose)}))\n`;
   const [path] = call.path.split("?");
   for (const [pattern, method] of METHODS) {
     const found = pattern.exec(`${call.method} ${path}`);
@@ -33,7 +37,10 @@ export function python(call) {
     const names = found.groups ?? {};
     const values = Object.values(names);
     const parts = [
-      ...found.slice(1).filter((each) => !values.includes(each)).map((each) => literal(each)),
+      ...found
+        .slice(1)
+        .filter((each) => !values.includes(each))
+        .map((each) => literal(each)),
       ...Object.entries(names).map(([name, value]) => `${name}=${literal(value)}`),
       ...Object.entries(call.body ?? {}).map(([name, value]) => `${name}=${literal(value, 1)}`),
     ];
@@ -46,8 +53,15 @@ export function python(call) {
 
 /** @param {Call} call */
 export function curl(call) {
-  const lines = [`curl ${call.body?.stream ? "-N " : ""}-X ${call.method} ${quoted(base + call.path)}`, `-H "Authorization: Bearer $OPENAI_API_KEY"`];
-  if (call.file) lines.push(`-F ${quoted(`purpose=${call.file.purpose}`)}`, `-F ${quoted(`file=@"${call.file.name.replace(/["\\]/g, "\\$&")}"`)}`);
+  const lines = [
+    `curl ${call.body?.stream ? "-N " : ""}-X ${call.method} ${quoted(base + call.path)}`,
+    `-H "Authorization: Bearer $OPENAI_API_KEY"`,
+  ];
+  if (call.file)
+    lines.push(
+      `-F ${quoted(`purpose=${call.file.purpose}`)}`,
+      `-F ${quoted(`file=@"${call.file.name.replace(/["\\]/g, "\\$&")}"`)}`,
+    );
   else lines.push(`-H 'OpenAI-Beta: assistants=v2'`);
   if (call.body) lines.push(`-H 'Content-Type: application/json'`, `-d ${quoted(JSON.stringify(call.body))}`);
   return `${lines.join(" \\\n  ")}\n`;
@@ -62,7 +76,11 @@ function quoted(text) {
 export function literal(value, depth = 0) {
   if (value === null || value === undefined) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
-  if (typeof value === "string") return JSON.stringify(value).replace(/\u007f|[\u2028\u2029]/g, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  if (typeof value === "string")
+    return JSON.stringify(value).replace(
+      /\u007f|[\u2028\u2029]/g,
+      (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    );
   if (typeof value === "number") return String(value);
   const indent = "    ".repeat(depth + 1);
   const [open, close] = Array.isArray(value) ? ["[", "]"] : ["{", "}"];
@@ -70,5 +88,7 @@ export function literal(value, depth = 0) {
     ? value.map((each) => literal(each, depth + 1))
     : Object.entries(value).map(([name, each]) => `${JSON.stringify(name)}: ${literal(each, depth + 1)}`);
   const short = open + parts.join(", ") + close;
-  return short.length < 60 && !short.includes("\n") ? short : `${open}\n${parts.map((each) => `${indent}${each},\n`).join("")}${"    ".repeat(depth)}${close}`;
+  return short.length < 60 && !short.includes("\n")
+    ? short
+    : `${open}\n${parts.map((each) => `${indent}${each},\n`).join("")}${"    ".repeat(depth)}${close}`;
 }

@@ -13,7 +13,12 @@ export const showThreads = listing("threads", "/threads?limit=15", async (thread
   const choose = h("button", { type: "button", title, onclick: acting(() => openThread(thread.id)) }, title);
   choose.dataset.id = thread.id;
   if (state.thread?.id === thread.id) choose.setAttribute("aria-current", "true");
-  return h("li", {}, choose, h("small", {}, new Date(/** @type {any} */ (thread).created_at * 1000).toLocaleDateString()));
+  return h(
+    "li",
+    {},
+    choose,
+    h("small", {}, new Date(/** @type {any} */ (thread).created_at * 1000).toLocaleDateString()),
+  );
 });
 
 /** @param {string} id */
@@ -35,22 +40,33 @@ async function openThread(id) {
 }
 
 export function watchThreads() {
-  byId("thread-new").addEventListener("click", acting(async () => {
-    if (state.busy) return announce("A run is in progress; cancel it first, or wait.", true);
-    set("thread", null);
-    byId("text").focus();
-  }));
-  byId("thread-delete").addEventListener("click", acting(async () => {
-    if (!state.thread || state.busy || !confirm("Delete this thread with its messages and runs?")) return;
-    await remove(`/threads/${state.thread.id}`);
-    set("thread", null);
-    await showThreads();
-  }));
-  on("threads", showThreads);
-  on("thread", async () => {
+  byId("thread-new").addEventListener(
+    "click",
+    acting(async () => {
+      if (state.busy) return announce("A run is in progress; cancel it first, or wait.", true);
+      set("thread", null);
+      byId("text").focus();
+    }),
+  );
+  byId("thread-delete").addEventListener(
+    "click",
+    acting(async () => {
+      if (!state.thread || state.busy || !confirm("Delete this thread with its messages and runs?")) return;
+      await remove(`/threads/${state.thread.id}`);
+      set("thread", null);
+      await showThreads();
+    }),
+  );
+  const showTitle = async () => {
+    const thread = state.thread;
+    const title = thread ? await titleOf(thread.id) : "New thread";
+    if (state.thread?.id === thread?.id) byId("talk-title").textContent = title;
+  };
+  on("threads", () => Promise.all([showThreads(), showTitle()]));
+  on("thread", () => {
     const thread = state.thread;
     byId("thread-delete").hidden = !thread;
-    byId("talk-title").textContent = thread ? await titleOf(thread.id) : "New thread";
+    void showTitle();
     for (const each of byId("threads").querySelectorAll("button[data-id]")) {
       if (/** @type {HTMLElement} */ (each).dataset.id === thread?.id) each.setAttribute("aria-current", "true");
       else each.removeAttribute("aria-current");
