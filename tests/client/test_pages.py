@@ -43,7 +43,8 @@ def test_the_document_needs_no_key(root: str):
 def test_the_page_needs_no_key_and_names_no_address_but_this_services_own(root: str):
     page = httpx2.get(f"{root}/docs").raise_for_status()
     assert page.headers["content-type"].startswith("text/html")
-    assert re.findall(r"https?:|//[a-z]", page.text) == []
+    assert re.findall(r"https?:|//[a-z]|<style|<script>", page.text) == []
+    assert "script-src 'self'; style-src 'self';" in page.headers["content-security-policy"]
     for address in re.findall(r'(?:src|href)="([^"]+)"', page.text):
         asset = httpx2.get(urljoin(f"{root}/docs", address)).raise_for_status()
         assert asset.headers["content-type"].startswith(("text/javascript", "text/css", "image/png"))

@@ -47,6 +47,9 @@ export async function follow(path, body, list) {
       } else if (event === "error")
         throw new Error(data.message ?? data.error?.message ?? "The stream ended with an error.");
     }
+  } catch (error) {
+    if (!isActive(state.run)) throw error;
+    announce(error instanceof Error ? error.message : String(error), true);
   } finally {
     draw();
     set("busy", false);
