@@ -165,7 +165,7 @@ function shownCall(call) {
       h(
         "details",
         {},
-        h("summary", {}, `${results.length} results`),
+        h("summary", {}, `${results.length} ${results.length === 1 ? "result" : "results"}`),
         results.map((/** @type {any} */ each) =>
           h("div", {}, h("strong", {}, each.file_name), passageOf(textOf(each), each.score)),
         ),
