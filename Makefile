@@ -7,7 +7,7 @@ PIP := -m pip install -qq --disable-pip-version-check
 MATRIX := $(patsubst tests/matrix/%.txt,$(VENV)/matrix/%/.requirements,$(wildcard tests/matrix/*.txt))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run try-model unit test proxied faults simulate races soak matrix node bench picture compare lint format update clean
+.PHONY: help setup run try-model unit test long proxied faults simulate races soak matrix node bench picture compare lint format update clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -23,8 +23,11 @@ try-model: setup ## Try what the model's endpoint can do; ARGS="--model gpt-4o"
 unit: setup ## Run the tests that do no I/O
 	$(BIN)/python -m pytest tests/unit -n 2 $(ARGS)
 
-test: setup node $(VENV)/.interpreter ## Run all tests; ARGS="--sdk=all" for every kind of client
+test: setup node $(VENV)/.interpreter ## Run the tests; ARGS="--sdk=all" for every kind of client
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+long: setup ## Run the tests that take long: fuzzed requests, very many files, users in trouble
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m long
 
 lint: setup ## Check style, types and imports
 	$(BIN)/ruff check .
@@ -46,12 +49,12 @@ simulate: setup ## Simulate schedules; ARGS="--schedules 20000"
 	$(BIN)/python -m tests.simulation $(ARGS)
 
 races: setup ## Run the races for longer than the tests do
-	$(BIN)/python -m pytest -s --timeout 1800 --rounds 300 tests/faults/test_races.py tests/faults/test_trouble.py $(ARGS)
+	$(BIN)/python -m pytest -s -m "" --timeout 1800 --rounds 300 tests/faults/test_races.py tests/faults/test_trouble.py $(ARGS)
 
 soak: setup ## Run simulated users for long, with processes that are killed
 	$(BIN)/python -m tests.faults.soak $(ARGS)
 
-bench: setup ## Print the figures of the README
+bench: setup $(VENV)/.interpreter ## Print the figures of the README
 	$(BIN)/python -m benchmarks.streaming $(ARGS)
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.storage
@@ -61,6 +64,7 @@ bench: setup ## Print the figures of the README
 	$(BIN)/python -m benchmarks.hostile
 	$(BIN)/python -m benchmarks.pdf
 	$(BIN)/python -m benchmarks.encodings
+	$(BIN)/python -m benchmarks.interpreter
 
 picture: setup ## Make the picture of the playground, docs/playground.png
 	$(BIN)/python -m tests.support.browser.picture
@@ -70,7 +74,7 @@ compare: setup ## Measure two services side by side; ARGS="--a URL --b URL"
 
 node: $(VENV)/.node ## Install the packages for Node.js that the tests run
 
-matrix: $(MATRIX) ## Install the versions of openai-python that tests/matrix runs
+matrix: $(MATRIX) ## Install the versions of openai-python and azure-ai-agents that tests/matrix runs
 
 update: ## Renew requirements.lock from the requirements; then run the tests
 	@$(need_python)
@@ -112,7 +116,7 @@ $(VENV)/.node: $(VENV)/.requirements tests/node/packages.py
 
 # Without the lock, which has a version of openai of their own.
 $(VENV)/matrix/%/.requirements: tests/matrix/%.txt | setup
-	@echo "Installing openai $* for the tests of old and new versions ..."
+	@echo "Installing $* of the SDK for the tests of old and new versions ..."
 	@$(PYTHON) -m venv $(@D)
 	@$(@D)/bin/python $(PIP) -r $<
 	@touch $@

@@ -17,6 +17,7 @@ from fastapi.routing import APIRoute
 from assistants.api import invocations
 from assistants.api.app import PREFIX, ROUTERS, UNDESCRIBED, create_api
 from assistants.api.models import router as models
+from assistants.engine.retention import SCHEDULE, begin_retention
 from assistants.service import queues, service
 from assistants.settings import settings
 
@@ -54,7 +55,8 @@ for _route in (route for router in _routers for route in router.routes):
     assert isinstance(_route, APIRoute)
     _publish(_route.name, f"{PREFIX}{_route.path}".lstrip("/"), sorted(_route.methods or ()))
 
-# The Azure flavour: the gate rewrites its paths.
+# The Azure flavours: the gate rewrites their paths.
+_publish("azure_agents", "api/projects/{*path}", METHODS)
 _publish("azure_openai", "openai/{*path}", METHODS)
 # The host takes the first match in the order of function names, and answers what matches nothing with an empty 404.
 # It serves the pages, too.
@@ -82,6 +84,12 @@ if settings().backend == "blob":
     for _queue in queues(settings()):
         _publish_queue(_queue, _queue, _handle(_queue))
         _publish_queue(f"{_queue}_poison", f"{_queue}-poison", _give_up(_queue))
+
+    @app.function_name("retention")
+    @app.timer_trigger(arg_name="timer", schedule=SCHEDULE)
+    async def _begin_retention(timer: func.TimerRequest) -> None:  # noqa: ARG001
+        with invocations.invocation():
+            await begin_retention(service().store)
 
 
 def _prepare() -> None:

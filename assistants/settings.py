@@ -16,6 +16,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 PROJECT = "[A-Za-z0-9_-]{1,63}"
 """The pattern of a project's name."""
 
+_GUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_CLAIM = re.compile(rf"\*|(oid|groups|appid)={_GUID}|roles=[!-~]+")
+_AUTHORITY = r"^(https://[!-~]*[^/\s]|http://(127\.0\.0\.1|localhost)(:\d+)?)$"
 _HASHED_KEY = re.compile(r"sha256:[0-9a-f]{64}")
 _TIMEOUT = r"^(-1|(\d+\.)?\d\d?:\d\d:\d\d)$"
 _HOST = Path(__file__).parents[1] / "host.json"
@@ -167,7 +170,9 @@ class Settings(BaseSettings):
         description="its api version",
     )
     azure_client_id: str | None = Field(
-        None, validation_alias="AZURE_CLIENT_ID", description="client id of the identity used for Azure OpenAI"
+        None,
+        validation_alias="AZURE_CLIENT_ID",
+        description="client id of the identity used for Azure OpenAI, Azure SignalR Service and the session pool",
     )
     model_map: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict[str, str],
@@ -226,6 +231,31 @@ class Settings(BaseSettings):
         description="accepted keys, each with its project: `KEY=project,sha256:HEX=project`",
     )
 
+    entra_tenant: Annotated[str, Field(pattern=f"^{_GUID}$")] | None = Field(
+        None,
+        validation_alias="ENTRA_TENANT",
+        description="id of the tenant of Entra ID whose access tokens are accepted beside keys",
+    )
+    entra_audience: str = Field(
+        "https://ai.azure.com",
+        validation_alias="ENTRA_AUDIENCE",
+        description="audiences, separated by commas, of which such a token has one",
+    )
+    entra_projects: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=dict[str, str],
+        validation_alias="ENTRA_PROJECTS",
+        repr=False,
+        description=(
+            "the project of a token, by its first claim in this list: `oid=ID=project,roles=NAME=project,*=project`; "
+            "also `groups=ID` and `appid=ID`"
+        ),
+    )
+    entra_authority: Annotated[str, Field(pattern=_AUTHORITY)] = Field(
+        "https://login.microsoftonline.com",
+        validation_alias="ENTRA_AUTHORITY",
+        description="the authority that publishes the tenant's keys; another one in national clouds",
+    )
+
     cors_origins: Annotated[list[str], NoDecode] = Field(
         default_factory=list[str],
         validation_alias="CORS_ORIGINS",
@@ -272,6 +302,18 @@ class Settings(BaseSettings):
     )
     purge_again: Annotated[float, Field(gt=0)] = Field(
         60, validation_alias="PURGE_AGAIN", description="seconds between two purges of a deleted thread"
+    )
+
+    # Retention.
+    thread_ttl_days: Annotated[float, Field(gt=0, le=36_500)] | None = Field(
+        None,
+        validation_alias="THREAD_TTL_DAYS",
+        description="days without use after which a thread is deleted; not set: never; OpenAI had 60",
+    )
+    file_ttl_days: Annotated[float, Field(gt=0, le=36_500)] | None = Field(
+        None,
+        validation_alias="FILE_TTL_DAYS",
+        description="days without use after which a file is deleted; not set: never",
     )
 
     # Notifications.
@@ -419,6 +461,26 @@ class Settings(BaseSettings):
                 raise ValueError("API_KEYS: a hashed key is sha256: and 64 lower-case hexadecimal digits")
         return keys
 
+    @field_validator("entra_projects", mode="before")
+    @classmethod
+    def _parse_entra_projects(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        projects = dict(_pairs(value, "ENTRA_PROJECTS"))
+        if not all(_CLAIM.fullmatch(claim) for claim in projects):
+            raise ValueError("ENTRA_PROJECTS: a claim is oid=ID, groups=ID, appid=ID, roles=NAME, or *")
+        if not all(re.fullmatch(PROJECT, project) for project in projects.values()):
+            raise ValueError("ENTRA_PROJECTS: a project is 1 to 63 letters, digits, dashes or underscores")
+        return projects
+
+    @model_validator(mode="after")
+    def _tokens_have_projects(self) -> Self:
+        if self.entra_tenant and not (self.entra_projects and self.audiences):
+            raise ValueError("ENTRA_TENANT needs ENTRA_PROJECTS, for example *=default, and an audience")
+        if self.entra_projects and not self.entra_tenant:
+            raise ValueError("ENTRA_PROJECTS needs ENTRA_TENANT")
+        return self
+
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _parse_origins(cls, value: object) -> object:
@@ -512,6 +574,11 @@ class Settings(BaseSettings):
             *([self.signalr_connection.key] if self.signalr_connection and self.signalr_connection.key else []),
             *(secret for url in urls for secret in _secrets_of(url)),
         ]
+
+    @property
+    def audiences(self) -> tuple[str, ...]:
+        """The audiences of access tokens."""
+        return tuple(audience.strip() for audience in self.entra_audience.split(",") if audience.strip())
 
     @cached_property
     def models(self) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """`python -m benchmarks.memory`: whether a process grows with the turns that it has made.
 
 The service and the SDK's client are in this process, with a model that answers at once; each turn is on a thread of its
-own, streamed and queued alternately. What a process keeps on purpose is bounded, and is full after a while.
+own, streamed and queued alternately. What a process keeps on purpose is bounded, threads here by 200 kB, and is full
+after a while.
 """
 
 import argparse
@@ -22,6 +23,8 @@ from assistants.local.azurite import Azurite
 from assistants.model.answers import Chunk
 from assistants.model.learnt import Learnt
 from tests.support.service.inprocess import InProcess, in_process
+
+SETTINGS = {"THREAD_CACHE_BYTES": "200000"}
 
 
 class Answering:
@@ -59,7 +62,7 @@ async def run(turns: int, every: int) -> None:
     """Print the table, and the types of which there are more and more."""
     print("| turns | RSS, MB | objects | more a turn | blocks of memory | more a turn |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as data, Azurite(Path(data)) as storage:
-        async with in_process(storage, Answering()) as service:
+        async with in_process(storage, Answering(), **SETTINGS) as service:
             assistant = (await service.client.beta.assistants.create(model="demo")).id
             before, blocks_before = counted(), sys.getallocatedblocks()
             for number in range(1, turns + 1):

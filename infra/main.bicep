@@ -40,6 +40,12 @@ param openAiApiKey string = ''
 @description('The names that the endpoint has for the models: gpt-4o=deployment-a,*=deployment-b')
 param modelMap string = ''
 
+@description('Days without use after which a thread is deleted; empty: never.')
+param threadTtlDays string = ''
+
+@description('Days without use after which a file is deleted; empty: never.')
+param fileTtlDays string = ''
+
 @description('Whether to make an Azure OpenAI account with a chat and an embedding deployment.')
 param createOpenAi bool = false
 
@@ -176,6 +182,8 @@ module app 'modules/app.bicep' = {
     openAiApiKey: openAiApiKey
     azureOpenAiEndpoint: createOpenAi ? openAi!.outputs.endpoint : ''
     modelMap: !empty(modelMap) ? modelMap : createOpenAi ? '*=chat' : ''
+    threadTtlDays: threadTtlDays
+    fileTtlDays: fileTtlDays
     sessionPool: createSessionPool ? sessions!.outputs.endpoint : ''
     httpConcurrency: httpConcurrency
     alwaysReady: alwaysReady

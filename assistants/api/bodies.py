@@ -9,7 +9,7 @@ from starlette.types import Message, Receive
 
 from assistants.schema.errors import ApiError, body_too_large, body_too_many_values, unavailable
 
-MAX_VALUES = 400_000
+MAX_VALUES = 100_000
 """Arrays, objects and further values of one JSON body: parsing takes time and memory by their number."""
 
 MAX_HELD = 256 * 1024 * 1024

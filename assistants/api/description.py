@@ -15,10 +15,15 @@ _ABOUT = """\
 The OpenAI Assistants API v2: assistants, threads, messages, runs and their steps, files and vector stores.
 
 The header `OpenAI-Beta: assistants=v1` selects the shapes of v1 (`file_ids`, the tool `retrieval`). The same API is at
-`/openai/...?api-version=...` and `/openai/v1/...` for clients of Azure OpenAI, with no such header.
+`/openai/...?api-version=...` and `/openai/v1/...` for clients of Azure OpenAI, and at `/api/projects/{project}/...` for
+clients of Azure AI Agents, with no such header.
 """
 _SECURITY = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "A key, as clients of OpenAI send it."},
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A key, as clients of OpenAI send it; with `ENTRA_TENANT` also an access token of Entra ID.",
+    },
     "api-key": {
         "type": "apiKey",
         "in": "header",

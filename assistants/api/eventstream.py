@@ -57,7 +57,7 @@ class Channel:
         try:
             while self._unsent or not self._ended:
                 if not self._unsent and not await self._news_within(self._heartbeat):
-                    yield b": \n\n"
+                    yield b":\n"  # no blank line: clients of Azure AI Agents take what ends with one for an event
                 if self._unsent:
                     content = b"".join(self._unsent)
                     self._unsent.clear()

@@ -7,6 +7,8 @@ import logging
 import os
 import secrets
 import time
+from types import ModuleType
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -16,12 +18,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistants.api import azure, beta
 from assistants.api.bodies import Body, Held
-from assistants.api.keys import project
+from assistants.api.keys import project, token_in
 from assistants.api.notifications import is_connection
 from assistants.api.pages import is_page
 from assistants.schema.errors import ApiError, GatewayError, access_denied, server_error, unavailable
 from assistants.settings import settings
 from assistants.storage.errors import TRANSIENT
+
+if TYPE_CHECKING:
+    from assistants.api.tokens import Tokens
 
 log = logging.getLogger("assistants.api")
 
@@ -37,6 +42,7 @@ class Gate:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._held = Held()
+        self._tokens = _tokens()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -61,18 +67,61 @@ class Gate:
                     headers["connection"] = "close"
             await send(message)
 
+        take, answer = body.receive, send_with_headers
+        agents = _agents() if azure.is_agents(scope["path"]) else None
+        if agents:
+            answer = agents.with_codes(answer)
         try:
             if not is_page(scope["path"]) and not is_connection(scope["path"]):
-                scope = _admitted(scope)
-            await self._app(scope, body.receive, send_with_headers)
+                scope = await self._admitted(scope)
+            if agents:
+                scope, take = await agents.translated(scope, take)
+            await self._app(scope, take, answer)
         except ClientDisconnect:
             log.info("%s: the client disconnected before its request was complete", request_id)
         except Exception as error:
             if answering:
                 raise
-            await error_response(_answerable(error, request_id))(scope, receive, send_with_headers)
+            await error_response(_answerable(error, request_id))(scope, take, answer)
         finally:
             body.close()
+
+    async def _admitted(self, scope: Scope) -> Scope:
+        """The request as the routes take it.
+
+        Raises
+        ------
+        ApiError
+            It has no key and no token, no api version, or no acceptable beta header.
+        """
+        headers, state, path = Headers(scope=scope), scope["state"], scope["path"]
+        state["deployment"] = None
+        state["azure"] = azure.is_azure(path)
+        state["project"] = await self._project(headers, _local(scope), state["azure"])
+        scope = _as_json(scope, headers)
+        if state["azure"]:
+            target = azure.target(path, scope["query_string"].decode("latin-1"))
+            path, query, state["version"], state["deployment"] = target
+            return {**scope, "path": path, "raw_path": quote(path).encode(), "query_string": query.encode()}
+        listed = ",".join(headers.getlist("openai-beta"))
+        state["version"] = beta.version(listed, path, settings().require_beta_header)
+        return scope
+
+    async def _project(self, headers: Headers, local: bool, is_azure: bool) -> str:
+        keys, tokens = settings().api_keys, self._tokens
+        try:
+            return project(headers, keys, local, tokens is not None)
+        except ApiError as error:
+            if tokens is None or (token := token_in(headers)) is None:
+                if is_azure:
+                    raise access_denied() if keys or tokens else GatewayError(401, error.message) from None
+                raise
+        try:
+            return await tokens.project(token)
+        except ApiError as error:
+            if is_azure and error.status < 500:
+                raise GatewayError(error.status, error.message) from None
+            raise
 
 
 def error_response(error: ApiError) -> Response:
@@ -92,31 +141,20 @@ def _answerable(error: Exception, request_id: str) -> ApiError:
     return unavailable() if isinstance(error, TRANSIENT) else server_error(request_id)
 
 
-def _admitted(scope: Scope) -> Scope:
-    """The request as the routes take it.
+def _agents() -> ModuleType:
+    """The flavour of Azure AI Agents, imported by its first request."""
+    from assistants.api import agents
 
-    Raises
-    ------
-    ApiError
-        It has no key, no api version, or no acceptable beta header.
-    """
-    headers, state, path = Headers(scope=scope), scope["state"], scope["path"]
-    state["deployment"] = None
-    state["azure"] = azure.is_azure(path)
-    try:
-        state["project"] = project(headers, settings().api_keys, _local(scope))
-    except ApiError as error:
-        if state["azure"]:
-            raise access_denied() if settings().api_keys else GatewayError(401, error.message) from None
-        raise
-    scope = _as_json(scope, headers)
-    if state["azure"]:
-        target = azure.target(path, scope["query_string"].decode("latin-1"))
-        path, query, state["version"], state["deployment"] = target
-        return {**scope, "path": path, "raw_path": quote(path).encode(), "query_string": query.encode()}
-    listed = ",".join(headers.getlist("openai-beta"))
-    state["version"] = beta.version(listed, path, settings().require_beta_header)
-    return scope
+    return agents
+
+
+def _tokens() -> "Tokens | None":
+    """The tokens that are accepted beside keys, imported only where there are any."""
+    if not settings().entra_tenant:
+        return None
+    from assistants.api.tokens import Tokens
+
+    return Tokens(settings())
 
 
 def _local(scope: Scope) -> bool:

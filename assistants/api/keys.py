@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 
 from assistants.schema.errors import incorrect_key, keys_not_configured, missing_key
@@ -9,8 +10,13 @@ from assistants.schema.errors import incorrect_key, keys_not_configured, missing
 DEFAULT_PROJECT = "default"
 """The project of a service without keys."""
 
+MAX_TOKEN = 16 * 1024
+"""Characters of the longest access token."""
 
-def project(headers: Mapping[str, str], keys: Mapping[str, str], local: bool) -> str:
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+
+
+def project(headers: Mapping[str, str], keys: Mapping[str, str], local: bool, tokens: bool = False) -> str:
     """The project that a request belongs to.
 
     Parameters
@@ -21,13 +27,15 @@ def project(headers: Mapping[str, str], keys: Mapping[str, str], local: bool) ->
         Accepted keys, plain or as `sha256:HEX`, and the project of each.
     local
         The service listens to this machine only, so that it needs no keys.
+    tokens
+        It takes tokens as well, so that it is not open without keys.
 
     Raises
     ------
     ApiError
         No key was sent, or a wrong one, or the service needs keys and has none (401).
     """
-    if not keys:
+    if not keys and not tokens:
         if local:
             return DEFAULT_PROJECT
         raise keys_not_configured()
@@ -43,6 +51,15 @@ def project(headers: Mapping[str, str], keys: Mapping[str, str], local: bool) ->
     if found is None:
         raise incorrect_key(sent)
     return found
+
+
+def token_in(headers: Mapping[str, str]) -> str | None:
+    """The bearer of a request, if it has the form of a signed token (RFC 7515, 3.1), without any white space in it."""
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
+    token = credentials.strip(" ")
+    if scheme.lower() != "bearer" or len(token) > MAX_TOKEN or not _TOKEN.fullmatch(token):
+        return None
+    return token
 
 
 def _sent(headers: Mapping[str, str]) -> str:

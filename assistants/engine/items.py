@@ -53,6 +53,22 @@ class Purge(_Work):
     thread: str
 
 
+class PurgeRest(_Work):
+    """Delete the rest of a thread if its document is gone."""
+
+    kind: Literal["purge_rest"] = "purge_rest"
+    project: Project
+    thread: str
+
+
+class RetireThreads(_Work):
+    """Delete the threads of a project that were not used for `THREAD_TTL_DAYS`, from one name on."""
+
+    kind: Literal["retire_threads"] = "retire_threads"
+    project: Project
+    start: str = ""
+
+
 class SweepThreads(_Work):
     """Purge the threads with ids between these two whose creation failed."""
 
@@ -77,7 +93,7 @@ class Call(Item):
         return SERVER_TOOLS[self.tool].queue
 
 
-WorkItem = Attend | LookAgain | Purge | SweepThreads
+WorkItem = Attend | LookAgain | Purge | PurgeRest | RetireThreads | SweepThreads
 work_item: TypeAdapter[WorkItem] = TypeAdapter(Annotated[WorkItem, Field(discriminator="kind")])
 
 

@@ -13,6 +13,8 @@ from assistants.engine.items import (
     WORK,
     LookAgain,
     Purge,
+    PurgeRest,
+    RetireThreads,
     SweepThreads,
     look_again_item,
     run_key,
@@ -20,6 +22,7 @@ from assistants.engine.items import (
 )
 from assistants.engine.machine import Ending, Event, Need
 from assistants.engine.removal import purge_thread, sweep_threads
+from assistants.engine.retention import purge_rest, retire_threads
 from assistants.engine.toolcalls import call_server_tools, given_up
 from assistants.model.endpoint import Model
 from assistants.notify.telling import tell_missed
@@ -58,6 +61,10 @@ class Worker:
             await purge_thread(self._store, item)
         elif isinstance(item, SweepThreads):
             await sweep_threads(self._store, item)
+        elif isinstance(item, PurgeRest):
+            await purge_rest(self._store, item)
+        elif isinstance(item, RetireThreads):
+            await retire_threads(self._store, item)
         elif isinstance(item, LookAgain):
             await self._look_again(item)
         else:
@@ -130,7 +137,10 @@ class Worker:
         except ValueError:
             log.error("dropped an item of the queue %s that cannot be read", WORK)
             return
-        if isinstance(item, Purge | SweepThreads):
+        if isinstance(item, RetireThreads):
+            log.error("project %s: the deletion of unused threads was given up until the next timer", item.project)
+            return
+        if isinstance(item, Purge | PurgeRest | SweepThreads):
             await post.send(self._store, item, self._store.settings.purge_again)
             return
         key = run_key(item)

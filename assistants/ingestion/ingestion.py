@@ -15,15 +15,19 @@ from assistants.ingestion.items import (
     INGEST,
     MAX_CHECK_DELAY,
     CheckFiles,
+    FreeStore,
     Ingest,
     PurgeFile,
     PurgeStore,
+    RetireFiles,
+    RetireStores,
     SweepFile,
     ingest_item,
 )
 from assistants.ingestion.limits import MAX_ATTENDANCE, refused
 from assistants.ingestion.membership import chunks_name, send_items
 from assistants.ingestion.removal import purge_file, purge_store, sweep_file
+from assistants.ingestion.retention import free_store, retire_files, retire_stores
 from assistants.model.errors import EndpointError
 from assistants.notify.telling import tell_files
 from assistants.schema.tools import StaticChunks
@@ -104,6 +108,12 @@ class Ingestion:
             await self._store.files.delete(blob_name(item.project, item.file))
         elif isinstance(item, SweepFile):
             await sweep_file(self._store, item)
+        elif isinstance(item, RetireFiles):
+            await retire_files(self._store, item)
+        elif isinstance(item, RetireStores):
+            await retire_stores(self._store, item)
+        elif isinstance(item, FreeStore):
+            await free_store(self._store, item)
         elif isinstance(item, CheckFiles):
             await self._check_files(item)
         else:
@@ -204,6 +214,8 @@ class Ingestion:
             return
         if isinstance(item, Ingest):
             await self._give_up_files(item)
+        elif isinstance(item, RetireFiles | RetireStores):
+            log.error("project %s: %s was given up until the next timer", item.project, item.kind)
         else:
             await post.send(self._store, item, self._store.settings.look_again)
 

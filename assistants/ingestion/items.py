@@ -72,7 +72,32 @@ class SweepFile(_Ingest):
     file: str
 
 
-IngestItem = Ingest | CheckFiles | PurgeStore | PurgeFile | SweepFile
+class RetireFiles(_Ingest):
+    """Delete the files of a project that were not used for `FILE_TTL_DAYS`, from one name on."""
+
+    kind: Literal["retire_files"] = "retire_files"
+    project: Project
+    start: str = ""
+
+
+class RetireStores(_Ingest):
+    """Free the vector stores of a project that have expired, from one name on."""
+
+    kind: Literal["retire_stores"] = "retire_stores"
+    project: Project
+    start: str = ""
+
+
+class FreeStore(_Ingest):
+    """Delete the chunks of a vector store that has expired."""
+
+    kind: Literal["free_store"] = "free_store"
+    project: Project
+    store: str
+
+
+Retirement = RetireFiles | RetireStores
+IngestItem = Ingest | CheckFiles | PurgeStore | PurgeFile | SweepFile | Retirement | FreeStore
 ingest_item: TypeAdapter[IngestItem] = TypeAdapter(Annotated[IngestItem, Field(discriminator="kind")])
 
 

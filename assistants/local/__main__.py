@@ -1,5 +1,10 @@
 """`python -m assistants.local`: the app and its queue functions, with Azurite and a demo model where none is set."""
 
+# ruff: noqa: E402
+import gc
+
+gc.disable()  # function_app enables it when all is imported
+
 import argparse
 import asyncio
 import importlib
@@ -8,7 +13,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack, nullcontext
 from pathlib import Path
 from types import FrameType
@@ -22,6 +27,7 @@ from assistants.local.model import model_or_demo
 from assistants.local.protocol import Protocol
 from assistants.local.pump import Activity, Pump, QueueOptions, queue_functions
 from assistants.local.server import Server, base_url, bind, started
+from assistants.local.timers import run_daily, timer_functions
 
 GRACE = 10
 """Seconds that requests and queue functions in progress have to finish after the first signal."""
@@ -64,7 +70,8 @@ async def run(host: str, port: int, data: Path) -> int:
             timeout_graceful_shutdown=GRACE,
         )
         server = Server(config)
-        pump = None if proxy else await _pump(stack, function_app.app, activity)
+        functions = function_app.app.get_functions()  # which refuses a second call
+        pump = None if proxy else await _pump(stack, functions, activity)
         stopping = asyncio.Event()
 
         def stop() -> None:
@@ -82,12 +89,14 @@ async def run(host: str, port: int, data: Path) -> int:
         if pump:
             pump.start()
             service().store.queues.on_send = pump.poll
+        timers = [asyncio.create_task(run_daily(each)) for each in timer_functions(functions)]
         url = base_url(listener)
         print(f"Listening on {url}", flush=True)
         print(_welcome(url, [note for note in notes if note]), flush=True)
         signalled = asyncio.create_task(stopping.wait())
         await asyncio.wait({http, signalled}, return_when=asyncio.FIRST_COMPLETED)
-        signalled.cancel()
+        for task in (signalled, *timers):
+            task.cancel()
         if pump:
             await pump.stop(GRACE)
         drained.set()
@@ -109,14 +118,14 @@ async def _storage(stack: AsyncExitStack, data: Path) -> str | None:
     return f"Storage: Azurite, its data in {data}"
 
 
-async def _pump(stack: AsyncExitStack, app: Any, activity: Activity) -> Pump:
+async def _pump(stack: AsyncExitStack, functions: Iterable[Any], activity: Activity) -> Pump:
     from assistants.settings import settings
     from assistants.storage.connection import queue_service
 
     service = queue_service(settings())
     stack.push_async_callback(service.close)
     options = QueueOptions.from_host(json.loads(Path("host.json").read_text(encoding="utf-8")))
-    return Pump(queue_functions(app), service, options, activity=activity)
+    return Pump(queue_functions(functions), service, options, activity=activity)
 
 
 def _proxy_note() -> str:

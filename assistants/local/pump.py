@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from azure.core.exceptions import AzureError, ResourceNotFoundError
-from azure.functions import FunctionApp
 from azure.functions.queue import QueueMessage
 
 from assistants.storage.connection import made_on_first_use
@@ -91,8 +90,8 @@ class QueueFunction(NamedTuple):
     call: Callable[..., Any]
 
 
-def queue_functions(app: FunctionApp) -> list[QueueFunction]:
-    """The app's queue functions. `get_functions()` refuses a second call, so this may be called once per app.
+def queue_functions(functions: Iterable[Any]) -> list[QueueFunction]:
+    """The queue functions among those of an app.
 
     Raises
     ------
@@ -100,7 +99,7 @@ def queue_functions(app: FunctionApp) -> list[QueueFunction]:
         A trigger has another connection than `AzureWebJobsStorage`.
     """
     found: list[QueueFunction] = []
-    for function in app.get_functions():
+    for function in functions:
         trigger: Any = function.get_trigger()
         if trigger is None or trigger.get_binding_name() != "queueTrigger":
             continue

@@ -173,6 +173,42 @@ def resource_not_found() -> ApiError:
     return GatewayError(404, "Resource not found")
 
 
+def invalid_token(why: str) -> ApiError:
+    """An access token of Entra ID that is not accepted; `why` has no full stop."""
+    return ApiError(401, f"The access token is not accepted: {why}.", code="invalid_token")
+
+
+def token_without_project() -> ApiError:
+    """A valid access token of an identity that has no project here."""
+    return ApiError(
+        403,
+        "The access token is valid, but its identity has no project here: the operator of this service has to name one "
+        "of its claims in ENTRA_PROJECTS.",
+        code="token_without_project",
+    )
+
+
+def hosted_tool(tool: str, param: str, instead: str) -> ApiError:
+    """A tool that Azure executes; `instead` is what this service has for it."""
+    return ApiError(
+        400,
+        f"The tool '{tool}' is hosted by Azure AI Agents, and this service does not have it. Use {instead}.",
+        param=param,
+        code="unsupported_tool",
+    )
+
+
+def unreachable_data(param: str) -> ApiError:
+    """Data in Azure's storage, which only Azure reaches."""
+    return ApiError(
+        400,
+        f"This service cannot read the data sources in '{param}', which lie in storage of Azure AI. Upload the files "
+        "and name them by 'file_id' or 'file_ids' instead.",
+        param=param,
+        code="unsupported_data_source",
+    )
+
+
 def malformed_json() -> ApiError:
     """The body is not JSON."""
     return ApiError(

@@ -169,6 +169,11 @@ class Messages:
         """The names of the project's logs, from one on: each begins with the name of its thread's document."""
         return self._logs.names(f"{project}/", start_from)
 
+    async def last_append(self, project: str, thread_id: str) -> float:
+        """When the thread's log was last appended to, by storage's clock; 0 if there is no log."""
+        prefix = blob_name(project, thread_id) + "/"
+        return max([entry.modified_at async for entry in self._logs.listing.forwards(prefix)], default=0)
+
     async def purge(self, project: str, thread_id: str) -> bool:
         """Delete a thread's log with its indexes; return whether there was anything."""
         names = [name async for name in self._logs.names(blob_name(project, thread_id) + "/")]

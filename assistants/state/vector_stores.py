@@ -74,6 +74,10 @@ class VectorStoreRecord(BaseModel):
     removed: dict[str, int] = Field(default_factory=dict[str, int])
     """Ordinals of the files that were taken out last, so that they can still be cursors."""
     next_ordinal: int = 0
+    closed: bool = False
+    """It has expired for good: its chunks are deleted."""
+    freed: bool = False
+    """None of its chunks is left."""
 
     @property
     def expires_at(self) -> int | None:
@@ -85,7 +89,7 @@ class VectorStoreRecord(BaseModel):
         return {file_id: each for file_id, each in self.members.items() if each.status == "in_progress"}
 
     def expired(self, now: float) -> bool:
-        return self.expires_at is not None and now >= self.expires_at
+        return self.closed or (self.expires_at is not None and now >= self.expires_at)
 
 
 class NewMember(NamedTuple):
@@ -248,6 +252,19 @@ def settled(record: VectorStoreRecord, outcomes: Iterable[Outcome]) -> VectorSto
     return without_members(record, news.keys() - ended.keys()) or record
 
 
+def closed(record: VectorStoreRecord, now: float) -> VectorStoreRecord | None:
+    """Close a store that has expired, whose files in progress end. None: it is closed, or has not expired."""
+    if record.closed or not record.expired(now):
+        return None
+    ended = {name: each.model_copy(update={"status": "cancelled"}) for name, each in record.in_progress.items()}
+    return record.model_copy(update={"closed": True, "members": {**record.members, **ended}})
+
+
+def freed(record: VectorStoreRecord) -> VectorStoreRecord | None:
+    """Record that no chunk of a closed store is left. None: that is recorded, or the store is not closed."""
+    return record.model_copy(update={"freed": True}) if record.closed and not record.freed else None
+
+
 def batch_cancelled(record: VectorStoreRecord, batch_id: str) -> VectorStoreRecord | None:
     """Cancel the batch's files that are in progress. None: there are none.
 
@@ -315,7 +332,7 @@ def view_store(record: VectorStoreRecord, now: float) -> VectorStore:
         created_at=record.created_at,
         name=record.name,
         description=record.description,
-        usage_bytes=sum(each.usage_bytes for each in record.members.values()),
+        usage_bytes=0 if record.closed else sum(each.usage_bytes for each in record.members.values()),
         file_counts=counts,
         status="expired" if record.expired(now) else status,
         expires_after=record.expires_after,

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from azure.core import MatchConditions
 from azure.core.exceptions import (
     AzureError,
     ResourceExistsError,
@@ -159,6 +160,18 @@ class Documents(Generic[D]):
             await self._container.delete_blob(name)
         except ResourceNotFoundError:
             return False
+        return True
+
+    async def delete_known(self, known: Document[D]) -> bool:
+        """Delete the document unless it was changed since `known` was read; return whether it is gone."""
+        try:
+            await self._container.delete_blob(
+                known.name, etag=known.etag, match_condition=MatchConditions.IfNotModified
+            )
+        except ResourceModifiedError:
+            return False
+        except ResourceNotFoundError:
+            return True  # perhaps by this very request, whose answer was lost on the way
         return True
 
     def names(self, prefix: str, start_from: str | None = None, at_once: int | None = None) -> AsyncIterator[str]:

@@ -7,7 +7,7 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError, Resour
 
 from assistants.storage.connection import MAX_READ, made_on_first_use
 from assistants.storage.errors import LogFull, LogTooLong, NoLog, Outrun
-from assistants.storage.listing import names_in
+from assistants.storage.listing import Listing, names_in
 from assistants.storage.services import ALWAYS, IF_MISSING, Appended, BlobService, Part
 
 MAX_RECORD = 4 * 1024 * 1024 - 1024
@@ -26,6 +26,7 @@ class Logs:
     def __init__(self, service: BlobService, container: str) -> None:
         self._service, self._name = service, container
         self._container = service.client.get_container_client(container)
+        self.listing = Listing(service, container)
 
     async def create(self, name: str) -> None:
         """Make an empty log, unless it exists."""

@@ -53,10 +53,15 @@ class Blob(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A blob in a listing: its name and its ETag."""
+    """A blob in a listing: its name, its ETag and the time of its last write, as a header has it."""
 
     name: str
     etag: str
+    modified: str = ""
+
+    @property
+    def modified_at(self) -> float:
+        return parsedate_to_datetime(self.modified).timestamp()
 
 
 class Part(NamedTuple):
@@ -239,7 +244,8 @@ def _entry(blob: ET.Element) -> Entry:
     text = "" if name is None else name.text or ""
     if name is not None and name.get("Encoded") == "true":
         text = unquote(text)
-    return Entry(text, '"{}"'.format(blob.findtext("Properties/Etag", "").strip('"')))
+    etag = '"{}"'.format(blob.findtext("Properties/Etag", "").strip('"'))
+    return Entry(text, etag, blob.findtext("Properties/Last-Modified", ""))
 
 
 def _received(fields: Mapping[str, str]) -> Received:

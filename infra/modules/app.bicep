@@ -16,6 +16,8 @@ param openAiBaseUrl string
 param openAiApiKey string
 param azureOpenAiEndpoint string
 param modelMap string
+param threadTtlDays string
+param fileTtlDays string
 param sessionPool string
 param httpConcurrency int
 param alwaysReady int
@@ -100,6 +102,8 @@ resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
     OPENAI_API_KEY: openAiApiKey
     AZURE_OPENAI_ENDPOINT: azureOpenAiEndpoint
     MODEL_MAP: modelMap
+    THREAD_TTL_DAYS: threadTtlDays
+    FILE_TTL_DAYS: fileTtlDays
     CODE_INTERPRETER_POOL: sessionPool
   }
 }

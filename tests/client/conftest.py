@@ -10,6 +10,7 @@ from openai.types.beta import Assistant
 
 from assistants.local.azurite import Azurite
 from tests.support.sdk.client import CLIENTS, connect
+from tests.support.service.issuer import OID, Issuer
 from tests.support.service.processes import Model, Service
 
 ALICE, ALICE_TOO, BOB, CAROL = "alice-0123456789", "alice-9876543210", "bob-=-0123456789", "carol-0123456789"
@@ -39,8 +40,15 @@ def client(service: Service, sdk: str) -> Iterator[OpenAI]:
 
 
 @pytest.fixture(scope="session")
-def configured(tmp_path_factory: pytest.TempPathFactory, model: Model) -> Iterator[Service]:
-    """A service with settings of its own: keys of three projects, mapped models, short segments of message logs.
+def issuer() -> Iterator[Issuer]:
+    """An issuer of access tokens, which the configured service accepts beside its keys."""
+    with Issuer() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def configured(tmp_path_factory: pytest.TempPathFactory, model: Model, issuer: Issuer) -> Iterator[Service]:
+    """A service with settings of its own: keys and tokens of projects, mapped models, short segments of message logs.
 
     Its Azurite is its own too, as services that share one attend to each other's runs, by their own settings.
     """
@@ -48,6 +56,8 @@ def configured(tmp_path_factory: pytest.TempPathFactory, model: Model) -> Iterat
         "API_KEYS": f"{ALICE}=alice, {ALICE_TOO}=alice, {BOB_HASHED}=bob, {CAROL}=carol",
         "MODEL_MAP": "gpt-4o=deployment-a,*=deployment-b",
         "LOG_SEGMENT_BLOCKS": str(SEGMENT),
+        "ENTRA_PROJECTS": f"oid={OID}=alice, roles=Agents.User=bob",
+        **issuer.settings,
     }
     with (
         Azurite(tmp_path_factory.mktemp("configured")) as storage,

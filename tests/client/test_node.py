@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from assistants.local import npm
-from tests.node.packages import SIGNALR, VERSIONS, folder, has_signalr, installed, signalr
+from tests.node.packages import SIGNALR, VERSIONS, agents, folder, has_agents, has_signalr, installed, signalr
 from tests.support.sdk.events import CALLS_BEGIN, MESSAGE_BEGINS, MESSAGE_ENDS, RUN_BEGINS
 from tests.support.service.processes import ROOT, Service
 
@@ -52,6 +52,24 @@ def test_openai_node_creates_polls_answers_tool_calls_and_streams(version: str, 
             "stored": "completed",
         },
     }  # fmt: skip
+
+
+def test_the_client_of_azure_ai_agents_creates_polls_answers_tool_calls_streams_and_uploads(service: Service):
+    if not has_agents():
+        pytest.skip("@azure/ai-agents is not installed: make node")
+    endpoint = f"{service.url.removesuffix('/v1')}/api/projects/any"
+    assert json.loads(node(ROOT / "tests" / "node" / "agents.mjs", str(agents()), endpoint)) == {
+        "name": "Weather",
+        "polled": {"status": "completed", "said": ["Hello", "You said: Hello"]},
+        "tools": {"status": "requires_action", "ended": "completed", "said": SAID},
+        "streamed": {
+            "first": ["thread.run.created", "thread.run.queued", "thread.run.in_progress"],
+            "last": ["thread.run.completed", "done"],
+            "text": "You said: Hello",
+        },
+        "store": {"status": "completed", "completed": 1, "filename": "spire.txt"},
+        "refused": {"status": 400, "code": "unsupported_tool", "tool": True},
+    }
 
 
 def test_the_example_calls_functions_and_streams_the_answer(service: Service, tmp_path: Path):

@@ -233,6 +233,16 @@ async def thread_delete(play: Play) -> None:
     await play.vanishes("runs", thread)
 
 
+@flow(THREAD_TTL_DAYS="0.00001")
+async def thread_retired(play: Play) -> None:
+    thread = await play.setting(ANSWER)
+    play.wake()
+    await play.ends(await play.create(thread), "completed")
+    play.begin()
+    await play.retire(thread)
+    await play.vanishes("runs", thread)
+
+
 @flow()
 async def message_add(play: Play) -> None:
     thread = await play.setting(ANSWER)

@@ -17,7 +17,9 @@ import httpx2
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
 import function_app
+from assistants.engine.items import RetireThreads
 from assistants.local.reply import Reply
+from assistants.state import post
 from assistants.state.runs import ACTIVE, RunRecord
 from assistants.storage.ids import blob_name
 from tests.faults.journal import LOST, Answer, Journal
@@ -280,6 +282,16 @@ class Play:
             return not any(each == name or each.startswith(f"{name}/") for each in await self.names(container))
 
         await self._journal.once(f"{container} {name} vanishes", lambda: eventually(gone))
+
+    async def retire(self, thread: str) -> None:
+        """Have the thread deleted, as a timer does that comes again and again."""
+
+        async def gone() -> bool:
+            await post.send(self.served.beside, RetireThreads(project=self.project))
+            return await self.served.beside.threads.read(blob_name(self.project, thread)) is None
+
+        await self._journal.once(f"retire {thread}", lambda: eventually(gone))
+        self.deleted.append(f"threads/{thread}")
 
     # Requests.
 

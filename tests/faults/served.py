@@ -57,7 +57,11 @@ async def _webhooks(item: Any) -> None:
 
 
 FUNCTIONS = [
-    *(function for function in queue_functions(function_app.app) if not function.queue.endswith("-poison")),
+    *(
+        function
+        for function in queue_functions(function_app.app.get_functions())
+        if not function.queue.endswith("-poison")
+    ),
     QueueFunction(WEBHOOKS, WEBHOOKS, "item", _webhooks),
 ]
 OPTIONS = QueueOptions(max_polling_interval=0.4, visibility_timeout=1)

@@ -60,6 +60,8 @@ def items(ended: RunKey, waiting: RunKey, store_id: str, file_id: str) -> dict[s
             *looks,
             {"kind": "purge", "project": "default", "thread": "thread_gone"},
             {"kind": "look_after_threads", "project": "default", "newest": "thread_0", "oldest": "thread_1"},
+            {"kind": "purge_rest", "project": "default", "thread": ended.thread},
+            {"kind": "retire_threads", "project": "default", "start": "default/thread_0"},
         ],
         **{queue: [{**each, "call": "call_r"} for each in (run, others, gone)] for queue in QUEUES},
         INGEST: [
@@ -68,6 +70,9 @@ def items(ended: RunKey, waiting: RunKey, store_id: str, file_id: str) -> dict[s
             {"kind": "look", **store, "token": "t", "waiting": 1, "delay": 1.0},
             {"kind": "purge_store", **store, "project": "other"},
             {"kind": "purge_file", **file, "project": "other"},
+            {"kind": "retire_files", "project": "default", "start": "default/file-0"},
+            {"kind": "retire_stores", "project": "default", "start": "default/vs_0"},
+            {"kind": "free_store", **store},
             {"kind": "look_after_file", **file},
         ],
     }

@@ -7,6 +7,7 @@ from tests.faults.soak import soak
 USERS, SECONDS = 8, 20
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_processes_and_models_that_fail_at_random_leave_nothing_behind():
     report = soak(USERS, SECONDS, seed=1)

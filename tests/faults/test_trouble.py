@@ -46,6 +46,7 @@ def instances(troubled: TroubledStorage, model: Model) -> Iterator[list[Instance
         ]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_trouble_under_load_is_answered_or_outlasted(
     troubled: TroubledStorage, instances: list[Instance], storage: Storage, request: pytest.FixtureRequest

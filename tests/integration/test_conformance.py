@@ -64,7 +64,8 @@ def _offer(schema: Schema, id_: str) -> None:
     schema["pattern"] = f"^(?:{id_}|{pattern.removeprefix('^').removesuffix('$')})$"
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.long
+@pytest.mark.timeout(900)
 def test_no_request_breaks_the_contract(guarded: Service, tmp_path: Path):
     path = tmp_path / "reference.json"
     with connect(guarded.url, KEY) as client:

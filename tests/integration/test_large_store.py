@@ -36,6 +36,7 @@ async def stored(storage: Storage) -> list[str]:
         await store.close()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_thousand_files_are_ingested_counted_and_listed(idle: Storage, model: Model):
     files = asyncio.run(stored(idle))

@@ -1,7 +1,9 @@
 """A process does not grow with the turns that it has made."""
 
+import pytest
+
 from assistants.local.azurite import Storage
-from benchmarks.memory import Answering, counted, turn
+from benchmarks.memory import SETTINGS, Answering, counted, turn
 from tests.support.service.inprocess import in_process
 
 TURNS = 120
@@ -10,8 +12,9 @@ ROUNDS = 3
 """Objects left behind grow in each round; the other services of this process, in some."""
 
 
+@pytest.mark.long
 async def test_turns_on_new_threads_leave_no_objects_behind(azurite: Storage):
-    async with in_process(azurite, Answering()) as service:
+    async with in_process(azurite, Answering(), **SETTINGS) as service:
         assistant = (await service.client.beta.assistants.create(model="demo")).id
         counts: list[int] = []
         for turns in (20, *[TURNS] * ROUNDS):  # the first ones import, open and cache

@@ -40,7 +40,7 @@ def pump(
 ) -> Pump:
     app = func.FunctionApp()
     app.queue_trigger(arg_name="message", queue_name=queue.queue_name, connection="AzureWebJobsStorage")(function)
-    return Pump(queue_functions(app), service, options, lease, activity)
+    return Pump(queue_functions(app.get_functions()), service, options, lease, activity)
 
 
 async def put(queue: QueueClient, *texts: str) -> None:

@@ -14,6 +14,9 @@ SIGNALR = ("8.0.7", "10.0.11")
 TYPESCRIPT, AXE = "7.0.2", "4.14.1"
 """Of typescript, which checks the playground's modules, and of axe-core, which checks its page."""
 
+AGENTS = "1.1.0"
+"""Of @azure/ai-agents."""
+
 _ROOT = Path(sys.prefix) / "node"
 
 
@@ -32,6 +35,15 @@ def tool(name: str, version: str) -> Path:
     return _ROOT / f"{name}-{version}" / "node_modules" / name
 
 
+def agents() -> Path:
+    """The folder of @azure/ai-agents, with its `node_modules`."""
+    return _ROOT / f"agents-{AGENTS}"
+
+
+def has_agents() -> bool:
+    return (agents() / "node_modules" / "@azure" / "ai-agents" / "package.json").exists()
+
+
 def installed(version: str) -> bool:
     return (folder(version) / "node_modules" / "openai" / "package.json").exists()
 
@@ -48,6 +60,7 @@ if __name__ == "__main__":
         for name, version in (("typescript", TYPESCRIPT), ("axe-core", AXE))
         if not tool(name, version).exists()
     ]
+    missing += [] if has_agents() else [(agents(), f"@azure/ai-agents@{AGENTS}")]
     if missing:
         print(f"Installing {', '.join(package for _, package in missing)} by npm ...", flush=True)
     try:

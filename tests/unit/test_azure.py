@@ -2,7 +2,7 @@
 
 import pytest
 
-from assistants.api.azure import Target, is_azure, target
+from assistants.api.azure import Target, is_agents, is_azure, target
 from assistants.schema.errors import ApiError
 
 
@@ -13,6 +13,12 @@ from assistants.schema.errors import ApiError
         ("/openai/assistants", "api-version=2024-02-15-preview", Target("/v1/assistants", "", "v1")),
         ("/openai/assistants", "api-version=2025-04-01-preview", Target("/v1/assistants", "", "v2")),
         ("/openai/assistants", "api-version=2024-10-21", Target("/v1/assistants", "", "v2")),
+        ("/openai/assistants", "api-version=v1", Target("/v1/assistants", "", "v2")),
+        ("/api/projects/a/assistants", "api-version=v1", Target("/v1/assistants", "", "v2")),
+        ("/api/projects/a/threads/runs", "api-version=2025-05-15-preview", Target("/v1/threads/runs", "", "v2")),
+        ("/api/projects/a/openai/assistants", "api-version=v1", Target("/v1/assistants", "", "v2")),
+        ("/api/projects/a/openai/assistants", "api-version=2024-02-15-preview", Target("/v1/assistants", "", "v1")),
+        ("/api/projects/a/openai/v1/assistants", "", Target("/v1/assistants", "", "v2")),
         ("/openai/v1/assistants", "", Target("/v1/assistants", "", "v2")),
         ("/openai/v1/assistants", "api-version=preview", Target("/v1/assistants", "", "v2")),
         ("/openai/v1/assistants", "api-version=2024-02-15-preview", Target("/v1/assistants", "", "v2")),
@@ -32,7 +38,7 @@ def test_the_rest_of_the_query_stays_as_it_is():
     assert target("/openai/threads", query).query == "include%5B%5D=a%26b&limit=&order=asc"
 
 
-@pytest.mark.parametrize("version", ["", "preview", "v1", "latest", "2024-05-01-beta", "2023-12-01-preview", "2024"])
+@pytest.mark.parametrize("version", ["", "preview", "v2", "latest", "2024-05-01-beta", "2023-12-01-preview", "2024"])
 @pytest.mark.parametrize("path", ["/openai/assistants", "/openai", "/openai/v1"])
 def test_a_version_that_azure_never_had_is_not_found(path: str, version: str):
     with pytest.raises(ApiError) as caught:
@@ -41,9 +47,28 @@ def test_a_version_that_azure_never_had_is_not_found(path: str, version: str):
     assert caught.value.body() == {"error": {"code": "404", "message": "Resource not found"}}
 
 
+@pytest.mark.parametrize("version", ["", "preview", "latest", "2024-02-15-preview", "2023-12-01-preview"])
+def test_a_version_that_azure_ai_agents_never_had_is_not_found(version: str):
+    with pytest.raises(ApiError) as caught:
+        target("/api/projects/a/assistants", f"api-version={version}")
+    assert caught.value.status == 404
+
+
 @pytest.mark.parametrize("path", ["/openai", "/openai/", "/openai/assistants", "/openai/v1/assistants"])
 def test_everything_under_openai_is_azures(path: str):
     assert is_azure(path)
+    assert not is_agents(path)
+
+
+@pytest.mark.parametrize("path", ["/api/projects/a", "/api/projects/a/threads", "/api/projects/", "/api/projects/a/"])
+def test_everything_under_projects_is_of_azure_ai_agents(path: str):
+    assert is_azure(path)
+    assert is_agents(path)
+
+
+def test_a_project_has_the_paths_of_azure_openai_too():
+    assert is_azure("/api/projects/a/openai/v1/assistants")
+    assert not is_agents("/api/projects/a/openai/v1/assistants")
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/v1/assistants", "/openaix", "/docs", "/v1/openai/assistants"])

@@ -206,7 +206,7 @@ async def test_a_hundred_megabytes_of_brackets_take_less_than_the_largest_reques
     assert (await sent(client, "/threads", values)) == (
         400,
         {
-            "message": "Invalid request body: too many values. Expected at most 400000 values in arrays and objects.",
+            "message": "Invalid request body: too many values. Expected at most 100000 values in arrays and objects.",
             "type": "invalid_request_error",
             "param": None,
             "code": "invalid_value",

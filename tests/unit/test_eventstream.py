@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import httpx2
+from azure.ai.agents.models import AgentEventHandler
 from openai import OpenAI
 from openai.types.beta.assistant_stream_event import ErrorEvent
 
@@ -41,12 +42,24 @@ async def test_an_event_is_its_name_and_one_line_of_json_and_done_comes_last():
 async def test_a_comment_line_is_sent_whenever_there_is_no_event_for_a_while():
     channel = Channel(heartbeat=0.01)
     reading = channel.read()
-    assert [await taken(reading) for _ in range(2)] == [b": \n\n"] * 2
+    assert [await taken(reading) for _ in range(2)] == [b":\n"] * 2
     channel.emit("one", {})
     assert await taken(reading) == b"event: one\ndata: {}\n\n"
-    assert await taken(reading) == b": \n\n"
+    assert await taken(reading) == b":\n"
     channel.end()
     assert [content async for content in reading] == [DONE]
+
+
+async def test_clients_of_azure_ai_agents_take_a_comment_line_for_no_event():
+    channel = Channel(heartbeat=0.01)
+    reading = channel.read()
+    chunks = [await taken(reading)]
+    channel.emit("thread.created", {})
+    channel.end()
+    chunks += [content async for content in reading]
+    handler = AgentEventHandler()
+    handler.initialize(iter(chunks), lambda *_: None)
+    assert [name for name, *_ in handler] == ["thread.created", "done"]
 
 
 async def test_the_work_begins_only_when_the_first_bytes_have_left():

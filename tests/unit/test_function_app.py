@@ -21,6 +21,8 @@ from fastapi.routing import APIRoute
 
 from assistants.api.app import PREFIX, ROUTERS, UNDESCRIBED
 from assistants.api.models import router
+from assistants.engine.retention import SCHEDULE
+from assistants.local.timers import second_of_day, timer_functions
 from assistants.schema.errors import malformed_json
 from assistants.service import close_service
 from assistants.settings import settings
@@ -159,7 +161,7 @@ def test_every_queue_has_a_function_and_another_for_what_went_wrong(functions: S
     triggers = [
         (each.get_function_name(), each.get_trigger().get_dict_repr())
         for each in functions
-        if not each.is_http_function()
+        if each.get_trigger().get_binding_name() == "queueTrigger"
     ]
     assert {name: trigger["queueName"] for name, trigger in triggers} == {
         "work": "work",
@@ -171,6 +173,11 @@ def test_every_queue_has_a_function_and_another_for_what_went_wrong(functions: S
     }
     for _, trigger in triggers:
         assert (trigger["type"], trigger["connection"]) == ("queueTrigger", "AzureWebJobsStorage")
+
+
+def test_retention_has_a_timer_that_the_local_runner_knows(functions: Sequence[Any]):
+    (timer,) = timer_functions(functions)
+    assert (timer.name, timer.at, timer.argument) == ("retention", second_of_day(SCHEDULE), "timer")
 
 
 @pytest.fixture

@@ -30,9 +30,9 @@ def test_imports_run_one_way():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_deployed_app_imports_every_room_but_the_local_one():
+def test_the_deployed_app_imports_every_room_but_those_of_developers_and_operators():
     sources = {path for path in (ROOT / "assistants").rglob("*.py") if path.name != "__init__.py"}
-    local = {path for path in sources if "local" in path.relative_to(ROOT).parts}
+    local = {path for path in sources if {"admin", "local"} & set(path.relative_to(ROOT).parts)}
     assert local
     assert not local & set(DEPLOYED.values())
     # Its engine is tested by itself: no tool of the service calls it yet.
@@ -74,6 +74,11 @@ def printed(program: str) -> str:
 def test_a_plain_request_waits_for_no_library_of_files_and_searches():
     heavy = ("numpy", "pypdfium2", "selectolax", "striprtf", "ctypes")
     assert printed(f"import sys, function_app; print([name for name in {heavy} if name in sys.modules])") == "[]"
+
+
+def test_a_service_without_tokens_and_clients_of_azure_ai_agents_imports_nothing_for_them():
+    theirs = ("jwt", "assistants.api.tokens", "assistants.api.agents", "assistants.schema.agents")
+    assert printed(f"import sys, function_app; print([name for name in {theirs} if name in sys.modules])") == "[]"
 
 
 def test_what_the_first_run_needs_is_imported_beside_the_first_request():

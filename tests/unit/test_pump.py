@@ -76,7 +76,7 @@ def test_queue_functions_are_found_among_others():
     @app.queue_trigger(arg_name="item", queue_name="work", connection="AzureWebJobsStorage")
     def work(item: func.QueueMessage) -> None: ...
 
-    (found,) = queue_functions(app)
+    (found,) = queue_functions(app.get_functions())
     assert found[:3] == ("work", "work", "item")
 
 
@@ -87,4 +87,4 @@ def test_another_connection_is_refused():
     def work(item: func.QueueMessage) -> None: ...
 
     with pytest.raises(ValueError, match="AzureWebJobsStorage"):
-        queue_functions(app)
+        queue_functions(app.get_functions())

@@ -1,4 +1,4 @@
-"""Streams that have everything at once share the loop: between two slices whoever else waits goes on."""
+"""Streams that have everything at once share the loop: between two slices other tasks go on."""
 
 import asyncio
 import time
@@ -27,21 +27,21 @@ async def streamed(slices: Slices) -> Completion:
 
 
 async def longest_wait(slices: list[Slices]) -> float:
-    """The longest part of the time of all streams that somebody else had to wait."""
+    """The longest part of the processor time of all streams that another task had to wait."""
     gaps: list[float] = []
 
     async def wait() -> None:
-        last = time.perf_counter()
+        last = time.thread_time()
         while True:
             await asyncio.sleep(0)
-            gaps.append(time.perf_counter() - last)
-            last = time.perf_counter()
+            gaps.append(time.thread_time() - last)
+            last = time.thread_time()
 
     waiting = asyncio.create_task(wait())
     await asyncio.sleep(0)
-    started = time.perf_counter()
+    started = time.thread_time()
     done = await asyncio.gather(*(streamed(each) for each in slices))
-    took = time.perf_counter() - started
+    took = time.thread_time() - started
     waiting.cancel()
     assert {(each.length, each.finish) for each in done} == {(5 * CHUNKS, "stop")}
     return max(gaps) / took

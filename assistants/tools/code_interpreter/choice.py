@@ -8,10 +8,6 @@ NONE = (
     "The code interpreter has no engine here: set CODE_INTERPRETER=local to execute code on this machine, in processes "
     "that are confined but share its kernel."
 )
-NO_POOLS = (
-    "The code interpreter has no engine for session pools yet: unset CODE_INTERPRETER_POOL, or set CODE_INTERPRETER to "
-    "`local` or `off`."
-)
 
 
 def choose(settings: Settings, under_local_runner: bool) -> Engine | str:
@@ -22,14 +18,14 @@ def choose(settings: Settings, under_local_runner: bool) -> Engine | str:
     match settings.code_interpreter:
         case "off":
             return OFF
-        case "sessions":
-            return NO_POOLS
-        case "auto" if settings.code_interpreter_pool is not None:
-            return NO_POOLS
+        case "sessions" | "auto" if settings.code_interpreter_pool is not None:
+            # Engines are imported here, as most processes need none.
+            from assistants.tools.code_interpreter.sessions.host import Sessions
+
+            return Sessions(settings)
         case "auto" if not under_local_runner:
             return NONE
         case _:
-            # Here, as most processes need none of it.
             from assistants.tools.code_interpreter.local.availability import available
             from assistants.tools.code_interpreter.local.host import Local
 

@@ -4,6 +4,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+_NAME = 255
+"""Characters of a name with its folders, at most."""
+
+
+def is_name(path: str) -> bool:
+    """Whether a path may be told to others: relative, printable, no folder above, not too long."""
+    folders = path.split("/")
+    return len(path) <= _NAME and path.isprintable() and "" not in folders and ".." not in folders
+
 
 class EngineFailed(Exception):
     """The engine did not execute the code, and would not if it were asked again. The text says why, to the model."""
@@ -51,7 +60,7 @@ class OutputFile:
     """Relative to `/mnt/data`; it has no `..` and no control character."""
     size: int
     content: Callable[[], AsyncIterator[bytes]]
-    """To be read before the session's next call."""
+    """To be read before the session's next call; `OutcomeLost`: it cannot be had."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The services as the SDK's clients alone have them, for comparing ours with them."""
 
 from collections.abc import AsyncIterator, Mapping
+from email.utils import format_datetime
 from typing import Any
 
 from azure.core import MatchConditions
@@ -61,7 +62,7 @@ class SdkBlobService:
     ) -> AsyncIterator[Entry]:
         options: dict[str, Any] = {"start_from": start_from, "results_per_page": at_once}
         async for blob in self.client.get_container_client(container).list_blobs(prefix, **options):
-            yield Entry(blob.name, f'"{blob.etag}"')
+            yield Entry(blob.name, f'"{blob.etag}"', format_datetime(blob.last_modified, usegmt=True))
 
 
 class SdkQueueService:

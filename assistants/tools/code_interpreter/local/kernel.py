@@ -117,6 +117,10 @@ class Kernel:
         self._channel, self._log, self._images, self._calls = channel, Log(channel), 0, 0
         self._module = types.ModuleType("__main__")
         self._module.__dict__["display"] = self.display
+        self.take_over()
+
+    def take_over(self) -> None:
+        """Be the process's `__main__`, and its output."""
         sys.modules["__main__"] = self._module
         sys.stdout = sys.stderr = self._log  # type: ignore[assignment]
 
@@ -132,14 +136,18 @@ class Kernel:
             if head["kind"] == "load":
                 self._channel.send("loaded", lost=self._load(body))
             else:
-                self._log.begin()
-                self._images = 0
-                error = self._execute(body.decode())
-                self.put_figures()
-                self._log.end()
-                self._channel.send("done", error=error)
+                self._channel.send("done", error=self.run(body.decode()))
                 snapshot, lost = self._dump()
                 self._channel.send("snapshot", snapshot or b"", lost=lost, whole=snapshot is not None)
+
+    def run(self, code: str) -> str | None:
+        """Execute code, and put out its logs and figures; the name of the exception that it ended with."""
+        self._log.begin()
+        self._images = 0
+        error = self._execute(code)
+        self.put_figures()
+        self._log.end()
+        return error
 
     def _execute(self, code: str) -> str | None:
         """Execute code; the name of the exception that it ended with."""
@@ -254,7 +262,7 @@ class _Bounded(io.BytesIO):
         self._most = most
 
     def write(self, content: Any, /) -> int:
-        if self.tell() + len(content) > self._most:
+        if self.tell() + memoryview(content).nbytes > self._most:
             raise ValueError("it is too large")
         return super().write(content)
 

@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from assistants.tools.code_interpreter.engine import InputFile, OutputFile
+from assistants.tools.code_interpreter.engine import InputFile, OutputFile, is_name
 
 _FOLLOW_NOTHING = os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NONBLOCK | _FOLLOW_NOTHING
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | _FOLLOW_NOTHING
-_DEPTH, _NAME = 8, 255
-"""Folders in one another, and characters of a name with its folders."""
+_DEPTH = 8
+"""Folders in one another."""
 
 _PIECE = 1024 * 1024
 
@@ -151,11 +151,6 @@ class Folder:
                         os.close(inner)
             except OSError:  # it is gone, or it is not what it was
                 continue
-
-
-def is_name(path: str) -> bool:
-    """Whether a path may be told to others: printable, no folder above, not too long."""
-    return len(path) <= _NAME and path.isprintable() and ".." not in path.split("/")
 
 
 def changed(before: dict[str, State], after: dict[str, State]) -> dict[str, State]:

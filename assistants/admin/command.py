@@ -1,0 +1,57 @@
+"""What the sub-commands share: the store that is opened for one, and the times and the projects that are named."""
+
+import argparse
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from assistants.settings import settings
+from assistants.state.retention import projects
+from assistants.state.store import Store
+from assistants.storage.documents import Documents
+
+Commands = Any
+"""argparse's sub-parsers, which have no public type."""
+
+
+class Failed(Exception):
+    """A command cannot do what it is asked for; the message says why."""
+
+
+@asynccontextmanager
+async def opened() -> AsyncGenerator[Store]:
+    """The store that the settings name, whose clock has heard storage's."""
+    store = Store.open(settings())
+    try:
+        await store.hear_time()
+        yield store
+    finally:
+        await store.close()
+
+
+async def asked_for(project: str | None, documents: Documents[Any]) -> list[str]:
+    """The project that was asked for, or all that have something in a container."""
+    return [project] if project is not None else [each async for each in projects(documents)]
+
+
+def when(time: float | None) -> str | None:
+    """A time in seconds since the epoch, as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if time else None
+
+
+def days(text: str) -> float:
+    """A number of days, 0 or more, as an argument.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        It is none.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 36_500:
+        raise argparse.ArgumentTypeError(f"not a number of days: {text!r}")
+    return number

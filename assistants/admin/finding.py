@@ -1,0 +1,76 @@
+"""The runs of some projects: listed, and read only where they were written since a time."""
+
+from collections.abc import AsyncIterator, Callable
+
+from pydantic import ValidationError
+
+from assistants.admin.command import Failed
+from assistants.admin.screen import Screen
+from assistants.state.runs import RunRecord
+from assistants.state.store import RunKey, Store
+from assistants.storage.concurrency import for_each
+from assistants.storage.documents import Document
+
+Found = tuple[RunKey, Document[RunRecord]]
+
+_AT_ONCE = 64
+
+
+async def runs_since(store: Store, project: str | None, since: float, screen: Screen) -> AsyncIterator[Found]:
+    """The runs that were written since a time. Storage is asked for each 5,000 names, and for each of these runs."""
+
+    async def read(name: str) -> Found | None:
+        try:
+            document = await store.runs.read(name)
+        except ValidationError:
+            screen.note(f"{name} cannot be read")
+            return None
+        return (key_of(name), document) if document else None
+
+    with screen.progress("runs") as done:
+        names: list[str] = []
+        async for entry in store.runs.listing.forwards(f"{project}/" if project else ""):
+            done(1)
+            if entry.modified_at >= since and entry.name.count("/") == 2:
+                names.append(entry.name)
+            if len(names) == _AT_ONCE:
+                for found in await for_each(read, names):
+                    if found:
+                        yield found
+                names = []
+        for found in await for_each(read, names):
+            if found:
+                yield found
+
+
+async def run_named(store: Store, run_id: str, project: str | None, thread: str | None, screen: Screen) -> Found:
+    """The run with an id; where its thread is not named, all names of runs are listed.
+
+    Raises
+    ------
+    Failed
+        There is no such run.
+    """
+    if project is not None and thread is not None:
+        key = RunKey(project, thread, run_id)
+    else:
+        key = await _listed(store, lambda key: key.run == run_id and thread in (None, key.thread), project, screen)
+    document = await store.runs.read(key.name) if key else None
+    if key is None or document is None:
+        raise Failed(f"There is no run {run_id}.")
+    return key, document
+
+
+async def _listed(store: Store, wanted: Callable[[RunKey], bool], project: str | None, screen: Screen) -> RunKey | None:
+    with screen.progress("names of runs") as done:
+        async for name in store.runs.names(f"{project}/" if project else ""):
+            done(1)
+            if name.count("/") == 2 and wanted(key := key_of(name)):
+                return key
+    return None
+
+
+def key_of(name: str) -> RunKey:
+    """The key of the run of a document."""
+    project, thread, run = name.split("/")
+    return RunKey(project, thread, run)

@@ -1,0 +1,97 @@
+"""Objects that may be too old: found by a listing alone, which tells when each was made and last written."""
+
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from assistants.state.store import Store
+from assistants.storage.concurrency import for_each
+from assistants.storage.documents import Documents
+from assistants.storage.ids import beginning, blob_name
+from assistants.storage.services import Entry
+
+log = logging.getLogger("assistants.retention")
+
+DAY = 86_400.0
+"""Seconds."""
+
+LISTED = 1_000
+"""Names that one item of retention lists at most."""
+
+PATIENCE = 120.0
+"""Seconds after which an item leaves the rest to another: the host would end its process after `functionTimeout`."""
+
+_AT_ONCE = 16
+_BEHIND = "~"
+"""Sorts after all ids."""
+
+
+class Old(NamedTuple):
+    """Documents that were made and last written before a time, and the name from which the listing goes on."""
+
+    entries: list[Entry]
+    rest: str | None
+
+
+async def old(
+    documents: Documents[Any], project: str, prefix: str, before: float, start: str = "", most: int = LISTED
+) -> Old:
+    """The documents whose ids have this prefix, up to `most` of them.
+
+    The listing begins with those that were made before that time: names have the newest first.
+    """
+    found: list[Entry] = []
+    first, examined = max(start, blob_name(project, beginning(prefix, before))), 0
+    async for entry in documents.listing.forwards(f"{project}/", first, LISTED):
+        if entry.name.startswith(f"{project}/{_BEHIND}"):
+            break
+        if examined == LISTED or len(found) == most:
+            return Old(found, entry.name)
+        examined += 1
+        if entry.modified_at < before:
+            found.append(entry)
+    return Old(found, None)
+
+
+async def retire(found: Old, act: Callable[[Entry], Awaitable[bool]]) -> tuple[int, str | None]:
+    """Call `act` with each entry, sixteen at once, as long as there is time; a document that cannot be read is left.
+
+    Returns
+    -------
+    tuple
+        For how many `act` was true, and the name from which another item goes on.
+    """
+
+    async def attempted(entry: Entry) -> bool:
+        try:
+            return await act(entry)
+        except ValidationError:
+            log.exception("%s cannot be read", entry.name)
+            return False
+
+    end, retired = time.monotonic() + PATIENCE, 0
+    for at in range(0, len(found.entries), _AT_ONCE):
+        if at and time.monotonic() > end:
+            return retired, found.entries[at].name
+        retired += sum(await for_each(attempted, found.entries[at : at + _AT_ONCE]))
+    return retired, found.rest
+
+
+async def projects(documents: Documents[Any]) -> AsyncIterator[str]:
+    """The projects that have documents in a container: one request for each, however many documents it has."""
+    start: str | None = None
+    while True:
+        entry = await anext(documents.listing.forwards("", start, 1), None)
+        if entry is None:
+            return
+        project = entry.name.partition("/")[0]
+        yield project
+        start = f"{project}0"  # the character after the slash
+
+
+async def is_said_in(store: Store, project: str, thread_id: str, since: float) -> bool:
+    """Whether a message came into the thread, or changed, since then."""
+    return await store.messages.last_append(project, thread_id) >= since

@@ -1,0 +1,1 @@
+"""Code is executed by a pool of Azure Container Apps dynamic sessions."""
