@@ -48,7 +48,7 @@ async def document(request: Request) -> Response:
 @router.get(DOCS)
 async def docs() -> HTMLResponse:
     """Swagger UI; all of its addresses are this service's, relative to the page, and it has no script inline."""
-    page = _INLINE.sub(f'<script src="{DOCS}/{_START}"></script>'.replace('"/', '"'), _swagger_ui())
+    page = _INLINE.sub(f'<script src="{DOCS.lstrip("/")}/{_START}"></script>', _swagger_ui())
     return HTMLResponse(page, headers=policy.headers(page, *_SOURCES))
 
 

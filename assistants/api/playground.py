@@ -25,14 +25,14 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get(PATH)
-def page() -> Response:
+async def page() -> Response:
     """The page; its addresses are relative to it."""
     headers = policy.headers("", *_DIRECTIVES) | {"cache-control": "no-cache"}
     return Response(_files()["index.html"], media_type="text/html", headers=headers)
 
 
 @router.get(f"{PATH}/{{asset}}")
-def asset(asset: str) -> Response:
+async def asset(asset: str) -> Response:
     """A module, the style or the icon."""
     kind = _TYPES.get(asset.rpartition(".")[2])
     if kind is None or asset not in _files():

@@ -133,6 +133,7 @@ def test_a_first_conversation_from_the_assistant_to_a_citation(page: Playground,
     page.escape()
 
     page.press("Edit", "#assistants")
+    page.find("dialog h2", "Edit assistant")
     assert page.violations(axe) == []
     page.escape()
     page.press("Dark")

@@ -1,7 +1,7 @@
 /** What happens: the run, its steps and tool calls, the events, and the calls of this page. */
 
 import { calls, onCall } from "./api.js";
-import { announce, append, byId, fill, h, time } from "./dom.js";
+import { append, byId, copy, fill, h, time } from "./dom.js";
 import { loadedImage, passageOf, textOf } from "./messages.js";
 import { curl, python } from "./snippets.js";
 import { isActive, on, state } from "./state.js";
@@ -224,43 +224,40 @@ export function noteEvent(event, data) {
 }
 
 function showCalls() {
-  const copy = (/** @type {string} */ text, /** @type {string} */ language) => async () => {
-    await navigator.clipboard.writeText(text).catch(() => null);
+  const give = (/** @type {string} */ text) => async () => {
     shown.textContent = text;
     shown.hidden = false;
-    announce(`Copied as ${language}.`);
+    await copy(text);
   };
   const shown = h("pre", { hidden: true, tabIndex: 0, "aria-label": "The copied code", role: "region" });
-  const rows = calls
-    .slice(0, 10)
-    .map((call) =>
+  const rows = calls.slice(0, 10).map((call) =>
+    h(
+      "li",
+      {},
+      h("code", {}, `${call.method} ${call.path}`),
+      h("br"),
       h(
-        "li",
-        {},
-        h("code", {}, `${call.method} ${call.path}`),
-        h("br"),
-        h(
-          "button",
-          {
-            type: "button",
-            class: "quiet",
-            "aria-label": `Copy ${call.method} ${call.path} as Python`,
-            onclick: copy(python(call), "Python"),
-          },
-          "Python",
-        ),
-        h(
-          "button",
-          {
-            type: "button",
-            class: "quiet",
-            "aria-label": `Copy ${call.method} ${call.path} as curl`,
-            onclick: copy(curl(call), "curl"),
-          },
-          "curl",
-        ),
+        "button",
+        {
+          type: "button",
+          class: "quiet",
+          "aria-label": `Copy ${call.method} ${call.path} as Python`,
+          onclick: give(python(call)),
+        },
+        "Python",
       ),
-    );
+      h(
+        "button",
+        {
+          type: "button",
+          class: "quiet",
+          "aria-label": `Copy ${call.method} ${call.path} as curl`,
+          onclick: give(curl(call)),
+        },
+        "curl",
+      ),
+    ),
+  );
   fill(byId("calls"), rows.length ? rows : h("li", {}, h("small", {}, "Calls that change something are listed here.")));
   if (rows.length) append(byId("calls"), h("li", {}, h("small", {}, "The key is not in the code."), shown));
 }

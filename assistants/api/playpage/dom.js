@@ -55,24 +55,38 @@ export function announce(text, bad = false) {
   status.classList.toggle("bad", bad);
 }
 
+/** @type {WeakSet<EventTarget>} */
+const under = new WeakSet();
+
 /**
- * A listener that announces what fails, and disables its button meanwhile.
+ * A listener that announces what fails, and does nothing while its element is acting already.
  * @param {(event: any) => Promise<unknown>} act
  * @returns {(event: Event) => Promise<void>}
  */
 export function acting(act) {
   return async (event) => {
     event.preventDefault();
-    const button = event.currentTarget instanceof HTMLButtonElement ? event.currentTarget : null;
-    if (button) button.disabled = true;
+    const element = /** @type {EventTarget} */ (event.currentTarget);
+    if (under.has(element)) return;
+    under.add(element);
     try {
       await act(event);
     } catch (error) {
       announce(error instanceof Error ? error.message : String(error), true);
     } finally {
-      if (button) button.disabled = false;
+      under.delete(element);
     }
   };
+}
+
+/** Copy a text, where the browser lets pages do that. @param {string} text */
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    announce("Copied.");
+  } catch {
+    announce("The browser does not let this page copy; mark the text and copy it.", true);
+  }
 }
 
 let numbered = 0;

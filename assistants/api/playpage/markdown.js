@@ -3,7 +3,7 @@
  * only, and an image is a link, as it would be loaded from elsewhere.
  */
 
-import { append, h } from "./dom.js";
+import { append, copy, h } from "./dom.js";
 
 const DEPTH = 12;
 const ITEM = /^( *)([-*+]|\d{1,9}[.)])(?: +|$)(.*)$/;
@@ -80,13 +80,9 @@ function after(lines, at, holds) {
 
 /** @param {string} text @param {string} language */
 function code(text, language) {
-  const copy = h(
-    "button",
-    { type: "button", class: "quiet", onclick: () => navigator.clipboard.writeText(text) },
-    "Copy",
-  );
+  const button = h("button", { type: "button", class: "quiet", onclick: () => copy(text) }, "Copy");
   const shown = h("pre", { tabIndex: 0, role: "region", "aria-label": `Code ${language}`.trim() }, h("code", {}, text));
-  return h("div", { class: "code" }, h("div", {}, h("span", {}, language), copy), shown);
+  return h("div", { class: "code" }, h("div", {}, h("span", {}, language), button), shown);
 }
 
 /** @param {string[]} lines @param {number} at @param {DocumentFragment} made @param {Mark} mark @param {number} depth */
