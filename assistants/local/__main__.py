@@ -176,6 +176,8 @@ def _is_loopback(host: str) -> bool:
 
 
 def _welcome(url: str, notes: list[str]) -> str:
+    from assistants.settings import settings
+
     keys = os.environ.get("API_KEYS", "")
     reachable = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
     known = not keys or f"{_DEVELOPMENT_KEY}=" in keys
@@ -188,7 +190,7 @@ def _welcome(url: str, notes: list[str]) -> str:
         example = example.partition("\n")[2].rpartition("\n")[0]
     docs = f"Documentation, to try out in a browser: {reachable.removesuffix('/v1')}/docs"
     playground = f"Playground, with assistants to talk to: {reachable.removesuffix('/v1')}/playground"
-    pages = [docs, playground] if os.environ.get("PLAYGROUND", "").lower() in ("1", "true", "on", "yes") else [docs]
+    pages = [docs, playground] if settings().playground else [docs]
     return "\n".join([*notes, *pages, "", "Paste this into a second terminal:", "", example, ""])
 
 
