@@ -58,6 +58,7 @@ bench: setup $(VENV)/.interpreter ## Print the figures of the README
 	$(BIN)/python -m benchmarks.streaming $(ARGS)
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.storage
+	$(BIN)/python -m benchmarks.moving
 	$(BIN)/python -m benchmarks.proxy
 	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.searching

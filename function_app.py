@@ -15,7 +15,7 @@ from azurefunctions.extensions.http.fastapi import Request, Response, web
 from fastapi.routing import APIRoute
 
 from assistants.api import invocations
-from assistants.api.app import PREFIX, ROUTERS, UNDESCRIBED, create_api
+from assistants.api.app import PREFIX, ROUTERS, STORED, UNDESCRIBED, create_api
 from assistants.api.models import router as models
 from assistants.engine.retention import SCHEDULE, begin_retention
 from assistants.service import queues, service
@@ -50,7 +50,7 @@ def _publish(name: str, route: str, methods: list[str] | None = None) -> None:
     app.function_name(name)(app.route(route=route, methods=methods)(delegate))
 
 
-_routers = (*ROUTERS, *UNDESCRIBED, *((models,) if settings().pass_through else ()))
+_routers = (*ROUTERS, *UNDESCRIBED, *STORED, *((models,) if settings().pass_through else ()))
 for _route in (route for router in _routers for route in router.routes):
     assert isinstance(_route, APIRoute)
     _publish(_route.name, f"{PREFIX}{_route.path}".lstrip("/"), sorted(_route.methods or ()))

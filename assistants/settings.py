@@ -16,6 +16,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 PROJECT = "[A-Za-z0-9_-]{1,63}"
 """The pattern of a project's name."""
 
+MAY_IMPORT = "+import"
+"""What follows the name of a project that may import, in `API_KEYS`."""
+
 _GUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _CLAIM = re.compile(rf"\*|(oid|groups|appid)={_GUID}|roles=[!-~]+")
 _AUTHORITY = r"^(https://[!-~]*[^/\s]|http://(127\.0\.0\.1|localhost)(:\d+)?)$"
@@ -228,7 +231,9 @@ class Settings(BaseSettings):
         default_factory=dict[str, str],
         validation_alias="API_KEYS",
         repr=False,
-        description="accepted keys, each with its project: `KEY=project,sha256:HEX=project`",
+        description=(
+            "accepted keys, each with its project: `KEY=project,sha256:HEX=project`; `project+import` may import"
+        ),
     )
 
     entra_tenant: Annotated[str, Field(pattern=f"^{_GUID}$")] | None = Field(
@@ -455,7 +460,7 @@ class Settings(BaseSettings):
         for key, project in keys.items():
             if not _SENDABLE.fullmatch(key):
                 raise ValueError(f"API_KEYS: {_NOT_SENDABLE}")
-            if not re.fullmatch(PROJECT, project):
+            if not re.fullmatch(PROJECT, project.removesuffix(MAY_IMPORT)):
                 raise ValueError("API_KEYS: a project is 1 to 63 letters, digits, dashes or underscores")
             if key.startswith("sha256:") and not _HASHED_KEY.fullmatch(key):
                 raise ValueError("API_KEYS: a hashed key is sha256: and 64 lower-case hexadecimal digits")
@@ -584,6 +589,17 @@ class Settings(BaseSettings):
     def models(self) -> dict[str, str]:
         """The endpoint's name of each model; `*` stands for every other."""
         return ({"*": self.model} if self.model else {}) | self.model_map
+
+    @property
+    def projects(self) -> set[str]:
+        """The projects of the accepted keys and tokens."""
+        return {
+            project.removesuffix(MAY_IMPORT) for project in (*self.api_keys.values(), *self.entra_projects.values())
+        }
+
+    def may_import(self, project: str) -> bool:
+        """Whether a project may import: one of its keys is marked so, or the service takes neither keys nor tokens."""
+        return not (self.api_keys or self.entra_tenant) or project + MAY_IMPORT in self.api_keys.values()
 
     @property
     def endpoint_embedding_model(self) -> str:

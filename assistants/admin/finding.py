@@ -10,6 +10,7 @@ from assistants.state.runs import RunRecord
 from assistants.state.store import RunKey, Store
 from assistants.storage.concurrency import for_each
 from assistants.storage.documents import Document
+from assistants.storage.places import is_pointer
 
 Found = tuple[RunKey, Document[RunRecord]]
 
@@ -25,13 +26,14 @@ async def runs_since(store: Store, project: str | None, since: float, screen: Sc
         except ValidationError:
             screen.note(f"{name} cannot be read")
             return None
-        return (key_of(name), document) if document else None
+        return (_key(name, document.value), document) if document else None
 
     with screen.progress("runs") as done:
         names: list[str] = []
         async for entry in store.runs.listing.forwards(f"{project}/" if project else ""):
             done(1)
-            if entry.modified_at >= since and entry.name.count("/") == 2:
+            is_run = entry.name.count("/") == 2 and not is_pointer(entry.name)
+            if is_run and entry.modified_at >= since:
                 names.append(entry.name)
             if len(names) == _AT_ONCE:
                 for found in await for_each(read, names):
@@ -71,6 +73,11 @@ async def _listed(store: Store, wanted: Callable[[RunKey], bool], project: str |
 
 
 def key_of(name: str) -> RunKey:
-    """The key of the run of a document."""
+    """The key of the run of a document, or of the pointer of one that was imported."""
     project, thread, run = name.split("/")
-    return RunKey(project, thread, run)
+    return RunKey(project, thread, run.removeprefix("~"))
+
+
+def _key(name: str, run: RunRecord) -> RunKey:
+    """The key of a run, whose document may stand at another place than its id."""
+    return RunKey(name.partition("/")[0], run.thread_id, run.id)

@@ -48,11 +48,11 @@ async def _portions(store: Store, project: str, before: float) -> AsyncIterator[
 
 async def _purge(store: Store, project: str, entries: list[Entry], before: float, delete: bool) -> list[Row]:
     async def one(entry: Entry) -> Row | None:
+        thread = next((each.value.id for each in await store.threads.listed([entry])), "")
         if delete:
             gone = await retire_thread(store, project, entry, before)
         else:
             gone = await unused(store, project, entry, before) is not None
-        thread = entry.name.rpartition("/")[2]
         return {"project": project, "thread": thread, "changed": when(entry.modified_at)} if gone else None
 
     return [row for row in await for_each(one, entries) if row is not None]

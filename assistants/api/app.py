@@ -15,6 +15,7 @@ from assistants.api import (
     file_batches,
     files,
     messages,
+    migration,
     models,
     pages,
     playground,
@@ -49,6 +50,8 @@ _RESOURCES = (
 ROUTERS = tuple(resource.router for resource in _RESOURCES)
 UNDESCRIBED = (v1files.router,)
 """Routes that are not in /openapi.json, which describes v2."""
+STORED = (migration.router,)
+"""Routes of the state itself, which a proxy has not."""
 
 
 def create_api() -> FastAPI:
@@ -69,6 +72,8 @@ def create_api() -> FastAPI:
         api.add_middleware(CORSMiddleware, **cors(origins))
     api.state.backend = backend.chosen(settings())
     for router in api.state.backend.routers((*ROUTERS, *UNDESCRIBED)):
+        api.include_router(router, prefix=PREFIX)
+    for router in STORED if settings().backend == "blob" else ():
         api.include_router(router, prefix=PREFIX)
     if settings().pass_through:
         api.include_router(models.router, prefix=PREFIX)

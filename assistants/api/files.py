@@ -15,7 +15,7 @@ from assistants.ingestion.images import media_type
 from assistants.ingestion.intake import create_file
 from assistants.ingestion.removal import delete_file
 from assistants.schema import files
-from assistants.schema.errors import download_refused, range_not_satisfiable
+from assistants.schema.errors import download_refused, no_content, range_not_satisfiable
 from assistants.schema.lists import Deleted
 from assistants.schema.lists import Page as ListPage
 from assistants.settings import settings
@@ -96,6 +96,8 @@ async def files_content(request: Request, store: Store, project: Project, file_i
     file = (await find_file(store, project, file_id)).value
     if file.purpose == "assistants" and store.settings.refuse_assistants_downloads:
         raise download_refused(file.purpose)
+    if file.without_content:
+        raise no_content(file_id)
     part = asked_for(request.headers.get("range"), file.bytes)
     start, end = (part.start, part.stop) if part else (0, file.bytes)
     headers = {

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from assistants.schema.errors import incorrect_key, keys_not_configured, missing_key
+from assistants.settings import MAY_IMPORT
 
 DEFAULT_PROJECT = "default"
 """The project of a service without keys."""
@@ -47,7 +48,7 @@ def project(headers: Mapping[str, str], keys: Mapping[str, str], local: bool, to
     for key, owner in keys.items():
         known = key.removeprefix("sha256:") if key.startswith("sha256:") else hashlib.sha256(key.encode()).hexdigest()
         if hmac.compare_digest(known, digest):
-            found = owner
+            found = owner.removesuffix(MAY_IMPORT)
     if found is None:
         raise incorrect_key(sent)
     return found

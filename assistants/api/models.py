@@ -53,7 +53,7 @@ async def ask_endpoint(request: Request) -> httpx2.Response:
         can be passed on (502), or the request uses stored responses where projects share them (403).
     """
     path, body = request.scope["path"].removeprefix("/v1"), await _body(request)
-    if len(set(settings().api_keys.values())) > 1 and path.startswith("/responses"):
+    if len(settings().projects) > 1 and path.startswith("/responses"):
         refuse_stored(request.path_params, body)
     if model := request.path_params.get("model"):
         path = path.removesuffix(model) + settings().endpoint_model(model)

@@ -28,6 +28,8 @@ async def purge_thread(store: Store, item: Purge) -> None:
 async def sweep_threads(store: Store, item: SweepThreads) -> None:
     """Queue purges of threads whose creation failed."""
     for thread in sorted(await uncommitted_threads(store, item.project, item.newest, item.oldest)):
+        if await store.threads.places.of(f"{item.project}/{thread}"):
+            continue  # it was imported, or is being imported
         log.warning("thread %s: purged, as its creation was not committed", thread)
         await post.send(store, Purge(project=item.project, thread=thread))
 

@@ -46,6 +46,8 @@ async def find_run(store: Store, key: RunKey) -> Document[RunRecord]:
         if document is None or thread.value.last_run_id != key.run:
             raise not_found("run", key.run)
         store.saw_committed(key)
+    elif document.value.imported and await store.threads.read(key.thread_name) is None:
+        raise not_found("thread", key.thread)  # whose import has not ended
     return await attended(store, key, document)
 
 

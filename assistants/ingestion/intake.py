@@ -20,8 +20,15 @@ _COMMIT_WITHIN = 60
 """Seconds after which no file is made any more, as its content may be gone before the write has ended."""
 
 
-async def create_file(store: Store, project: str, record: FileRecord, blocks: Iterable[str]) -> FileRecord:
+async def create_file(
+    store: Store, project: str, record: FileRecord, blocks: Iterable[str], place: str | None = None
+) -> FileRecord:
     """Make a file of the staged blocks of its content. To do it again answers the file that was made.
+
+    Parameters
+    ----------
+    place
+        The name of its document, if it is imported.
 
     Raises
     ------
@@ -29,7 +36,7 @@ async def create_file(store: Store, project: str, record: FileRecord, blocks: It
         Storage took too long (503).
     """
     await _queue_sweep(store, project, record.id, _SWEEP_DELAY)
-    return await _commit(store, project, record, blocks, store.clock.now() + _COMMIT_WITHIN)
+    return await _commit(store, project, record, blocks, store.clock.now() + _COMMIT_WITHIN, place)
 
 
 async def complete_upload(
@@ -75,7 +82,14 @@ async def _queue_sweep(store: Store, project: str, file_id: str, delay: float) -
     await post.send(store, SweepFile(project=project, file=file_id), delay)
 
 
-async def _commit(store: Store, project: str, record: FileRecord, blocks: Iterable[str], until: float) -> FileRecord:
+async def _commit(
+    store: Store,
+    project: str,
+    record: FileRecord,
+    blocks: Iterable[str],
+    until: float,
+    place: str | None = None,
+) -> FileRecord:
     name = blob_name(project, record.id)
     await store.contents.commit(name, blocks)
     if store.clock.now() > until:
@@ -83,7 +97,7 @@ async def _commit(store: Store, project: str, record: FileRecord, blocks: Iterab
     if record.image is None:
         record = record.model_copy(update={"image": await stored_type(store, name, record.bytes)})
     try:
-        await store.files.create(name, record)
+        await store.files.create(place or name, record)
     except Conflict:
         made = await store.files.read(name)
         if made is None:

@@ -22,9 +22,14 @@ log = logging.getLogger("assistants.ingestion")
 
 
 async def create_store(
-    store: Store, project: str, record: VectorStoreRecord, files: Sequence[NewMember]
+    store: Store, project: str, record: VectorStoreRecord, files: Sequence[NewMember], place: str | None = None
 ) -> VectorStoreRecord:
     """Write a new store, with its first files in it.
+
+    Parameters
+    ----------
+    place
+        The name of its document, if it is imported.
 
     Raises
     ------
@@ -32,8 +37,10 @@ async def create_store(
         There is no such file (404), or it cannot be searched (400).
     """
     files = await _registered(store, project, record.id, files)
-    record = with_members(record, files, store.clock.now()) if files else record
-    await store.vector_stores.create(blob_name(project, record.id), record)
+    if files:
+        last_active = record.last_active_at
+        record = with_members(record, files, store.clock.now()).model_copy(update={"last_active_at": last_active})
+    await store.vector_stores.create(place or blob_name(project, record.id), record)
     await _follow_up(store, project, record.id, files)
     return record
 
@@ -144,7 +151,7 @@ async def _registered(store: Store, project: str, store_id: str, files: Sequence
             blob_name(project, file.file_id),
             lambda record: None if refused(file, record) else in_store(record, store_id, now),
         )
-        if document is None or document.value.gone(now):
+        if document is None or document.value.gone(now) or document.value.without_content:
             raise not_found("file", file.file_id)
         known = document.value
         return file._replace(version=f"{token}-{number}", filename=known.filename, size=known.bytes), known

@@ -81,7 +81,8 @@ async def sweep_file(store: Store, item: SweepFile) -> None:
     name, now = blob_name(item.project, item.file), store.clock.now()
     document = await store.files.read(name)
     if document is None:
-        await store.contents.delete(name)
+        if not await store.files.places.of(name):  # it is being imported, or that will be repeated
+            await store.contents.delete(name)
     elif document.value.gone(now):
         await _queue_purge(store, item.project, item.file)
         await purge_file(store, item.project, item.file)

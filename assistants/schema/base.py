@@ -134,18 +134,23 @@ Clients read objects into classes and send them back with nulls for all that was
 """
 
 
-class _Id:
-    """An id of our own making: `prefix`, then letters, digits, `_` and `-`, as it becomes part of a blob's name."""
+_MAX_ID = 144
+"""Characters of an id; ours have about 30, and those of imported objects up to 128 after their prefix."""
 
-    def __init__(self, prefix: str) -> None:
-        self.prefix = prefix
+
+class _Id:
+    """An id: `prefix`, then letters, digits, `_` and `-`, as it becomes part of a blob's name."""
+
+    def __init__(self, prefix: str, *others: str) -> None:
+        self.prefix, self._prefixes = prefix, (prefix, *others)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        field = Field(max_length=64, json_schema_extra={"pattern": f"^{self.prefix}[a-zA-Z0-9_-]*$"})
+        prefix = f"({'|'.join(self._prefixes)})" if len(self._prefixes) > 1 else self.prefix
+        field = Field(max_length=_MAX_ID, json_schema_extra={"pattern": f"^{prefix}[a-zA-Z0-9_-]*$"})
         return handler.generate_schema(Annotated[source, field, AfterValidator(self.check)])
 
     def check(self, value: str) -> str:
-        if not value.startswith(self.prefix):
+        if not value.startswith(self._prefixes):
             raise PydanticCustomError(
                 "id_prefix", "Expected an ID that begins with '{prefix}'.", {"prefix": self.prefix}
             )
@@ -159,7 +164,8 @@ ThreadId = Annotated[str, _Id("thread")]
 MessageId = Annotated[str, _Id("msg")]
 RunId = Annotated[str, _Id("run")]
 StepId = Annotated[str, _Id("step")]
-FileId = Annotated[str, _Id("file")]
+FileId = Annotated[str, _Id("file", "assistant-")]
+"""Azure's ids of files for assistants begin with `assistant-`."""
 VectorStoreId = Annotated[str, _Id("vs")]
 FileBatchId = Annotated[str, _Id("vsfb")]
 

@@ -256,6 +256,16 @@ def download_refused(purpose: str) -> ApiError:
     return ApiError(400, f"Not allowed to download files of purpose: {purpose}")
 
 
+def no_content(file_id: str) -> ApiError:
+    """The file was imported, and its content was not."""
+    return ApiError(404, f"File '{file_id}' was imported without its content.", param="id")
+
+
+def import_refused(project: str) -> ApiError:
+    """The keys of the project may not import."""
+    return ApiError(403, f"Project '{project}' may not import: no key of API_KEYS is marked `{project}+import`.")
+
+
 def range_not_satisfiable(size: int) -> ApiError:
     """A range that begins beyond the end."""
     headers = {"Content-Range": f"bytes */{size}"}

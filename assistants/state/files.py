@@ -22,6 +22,8 @@ class FileRecord(BaseModel):
     """Vector stores that the file may be in."""
     users: list[str] = Field(default_factory=list[str])
     """Assistants and threads whose code interpreter may have the file, the latest ones."""
+    without_content: bool = False
+    """The file was imported, and its content was not."""
     deleted: bool = False
     """The file is deleted; it has still to be taken out of the `stores` and `users`."""
 
@@ -32,7 +34,7 @@ class FileRecord(BaseModel):
 
 def view(record: FileRecord) -> File:
     """The file as the wire shows it (contract, 6.1)."""
-    return File.model_validate(record.model_dump(exclude={"image", "stores", "users", "deleted"}))
+    return File.model_validate(record.model_dump(exclude={"image", "stores", "users", "deleted", "without_content"}))
 
 
 def in_store(record: FileRecord, store_id: str, now: float) -> FileRecord | None:

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from assistants.storage.documents import Documents
 from assistants.storage.ids import blob_name
+from assistants.storage.places import end_of_documents
 from assistants.storage.services import Entry
 
 D = TypeVar("D", bound=BaseModel)
@@ -87,10 +88,17 @@ async def page_of_documents(
 ) -> tuple[list[T], bool]:
     """A page of the documents under `parents`, without those for which `show` returns None."""
     prefix = blob_name(project, *parents) + "/"
-    etags: dict[str, str] = {}
+    end, etags = end_of_documents(prefix), dict[str, str]()
+    cursor = {
+        identifier: await documents.listed_under(blob_name(project, *parents, identifier))
+        for identifier in (cursors.after, cursors.before)
+        if identifier
+    }
 
     async def named(entries: AsyncIterator[Entry]) -> AsyncIterator[str]:
         async for entry in entries:
+            if entry.name >= end:
+                return
             etags[entry.name] = entry.etag
             yield entry.name
 
@@ -102,9 +110,9 @@ async def page_of_documents(
     return await page(
         cursors,
         lambda start: named(documents.listing.forwards(prefix, start, cursors.limit + 2)),
-        lambda identifier: blob_name(project, *parents, identifier),
+        cursor.__getitem__,
         read,
-        lambda below: named(documents.listing.backwards(prefix, below)),
+        lambda below: named(documents.listing.backwards(prefix, below or end)),
     )
 
 

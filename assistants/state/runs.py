@@ -15,6 +15,7 @@ from assistants.schema.runs import (
     TruncationStrategy,
     Usage,
 )
+from assistants.schema.steps import RunStep
 from assistants.schema.tools import AssistantTool, ResponseFormat, ToolChoice, ToolResources
 from assistants.state.resources import store_ids, view_resources
 
@@ -112,6 +113,13 @@ class Look(BaseModel):
     pop_receipt: str
 
 
+class Imported(BaseModel):
+    """A run that ended elsewhere, with its steps, the oldest first, as they are shown."""
+
+    run: Run
+    steps: list[RunStep]
+
+
 class RunRecord(BaseModel):
     """A run as it is stored. A parameter that is None was never set: it is not sent to the model."""
 
@@ -167,6 +175,8 @@ class RunRecord(BaseModel):
     """The error of the last driver that failed."""
     notices: list[Notice] | None = None
     """In the order of what happened; None as long as the project has no webhook."""
+    imported: Imported | None = None
+    """The run was imported, and is shown as it was."""
 
     @property
     def active(self) -> bool:
@@ -214,6 +224,8 @@ def usage(record: RunRecord) -> Usage:
 
 def view(record: RunRecord) -> Run:
     """The run as the wire shows it (contract, 4 and 4.1)."""
+    if record.imported:
+        return record.imported.run.model_copy(update={"metadata": record.metadata})
     shown: dict[str, Any] = {name: value for name in _SHOWN if (value := getattr(record, name)) is not None}
     times = {
         name: int(time)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from assistants.schema.messages import Message
 from assistants.schema.runs import LastError, RunStatus, Usage
-from assistants.schema.steps import RunStep, StepStatus, StepType
+from assistants.schema.steps import FileSearchStepCall, RunStep, StepStatus, StepType, ToolCallsDetails
 from assistants.state import searches
 from assistants.state.citations import citations
 from assistants.state.runs import FUNCTION, RunRecord, ToolCall, Turn
@@ -91,6 +91,8 @@ def begun_message(run: RunRecord, number: int, started: float) -> Message:
 
 def steps(run: RunRecord, content: bool = False) -> list[RunStep]:
     """The steps of a run, oldest first; with the texts that searches found, if these are requested (contract, 5)."""
+    if run.imported:
+        return run.imported.steps if content else [_without_texts(step) for step in run.imported.steps]
     return [step for number in range(len(run.turns)) for step in steps_of_turn(run, number, content)]
 
 
@@ -134,6 +136,17 @@ def begun_step(
             "step_details": details,
         }
     )
+
+
+def _without_texts(step: RunStep) -> RunStep:
+    """The step without the texts that its searches found."""
+    if not isinstance(step.step_details, ToolCallsDetails):
+        return step
+    step = step.model_copy(deep=True)
+    for call in step.step_details.tool_calls if isinstance(step.step_details, ToolCallsDetails) else ():
+        for result in call.file_search.get("results", ()) if isinstance(call, FileSearchStepCall) else ():
+            result.pop("content", None)
+    return step
 
 
 def _tool_step_state(run: RunRecord, turn: Turn) -> tuple[StepStatus, float]:

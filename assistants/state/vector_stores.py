@@ -100,6 +100,8 @@ class NewMember(NamedTuple):
     chunking: StaticChunks
     strict: bool = True
     """Whether the request is refused if the file's type cannot be searched; else the file fails, alone and later."""
+    created_at: int | None = None
+    """When it was put into the store, if not now."""
     version: str = ""
     filename: str = ""
     size: int = 0
@@ -179,7 +181,7 @@ def with_members(
     usable(record, now)
     new = {
         each.file_id: Member(
-            created_at=int(now),
+            created_at=int(now) if each.created_at is None else each.created_at,
             ordinal=ordinal,
             version=each.version,
             filename=each.filename,

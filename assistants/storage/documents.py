@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from assistants.storage.connection import made_on_first_use
 from assistants.storage.errors import Conflict, Contended
 from assistants.storage.listing import Listing, names_in
+from assistants.storage.places import Places
 from assistants.storage.services import IF_MISSING, BlobService, Entry, if_match
 
 D = TypeVar("D", bound=BaseModel)
@@ -97,10 +98,19 @@ class Documents(Generic[D]):
         self._kept: _Kept[D] = _Kept(_SMALL)
         self._listed: _Kept[D] = _Kept(0)
         self.listing = Listing(service, container)
+        self.places = Places(service, container)
 
     async def read(self, name: str) -> Document[D] | None:
-        """The document as it is now. One that is kept and has not changed is not sent and parsed again."""
-        return await self._read(name, self._kept.get(name))
+        """The document as it is now, under its name or at its place, which is then its name.
+
+        One that is kept and has not changed is not sent and parsed again.
+        """
+        at = self.places.known(name) or name
+        found = await self._read(at, self._kept.get(at))
+        if found is not None or at != name:
+            return found
+        place = await self.places.of(name)
+        return await self._read(place, self._kept.get(place)) if place not in (None, name) else None
 
     async def read_newer(self, known: Document[D]) -> Document[D] | None:
         """The document if it has changed, `known` itself if it has not, None if it was deleted."""
@@ -114,8 +124,15 @@ class Documents(Generic[D]):
         found = await asyncio.gather(*(self._as_listed(entry) for entry in entries))
         return [document for document in found if document is not None]
 
+    async def listed_under(self, name: str) -> str:
+        """The name under which lists have a document, or had it until it was deleted."""
+        if self._listed.get(name) or self._kept.get(name):
+            return name
+        return await self.places.of(name) or name
+
     async def create(self, name: str, value: D) -> Document[D]:
-        """
+        """Write a new document; that of an imported object, at its place.
+
         Raises
         ------
         Conflict
@@ -155,7 +172,14 @@ class Documents(Generic[D]):
         raise Contended(name)
 
     async def delete(self, name: str) -> bool:
-        """Delete the blob of that name; return whether there was one."""
+        """Delete the document of that name, or at its place; return whether there was one."""
+        at = self.places.known(name) or name
+        if await self._delete(at):
+            return True
+        place = await self.places.of(name)
+        return place not in (None, at) and await self._delete(place)
+
+    async def _delete(self, name: str) -> bool:
         try:
             await self._container.delete_blob(name)
         except ResourceNotFoundError:

@@ -43,6 +43,16 @@ def beginning(prefix: str, time: float) -> str:
     return prefix + _inverted(int(time * 1_000_000))
 
 
+def made_at(identifier: str, prefix: str) -> float | None:
+    """When an id was made, if it looks like our own ids with that prefix; OpenAI's look so, too, and tell no time."""
+    if re.fullmatch(re.escape(prefix) + f"[0-9A-Za-z]{{{_LENGTH}}}", identifier) is None:
+        return None
+    inverted = 0
+    for digit in identifier[len(prefix) :][:_TIME_LENGTH]:
+        inverted = inverted * 62 + _DIGITS.index(digit)
+    return (62**_TIME_LENGTH - 1 - inverted) / 1_000_000
+
+
 @lru_cache(maxsize=4096, typed=True)  # each piece of a stream names its message
 def derived(prefix: str, *parts: object) -> str:
     """An id that is a function of the parts, so that a repetition has the same id."""

@@ -34,7 +34,8 @@ class Listing:
 
     Storage lists in one direction only. For the other one, some of the names that were listed are kept as anchors, from
     which a later listing begins. An anchor is only where to begin: it stays right when its blob is deleted and when
-    others are made. Names of new objects come before all others, so that the anchors of a prefix last.
+    others are made. Names of new objects come before all others, so that the anchors of a prefix last; those of
+    imported objects come between, where more anchors are made as they are listed.
     """
 
     def __init__(self, service: BlobService, container: str) -> None:

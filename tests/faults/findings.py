@@ -82,7 +82,9 @@ async def _remains(play: Play) -> list[str]:
 
 async def _orphans(play: Play, owner: str, belongings: str) -> list[str]:
     """The names of what belongs to a thread, a file or a vector store that is not there."""
-    owners, names = await play.names(owner), await play.names(belongings)
+    # An object that is imported has a pointer, and its document elsewhere.
+    owners = [name.replace("/~", "/") for name in await play.names(owner)]
+    names = await play.names(belongings)
     return [f"{belongings}: {name}" for name in names if "/".join(name.split("/")[:2]) not in owners]
 
 

@@ -4,10 +4,12 @@ It is played again from its beginning where the process died, so it does nothing
 """
 
 import asyncio
+import base64
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
+from assistants.storage.ids import beginning
 from tests.faults.play import Play
 from tests.support.sdk.conversation import RETRIEVAL, WEATHER, call
 
@@ -47,6 +49,10 @@ CITED = {
     "text": "It is sunny in Oslo【1:0†one.txt】.",
     "chunks": ["It is sunny", " in Oslo", "【1:0†one", ".txt】", "."],
 }
+OWN_RUN, OWN_STORE = (beginning(prefix, 1_700_000_000) + "A" * 15 for prefix in ("run_", "vs_"))
+"""Ids that tell the time."""
+ENDED = {"status": "completed", "model": "demo", "completed_at": 1_700_000_001}
+ASSISTANTS_FILE = {"purpose": "assistants", "filename": "one.txt"}
 WEBHOOK = {
     "WEBHOOKS": json.dumps({"PROJECT": {"url": "https://127.0.0.1/hook", "secret": f"whsec_{'A' * 32}"}}),
     "WEBHOOK_HOSTS": "127.0.0.1",
@@ -350,6 +356,40 @@ async def tools_by_the_creator(play: Play) -> None:
     await play.reaches(run, "requires_action")
     await play.submit(run, {"call_w": "sunny"})
     await play.ends(run, "completed")
+
+
+@flow(API_KEYS="PROJECT=PROJECT+import")
+async def import_of_others(play: Play) -> None:
+    play.assistant = "asst_elsewhere"
+    thread = {"thread_id": "thread_elsewhere", "created_at": 1_700_000_000}
+    text = base64.b64encode(b"It is sunny in Oslo. " * 20).decode()
+    play.begin()
+    await play.import_(
+        {"object": "assistant", "id": play.assistant, "created_at": 1_700_000_000, "model": "demo"},
+        {"object": "thread", "id": "thread_elsewhere", "created_at": 1_700_000_000},
+        *(
+            {"object": "thread.message", "id": f"msg_{number}", **thread, "role": "user", "content": []}
+            for number in range(3)
+        ),
+        {"object": "thread.run", "id": OWN_RUN, **thread, "assistant_id": play.assistant, **ENDED},
+        {"object": "file", "id": "file-elsewhere", "created_at": 1_700_000_000, "bytes": 420, **ASSISTANTS_FILE},
+        {"object": "file.content", "file_id": "file-elsewhere", "data": text},
+        {"object": "vector_store", "id": OWN_STORE, "created_at": 1_700_000_000},
+        {"object": "vector_store.file", "id": "file-elsewhere", "created_at": 1, "vector_store_id": OWN_STORE},
+    )
+    play.threads.append("thread_elsewhere")
+    play.said += [("thread_elsewhere", f"msg_{number}") for number in range(3)]
+    await play.ingested(OWN_STORE, "file-elsewhere")
+
+
+@flow()
+async def thread_export(play: Play) -> None:
+    thread = await play.setting(ANSWER)
+    play.wake()
+    await play.ends(await play.create(thread), "completed")
+    play.begin()
+    kinds = ["thread", "thread.message", "thread.message", "thread.run", "thread.run.step"]
+    assert await play.export(thread) == kinds
 
 
 @flow(**WEBHOOK)

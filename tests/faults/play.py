@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 import httpx2
-from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 
 import function_app
 from assistants.engine.items import RetireThreads
@@ -269,6 +269,19 @@ class Play:
             return sorted(members) == sorted(files) and {each.status for each in members.values()} <= {"completed"}
 
         await self._journal.once(f"ingested in {store} {files}", lambda: eventually(complete))
+
+    async def import_(self, *objects: Mapping[str, Any]) -> None:
+        """Import these objects; a failure in the middle of it is in the answer's last line."""
+        body = {"object": "list", "data": list(objects)}
+        while '"status": "completed"' not in (await self.get_done("POST", "import", body)).splitlines()[-1]:
+            pass
+
+    async def export(self, thread: str) -> list[str]:
+        """The kinds of the objects of a thread; an answer that breaks off is asked for again."""
+        while True:
+            with suppress(AzureError):
+                text = await self.get_done("GET", f"threads/{thread}/export")
+                return [json.loads(line)["object"] for line in text.splitlines()]
 
     async def delete(self, path: str) -> None:
         await self.get_done("DELETE", path, done_before=404)

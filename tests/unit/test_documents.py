@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.node.packages import VERSIONS
+from tests.node.packages import AGENTS, VERSIONS
 from tests.support.imports import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / ".github" / "pull_request_template.md"])
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 SUFFIXES = "py|md|txt|toml|json|jsonl|example|yaml|yml|mjs|js"
-MADE = {".venv", ".data", "local.settings.json", "path/to/ca.pem"}
+MADE = {".venv", ".data", "local.settings.json", "missing.txt", "path/to/ca.pem"}
 """Paths that are made later."""
 
 DEPLOYED = {"assistants/", "function_app.py", "host.json", "requirements.txt"}
@@ -87,7 +87,16 @@ def test_make_help_explains_every_target():
 def test_the_readme_lists_the_versions_of_the_sdks_that_are_tested():
     _, _, section = (ROOT / "README.md").read_text(encoding="utf-8").partition("### Which client versions")
     listed = re.findall(r"^\| openai-(?:python|node) \| `([^`]+)`", section, re.MULTILINE)
-    assert sorted(listed) == sorted([*(path.stem for path in (ROOT / "tests" / "matrix").glob("*.txt")), *VERSIONS])
+    matrix = ROOT / "tests" / "matrix"
+    named = [path.stem for path in matrix.glob("*.txt") if not path.stem.startswith("agents-")]
+    assert sorted(listed) == sorted([*named, *VERSIONS])
+    agents = re.findall(r"^\| azure-ai-agents \| `([^`]+)`", section, re.MULTILINE)
+    pins = [
+        re.findall(r"==([\w.]+)", path.read_text(encoding="utf-8"))[0] for path in sorted(matrix.glob("agents-*.txt"))
+    ]
+    assert len(agents) == len(pins)
+    assert all(version.startswith(pin) for version, pin in zip(agents, pins, strict=True))
+    assert re.findall(r"^\| @azure/ai-agents \| `([^`]+)`", section, re.MULTILINE) == [AGENTS]
 
 
 def test_only_the_app_is_deployed():

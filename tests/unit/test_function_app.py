@@ -19,7 +19,7 @@ from azurefunctions.extensions.base import RequestTrackerMeta, ResponseTrackerMe
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from assistants.api.app import PREFIX, ROUTERS, UNDESCRIBED
+from assistants.api.app import PREFIX, ROUTERS, STORED, UNDESCRIBED
 from assistants.api.models import router
 from assistants.engine.retention import SCHEDULE
 from assistants.local.timers import second_of_day, timer_functions
@@ -90,7 +90,8 @@ def test_every_route_of_the_api_is_published_as_a_function_of_its_own(function_a
     described = {
         (method.upper(), path) for path, methods in function_app.api.openapi()["paths"].items() for method in methods
     }
-    others = [route for each in (router, *UNDESCRIBED) for route in each.routes if isinstance(route, APIRoute)]
+    routers = (router, *UNDESCRIBED, *STORED)
+    others = [route for each in routers for route in each.routes if isinstance(route, APIRoute)]
     undescribed = {(method, f"{PREFIX}{route.path}") for route in others for method in route.methods or ()}
     assert undescribed
     assert not undescribed & described

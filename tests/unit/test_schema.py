@@ -457,7 +457,7 @@ def run(model: type[BaseModel]) -> list[Row]:
         *metadata(model, R),
         *sampled(model, R),
         (model, R, "assistant_id", "asst_abc", "wf_x"),
-        (model, R, "assistant_id", "asst" + "a" * 60, "asst" + "a" * 61),
+        (model, R, "assistant_id", "asst" + "a" * 140, "asst" + "a" * 141),
         (model, R, "assistant_id", "asst_-", "asst_../x"),
         (model, R, "model", None, ""),
         (model, R, "tools", [FUNCTION] * 20, [FUNCTION] * 21),

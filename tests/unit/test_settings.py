@@ -217,3 +217,25 @@ def test_azure_signalr_service_is_named_by_a_connection_string_or_its_endpoint(
     assert (connection.endpoint, connection.key) == (endpoint, key)
     assert key is None or key in settings.secrets
     assert SECRET not in repr(settings) + repr(connection)
+
+
+ENTRA = {"ENTRA_TENANT": "00000000-0000-0000-0000-000000000000", "ENTRA_PROJECTS": "*=people"}
+
+
+@pytest.mark.parametrize(
+    ("values", "importing", "projects"),
+    [
+        ({}, {"a", "b", "people"}, set()),
+        ({"API_KEYS": "k=a+import,l=a,m=b"}, {"a"}, {"a", "b"}),
+        ({"API_KEYS": "k=a"}, set(), {"a"}),
+        (ENTRA, set(), {"people"}),
+        (ENTRA | {"API_KEYS": "k=people+import,l=b"}, {"people"}, {"people", "b"}),
+    ],
+    ids=["open", "one of two", "none", "tokens alone", "tokens of a project that a key marks"],
+)
+def test_a_project_may_import_if_one_of_its_keys_is_marked_or_all_is_open(
+    read_settings: ReadSettings, values: dict[str, str], importing: set[str], projects: set[str]
+):
+    read = read_settings(values)
+    assert {each for each in ("a", "b", "people") if read.may_import(each)} == importing
+    assert read.projects == projects

@@ -1,0 +1,131 @@
+"""The import: objects are sorted, and then written in an order in which no object names one that is still to come."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from assistants.migrate import mapping
+from assistants.migrate.contents import Contents
+from assistants.migrate.files import import_file, import_store
+from assistants.migrate.lines import Line
+from assistants.migrate.mapping import CONTENT, Refused
+from assistants.migrate.records import assistant_record
+from assistants.migrate.spool import Spool, Spooled
+from assistants.migrate.target import Target
+from assistants.migrate.threads import import_thread
+from assistants.migrate.told import Report
+from assistants.migrate.writing import put
+from assistants.schema.assistants import Assistant
+from assistants.storage.concurrency import for_each
+from assistants.storage.ids import blob_name
+from assistants.storage.slices import Pace
+
+T = TypeVar("T")
+
+_AT_ONCE = 64
+"""Objects that are handed to `for_each` together."""
+
+_PARENTS = {"thread": "id", "thread.message": "thread_id", "thread.run": "thread_id", "thread.run.step": "thread_id"}
+"""By kind: the field with the thread."""
+
+
+async def import_lines(target: Target, lines: Iterable[Line], folder: Path | None = None) -> Report:
+    """Import objects, and the contents of files that are in the folder; what is there already is left, or refreshed.
+
+    Raises
+    ------
+    AzureError
+        Storage failed. To repeat the import completes it.
+    """
+    with Spool() as spool:
+        await _sort(target, lines, spool)
+        await target.store.hear_time()
+        contents = Contents(folder, spool)
+        await _each(spool.read("file", ""), lambda at, line: import_file(target, line, at, contents))
+        await _each(
+            spool.read("vector_store", ""),
+            lambda at, line: import_store(target, line, at, spool.read("vector_store.file", str(line.raw.get("id")))),
+        )
+        await _each(spool.read("assistant", ""), lambda at, line: _import_assistant(target, line, at))
+        await _each(
+            spool.groups("thread"),
+            lambda at, thread: import_thread(target, thread, at, spool.read("thread", thread)),
+        )
+        await _tell_lost(target, spool)
+    return target.report
+
+
+async def _sort(target: Target, lines: Iterable[Line], spool: Spool) -> None:
+    pace = Pace(target.store.slices)
+    for line in lines:
+        raw, at = line.raw, line.at
+        try:
+            if line.error is not None:
+                raise Refused(line.error)
+            kind = mapping.kind_of(raw)
+            if kind == "assistant":
+                for number, made in enumerate(mapping.synthetic(raw)):
+                    _keep(spool, str(made["object"]), f"{at}+{number}", made)
+            _keep(spool, kind, at, raw)
+        except Refused as error:
+            await target.report.add("invalid", _text(raw, "object"), _text(raw, "id"), at, str(error))
+        await pace.done()
+
+
+def _keep(spool: Spool, kind: str, at: str, raw: mapping.Json) -> None:
+    if kind in _PARENTS:
+        thread = raw.get(_PARENTS[kind])
+        if not isinstance(thread, str) or not thread:
+            raise Refused(f"It has no `{_PARENTS[kind]}`.")
+        spool.add("thread", thread, at, {**raw, "object": kind})
+    elif kind == CONTENT:
+        spool.add(kind, str(raw.get("file_id")), at, raw)
+    elif kind == "vector_store.file":
+        spool.add(kind, str(raw.get("vector_store_id")), at, raw)
+    else:
+        spool.add(kind, "", at, raw)
+
+
+async def _each(things: Iterable[T], act: Callable[[int, T], Awaitable[None]]) -> None:
+    """Act on each thing with its number, some at once."""
+    portion: list[tuple[int, T]] = []
+    for numbered in enumerate(things):
+        portion.append(numbered)
+        if len(portion) == _AT_ONCE:
+            await for_each(lambda each: act(*each), portion)
+            portion = []
+    await for_each(lambda each: act(*each), portion)
+
+
+async def _import_assistant(target: Target, line: Spooled, number: int) -> None:
+    shown = await target.mapped("assistant", line)
+    if not isinstance(shown, Assistant):
+        return None
+    record, documents = assistant_record(shown), target.store.assistants
+    name = blob_name(target.project, record.id)
+    if target.dry_run:
+        return await target.foretold("assistant", record.id, line.at, await documents.read(name) is not None)
+    await target.name_files("assistant", record, line.at)
+    created = target.time(shown.created_at, number)
+    result = await put(documents, name, record, "asst_", created, (lambda _: record) if target.overwrite else None)
+    await target.report.add(result, "assistant", record.id, line.at)
+    return None
+
+
+async def _tell_lost(target: Target, spool: Spool) -> None:
+    """Files of vector stores that are not in the import, and contents of such files."""
+    stores = {str(line.raw.get("id")) for line in spool.read("vector_store", "")}
+    for store_id in spool.groups("vector_store.file"):
+        if store_id not in stores:
+            for line in spool.read("vector_store.file", store_id):
+                why = f"Its vector store '{store_id}' is not in the import."
+                await target.report.add("invalid", "vector_store.file", _text(line.raw, "id"), line.at, why)
+    files = {str(line.raw.get("id")) for line in spool.read("file", "")}
+    for file_id in spool.groups(CONTENT):
+        if file_id not in files:
+            await target.report.add("invalid", CONTENT, file_id, "", "Its file is not in the import.")
+
+
+def _text(raw: object, name: str) -> str:
+    value = raw.get(name) if isinstance(raw, dict) else None  # type: ignore[reportUnknownMemberType]
+    return value if isinstance(value, str) else ""

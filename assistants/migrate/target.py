@@ -1,0 +1,62 @@
+"""Where an import goes: a project of this service, and how."""
+
+from dataclasses import dataclass
+
+from assistants.migrate.mapping import Refused, mapped
+from assistants.migrate.spool import Spooled
+from assistants.migrate.told import Report
+from assistants.schema.base import Resource
+from assistants.state.files import used_by
+from assistants.state.resources import Equipped, code_files, store_ids
+from assistants.state.store import Store
+from assistants.storage.concurrency import for_each
+from assistants.storage.ids import blob_name
+
+
+@dataclass(frozen=True)
+class Target:
+    """A project of this service, into which objects are imported."""
+
+    store: Store
+    project: str
+    report: Report
+    overwrite: bool = False
+    """What is there is refreshed."""
+    dry_run: bool = False
+    """Nothing is written."""
+
+    def time(self, created_at: int, number: int) -> float:
+        """The time that orders an object: those of one second keep their order in the import."""
+        return created_at + (number % 1_000_000) / 1_000_000
+
+    async def mapped(self, kind: str, line: Spooled) -> Resource | None:
+        """The object of a line; None where it is not valid. What cannot be kept of it is told."""
+        identifier = str(line.raw.get("id", ""))
+        try:
+            found = mapped(kind, line.raw)
+        except Refused as error:
+            await self.report.add("invalid", kind, identifier, line.at, str(error))
+            return None
+        for note in found.notes:
+            await self.report.add("noted", kind, identifier, line.at, note)
+        return found.model
+
+    async def foretold(self, kind: str, identifier: str, at: str, there: bool) -> None:
+        """Tell the result that an object would have."""
+        existing = "overwritten" if self.overwrite else "there"
+        await self.report.add(existing if there else "imported", kind, identifier, at)
+
+    async def name_files(self, kind: str, record: Equipped, at: str) -> None:
+        """Record on files that an assistant or a thread names them; tell which files and stores are missing."""
+        now = self.store.clock.now()
+
+        async def use(file_id: str) -> None:
+            name = blob_name(self.project, file_id)
+            document = await self.store.files.change(name, lambda file: used_by(file, record.id, now))
+            if document is None or document.value.gone(now):
+                await self.report.add("noted", kind, record.id, at, f"Its file '{file_id}' is not there.")
+
+        await for_each(use, code_files(record.tool_resources))
+        for store_id in store_ids(record.tool_resources):
+            if await self.store.vector_stores.read(blob_name(self.project, store_id)) is None:
+                await self.report.add("noted", kind, record.id, at, f"Its vector store '{store_id}' is not there.")

@@ -1,0 +1,454 @@
+"""Import and export of objects: their ids, times, order and contents are kept."""
+
+import base64
+import io
+import json
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import httpx2
+import pytest
+from openai import NotFoundError
+
+from assistants.admin.finding import run_named, runs_since
+from assistants.admin.screen import Screen
+from assistants.engine.items import RetireThreads
+from assistants.engine.retention import retire_threads
+from assistants.ingestion.items import INGEST
+from assistants.local.azurite import Storage
+from assistants.migrate.importing import import_lines
+from assistants.migrate.lines import read_text
+from assistants.migrate.target import Target
+from assistants.migrate.told import Report, Told
+from assistants.settings import settings
+from assistants.state.retention import DAY
+from assistants.state.store import RunKey
+from assistants.storage.ids import blob_name
+from tests.support.service.attending import ScriptedModel, later, open_store
+from tests.support.service.inprocess import InProcess, in_process
+
+OLD = 1_700_000_000
+THREAD, OTHER = "thread_AbCdEfGhIjKlMnOpQrStUvWx", "thread_zzz-" + "9" * 110
+ASSISTANT, RUN = "asst_QrStUvWxYzAbCdEfGhIjKlMn", "run_zYxWvUtSrQpOnMlKjIhGfEdC"
+
+
+def assistant(identifier: str = ASSISTANT, created: int = OLD, **more: Any) -> dict[str, Any]:
+    return {"id": identifier, "object": "assistant", "created_at": created, "model": "gpt-4o", "tools": [], **more}
+
+
+def thread(identifier: str = THREAD, created: int = OLD, **more: Any) -> dict[str, Any]:
+    return {"id": identifier, "object": "thread", "created_at": created, "metadata": {}, "tool_resources": {}, **more}
+
+
+def message(number: int, identifier: str = THREAD, **more: Any) -> dict[str, Any]:
+    text = {"value": f"Text {number}", "annotations": []}
+    return {
+        "id": f"msg_foreign{number}",
+        "object": "thread.message",
+        "created_at": OLD + number // 10,
+        "thread_id": identifier,
+        "role": "assistant" if number % 2 else "user",
+        "content": [{"type": "text", "text": text}],
+        "status": "completed",
+        **more,
+    }
+
+
+def run(identifier: str = RUN, **more: Any) -> dict[str, Any]:
+    return {
+        "id": identifier,
+        "object": "thread.run",
+        "created_at": OLD + 5,
+        "assistant_id": ASSISTANT,
+        "thread_id": THREAD,
+        "status": "completed",
+        "model": "gpt-4o",
+        "completed_at": OLD + 9,
+        "usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12},
+        **more,
+    }
+
+
+def step(identifier: str = "step_1", **more: Any) -> dict[str, Any]:
+    results = [{"file_id": "file-1", "file_name": "a.txt", "score": 0.5, "content": [{"type": "text", "text": "sun"}]}]
+    search = {"id": "call_1", "type": "file_search", "file_search": {"results": results}}
+    return {
+        "id": identifier,
+        "object": "thread.run.step",
+        "created_at": OLD + 6,
+        "run_id": RUN,
+        "assistant_id": ASSISTANT,
+        "thread_id": THREAD,
+        "type": "tool_calls",
+        "status": "completed",
+        "step_details": {"type": "tool_calls", "tool_calls": [search]},
+        **more,
+    }
+
+
+def file(identifier: str, content: bytes | None = None, name: str = "a.txt") -> list[dict[str, Any]]:
+    shown = {"id": identifier, "object": "file", "created_at": OLD, "purpose": "assistants", "filename": name}
+    shown |= {"bytes": len(content or b"x"), "status": "processed"}
+    if content is None:
+        return [shown]
+    return [shown, {"object": "file.content", "file_id": identifier, "data": base64.b64encode(content).decode()}]
+
+
+def store(identifier: str = "vs_foreign", **more: Any) -> dict[str, Any]:
+    return {"id": identifier, "object": "vector_store", "created_at": OLD, "name": "Old", **more}
+
+
+def member(identifier: str, store_id: str = "vs_foreign", **more: Any) -> dict[str, Any]:
+    return {"id": identifier, "object": "vector_store.file", "created_at": OLD + 1, "vector_store_id": store_id, **more}
+
+
+def ndjson(objects: Iterable[dict[str, Any]]) -> bytes:
+    return b"".join(json.dumps(each).encode() + b"\n" for each in objects)
+
+
+WHOLE = [thread(), *map(message, range(25)), run(), step()]
+
+
+@pytest.fixture
+async def service(
+    idle: Storage, fresh: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[InProcess[ScriptedModel]]:
+    keys = f"key={fresh}+import,other={fresh}2+import,weak={fresh}3"
+    monkeypatch.setenv("API_KEYS", keys)
+    settings.cache_clear()
+    async with in_process(idle, ScriptedModel({"text": "Hello."}), API_KEYS=keys) as running:
+        running.client.api_key = "key"
+        yield running
+    settings.cache_clear()
+
+
+class Imported:
+    """An import into the project of the tests."""
+
+    def __init__(self, service: InProcess[Any], project: str) -> None:
+        self._service, self._project = service, project
+
+    async def __call__(self, *objects: dict[str, Any], text: bytes = b"", **how: bool) -> list[Told]:
+        told = list[Told]()
+
+        async def tell(each: Told) -> None:
+            told.append(each)
+
+        self.report = Report(tell)
+        target = Target(self._service.store, self._project, self.report, **how)
+        await import_lines(target, read_text(io.BytesIO(text or ndjson(objects)), "x"))
+        return told
+
+
+@pytest.fixture
+def imported(service: InProcess[Any], fresh: str) -> Imported:
+    return Imported(service, fresh)
+
+
+async def asked(
+    service: InProcess[Any], method: str, path: str, content: bytes = b"", key: str = "key"
+) -> httpx2.Response:
+    """An answer of the service."""
+    transport = httpx2.ASGITransport(app=service.api)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost/v1") as client:
+        return await client.request(method, path, content=content, headers={"authorization": f"Bearer {key}"})
+
+
+async def exported(service: InProcess[Any], thread_id: str = THREAD) -> bytes:
+    """The thread as NDJSON, if it is there."""
+    answer = await asked(service, "GET", f"/threads/{thread_id}/export")
+    return answer.content if answer.status_code == 200 else b""
+
+
+async def completed(service: InProcess[Any], thread_id: str, run_id: str) -> None:
+    """Attend to the queue, which may have other items, until the run is completed."""
+    while (await service.client.beta.threads.runs.retrieve(run_id, thread_id=thread_id)).status != "completed":
+        await service.attend()
+
+
+def why(told: list[Told], result: str = "noted") -> list[str]:
+    return [each.why for each in told if each.result == result]
+
+
+async def test_a_thread_is_as_it_was(service: InProcess[Any], imported: Imported):
+    told = await imported(assistant(), *WHOLE)
+    assert [each.result for each in told] == ["imported", "imported"]
+    beta = service.client.beta
+    found = await beta.threads.messages.list(THREAD, order="asc", limit=100)
+    assert [each.id for each in found.data] == [f"msg_foreign{number}" for number in range(25)]
+    assert found.data[3].created_at == OLD
+    runs = (await beta.threads.runs.list(THREAD)).data
+    assert runs[0].to_dict().items() >= run().items()
+    (shown,) = (await beta.threads.runs.steps.list(RUN, thread_id=THREAD)).data
+    assert "content" not in shown.to_dict()["step_details"]["tool_calls"][0]["file_search"]["results"][0]  # type: ignore[index]
+    with_texts = await beta.threads.runs.steps.retrieve(
+        "step_1", thread_id=THREAD, run_id=RUN, include=["step_details.tool_calls[*].file_search.results[*].content"]
+    )
+    assert with_texts.to_dict()["step_details"] == step()["step_details"]
+
+
+async def test_an_imported_thread_goes_on_and_is_deleted(service: InProcess[Any], imported: Imported):
+    await imported(assistant(), *WHOLE)
+    beta = service.client.beta
+    await beta.threads.messages.create(THREAD, role="user", content="And now?")
+    new = await beta.threads.runs.create(THREAD, assistant_id=ASSISTANT)
+    await completed(service, THREAD, new.id)
+    prompt = service.model.requests[-1]["messages"]
+    assert [each["content"] for each in prompt][-3:] == ["Text 23", "Text 24", "And now?"]
+    assert [each.id for each in (await beta.threads.runs.list(THREAD)).data] == [new.id, RUN]
+    await beta.threads.update(THREAD, metadata={"a": "b"})
+    await beta.threads.runs.update(RUN, thread_id=THREAD, metadata={"c": "d"})
+    assert (await beta.threads.runs.retrieve(RUN, thread_id=THREAD)).metadata == {"c": "d"}
+    await beta.threads.delete(THREAD)
+    assert (await service.client.get("/threads", cast_to=object))["data"] == []  # type: ignore[index]
+
+
+async def test_of_a_thread_that_is_not_whole_nothing_is_seen(service: InProcess[Any], imported: Imported, fresh: str):
+    await imported(assistant(), *WHOLE)
+    await service.store.threads.delete(f"{fresh}/{THREAD}")
+    for path in ("", "/messages", "/messages/msg_foreign1", "/runs", f"/runs/{RUN}", f"/runs/{RUN}/steps", "/export"):
+        assert (await asked(service, "GET", f"/threads/{THREAD}{path}")).status_code == 404, path
+    assert why(await imported(*WHOLE), "invalid") == []
+    assert len((await exported(service)).splitlines()) == 28
+
+
+async def test_to_import_again_changes_nothing_and_overwrite_refreshes(service: InProcess[Any], imported: Imported):
+    await imported(assistant(), *WHOLE)
+    before = await exported(service)
+    again = await imported(assistant(), *WHOLE)
+    assert {each.result for each in again} == {"there"}
+    assert imported.report.summary()["thread.message"] == {"there": 25}
+    assert await exported(service) == before
+
+    newer = [assistant(name="New"), thread(metadata={"a": "b"}), message(3, metadata={"n": "3"}), message(99)]
+    told = await imported(*newer, run(status="failed"), overwrite=True)
+    assert {each.result for each in told} == {"overwritten"}
+    assert (await service.client.beta.assistants.retrieve(ASSISTANT)).name == "New"
+    assert (await service.client.beta.threads.retrieve(THREAD)).metadata == {"a": "b"}
+    messages = (await service.client.beta.threads.messages.list(THREAD, limit=100)).data
+    assert (messages[0].id, len(messages)) == ("msg_foreign99", 26)
+    assert messages[-4].metadata == {"n": "3"}
+    assert (await service.client.beta.threads.runs.retrieve(RUN, thread_id=THREAD)).status == "failed"
+
+
+async def test_the_rest_of_a_thread_that_comes_in_parts_is_told_and_can_be_appended(imported: Imported):
+    await imported(thread(), message(0))
+    rest = [thread(), message(0), message(1), message(2)]
+    told = "It is there, without 2 of these messages: an import that overwrites appends them."
+    assert why(await imported(*rest)) == [told]
+    assert why(await imported(*rest, dry_run=True)) == [told]
+    assert why(await imported(*rest, overwrite=True)) == []
+    assert why(await imported(*rest)) == []
+
+
+async def test_messages_come_in_pages_of_any_order(service: InProcess[Any], imported: Imported):
+    texts = [list(map(message, range(start, start + 10))) for start in (20, 0, 10)]
+    pages = [{"object": "list", "data": page[::-1], "first_id": "x"} for page in texts]
+    await imported(thread(), *pages)
+    found = await service.client.beta.threads.messages.list(THREAD, order="asc", limit=100)
+    assert [each.id for each in found.data] == [f"msg_foreign{number}" for number in range(30)]
+    newest_first = [message(number, OTHER, id=f"msg_{number}") for number in range(30)][::-1]
+    await imported(thread(OTHER), *newest_first)
+    found = await service.client.beta.threads.messages.list(OTHER, limit=100)
+    assert [each.id for each in found.data] == [each["id"] for each in newest_first]
+
+
+async def test_a_dry_run_tells_and_writes_nothing(service: InProcess[Any], imported: Imported):
+    told = await imported(assistant(), *WHOLE, {"object": "thread", "id": "x"}, dry_run=True)
+    results = sorted((each.result, each.object) for each in told)
+    assert results == [("imported", "assistant"), ("imported", "thread"), ("invalid", "thread")]
+    assert imported.report.summary()["thread.message"] == {"imported": 25}
+    assert (await service.client.beta.assistants.list()).data == []
+    assert await exported(service) == b""
+
+
+@pytest.mark.parametrize(
+    ("object_", "reason"),
+    [
+        (b"{", "Not JSON"),
+        (b'"text"', "Not a JSON object."),
+        (b'{"object": "model", "id": "gpt"}', "Objects of the kind 'model' are not imported."),
+        (b'{"id": "what"}', "It has neither `object` nor an `id`"),
+        (json.dumps(assistant("asst_" + "x" * 200)).encode(), "id: String should have at most 144 characters"),
+        (json.dumps(assistant("asst_a/../b")).encode(), "id: Expected letters, numbers, underscores, or dashes."),
+        (json.dumps(assistant("thread_1")).encode(), "id: Expected an ID that begins with 'asst'."),
+        (json.dumps(assistant() | {"model": 7}).encode(), "model: Input should be a valid string"),
+        (json.dumps(message(1) | {"thread_id": None}).encode(), "It has no `thread_id`."),
+        (json.dumps(step()).encode(), f"Its run '{RUN}' is not in the import."),
+        (json.dumps(member("file-1")).encode(), "Its vector store 'vs_foreign' is not in the import."),
+    ],
+)
+async def test_a_line_that_is_not_valid_is_told_with_its_place(imported: Imported, object_: bytes, reason: str):
+    text = ndjson([assistant("asst_good")]) + b"\n" + object_ + b"\n" + ndjson([thread()])
+    told = await imported(text=text)
+    (bad,) = [each for each in told if each.result == "invalid"]
+    assert bad.why.startswith(reason)
+    assert bad.at.startswith("x:3")
+    assert sum(each.result == "imported" for each in told) == 2
+
+
+async def test_what_is_unknown_is_told_and_the_rest_is_kept(service: InProcess[Any], imported: Imported):
+    tools = [{"type": "code_interpreter"}, {"type": "bing_grounding", "bing_grounding": {}}]
+    told = await imported(assistant(tools=tools, colour="red", temperature=None), run(), thread())
+    assert "colour: unknown, left out" in why(told)
+    assert any(each.startswith("tools[1]") for each in why(told))
+    kept = await service.client.beta.assistants.retrieve(ASSISTANT)
+    assert [tool.type for tool in kept.tools] == ["code_interpreter"]
+
+
+async def test_what_lacks_something_goes_as_far_as_it_can(service: InProcess[Any], imported: Imported):
+    told = await imported(message(1), run(status="in_progress"), *file("file-without"))
+    assert "The thread itself is not in the import: it is made for its messages and runs." in why(told)
+    assert f"The assistant '{ASSISTANT}' of its runs is not there." in why(told)
+    assert "It was in_progress, and cannot go on: it has expired." in why(told)
+    assert "Its content is not in the import." in why(told)
+    beta = service.client.beta
+    assert (await beta.threads.retrieve(THREAD)).created_at == OLD
+    assert (await beta.threads.runs.retrieve(RUN, thread_id=THREAD)).status == "expired"
+    assert (await service.client.files.retrieve("file-without")).filename == "a.txt"
+    with pytest.raises(NotFoundError, match="without its content"):
+        await service.client.files.content("file-without")
+    (told_again,) = await imported(*file("file-without", b"now"))
+    assert told_again.result == "imported"
+    assert (await service.client.files.content("file-without")).content == b"now"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda each: ndjson(each),
+        lambda each: json.dumps(each).encode(),
+        lambda each: json.dumps(each, indent=2).encode(),
+        lambda each: json.dumps({"object": "list", "data": each[::-1], "has_more": False}, indent=1).encode(),
+        lambda each: ndjson([{"object": "list", "data": each[:1]}, {"object": "list", "data": each[1:]}]),
+    ],
+    ids=["NDJSON", "an array in a line", "an array", "a list as answered", "pages"],
+)
+async def test_objects_come_in_any_form(service: InProcess[Any], imported: Imported, form: Any):
+    objects = [assistant(f"asst_{number}", OLD + number // 2) for number in range(6)]
+    await imported(text=form(objects))
+    found = await service.client.beta.assistants.list(order="asc")
+    assert [each.id for each in found.data] == [each["id"] for each in objects]
+
+
+async def test_objects_of_v1_have_what_they_had(service: InProcess[Any], imported: Imported):
+    old = assistant(tools=[{"type": "retrieval"}], file_ids=["file-1"], object="assistant")
+    said = message(0, file_ids=["file-1"])
+    told = await imported(old, *file("file-1", b"It is sunny."), thread() | {"tool_resources": None}, said)
+    assert why(told, "invalid") == []
+    kept = await service.client.beta.assistants.retrieve(ASSISTANT)
+    assert [tool.type for tool in kept.tools] == ["file_search"]
+    assert kept.tool_resources
+    assert kept.tool_resources.file_search
+    (store_id,) = kept.tool_resources.file_search.vector_store_ids or []
+    assert [each.id for each in (await service.client.vector_stores.files.list(store_id)).data] == ["file-1"]
+    (shown,) = (await service.client.beta.threads.messages.list(THREAD)).data
+    assert [each.file_id for each in shown.attachments or []] == ["file-1"]
+
+
+async def test_vector_stores_are_embedded_anew(service: InProcess[Any], imported: Imported):
+    files = [*file("file-1", b"It is sunny in Oslo."), *file("assistant-2", b"It rains in Bergen.", "b.txt")]
+    members = [member("file-1", attributes={"city": "Oslo"}), member("assistant-2"), member("file-missing")]
+    told = await imported(*members, store(), *files)
+    assert [each.id for each in told if each.result == "invalid"] == ["file-missing"]
+    stores = service.client.vector_stores
+    assert (await stores.retrieve("vs_foreign")).file_counts.in_progress == 2
+    while (shown := await stores.retrieve("vs_foreign")).file_counts.in_progress:
+        await service.attend(INGEST)
+    assert (shown.created_at, shown.last_active_at, shown.file_counts.completed) == (OLD, OLD, 2)
+    listed = (await stores.files.list("vs_foreign", order="asc")).data
+    assert [(each.id, each.created_at) for each in listed] == [("file-1", OLD + 1), ("assistant-2", OLD + 1)]
+    assert listed[0].attributes == {"city": "Oslo"}
+    assert (await stores.files.retrieve("assistant-2", vector_store_id="vs_foreign")).status == "completed"
+    await service.client.files.delete("assistant-2")
+    assert [each.id for each in (await stores.files.list("vs_foreign")).data] == ["file-1"]
+    await stores.delete("vs_foreign")
+    assert (await stores.list()).data == []
+
+
+ROUND = [
+    assistant(metadata={"a": "b"}, temperature=0.5, tools=[{"type": "file_search"}]),
+    assistant("asst_plain", OLD + 1),
+    *WHOLE,
+    thread(OTHER, OLD + 2),
+    message(7, OTHER, id="msg_other", content=[{"type": "image_file", "image_file": {"file_id": "file-1"}}]),
+]
+
+
+async def test_a_thread_comes_and_goes_as_ndjson(service: InProcess[Any], imported: Imported):
+    """What an export says is what an import of it exports again, byte for byte, in another project."""
+    await imported(*ROUND)
+    first = await exported(service)
+    assert [json.loads(each)["object"] for each in first.splitlines()].count("thread.message") == 25
+    answer = await asked(service, "POST", "/import", first, key="other")
+    told = [json.loads(each) for each in answer.content.splitlines()]
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    assert told[-1] == {
+        "object": "import",
+        "status": "completed",
+        "counts": {
+            "thread": {"noted": 1, "imported": 1},
+            "thread.message": {"imported": 25},
+            "thread.run": {"imported": 1},
+            "thread.run.step": {"imported": 1},
+        },
+    }
+    assert (await asked(service, "GET", f"/threads/{THREAD}/export", key="other")).content == first
+
+
+async def test_own_objects_make_the_round_trip_too(service: InProcess[Any], imported: Imported):
+    beta = service.client.beta
+    made = await beta.assistants.create(model="gpt-4o")
+    ours = await beta.threads.create(messages=[{"role": "user", "content": "Hello"}], metadata={"a": "b"})
+    new = await beta.threads.runs.create(ours.id, assistant_id=made.id)
+    await completed(service, ours.id, new.id)
+    first = await exported(service, ours.id)
+    assert len(first.splitlines()) == 5
+    assert (await asked(service, "POST", "/import", first, key="other")).status_code == 200
+    assert (await asked(service, "GET", f"/threads/{ours.id}/export", key="other")).content == first
+
+
+async def test_only_a_marked_project_may_import(service: InProcess[Any]):
+    answer = await asked(service, "POST", "/import", b"{}", key="weak")
+    assert answer.status_code == 403
+    assert "may not import" in answer.json()["error"]["message"]
+    assert (await asked(service, "GET", "/assistants", key="weak")).status_code == 200
+    assert (await asked(service, "GET", f"/threads/{THREAD}/export", key="weak")).status_code == 404
+
+
+async def test_two_projects_have_the_same_ids(service: InProcess[Any], imported: Imported):
+    await imported(assistant(name="One"))
+    await asked(service, "POST", "/import", ndjson([assistant(name="Two", created=OLD - 5)]), key="other")
+    assert (await asked(service, "DELETE", f"/assistants/{ASSISTANT}")).status_code == 200
+    assert (await asked(service, "GET", f"/assistants/{ASSISTANT}")).status_code == 404
+    assert (await asked(service, "GET", f"/assistants/{ASSISTANT}", key="other")).json()["name"] == "Two"
+
+
+async def test_a_long_thread_is_imported_by_few_writes(service: InProcess[Any], imported: Imported):
+    told = await imported(thread(), *(message(number, id=f"msg_{number:05}") for number in range(10_000)))
+    assert [each.result for each in told] == ["imported"]
+    (newest,) = (await service.client.beta.threads.messages.list(THREAD, limit=1)).data
+    assert newest.id == "msg_09999"
+    assert (await exported(service)).count(b"\n") == 10_001
+
+
+async def test_retention_counts_from_the_import(imported: Imported, idle: Storage, fresh: str):
+    await imported(assistant(), *WHOLE, thread(OTHER))
+    store = open_store(idle, THREAD_TTL_DAYS="60")
+    await retire_threads(later(store, 59 * DAY), RetireThreads(project=fresh))
+    assert await store.threads.read(blob_name(fresh, THREAD))
+    await retire_threads(later(store, 61 * DAY), RetireThreads(project=fresh))
+    assert await store.threads.read(blob_name(fresh, THREAD)) is None
+    assert await store.threads.read(blob_name(fresh, OTHER)) is None
+    assert [name async for name in store.runs.names(f"{fresh}/")] == []
+    await store.close()
+
+
+async def test_operators_find_runs_that_were_imported_by_their_ids(
+    service: InProcess[Any], imported: Imported, fresh: str
+):
+    await imported(assistant(), *WHOLE)
+    screen = Screen(as_json=True)
+    found = [key async for key, _ in runs_since(service.store, fresh, 0, screen)]
+    assert found == [RunKey(fresh, THREAD, RUN)]
+    assert (await run_named(service.store, RUN, fresh, None, screen))[0] == found[0]
