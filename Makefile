@@ -10,7 +10,7 @@ MATRIX := $(patsubst tests/matrix/%.txt,$(VENV)/matrix/%/.requirements,$(wildcar
 INTERPRETER := $(if $(filter Linux,$(shell uname -s)),$(VENV)/.interpreter)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run try-model unit test long proxied faults simulate races soak matrix node bench compare lint format update clean
+.PHONY: help setup run try-model unit test long proxied faults simulate races soak matrix node bench picture compare lint format update clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -71,10 +71,13 @@ bench: setup $(VENV)/.interpreter ## Print the figures of the README
 	$(BIN)/python -m benchmarks.telemetry
 	$(BIN)/python -m benchmarks.interpreter
 
+picture: setup ## Make the picture of the playground, docs/playground.png
+	$(BIN)/python -m tests.support.browser.picture
+
 compare: setup ## Measure two services side by side; ARGS="--a URL --b URL"
 	$(BIN)/python -m benchmarks.sidebyside $(ARGS)
 
-node: $(VENV)/.node ## Install the versions of openai-node that the tests run
+node: $(VENV)/.node ## Install the packages for Node.js that the tests run
 
 matrix: $(MATRIX) ## Install the versions of openai-python and azure-ai-agents that tests/matrix runs
 

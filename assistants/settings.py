@@ -368,6 +368,12 @@ class Settings(BaseSettings):
         description="`true`: spans hold the contents of messages and tool calls",
     )
 
+    playground: bool = Field(
+        False,
+        validation_alias="PLAYGROUND",
+        description="`true`: the page `/playground` is there, which asks for a key (default of the local runner)",
+    )
+
     # Files.
     max_file_bytes: Annotated[int, Field(ge=1, le=50_000 * 4 * 1024 * 1024)] = Field(
         512 * 1024 * 1024,

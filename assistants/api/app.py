@@ -19,6 +19,7 @@ from assistants.api import (
     migration,
     models,
     pages,
+    playground,
     runs,
     steps,
     threadruns,
@@ -80,6 +81,8 @@ def create_api() -> FastAPI:
         api.include_router(models.router, prefix=PREFIX)
     for router in (*api.state.backend.pages, pages.router, health.router):
         api.include_router(router)
+    if settings().playground:
+        api.include_router(playground.router)
     api.add_exception_handler(ApiError, _api_error)
     api.add_exception_handler(RequestValidationError, _invalid_request)
     api.add_exception_handler(HTTPException, _http_error)

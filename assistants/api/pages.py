@@ -1,5 +1,7 @@
-"""/openapi.json and /docs, which need no key, as they show no caller's data."""
+"""/openapi.json and /docs, which like the playground need no key, as they show no caller's data."""
 
+import re
+from functools import cache
 from importlib import resources
 
 from fastapi import APIRouter, Request
@@ -7,11 +9,16 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from assistants.api import policy
+from assistants.api import playground, policy
+from assistants.settings import settings
 
 DOCUMENT, DOCS = "/openapi.json", "/docs"
 
+_START = "start.js"
+_INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+
 _ASSETS = {
+    _START: "text/javascript",
     "swagger-ui-bundle.js": "text/javascript",
     "swagger-ui.css": "text/css",
     "favicon-32x32.png": "image/png",
@@ -25,6 +32,8 @@ router = APIRouter(include_in_schema=False)
 
 def is_page(path: str) -> bool:
     """Whether a path is public."""
+    if settings().playground and (path == playground.PATH or path.startswith(f"{playground.PATH}/")):
+        return True
     return path in (DOCUMENT, DOCS) or path.startswith(f"{DOCS}/")
 
 
@@ -38,7 +47,13 @@ async def document(request: Request) -> Response:
 
 @router.get(DOCS)
 async def docs() -> HTMLResponse:
-    """Swagger UI; all of its addresses are this service's, relative to the page."""
+    """Swagger UI; all of its addresses are this service's, relative to the page, and it has no script inline."""
+    page = _INLINE.sub(f'<script src="{DOCS.lstrip("/")}/{_START}"></script>', _swagger_ui())
+    return HTMLResponse(page, headers=policy.headers(page, *_SOURCES))
+
+
+@cache
+def _swagger_ui() -> str:
     from fastapi.openapi.docs import get_swagger_ui_html
 
     page = get_swagger_ui_html(
@@ -49,8 +64,7 @@ async def docs() -> HTMLResponse:
         swagger_favicon_url=f"{DOCS}/favicon-32x32.png".lstrip("/"),
         swagger_ui_parameters={"tryItOutEnabled": True, "validatorUrl": "none"},
     )
-    page.headers.update(policy.headers(bytes(page.body).decode(), *_SOURCES))
-    return page
+    return bytes(page.body).decode()
 
 
 @router.get(f"{DOCS}/{{asset}}")
@@ -58,8 +72,17 @@ async def docs_asset(asset: str) -> Response:
     """A file of Swagger UI, from the package that carries it."""
     if asset not in _ASSETS:
         raise HTTPException(404)
-    import fastapi_swagger  # pyright: ignore[reportMissingTypeStubs] - it has none
-
-    content = (resources.files(fastapi_swagger) / "resources" / asset).read_bytes()
+    content = _script() if asset == _START else _packaged(asset)
     headers = policy.headers() | {"cache-control": "public, max-age=86400"}
     return Response(content, media_type=_ASSETS[asset], headers=headers)
+
+
+def _script() -> bytes:
+    """What FastAPI has inline in its page."""
+    return "".join(_INLINE.findall(_swagger_ui())).encode()
+
+
+def _packaged(asset: str) -> bytes:
+    import fastapi_swagger  # pyright: ignore[reportMissingTypeStubs] - it has none
+
+    return (resources.files(fastapi_swagger) / "resources" / asset).read_bytes()

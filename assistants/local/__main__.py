@@ -54,6 +54,7 @@ async def run(host: str, port: int, data: Path) -> int:
         os.environ.setdefault("RUNS_DRIVEN_BY", "creator")
         os.environ.setdefault("CORS_ORIGINS", "http://localhost:*,http://127.0.0.1:*")
         os.environ.setdefault("NOTIFICATIONS", "true")
+        os.environ.setdefault("PLAYGROUND", "true")
         function_app: Any = importlib.import_module("function_app")
         from assistants.service import service
 
@@ -189,6 +190,8 @@ def _is_loopback(host: str) -> bool:
 
 
 def _welcome(url: str, notes: list[str]) -> str:
+    from assistants.settings import settings
+
     keys = os.environ.get("API_KEYS", "")
     reachable = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
     known = not keys or f"{_DEVELOPMENT_KEY}=" in keys
@@ -200,7 +203,9 @@ def _welcome(url: str, notes: list[str]) -> str:
     if os.name == "nt":
         example = example.partition("\n")[2].rpartition("\n")[0]
     docs = f"Documentation, to try out in a browser: {reachable.removesuffix('/v1')}/docs"
-    return "\n".join([*notes, docs, "", "Paste this into a second terminal:", "", example, ""])
+    playground = f"Playground, with assistants to talk to: {reachable.removesuffix('/v1')}/playground"
+    pages = [docs, playground] if settings().playground else [docs]
+    return "\n".join([*notes, *pages, "", "Paste this into a second terminal:", "", example, ""])
 
 
 def _shown(path: Path) -> str:

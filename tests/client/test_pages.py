@@ -1,9 +1,7 @@
 """The pages: /openapi.json and /docs, which are there for everybody, and calls made from the page."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,21 +10,14 @@ from urllib.parse import urljoin
 
 import httpx2
 import pytest
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.client.conftest import ALICE, BOB
+from tests.support.browser.chromium import CHROMIUM, DRIVER, chromium
 from tests.support.service.processes import Service
-
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1200,1600",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -36,23 +27,11 @@ def root(configured: Service) -> str:
 
 
 @pytest.fixture
-def browser(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebDriver]:
-    """A headless Chromium that knows no host but this machine."""
+def browser() -> Iterator[WebDriver]:
     if not CHROMIUM or not DRIVER:
         pytest.skip("chromium and chromedriver are not installed (Debian: chromium, chromium-driver)")
-    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
-        monkeypatch.delenv(name)
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for flag in FLAGS:
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    driver.set_page_load_timeout(30)
-    try:
+    with chromium() as driver:
         yield driver
-    finally:
-        driver.quit()
 
 
 def test_the_document_needs_no_key(root: str):
@@ -64,7 +43,8 @@ def test_the_document_needs_no_key(root: str):
 def test_the_page_needs_no_key_and_names_no_address_but_this_services_own(root: str):
     page = httpx2.get(f"{root}/docs").raise_for_status()
     assert page.headers["content-type"].startswith("text/html")
-    assert re.findall(r"https?:|//[a-z]", page.text) == []
+    assert re.findall(r"https?:|//[a-z]|<style|<script>", page.text) == []
+    assert "script-src 'self'; style-src 'self';" in page.headers["content-security-policy"]
     for address in re.findall(r'(?:src|href)="([^"]+)"', page.text):
         asset = httpx2.get(urljoin(f"{root}/docs", address)).raise_for_status()
         assert asset.headers["content-type"].startswith(("text/javascript", "text/css", "image/png"))

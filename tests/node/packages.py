@@ -11,6 +11,9 @@ VERSIONS = ("4.16.2", "4.104.0", "7.57.0")
 SIGNALR = ("8.0.7", "10.0.11")
 """Of @microsoft/signalr: that of .NET 8, and the current one."""
 
+TYPESCRIPT, AXE = "7.0.2", "4.14.1"
+"""Of typescript, which checks the playground's modules, and of axe-core, which checks its page."""
+
 AGENTS = "1.1.0"
 """Of @azure/ai-agents."""
 
@@ -25,6 +28,11 @@ def folder(version: str) -> Path:
 def signalr(version: str) -> Path:
     """The folder of a version of @microsoft/signalr."""
     return _ROOT / f"signalr-{version}"
+
+
+def tool(name: str, version: str) -> Path:
+    """The folder of another package, whether it is installed or not."""
+    return _ROOT / f"{name}-{version}" / "node_modules" / name
 
 
 def agents() -> Path:
@@ -47,6 +55,11 @@ def has_signalr(version: str) -> bool:
 if __name__ == "__main__":
     missing = [(folder(each), f"openai@{each}") for each in VERSIONS if not installed(each)]
     missing += [(signalr(each), f"@microsoft/signalr@{each}") for each in SIGNALR if not has_signalr(each)]
+    missing += [
+        (tool(name, version).parents[1], f"{name}@{version}")
+        for name, version in (("typescript", TYPESCRIPT), ("axe-core", AXE))
+        if not tool(name, version).exists()
+    ]
     missing += [] if has_agents() else [(agents(), f"@azure/ai-agents@{AGENTS}")]
     if missing:
         print(f"Installing {', '.join(package for _, package in missing)} by npm ...", flush=True)

@@ -1,0 +1,263 @@
+/** What happens: the run, its steps and tool calls, the events, and the calls of this page. */
+
+import { calls, onCall } from "./api.js";
+import { append, byId, copy, fill, h, time } from "./dom.js";
+import { loadedImage, passageOf, textOf } from "./messages.js";
+import { curl, python } from "./snippets.js";
+import { isActive, on, state } from "./state.js";
+
+const EVENTS = 400;
+
+/** @type {Map<string, {step: any, element: HTMLElement}>} */
+const steps = new Map();
+/** @type {Map<string, HTMLElement>} those that are there already */
+const images = new Map();
+let counted = 0;
+
+export function watchActivity() {
+  on("run", showRun);
+  onCall(showCalls);
+  showRun();
+  showCalls();
+}
+
+function showRun() {
+  const run = state.run;
+  byId("cancel").hidden = !isActive(run) || run.status === "cancelling";
+  if (!run) return fill(byId("run"), h("dt", {}, "None yet"));
+  const ended = run.completed_at ?? run.failed_at ?? run.cancelled_at;
+  /** @type {[string, any][]} */
+  const rows = [
+    [
+      "Status",
+      h(
+        "strong",
+        {
+          class:
+            run.status === "completed" ? "good" : ["failed", "expired", "incomplete"].includes(run.status) ? "bad" : "",
+        },
+        run.status,
+      ),
+    ],
+    ["Why", run.last_error ? `${run.last_error.code}: ${run.last_error.message}` : run.incomplete_details?.reason],
+    ["Id", run.id],
+    ["Model", run.model],
+    ["Created", time(run.created_at)],
+    ["Started", time(run.started_at)],
+    ["Ended", time(ended)],
+    ["Tokens", run.usage && `${run.usage.prompt_tokens} + ${run.usage.completion_tokens} = ${run.usage.total_tokens}`],
+    ["Settings", settingsOf(run)],
+  ];
+  fill(
+    byId("run"),
+    ...rows.filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
+  );
+}
+
+/** @param {any} run */
+function settingsOf(run) {
+  const names = [
+    "instructions",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "temperature",
+    "top_p",
+    "response_format",
+    "max_prompt_tokens",
+    "max_completion_tokens",
+    "truncation_strategy",
+    "reasoning_effort",
+    "metadata",
+  ];
+  const kept = Object.fromEntries(
+    names.filter((name) => run[name] !== null && run[name] !== undefined).map((name) => [name, run[name]]),
+  );
+  return h("details", {}, h("summary", {}, "of this run"), json(kept));
+}
+
+export function forgetSteps() {
+  steps.clear();
+  images.clear();
+  fill(byId("steps"));
+}
+
+/** Show a step, or a piece of it. @param {any} data @param {boolean} [delta] */
+export function showStep(data, delta = false) {
+  let known = steps.get(data.id);
+  if (!known) {
+    if (delta) return;
+    known = { step: data, element: h("li") };
+    steps.set(data.id, known);
+    byId("steps").append(known.element);
+  }
+  if (delta) extend(known.step, data.delta);
+  else known.step = data;
+  drawStep(known.step, known.element);
+}
+
+/** @param {any} step @param {any} delta */
+function extend(step, delta) {
+  const details = delta.step_details;
+  if (details?.type !== "tool_calls") return;
+  const there = (step.step_details.tool_calls ??= []);
+  for (const call of details.tool_calls ?? []) {
+    const old = there[call.index];
+    if (!old) {
+      there[call.index] = call;
+      continue;
+    }
+    if (call.id) old.id = call.id;
+    for (const kind of ["function", "code_interpreter"]) {
+      if (!call[kind]) continue;
+      const into = (old[kind] ??= {});
+      for (const [name, value] of Object.entries(call[kind])) {
+        if (typeof value === "string" && ["arguments", "input"].includes(name)) into[name] = (into[name] ?? "") + value;
+        else if (Array.isArray(value) && Array.isArray(into[name])) into[name].push(...value);
+        else if (value !== null) into[name] = value;
+      }
+    }
+    if (call.file_search) old.file_search = { ...old.file_search, ...call.file_search };
+  }
+}
+
+/** @param {any} step @param {HTMLElement} element */
+function drawStep(step, element) {
+  const open = [...element.querySelectorAll("details")].map((each) => each.open);
+  const ended = step.completed_at ?? step.failed_at ?? step.cancelled_at;
+  const took = ended ? ` · ${ended - step.created_at} s` : "";
+  const tokens = step.usage ? ` · ${step.usage.prompt_tokens} + ${step.usage.completion_tokens} tokens` : "";
+  const made = step.type === "message_creation" ? [] : (step.step_details.tool_calls ?? []).map(shownCall);
+  fill(
+    element,
+    h("strong", {}, step.type === "message_creation" ? "Message" : "Tool calls"),
+    ` ${step.status}`,
+    h("br"),
+    h("small", {}, `${time(step.created_at)}${took}${tokens}`),
+    step.last_error && h("p", { class: "bad" }, step.last_error.message),
+    made,
+  );
+  [...element.querySelectorAll("details")].forEach((each, index) => {
+    each.open = open[index] ?? each.open;
+  });
+}
+
+/** @param {any} call */
+function shownCall(call) {
+  if (call.type === "function" || call.type === "retrieval") {
+    const told = call.function ?? { name: "retrieval", arguments: "", output: JSON.stringify(call.retrieval ?? null) };
+    return h(
+      "div",
+      {},
+      h("h3", {}, told.name),
+      h("pre", {}, pretty(told.arguments)),
+      told.output === null || told.output === undefined
+        ? h("small", {}, "no output yet")
+        : h("details", { open: true }, h("summary", {}, "Output"), h("pre", {}, pretty(told.output))),
+    );
+  }
+  if (call.type === "file_search") {
+    const results = call.file_search?.results ?? [];
+    return h(
+      "div",
+      {},
+      h("h3", {}, "file_search"),
+      h(
+        "details",
+        {},
+        h("summary", {}, `${results.length} ${results.length === 1 ? "result" : "results"}`),
+        results.map((/** @type {any} */ each) =>
+          h("div", {}, h("strong", {}, each.file_name), passageOf(textOf(each), each.score)),
+        ),
+      ),
+    );
+  }
+  if (call.type === "code_interpreter") {
+    const outputs = call.code_interpreter?.outputs ?? [];
+    return h(
+      "div",
+      {},
+      h("h3", {}, "code_interpreter"),
+      h("pre", {}, call.code_interpreter?.input ?? ""),
+      outputs.map((/** @type {any} */ each) => {
+        if (each.type === "logs") return h("pre", {}, each.logs);
+        const id = each.image?.file_id;
+        if (!id) return null;
+        if (!images.has(id)) images.set(id, loadedImage(id));
+        return images.get(id);
+      }),
+    );
+  }
+  return json(call);
+}
+
+/** A text, as JSON with indents if it is that. @param {string} text */
+export function pretty(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
+/** @param {any} value */
+function json(value) {
+  return h("pre", {}, JSON.stringify(value, null, 2));
+}
+
+/** @param {string} event @param {any} data */
+export function noteEvent(event, data) {
+  counted += 1;
+  byId("events-count").textContent = String(counted);
+  const details = h(
+    "details",
+    {
+      ontoggle: () => {
+        if (details.open && details.childElementCount === 1) details.append(json(data));
+      },
+    },
+    h("summary", {}, `${new Date().toLocaleTimeString()} ${event}`),
+  );
+  const list = byId("events");
+  list.prepend(h("li", {}, details));
+  if (list.childElementCount > EVENTS) list.lastElementChild?.remove();
+}
+
+function showCalls() {
+  const give = (/** @type {string} */ text) => async () => {
+    shown.textContent = text;
+    shown.hidden = false;
+    await copy(text);
+  };
+  const shown = h("pre", { hidden: true, tabIndex: 0, "aria-label": "The copied code", role: "region" });
+  const rows = calls.slice(0, 10).map((call) =>
+    h(
+      "li",
+      {},
+      h("code", {}, `${call.method} ${call.path}`),
+      h("br"),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "quiet",
+          "aria-label": `Copy ${call.method} ${call.path} as Python`,
+          onclick: give(python(call)),
+        },
+        "Python",
+      ),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "quiet",
+          "aria-label": `Copy ${call.method} ${call.path} as curl`,
+          onclick: give(curl(call)),
+        },
+        "curl",
+      ),
+    ),
+  );
+  fill(byId("calls"), rows.length ? rows : h("li", {}, h("small", {}, "Calls that change something are listed here.")));
+  if (rows.length) append(byId("calls"), h("li", {}, h("small", {}, "The key is not in the code."), shown));
+}

@@ -1,0 +1,295 @@
+"""The playground, in a browser that knows no host but this machine: stories, hostile texts, and the code to copy."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+import httpx2
+import pytest
+from openai import OpenAI
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webdriver import WebDriver
+
+from tests.client.conftest import ALICE
+from tests.node.packages import AXE, tool
+from tests.support.browser.chromium import CHROMIUM, DRIVER, chromium
+from tests.support.browser.playground import Playground
+from tests.support.service.processes import Model, Service
+
+pytestmark = [pytest.mark.direct("is about a page, not about the API"), pytest.mark.timeout(180)]
+
+WEATHER = '{"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}'
+HOSTILE = (
+    "<img src=x onerror=pwned=1><script>pwned=1</script> [a](javascript:pwned=1) [b](data:text/html,<script>) "
+    '![c](https://example.com/c.png) <https://example.com/"onclick=pwned=1> \ue0000\ue001 '
+    "`</code><svg onload=pwned=1>`"
+)
+
+
+@pytest.fixture(scope="module")
+def root(configured: Service) -> str:
+    return configured.url.removesuffix("/v1")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[WebDriver]:
+    if not CHROMIUM or not DRIVER:
+        pytest.skip("chromium and chromedriver are not installed (Debian: chromium, chromium-driver)")
+    with chromium(1400, 900) as driver:
+        yield driver
+
+
+@pytest.fixture
+def page(browser: WebDriver, root: str) -> Iterator[Playground]:
+    """The page with Alice's key. At the end nothing was refused, and nothing came from another host."""
+    page = Playground(browser, root)
+    page.run("sessionStorage.clear(); localStorage.clear()")
+    page.complaints()
+    browser.refresh()
+    page.use_key(ALICE)
+    page.find("#files li, #threads li")
+    yield page
+    assert page.complaints() == []
+    assert [each for each in page.addresses() if not each.startswith((root, f"blob:{root}"))] == []
+
+
+@pytest.fixture
+def axe() -> Path:
+    script = tool("axe-core", AXE) / "axe.min.js"
+    if not script.exists():
+        pytest.skip("axe-core is not installed: make node")
+    return script
+
+
+def test_the_page_has_nothing_inline_and_no_address_of_others(root: str):
+    page = httpx2.get(f"{root}/playground").raise_for_status()
+    assert re.findall(r"https?:|//[a-z]|<style|<script(?! type=\"module\" src)|\son\w+=|style=", page.text) == []
+    addresses = re.findall(r'(?:src|href)="(playground/[^"]+)"', page.text)
+    assert len(addresses) == 3
+    for address in addresses:
+        asset = httpx2.get(urljoin(f"{root}/playground", address)).raise_for_status()
+        assert asset.headers["content-type"].startswith(("text/javascript", "text/css", "image/svg+xml"))
+
+
+def test_its_policy_forbids_inline_scripts_other_hosts_and_markup_from_texts(root: str):
+    headers = httpx2.get(f"{root}/playground").raise_for_status().headers
+    policy = dict(each.split(" ", 1) for each in headers["content-security-policy"].split("; "))
+    assert (policy["default-src"], policy["script-src"], policy["style-src"]) == ("'none'", "'self'", "'self'")
+    assert (policy["connect-src"], policy["img-src"]) == ("'self'", "'self' blob:")
+    assert (policy["require-trusted-types-for"], policy["trusted-types"]) == ("'script'", "'none'")
+    assert policy["frame-ancestors"] == "'none'"
+
+
+@pytest.mark.parametrize("path", ["nowhere.js", "jsconfig.json", "index.html", "..%2fplayground.py", ""])
+def test_nothing_else_is_in_its_folder(root: str, path: str):
+    assert httpx2.get(f"{root}/playground/{path}").status_code == 404
+
+
+def test_a_wrong_key_is_asked_for_again(browser: WebDriver, root: str):
+    page = Playground(browser, root)
+    page.run("sessionStorage.clear()")
+    browser.refresh()
+    page.use_key("wrong")
+    page.find("dialog p", "Incorrect API key")
+    page.use_key(ALICE)
+    page.find("#files li, #threads li")
+    assert page.run("return JSON.stringify(localStorage)").count(ALICE) == 0
+
+
+def test_a_first_conversation_from_the_assistant_to_a_citation(page: Playground, axe: Path, topic: str, tmp_path: Path):
+    guide = tmp_path / f"{topic}.md"
+    guide.write_text("The filter is cleaned every month with warm water.", encoding="utf-8")
+    page.press("New store")
+    page.write("Name of the store", topic)
+    page.press("Create", "dialog")
+    page.attach("dialog input[type=file]", guide)
+    page.find("dialog .good", "completed")
+    page.write("Try a search", "How is the filter cleaned?")
+    page.press("Search", "dialog")
+    page.find("dialog .passage", "warm water")
+    assert page.violations(axe) == []
+    page.escape()
+
+    page.make_assistant(topic, (("get_weather", WEATHER),), search=topic)
+    page.say(f"**{topic}**: get weather")
+    page.find("#action h3", "Outputs")
+    assert page.violations(axe) == []
+    page.labelled("Output of get_weather").send_keys("sunny")
+    page.press("Submit outputs")
+    page.find("article.assistant", "get_weather: sunny")
+    page.find("#run", "completed")
+    page.find("#steps h3", "get_weather")
+    page.find("#threads button[aria-current]", f"**{topic}**: get weather")
+    page.find("#talk-title", topic)
+    assert page.find("article.user strong").text == topic
+
+    page.say("file search: How is the filter cleaned?")
+    page.click("article .cite")
+    page.find("dialog mark", "The filter is cleaned every month")
+    page.find("dialog button", f"Download {topic}.md")
+    page.escape()
+
+    page.press("Edit", "#assistants")
+    page.find("dialog h2", "Edit assistant")
+    assert page.violations(axe) == []
+    page.escape()
+    page.press("Dark")
+    assert page.violations(axe) == []
+    with page.phone():
+        assert not page.is_visible("#left")
+        page.press("What happens")
+        assert page.is_visible("#steps")
+        assert page.violations(axe) == []
+        page.press("Conversation")
+        assert page.run("return document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_it_works_by_keyboard_alone(page: Playground, topic: str):
+    page.make_assistant(topic)
+    page.browser.refresh()
+    page.find("#with", "to ")
+    page.focused().send_keys(Keys.TAB)
+    page.focused().send_keys(Keys.ENTER)
+    assert page.focused().get_attribute("id") == "text"
+    page.focused().send_keys(topic, Keys.ENTER)
+    page.find("article.assistant", f"You said: {topic}")
+
+
+def test_a_run_is_cancelled_and_shown_again_when_its_thread_is_opened(page: Playground, model: Model, topic: str):
+    model.script({"match": topic, "chunks": ["slow "] * 200, "chunk_delay": 0.1})
+    page.make_assistant(topic)
+    page.say(topic)
+    page.find("article.assistant", "slow")
+    page.press("Cancel run")
+    page.find("#run", "cancelled")
+    page.find("#status", "The run is cancelled")
+    page.press("New thread")
+    page.find("#messages", "A new thread begins")
+    page.click("#threads button", topic)
+    page.find("article.assistant", "incomplete: run_cancelled")
+    page.find("#run", "cancelled")
+
+
+def test_files_that_are_dropped_go_with_the_message(page: Playground, alice: OpenAI, topic: str):
+    page.make_assistant(topic)
+    page.drop("#middle", f"{topic}.md", "text/markdown", "Some text.")
+    page.drop("#middle", f"{topic}.gif", "image/gif", "GIF89a\x01\x00\x01\x00\x00\x00\x00;")
+    page.find("#attachments li:nth-child(2)", "uploaded")
+    page.say(topic)
+    page.find("article.user figure img")
+    page.find("article.user button", f"Download {topic}.md")
+    page.find("article.assistant", "You said")
+    thread = page.run("return document.querySelector('#threads [aria-current]').dataset.id")
+    message = alice.beta.threads.messages.list(thread, order="asc").data[0]
+    assert [part.type for part in message.content] == ["text", "image_file"]
+    assert [tool_.type for tool_ in (message.attachments or [])[0].tools or []] == ["file_search"]
+
+
+def test_no_text_of_a_model_or_a_user_becomes_markup(page: Playground, model: Model, alice: OpenAI, topic: str):
+    model.script(
+        {"match": topic, "tool_calls": [{"id": "<b>id", "name": "get_weather", "arguments": {"city": HOSTILE}}]},
+        {"match": topic, "text": f"{topic} {HOSTILE}"},
+    )
+    name = "<img src=x onerror=pwned=1>"
+    alice.files.create(file=(f"{name}.md", HOSTILE.encode()), purpose="assistants")
+    alice.vector_stores.create(name=name)
+    assistant = alice.beta.assistants.create(
+        model="gpt-4o", name=f"{topic}{name}", description=HOSTILE, instructions=HOSTILE,
+        metadata={"<b>": HOSTILE[:99]},
+        tools=[{"type": "function", "function": {"name": "get_weather", "description": HOSTILE}}],
+    )  # fmt: skip
+    page.browser.refresh()
+    page.click("#assistants button", topic)
+    page.press("Edit", "#assistants li:has([aria-current])")
+    assert page.labelled("Description", "dialog").get_attribute("value") == HOSTILE
+    page.escape()
+    page.say(f"{topic} {HOSTILE}".replace("\ue000", ""))
+    page.labelled("Output of get_weather").send_keys(HOSTILE.replace("\ue000", ""))
+    page.press("Submit outputs")
+    page.find("article.assistant", topic)
+    page.find("#run", "completed")
+    page.run("document.querySelectorAll('details').forEach(each => { each.open = true })")
+    assert page.run("return typeof pwned") == "undefined"
+    assert page.run("return document.querySelectorAll('body :is(img, svg, script, iframe, style)').length") == 0
+    hrefs: list[str] = page.run("return [...document.querySelectorAll('article a')].map(each => each.href)")
+    assert hrefs
+    assert [href for href in hrefs if not href.startswith("https://example.com/")] == []
+    alice.beta.assistants.delete(assistant.id)
+
+
+def test_markdown_is_shown_as_it_is_meant(page: Playground):
+    shown = page.module(
+        "markdown.js",
+        """texts => texts.map(text => { const box = document.createElement('div'); box.append(found.markdown(text));
+           const extra = /<button.*?<\\/button>| (class|tabindex|role|aria-label|target|rel|start)="[^"]*"/g
+           return box.innerHTML.replace(extra, '')
+           })""",
+        list(MARKDOWN),
+    )
+    assert dict(zip(MARKDOWN, shown, strict=True)) == MARKDOWN
+
+
+MARKDOWN = {
+    "*a* **b _c_** ~~d~~ `*e*`": "<p><em>a</em> <strong>b <em>c</em></strong> <del>d</del> <code>*e*</code></p>",
+    "snake_case_name 2*3*4": "<p>snake_case_name 2*3*4</p>",
+    "# A\nb  \nc": "<h4>A</h4><p>b<br>c</p>",
+    "- a\n- b\n  1. c\n  2. d\n": "<ul><li><span>a</span></li><li><span>b</span>"
+    "<ol><li><span>c</span></li><li><span>d</span></li></ol></li></ul>",
+    "```py\n<b>*x*\n```\nend": "<div><div><span>py</span></div><pre><code>&lt;b&gt;*x*</code></pre></div><p>end</p>",
+    "```\nopen": "<div><div><span></span></div><pre><code>open</code></pre></div>",
+    "|a|b|\n|-|:-:|\n|1|**2**|": "<div><table><thead><tr><th>a</th><th>b</th></tr></thead>"
+    "<tbody><tr><td>1</td><td><strong>2</strong></td></tr></tbody></table></div>",
+    "> a\n> > b": "<blockquote><p>a</p><blockquote><p>b</p></blockquote></blockquote>",
+    "[a](https://e.com/b_(c)) https://e.com/d.": '<p><a href="https://e.com/b_(c)">a</a> '
+    '<a href="https://e.com/d">https://e.com/d</a>.</p>',
+    "[a](javascript:b) <i>": "<p>[a](javascript:b) &lt;i&gt;</p>",
+    "\\*a\\*": "<p>*a*</p>",
+}  # fmt: skip
+
+
+def test_long_and_deep_markdown_is_shown_before_the_browser_gives_up(page: Playground):
+    texts = [
+        "a" + "*" * 20_000,
+        "[" * 20_000,
+        "> " * 5_000 + "a",
+        "`" * 9_999 + " a",
+        "**a" * 5_000,
+        "a|" * 20_000 + "\n" + "|-" * 9_000 + "|",
+    ]
+    shown = page.module("markdown.js", "texts => texts.map(each => found.markdown(each).textContent !== '')", texts)
+    assert shown == [True] * len(texts)
+
+
+def test_a_json_schema_is_checked_as_it_is_typed(page: Playground):
+    page.press("New assistant")
+    page.press("Add function", "dialog")
+    page.write("Parameters", '{"type": "object", "properties": {"a": {"type": "text"}}, "required": ["b"]}')
+    page.find("dialog .wrong", '"text" is no type')
+    page.find("dialog .wrong", '"b" is not among the properties')
+    page.write("Parameters", '{"type": ')
+    page.find("dialog .wrong", "This is not JSON")
+    page.write("Function name", "f")
+    page.press("Save", "dialog")
+    page.find("dialog [role=alert]", "This is not JSON")
+    page.write("Parameters", WEATHER)
+    page.click("dialog label.tick", "strict")
+    page.find("dialog .wrong", '"strict" needs "additionalProperties": false')
+    page.escape()
+
+
+def test_the_code_to_copy_does_again_what_was_done(page: Playground, alice: OpenAI, topic: str):
+    page.make_assistant(f"{topic} 'it' \"is\" é", (("get_weather", WEATHER),))
+    page.press("Python", "#calls")
+    code = page.find("#calls pre").text
+    page.press("curl", "#calls")
+    page.find("#calls pre", "curl -X POST")
+    assert "it'\\''" in page.find("#calls pre").text
+    printed: list[Any] = []
+    exec(code.replace("YOUR_KEY", ALICE), {"print": printed.append})
+    (again,) = printed
+    found = [each for each in alice.beta.assistants.list(limit=10).data if each.name == again.name]
+    assert len(found) == 2
+    assert json.loads(found[0].model_dump_json())["tools"] == json.loads(found[1].model_dump_json())["tools"]
