@@ -6,6 +6,7 @@ answered before get the recorded answer, and the answer that was on its way is l
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -392,7 +393,8 @@ class Play:
 
 def events(stream: str) -> list[tuple[str, dict[str, Any]]]:
     """The events of a stream's run: `created` and its endings, with the run."""
-    parts = [event.removeprefix("event: thread.run.").partition("\ndata: ") for event in stream.split("\n\n")]
+    blocks = re.sub(r"^:.*\n", "", stream, flags=re.MULTILINE).split("\n\n")
+    parts = [event.removeprefix("event: thread.run.").partition("\ndata: ") for event in blocks]
     return [(name, json.loads(data)) for name, _, data in parts if name in ("created", *ENDS)]
 
 

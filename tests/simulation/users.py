@@ -79,8 +79,9 @@ class Stream:
     """It was read to its end."""
 
     def events(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        for block in b"".join(self.chunks).decode().split("\n\n"):
-            if not block or block.startswith(":"):
+        for each in b"".join(self.chunks).decode().split("\n\n"):
+            block = "\n".join(line for line in each.split("\n") if not line.startswith(":"))
+            if not block:
                 continue
             name, _, data = block.partition("\n")
             content = data.removeprefix("data: ")

@@ -1,6 +1,7 @@
 """Streams on the wire: every block is checked against the framing, every event against the SDK (contract, 7)."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, get_args
@@ -16,8 +17,6 @@ _CLASSES = get_args(get_args(assistant_stream_event.AssistantStreamEvent)[0])
 
 NAMES = {name for each in _CLASSES for name in get_args(each.model_fields["event"].annotation)}
 """The events that the SDK knows; `done` it keeps to itself."""
-
-COMMENT = ": \n\n"
 
 MESSAGE_BEGINS = [
     "thread.run.step.created",
@@ -63,8 +62,7 @@ def events(chunks: Iterable[str]) -> Iterator[Event]:
     for chunk in chunks:
         *blocks, rest = (rest + chunk).split("\n\n")
         for block in blocks:
-            if block + "\n\n" != COMMENT:
-                yield _event(block)
+            yield _event(re.sub(r"^(:\n)+", "", block))
     assert rest == ""
 
 
