@@ -8,6 +8,9 @@ import httpx2
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
 
+from assistants.local.azurite import Storage
+from assistants.state.store import RunKey
+from assistants.storage.transport import Transport
 from assistants.tools.code_interpreter import notices
 from assistants.tools.code_interpreter.engine import (
     EngineBusy,
@@ -15,11 +18,14 @@ from assistants.tools.code_interpreter.engine import (
     InputFile,
     OutcomeLost,
 )
+from assistants.tools.code_interpreter.interpreter import Interpreter
 from assistants.tools.code_interpreter.local.availability import available
 from assistants.tools.code_interpreter.sessions import host, pool
 from assistants.tools.code_interpreter.sessions.host import Sessions
 from tests.support.interpreter.pool import TOKEN, VERSION, FakePool, Fault, served_pool
 from tests.support.interpreter.talk import SESSION, Talk, content, file, printed
+from tests.support.service.attending import ScriptedModel, answer, attend
+from tests.support.service.inprocess import in_process
 
 pytestmark = pytest.mark.skipif(bool(available()), reason=str(available()))
 
@@ -297,3 +303,46 @@ async def test_a_file_that_was_made_in_a_folder_comes_back_into_it(served: Serve
     assert printed(await talk.say(code, [made])) == "'mademade'\n"
     await fake.lose(SESSION)
     assert printed(await talk.say(code, [made])) == "'mademade'\n"
+
+
+async def test_a_run_has_its_code_executed_by_the_pool(served: Served, idle: Storage):
+    _, talk = served
+    path = "sandbox:/mnt/data/out.txt"
+    arguments = {"code": "print(open('in.txt').read())\nopen('out.txt', 'w').write('out')"}
+    call = {"id": "call_a", "name": "code_interpreter", "arguments": arguments}
+    model = ScriptedModel({"tool_calls": [call]}, {"text": f"It is in [a file]({path})."})
+    async with in_process(idle, model, None, Transport, talk.engine) as service:
+        given = await service.client.files.create(file=("in.txt", b"in"), purpose="assistants")
+        assistant = await service.client.beta.assistants.create(
+            model="demo",
+            tools=[{"type": "code_interpreter"}],
+            tool_resources={"code_interpreter": {"file_ids": [given.id]}},
+        )
+        threads = service.client.beta.threads
+        thread = await threads.create(messages=[{"role": "user", "content": "Read it."}])
+        run = await threads.runs.create(thread.id, assistant_id=assistant.id)
+        key = RunKey("default", thread.id, run.id)
+        await attend(service, service.store, key)
+        await answer(service, key, "call_a")
+        await attend(service, service.store, key)
+        (message, _) = (await threads.messages.list(thread.id)).data
+        (link,) = message.model_dump()["content"][0]["text"]["annotations"]
+        assert link["text"] == path
+        assert (await service.client.files.content(link["file_path"]["file_id"])).content == b"out"
+        assert "in\n" in model.requests[1]["messages"][-1]["content"]
+        await threads.delete(thread.id)
+
+
+async def test_a_process_that_has_executed_nothing_ends_the_session_of_a_deleted_thread(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+):
+    _, talk = served
+    ended: list[str] = []
+
+    async def end(_: Sessions, session: str) -> None:
+        ended.append(session)
+
+    monkeypatch.setattr(Sessions, "end", end)
+    assert isinstance(talk.engine, Sessions)
+    await Interpreter(talk.engine._settings).end("default", "thread_a")
+    assert len(ended) == 1

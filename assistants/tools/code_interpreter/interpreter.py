@@ -41,9 +41,12 @@ class Interpreter:
         return engine if isinstance(engine, str) else None
 
     async def end(self, project: str, thread: str) -> None:
-        """End a thread's session, if this process has an engine that may have it."""
-        if self._chosen is not None and not isinstance(self._chosen, str):
-            await self._chosen.end(session_of(project, thread))
+        """End a thread's session, if it may be within reach: that of another process is not, one in a pool is."""
+        if self._chosen is None and self._settings.code_interpreter_pool is None:
+            return
+        engine = await self.engine()
+        if not isinstance(engine, str):
+            await engine.end(session_of(project, thread))
 
     async def close(self) -> None:
         """End all sessions of this process."""
