@@ -144,7 +144,8 @@ class RunEvents:
                 calls_begun=True,
                 calls_emitted=True,
                 calls_ended=turn.answered_at is not None,
-                outputs={call.id for call in turn.calls if call.output is not None},
+                # Clients have not seen the beginning of this step; its end has the outputs.
+                outputs={call.id for call in turn.calls},
             )
             for turn in run.turns
         ]

@@ -16,7 +16,7 @@ from assistants.state.logindex import SUFFIX
 from assistants.state.runs import ACTIVE, FUNCTION
 from assistants.state.turns import message_id, step_id
 from tests.simulation.loop import Lane
-from tests.simulation.model import Model
+from tests.simulation.model import CODE, Model
 from tests.simulation.network import EPOCH, Network
 from tests.simulation.processes import LEASE, MAX_DEQUEUE_COUNT, VISIBILITY_TIMEOUT, Gone
 from tests.simulation.users import Deed, Users
@@ -56,6 +56,7 @@ class Track:
     """The time since which it waits only to be attended to."""
     cancelling_since: float | None = None
     ended_at: float | None = None
+    """When it ended, or was deleted."""
     sent: dict[str, float] = field(default_factory=dict)
     """When the item of each server tool's call was sent first."""
 
@@ -82,6 +83,10 @@ class Watch:
         self.lost: set[str] = set()
         self.runs: dict[str, Json] = {}
         """The documents as they are, by id."""
+        self.outcomes: dict[str, Json] = {}
+        """The outcomes of code that were ever stored, by their names."""
+        self._overdue_at: dict[str, float] = {}
+        """When each execution of code that was noted may be taken for interrupted."""
 
     def written(self, container: str, name: str, before: bytes | None, after: bytes | None) -> None:
         if container == "runs":
@@ -92,11 +97,44 @@ class Watch:
             if before is None:
                 self._log_made(name)
             self._log(name, after[len(before or b"") :])
+        elif container == "code" and after is not None:
+            self._code(name, before, after)
 
-    def _problem(self, text: str) -> None:
+    def problem(self, text: str) -> None:
         self.problems.append(text)
         if self._network.trace:
             self._network.trace(f"PROBLEM {text}")
+
+    # Code.
+
+    def is_overdue(self, execution: str) -> bool:
+        """Whether another process may take it for interrupted."""
+        unsure = CLOCKS if self._calm else UNSURE_CLOCKS
+        return self._network.now > self._overdue_at[execution] - unsure
+
+    def code_ended(self, code: str) -> None:
+        """Check that code does not outlast its run; `code` is the id of its call."""
+        mark = code.split("-")[1]
+        for track in self.tracks.values():
+            if track.run["model"] == mark and track.ended_at is not None and self._since(track.ended_at) > PROMPT:
+                self.problem(f"{code} was executed {self._since(track.ended_at):.0f} s longer than its run")
+
+    def _code(self, name: str, before: bytes | None, after: bytes) -> None:
+        kind = name.split("/")[2]
+        if kind == "snapshot":
+            return
+        old: Json = from_json(before)["value"] if before else {}
+        new: Json = from_json(after)["value"]
+        if kind == "outcome":
+            self.outcomes[name] = new
+            if old not in ({}, new):
+                self.problem(f"{name} was replaced")
+            return
+        was, is_ = old.get("underway"), new["underway"]
+        if is_:
+            self._overdue_at[is_["id"]] = is_["until"]
+        if was and is_ and was["id"] != is_["id"]:
+            self.problem(f"{is_['id']} was begun while {was['id']} was under way")
 
     # Threads and their logs.
 
@@ -110,7 +148,7 @@ class Watch:
         if run == last:
             return
         if last in self.runs and self.runs[last]["status"] in _ACTIVE:
-            self._problem(f"{run} was committed while {last} was active on the same thread")
+            self.problem(f"{run} was committed while {last} was active on the same thread")
         if run is not None:
             self.commits.setdefault(run, self._network.now)
             if self._network.disturbed:
@@ -118,12 +156,12 @@ class Watch:
             if run in self.runs:
                 self._see_waiting(self.tracks[run], None)
             elif run not in self.held_up:
-                self._problem(f"{run} was committed before it was written")
+                self.problem(f"{run} was committed before it was written")
 
     def _log_made(self, name: str) -> None:
         _, thread, segment = name.split("/")
         if thread in self.gone and segment == "00000" and not self._network.disturbed:
-            self._problem(f"the log of {thread} was made anew after its end")
+            self.problem(f"the log of {thread} was made anew after its end")
 
     def _log(self, name: str, records: bytes) -> None:
         thread = name.split("/")[1]
@@ -134,21 +172,22 @@ class Watch:
                 continue
             first = known.setdefault(put["id"], line)
             if first != line:
-                self._problem(f"the message {put['id']} was appended with two contents")
+                self.problem(f"the message {put['id']} was appended with two contents")
             if put["status"] == "in_progress":
-                self._problem(f"the message {put['id']} was appended in progress")
+                self.problem(f"the message {put['id']} was appended in progress")
             run = self.runs.get(put["run_id"]) if put["run_id"] else None
             if run and run["id"] not in self.commits:
-                self._problem(f"{run['id']} said something, though it was never committed")
+                self.problem(f"{run['id']} said something, though it was never committed")
             if run and not any(message_id(run["id"], number) == put["id"] for number in range(len(run["turns"]))):
-                self._problem(f"{run['id']}: a message was appended of a turn that is not recorded")
+                self.problem(f"{run['id']}: a message was appended of a turn that is not recorded")
 
     # Runs.
 
     def _run(self, name: str, before: bytes | None, after: bytes | None) -> None:
         identifier = name.split("/")[2]
         if after is None:
-            self.runs.pop(identifier, None)
+            if (gone := self.runs.pop(identifier, None)) and gone["status"] in _ACTIVE:
+                self.tracks[identifier].ended_at = self._network.now
             return
         new: Json = from_json(after)["value"]
         track = self.tracks.get(identifier)
@@ -158,7 +197,7 @@ class Watch:
                 track.token, track.holder = new["claim"]["token"], self._network.caller
         else:
             for problem in self._changed(track, track.run, new):
-                self._problem(f"{identifier}: {problem}")
+                self.problem(f"{identifier}: {problem}")
         track.run = self.runs[identifier] = new
         if identifier in self.commits or new["committed"]:
             self._see_waiting(track, new)
@@ -194,15 +233,17 @@ class Watch:
                 if call["output"] is not None and later["output"] != call["output"]:
                     yield f"the output of {call['id']} was replaced"
                 if call["output"] is None and later["output"] is not None and call["type"] != FUNCTION:
-                    yield from self._answered(run, call)
+                    yield from self._answered(run, call, later["output"])
         for number, turn in enumerate(new[:-1]):
             if any(call["output"] is None for call in turn["calls"]):
                 yield f"it went on after turn {number} without all outputs"
 
-    def _answered(self, run: str, call: Json) -> Iterable[str]:
-        """Check the time until the output of a server tool arrived."""
+    def _answered(self, run: str, call: Json, output: str) -> Iterable[str]:
+        """Check the time until the output of a server tool arrived, and that an outcome of code is stored before."""
+        if output.startswith("ran ") and not any(name.endswith(output.split()[1]) for name in self.outcomes):
+            yield f"{call['id']} was answered before its outcome was stored"
         waited = self._since(self.tracks[run].sent[call["id"]])
-        if waited > self._tools_limit() + (0 if self._calm else LEASE):
+        if waited > self._tools_limit(call) + (0 if self._calm else LEASE):
             yield f"{call['id']} was answered after {waited:.0f} s"
 
     def _claims(self, track: Track, old: Json, new: Json) -> Iterable[str]:
@@ -245,7 +286,7 @@ class Watch:
             unanswered = [
                 call["id"] for call in run["turns"][-1]["calls"]
                 if call["output"] is None and call["sent_at"] is not None
-                and self._since(track.sent[call["id"]]) > self._tools_limit()
+                and self._since(track.sent[call["id"]]) > self._tools_limit(call)
             ]  # fmt: skip
             if unanswered:
                 yield f"it expired while {unanswered} were not called again"
@@ -259,7 +300,7 @@ class Watch:
         if track.waits_since is not None and new is not None:
             waited = self._since(track.waits_since)
             if waited > self._limit(run["id"]):
-                self._problem(f"{run['id']} ({run['status']}): not attended to for {waited:.0f} s")
+                self.problem(f"{run['id']} ({run['status']}): not attended to for {waited:.0f} s")
         answered = not any(
             call["output"] is None for turn in run["turns"][-1:] if turn["parked"] for call in turn["calls"]
         )
@@ -279,10 +320,14 @@ class Watch:
             return 0.0
         return self._network.now - max(time, EPOCH + self.quiet_since, EPOCH + self._network.trouble_until)
 
-    def _tools_limit(self) -> float:
-        """Seconds within which a call of a server tool is answered: items may be lost, and others become poison."""
+    def _tools_limit(self, call: Json) -> float:
+        """Seconds within which a call of a server tool is answered: items may be lost, and others become poison.
+
+        Code waits for that before it; code whose process has died is given up after a minute and its timeout.
+        """
         again = self._settings.look_again + MAX_DEQUEUE_COUNT * VISIBILITY_TIMEOUT
-        return self._settings.retrieval_delay + (PROMPT if self._calm else 3 * again + 100)
+        code = (30 if self._calm else 3 * (60 + self._settings.code_interpreter_timeout)) if call["type"] == CODE else 0
+        return self._settings.retrieval_delay + code + (PROMPT if self._calm else 3 * again + 100)
 
     def _limit(self, run: str) -> float:
         """Seconds within which a run is attended to after the last fault, in the worst case.
@@ -317,6 +362,7 @@ def verdict(watch: Watch, users: Users, model: Model, contents: Mapping[str, Map
         elif run["id"] not in watch.commits and run["status"] in _ACTIVE and not _orphaned(watch.tracks[run["id"]]):
             yield f"{run['id']} was not committed, and is still {run['status']}"
     yield from _orphans(contents)
+    yield from _left_of_code(watch, contents)
     for deed in users.deeds:
         yield from (f"{deed}: {problem}" for problem in _kept(deed, watch, marked, users))
     for stream in users.streams:
@@ -337,6 +383,20 @@ def _orphans(contents: Mapping[str, Mapping[str, bytes]]) -> Iterable[str]:
     left = runs | logs
     yield from (f"{left[thread]} belongs to no thread" for thread in sorted(left.keys() - threads.keys()))
     yield from (f"{thread} has no log" for thread in sorted(threads.keys() - logs.keys()))
+
+
+def _left_of_code(watch: Watch, contents: Mapping[str, Mapping[str, bytes]]) -> Iterable[str]:
+    """What is left of the code of threads that are gone, and contents that are no file's."""
+    threads = {name.split("/")[1] for name in contents["threads"]}
+    yield from (f"{name} belongs to no thread" for name in contents["code"] if name.split("/")[1] not in threads)
+    files = {name for name, content in contents["files"].items() if not from_json(content)["value"]["deleted"]}
+    yield from (f"the content of {name} belongs to no file" for name in contents["file-contents"] if name not in files)
+    for name, outcome in watch.outcomes.items():
+        project, thread, _ = name.split("/", 2)
+        images = [output["file_id"] for output in outcome["ran"]["outputs"] if output["type"] == "image"]
+        made = {f"{project}/{file}" for file in (*images, *outcome["files"].values())}
+        if thread not in threads and made & files:
+            yield f"{made & files} was made in {thread}, which is gone"
 
 
 def _given_up(run: Json) -> bool:

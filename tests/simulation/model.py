@@ -11,10 +11,18 @@ from assistants.model.errors import CutOff, Refused, Words
 from assistants.model.learnt import Learnt
 from tests.simulation.loop import LANE
 
-FUNCTION, RETRIEVAL = "lookup", "retrieval"
+FUNCTION, RETRIEVAL, CODE = "lookup", "retrieval", "code_interpreter"
 
 HANGS = 1_500.0
 """Seconds for which a silent model sends nothing."""
+
+_CODE_CALLS = (
+    (CODE,),
+    (CODE, CODE),
+    (FUNCTION, CODE),
+    (RETRIEVAL, CODE),
+    (CODE, FUNCTION, RETRIEVAL, CODE),
+)
 
 
 class Turn(NamedTuple):
@@ -90,6 +98,15 @@ def script(chance: random.Random) -> Script:
     )
 
 
+def with_code(script: Script, chance: random.Random) -> Script:
+    """The script, in most of whose turns with calls code is called."""
+    turns = script.turns[:-1]
+    if not turns and chance.random() < 0.6:
+        turns = [Turn((CODE,), says=False, pieces=0, finish="tool_calls")]
+    turns = [turn if chance.random() < 0.25 else turn._replace(calls=chance.choice(_CODE_CALLS)) for turn in turns]
+    return Script([*turns, script.turns[-1]])
+
+
 def _think(chance: random.Random) -> float:
     return chance.choices((0, 0.2, 2, 40), (40, 40, 15, 5))[0]
 
@@ -137,7 +154,8 @@ class Model:
             await asyncio.sleep(turn.pause)
             identifier = f"call-{name}-{number}-{index}"
             yield _call(index, identifier, called, "")
-            yield _call(index, None, None, f'{{"attempt": {attempt}}}')
+            code = f'"code": "{identifier}", ' if called == CODE else ""
+            yield _call(index, None, None, f'{{{code}"attempt": {attempt}}}')
         yield _chunk(finish=turn.finish)
 
 

@@ -13,6 +13,8 @@ from azure.core.exceptions import AzureError
 from assistants.engine.items import WORK
 from assistants.engine.toolcalls import ToolCalls
 from assistants.engine.worker import Worker
+from assistants.ingestion.ingestion import Ingestion
+from assistants.ingestion.items import INGEST
 from assistants.model.embedder import NoEmbedder
 from assistants.model.endpoint import Model
 from assistants.search.searcher import Searcher
@@ -20,6 +22,8 @@ from assistants.service import Service
 from assistants.settings import Settings
 from assistants.state.store import Store
 from assistants.storage.clock import Clock
+from assistants.tools.code_interpreter.engine import Engine
+from assistants.tools.code_interpreter.interpreter import Interpreter
 from assistants.tools.registry import QUEUES
 from tests.simulation.clients import BlobService, QueueService
 from tests.simulation.faults import Plan
@@ -52,6 +56,7 @@ class Process(Lane):
         settings: Settings,
         skew: float,
         died: Callable[["Process"], None],
+        engine: Engine,
     ) -> None:
         super().__init__(name)
         self._loop = loop
@@ -66,7 +71,10 @@ class Process(Lane):
         queues: Any = QueueService(account, network)
         store = Store.over(settings, self.clock, blobs, queues)
         parts: Any = {"store": store, "endpoint": model, "worker": Worker(store, model)}
-        parts["tool_calls"] = ToolCalls(store, Searcher(store, NoEmbedder()))
+        interpreter = parts["interpreter"] = Interpreter(settings, engine)
+        store.hosting.missing, store.hosting.end = interpreter.missing, interpreter.end
+        parts["tool_calls"] = ToolCalls(store, Searcher(store, NoEmbedder()), interpreter)
+        parts["ingestion"] = Ingestion(store, _cut)
         # Runs do not use the rest of a service.
         needed = (field.name for field in fields(Service) if field.default_factory is MISSING)
         self.service = Service(**{name: parts.get(name) for name in needed})
@@ -223,7 +231,8 @@ class Host:
 
     def _handler(self, process: Process, queue: str) -> Callable[[bytes], Awaitable[None]]:
         service = process.service
-        handler = service.worker if queue.removesuffix(POISON) == WORK else service.tool_calls
+        handlers: Mapping[str, Any] = {WORK: service.worker, INGEST: service.ingestion}
+        handler = handlers.get(queue.removesuffix(POISON), service.tool_calls)
         return handler.give_up if queue.endswith(POISON) else handler.handle
 
     def _settle(self, process: Process, queue: str, message: Message, receipt: str, count: int, done: Any) -> None:
@@ -252,7 +261,12 @@ class Host:
 
     @staticmethod
     def queues() -> list[str]:
-        return [name + suffix for name in (WORK, *QUEUES) for suffix in ("", POISON)]
+        return [name + suffix for name in (WORK, INGEST, *QUEUES) for suffix in ("", POISON)]
+
+
+async def _cut(*_: object) -> bytes:
+    """In place of reading a file: none is put into a vector store."""
+    raise NotImplementedError
 
 
 def _text(message: Message) -> str:

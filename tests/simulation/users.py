@@ -19,7 +19,7 @@ from assistants.schema.threads import CreateThread, ModifyThread
 from assistants.service import service
 from assistants.state.paging import Cursors
 from assistants.state.store import Store
-from tests.simulation.model import Model, script
+from tests.simulation.model import Model, Script, script, with_code
 from tests.simulation.processes import Gone, Process
 
 PROJECT = "default"
@@ -106,13 +106,15 @@ class Users:
         assistant: str,
         living: Callable[[], list[Process]],
         calm: bool,
+        code: random.Random | None,
     ) -> None:
         self._loop = loop
         self._chance = chance
         self._model = model
         self._assistant = assistant
         self._living = living
-        self._deletes = chance.random() < 0.25
+        self._code = code
+        self._deletes = chance.random() < 0.25 or (code is not None and code.random() < 0.3)
         self._hurried = chance.random() < 0.4
         self._numbers = 0
         self.calm = calm
@@ -156,6 +158,10 @@ class Users:
                 elif found.status == "requires_action":
                     await self._submit(thread, found, streamed=False)
 
+    def _script(self) -> Script:
+        found = script(self._chance)
+        return with_code(found, self._code) if self._code else found
+
     def _pause(self) -> float:
         chance = self._chance
         if self._hurried:
@@ -198,7 +204,7 @@ class Users:
 
     async def _create_run(self, thread: str, streamed: bool) -> None:
         mark = self._mark("r")
-        self._model.scripts[mark] = script(self._chance)
+        self._model.scripts[mark] = self._script()
         sent: dict[str, Any] = {"assistant_id": self._assistant, "model": mark, "metadata": {"mark": mark}}
         if self._chance.random() < 0.5:
             sent["instructions"] = "Be kind."
@@ -218,7 +224,7 @@ class Users:
 
     async def _create_both(self, streamed: bool) -> None:
         mark = self._mark("r")
-        self._model.scripts[mark] = script(self._chance)
+        self._model.scripts[mark] = self._script()
         thread = {"messages": [{"role": "user", "content": f"{mark}+0"}]}
         sent: dict[str, Any] = {
             "assistant_id": self._assistant, "model": mark, "metadata": {"mark": mark}, "thread": thread,

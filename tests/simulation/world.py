@@ -23,20 +23,24 @@ from assistants.state.snapshots import new_assistant
 from assistants.storage.ids import blob_name
 from assistants.tools.registry import SERVER_TOOLS
 from assistants.tools.servertool import Answer, Question, ToolFailed
+from tests.simulation.code import Counted, Executions
 from tests.simulation.faults import Plan
 from tests.simulation.invariants import Watch, verdict
 from tests.simulation.loop import Lane, SimulatedLoop
-from tests.simulation.model import FUNCTION, RETRIEVAL, Model
+from tests.simulation.model import CODE, FUNCTION, RETRIEVAL, Model
 from tests.simulation.network import EPOCH, Network
 from tests.simulation.processes import Host, Process, Services
 from tests.simulation.storage import Account
 from tests.simulation.users import PROJECT, Users
 
-CONTAINERS = ("assistants", "threads", "messages", "runs")
+CONTAINERS = ("assistants", "threads", "messages", "runs", "code", "files", "file-contents")
 ACTING = 600.0
 """Seconds after which the users stop."""
 
 LONGEST = 2_000.0
+
+_WITH_CODE = (3, 4)
+"""Those of each eight seeds whose model calls the code interpreter: an even and an odd one, driven in both ways."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ class World:
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
+        # A stream of its own, so that the other schedules, and what they detect, are as they would be without code.
+        code = random.Random(f"code {seed}") if seed % 8 in _WITH_CODE else None
         chance = self.chance
         self.loop = SimulatedLoop(chance)
         self.plan = Plan(chance)
@@ -81,21 +87,22 @@ class World:
         self.host.expected = (*self.host.expected, Broken)
         self.watch.lost = self.host.lost
         self._tool_is_broken = chance.random() < 0.06
+        self._executions = Executions(code or chance, self.watch, self.plan.calm, self._killed)
         self._dead = 0
         self._started = chance.randint(2, 3)
         self._clients = Lane("clients")
-        self._prepare()
+        self._prepare(code is not None)
         for number in range(self._started):
             self._start(f"{string.ascii_uppercase[number]}1")
-        self.users = Users(self.loop, chance, self.model, self.assistant.id, self.living, self.plan.calm)
+        self.users = Users(self.loop, chance, self.model, self.assistant.id, self.living, self.plan.calm, code)
 
-    def _prepare(self) -> None:
+    def _prepare(self, with_code: bool) -> None:
         """Make the containers, the queues, and an assistant."""
         for container in CONTAINERS:
             self.account.create_container(container)
         for queue in Host.queues():
             self.account.create_queue(queue)
-        self.assistant = _assistant()
+        self.assistant = _assistant(with_code)
         content = b'{"writes":[],"value":' + self.assistant.model_dump_json().encode() + b"}"
         self.account.upload("assistants", blob_name(PROJECT, self.assistant.id), content, None, True)
 
@@ -105,9 +112,8 @@ class World:
 
     def _start(self, name: str) -> None:
         skew = self.chance.choice((0, 0, self.chance.uniform(-30, 30)))
-        self.processes.append(
-            Process(name, self.loop, self.network, self.account, self.model, self.settings, skew, self._died)
-        )
+        parts = (self.loop, self.network, self.account, self.model, self.settings)
+        self.processes.append(Process(name, *parts, skew, self._died, Counted(self._executions)))
 
     def _died(self, process: Process) -> None:
         self.processes.remove(process)
@@ -167,7 +173,7 @@ class World:
         return list(self._verdict())
 
     def _verdict(self) -> Iterator[str]:
-        contents = {name: dict(self.account.contents(name)) for name in ("threads", "messages", "runs")}
+        contents = {name: dict(self.account.contents(name)) for name in CONTAINERS}
         yield from verdict(self.watch, self.users, self.model, contents)
         yield from self.host.problems
         yield from self.loop.problems
@@ -261,15 +267,16 @@ def _settings(lifetime: str, blocks: str, delay: str, driven_by: str) -> Setting
             "LOG_SEGMENT_BLOCKS": blocks,
             "RETRIEVAL_DELAY": delay,
             "LOOK_AGAIN": "60",
+            "CODE_INTERPRETER_TIMEOUT": "2",
             "RUNS_DRIVEN_BY": driven_by,
         }
     )
 
 
 @cache
-def _assistant() -> AssistantRecord:
+def _assistant(with_code: bool) -> AssistantRecord:
     function: AssistantTool = {"type": "function", "function": {"name": FUNCTION}}
-    tools: list[Any] = [function, {"type": RETRIEVAL}]
+    tools: list[Any] = [function, {"type": RETRIEVAL}, *([{"type": CODE}] if with_code else [])]
     store: Any = types.SimpleNamespace(
         ids=types.SimpleNamespace(new=lambda prefix: f"{prefix}1"), clock=types.SimpleNamespace(now=lambda: EPOCH)
     )
