@@ -9,7 +9,7 @@ from unittest import mock
 
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 
-from assistants.engine import creation, driver, ending, machine, requests, streaming, toolcalls, worker
+from assistants.engine import creation, driver, ending, machine, removal, requests, streaming, toolcalls, worker
 from assistants.engine.claim import ClaimedRun
 from assistants.engine.driver import Driver
 from assistants.engine.ending import publish
@@ -22,13 +22,16 @@ from assistants.engine.worker import Worker
 from assistants.schema.runs import RunStatus
 from assistants.state import logindex, outlines, post
 from assistants.state.runs import Look, RunRecord
+from assistants.state.sessions import Outcome, SessionRecord, Step
 from assistants.state.threads import ThreadRecord
 from assistants.storage.documents import Document, Documents
 from assistants.storage.errors import Conflict, NoLog
 from assistants.storage.ids import derived
 from assistants.storage.logs import Logs
 from assistants.storage.queues import Queues
-from assistants.storage.services import Receipt
+from assistants.storage.services import IF_MISSING, Receipt
+from assistants.tools.code_interpreter import execution
+from assistants.tools.code_interpreter.execution import PAUSE, CodeCall
 
 Patch = Callable[[], AbstractContextManager[object]]
 
@@ -81,13 +84,17 @@ async def _unsettled(self: Any, name: str, value: Any, writes: tuple[str, ...], 
     return Document(name, value, etag, writes)
 
 
-def _blind(model: type) -> Patch:
+def _blind(model: type, create: bool = False) -> Patch:
     async def replace(self: Any, known: Any, value: Any) -> Any:
         if isinstance(value, model):
             return await self._write(known.name, value, known.writes, {})
         return await _replace(self, known, value)
 
-    return _replaced(Documents, "replace", replace)
+    async def create_or_replace(self: Any, name: str, value: Any) -> Any:
+        return await self._write(name, value, (), {} if isinstance(value, model) else IF_MISSING)
+
+    blind = _replaced(Documents, "replace", replace)
+    return _all(blind, _replaced(Documents, "create", create_or_replace)) if create else blind
 
 
 async def _taken_for_created(store: Any, key: Any, document: Any) -> bool:
@@ -265,6 +272,28 @@ async def _append_anew(self: Any, name: str, *rest: Any) -> Any:
         return await _append(self, name, *rest)
 
 
+# 12. Code is executed at most once.
+
+_step = execution.step
+
+
+def _begin_again(session: SessionRecord, *arguments: Any) -> Step:
+    found = _step(session, *arguments)
+    return Step.BEGIN if found is Step.WAIT else found
+
+
+async def _given_in_memory(self: Any, execution: str, outcome: Outcome) -> Outcome:
+    return outcome
+
+
+async def _taken_for_next(self: Any) -> bool:
+    return True
+
+
+async def _watched_for_time(self: Any, until: float) -> None:
+    await asyncio.sleep(max(until - PAUSE - self._now(), 0))
+
+
 MUTATIONS: Sequence[Mutation] = (
     Mutation(
         1,
@@ -353,6 +382,13 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(8, "the driver noticing a cancellation", _replaced(Driver, "_watch", _watched_for_expiry), 121),
     Mutation(9, "a purge item before a failed creation is deleted", _replaced(creation, "delete_thread", purge), 2890),
     Mutation(9, "the purge item", _replaced(Queues, "send", _send_no_purge)),
+    Mutation(9, "the end of a thread's session", _replaced(removal, "purge_session", _nothing)),
+    Mutation(9, "the end of what code wrote after the purge", _replaced(execution, "purge_session", _nothing), 4268),
     Mutation(9, "a log never being made anew", _replaced(Logs, "append", _append_anew), 2063),
+    Mutation(12, "the condition of the note of a beginning", _blind(SessionRecord, create=True)),
+    Mutation(12, "waiting for what is under way", _replaced(execution, "step", _begin_again)),
+    Mutation(12, "storing the outcome before the run takes it", _replaced(CodeCall, "_give", _given_in_memory)),
+    Mutation(12, "one code after the other", _replaced(CodeCall, "_is_next", _taken_for_next)),
+    Mutation(12, "the end of code with its run", _replaced(CodeCall, "_watch", _watched_for_time)),
 )
 """Each of them breaks one sentence of the rules, by removing the smallest part that it depends on."""

@@ -114,7 +114,9 @@ class Users:
         self._assistant = assistant
         self._living = living
         self._code = code
-        self._deletes = chance.random() < 0.25 or (code is not None and code.random() < 0.3)
+        self._deletes = 5 if chance.random() < 0.25 else 0
+        if code is not None and code.random() < 0.4:
+            self._deletes = 20
         self._hurried = chance.random() < 0.4
         self._numbers = 0
         self.calm = calm
@@ -177,7 +179,7 @@ class Users:
         run = chance.choice(self.runs[-3:]) if self.runs else None
         does = chance.choices(
             ("create", "stream", "both", "look", "go on", "cancel", "message", "modify", "label", "list", "delete"),
-            (18, 14, 6, 6, 28, 7, 10, 4, 4, 5, 5 if self._deletes else 0),
+            (18, 14, 6, 6, 28, 7, 10, 4, 4, 5, self._deletes),
         )[0]
         if does in ("create", "stream"):
             await self._create_run(thread, does == "stream")

@@ -373,6 +373,18 @@ RAN = Ran(outputs=[LogOutput(logs="3\n"), ImageOutput(file_id="file-i")], files=
 
 
 class TestCode:
+    def test_a_stream_of_outputs_has_no_delta_of_a_step_that_began_before_it(self):
+        """As the SDK knows a step by its beginning."""
+        waiting = parked(recorded(begun(), WEATHER, CODE, finish="tool_calls"))
+        emitted = Emitted(begun())
+        emitted.events.resumed(waiting)
+        submitted = machine.submitted(waiting, {"call_w": "snow"}, NOW)
+        assert submitted is not None
+        assert "thread.run.step.delta" not in emitted.updated(submitted)
+        answered = machine.answered(submitted, "call_c", "3", NOW, ran=RAN)
+        assert answered is not None
+        assert emitted.updated(answered)[0] == "thread.run.step.completed"
+
     def test_the_input_comes_in_pieces_then_each_output_once(self):
         run = begun().model_copy(update={"tools": [{"type": "code_interpreter"}]})
         emitted = Emitted(run)

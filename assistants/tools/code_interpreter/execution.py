@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 
+from assistants.schema.errors import ApiError
 from assistants.schema.runs import RunStatus
 from assistants.state.code import code_of
 from assistants.state.runs import ImageOutput, LogOutput, Ran, RunRecord
@@ -40,6 +41,7 @@ from assistants.tools.code_interpreter.engine import (
 )
 from assistants.tools.code_interpreter.files import inputs, only, put_out
 from assistants.tools.code_interpreter.interpreter import session_of
+from assistants.tools.code_interpreter.purging import purge_session
 from assistants.tools.servertool import Question, ToolFailed
 
 log = logging.getLogger("assistants.tools")
@@ -100,6 +102,8 @@ class CodeCall:
                     await self._begin(engine, session, record)
                 case _:
                     await asyncio.sleep(_LATER if underway == self._id else PAUSE)
+        if await self._store.runs.read(self._key.name) is None:  # writes may have come after the thread's purge
+            await purge_session(self._store, self._project, self._thread)
         raise ToolFailed(_ENDED)
 
     @property
@@ -145,7 +149,7 @@ class CodeCall:
         if outcome is None:
             await self._store.sessions.change(self._session, lambda session: freed(session, self._id))
             await asyncio.sleep(_LATER)
-        elif await self._store.runs.read(self._key.name) is not None:  # nothing is made in a deleted thread
+        else:
             await self._settle(self._id, await self._give(self._id, outcome))
             if record.snapshot is not None and outcome.executed:
                 await self._store.snapshots.delete(snapshot_name(self._project, self._thread, record.snapshot))
@@ -159,10 +163,12 @@ class CodeCall:
         try:
             await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
             return work.result() if work.done() else _without_effect(INTERRUPTED, record)
-        except TRANSIENT as error:
+        except (*TRANSIENT, ApiError) as error:
             log.warning("run %s: the outcome of its code is lost: %s", self._key.run, error)
             return _without_effect(INTERRUPTED, record)
-        except asyncio.CancelledError:  # the process is stopping
+        except asyncio.CancelledError:  # the process is stopping; after the outcome another one may go on
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
             await self._give(self._id, _without_effect(INTERRUPTED, record))
             raise
         finally:
