@@ -382,13 +382,13 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(8, "the driver noticing a cancellation", _replaced(Driver, "_watch", _watched_for_expiry), 121),
     Mutation(9, "a purge item before a failed creation is deleted", _replaced(creation, "delete_thread", purge), 2890),
     Mutation(9, "the purge item", _replaced(Queues, "send", _send_no_purge)),
-    Mutation(9, "the end of a thread's session", _replaced(removal, "purge_session", _nothing)),
+    Mutation(9, "the end of a thread's session", _replaced(removal, "purge_session", _nothing), 227),
     Mutation(9, "the end of what code wrote after the purge", _replaced(execution, "purge_session", _nothing), 4268),
     Mutation(9, "a log never being made anew", _replaced(Logs, "append", _append_anew), 2063),
-    Mutation(12, "the condition of the note of a beginning", _blind(SessionRecord, create=True)),
-    Mutation(12, "waiting for what is under way", _replaced(execution, "step", _begin_again)),
+    Mutation(12, "the condition of the note of a beginning", _blind(SessionRecord, create=True), 892),
+    Mutation(12, "waiting for what is under way", _replaced(execution, "step", _begin_again), 412),
     Mutation(12, "storing the outcome before the run takes it", _replaced(CodeCall, "_give", _given_in_memory)),
-    Mutation(12, "one code after the other", _replaced(CodeCall, "_is_next", _taken_for_next)),
-    Mutation(12, "the end of code with its run", _replaced(CodeCall, "_watch", _watched_for_time)),
+    Mutation(12, "one code after the other", _replaced(CodeCall, "_is_next", _taken_for_next), 115),
+    Mutation(12, "the end of code with its run", _replaced(CodeCall, "_watch", _watched_for_time), 316),
 )
 """Each of them breaks one sentence of the rules, by removing the smallest part that it depends on."""

@@ -39,8 +39,8 @@ ACTING = 600.0
 
 LONGEST = 2_000.0
 
-_WITH_CODE = (3, 4)
-"""Those of each eight seeds whose model calls the code interpreter: an even and an odd one, driven in both ways."""
+_WITH_CODE = (3, 12)
+"""Those of each sixteen seeds whose model calls the code interpreter: an even and an odd one, driven in both ways."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class World:
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
         # A stream of its own, so that the other schedules, and what they detect, are as they would be without code.
-        code = random.Random(f"code {seed}") if seed % 8 in _WITH_CODE else None
+        code = random.Random(f"code {seed}") if seed % 16 in _WITH_CODE else None
         chance = self.chance
         self.loop = SimulatedLoop(chance)
         self.plan = Plan(chance)
