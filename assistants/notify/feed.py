@@ -1,7 +1,7 @@
 """The states of a project's runs in storage, so that a change in any process reaches a listener in any other.
 
-An append blob holds those of ten minutes. Listeners make it; where it is missing there is no listener, and a writer's append
-comes to nothing. Two blobs at most are left of a project that has no listener any longer.
+An append blob holds those of ten minutes. Listeners make it; where it is missing there is no listener, and a writer's
+append comes to nothing. Two blobs at most are left of a project that has no listener any longer.
 """
 
 import asyncio
