@@ -100,7 +100,7 @@ async def diagnosed() -> AsyncIterator[Check]:
 def _keys(found: Settings) -> Check:
     if found.api_keys:
         return Check("keys", "ok", f"{len(found.api_keys)} keys of {len(found.projects)} projects")
-    return Check("keys", "warning", "whoever reaches the API may use it", "set API_KEYS")
+    return Check("keys", "warning", "every client that reaches the API may use it", "set API_KEYS")
 
 
 async def _storage(store: Store) -> AsyncIterator[Check]:

@@ -59,7 +59,7 @@ def limit_processor(seconds: int) -> None:
 
 
 def peak_memory() -> int:
-    """The most bytes of memory that this process has ever had; 0 where nobody knows."""
+    """The most bytes of memory that this process has ever had; 0 where it is not known."""
     if sys.platform == "linux":  # whose `ru_maxrss` has the parent's memory in it
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
         return int(status.split("VmHWM:")[1].split()[0]) * 1024

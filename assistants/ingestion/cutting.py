@@ -16,7 +16,7 @@ from assistants.search.chunks import texts, with_vectors
 class Cutter:
     """Cuts files into chunks, each with its vector if there are embeddings.
 
-    Files are read by children, and the vectors are put to the chunks in a thread that nobody else waits for.
+    Files are read by children, and the vectors are put to the chunks in a thread that no other task waits for.
     """
 
     def __init__(self, embedder: Embedder, reading: Reading) -> None:

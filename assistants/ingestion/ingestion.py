@@ -166,7 +166,7 @@ class Ingestion:
             del self._causes[next(iter(self._causes))]
 
     async def _processed(self, key: _Version, member: Member) -> Outcome:
-        """The chunks of a file are written under the name of their version: nobody sees them until the store does."""
+        """The chunks of a file are named by their version: no search sees them until the store names it."""
         seen = {FILE: key.file, STORE: key.store, BYTES: member.size}
         with scoped(project=key.project), record.span("ingest", "internal", seen) as span:
             outcome = await self._outcome(key, member)

@@ -1,7 +1,7 @@
 """The states of a project's runs in storage, so that a change in any process reaches a listener in any other.
 
-An append blob holds those of ten minutes. Listeners make it; where it is missing nobody listens, and a writer's append
-comes to nothing. Two blobs at most are left of a project to which nobody listens any longer.
+An append blob holds those of ten minutes. Listeners make it; where it is missing there is no listener, and a writer's
+append comes to nothing. Two blobs at most are left of a project that has no listener any longer.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ class Feed:
         self._made: set[str] = set()
 
     async def send(self, states: Sequence[State]) -> None:
-        """Append states, where somebody listens."""
+        """Append states, where there is a listener."""
         lines: defaultdict[str, list[str]] = defaultdict(list)
         for state in states:
             lines[state.project].append(json.dumps(state.argument) + "\n")

@@ -59,7 +59,7 @@ async def running(idle: Storage, moody: Moody) -> AsyncIterator[InProcess]:
 
 
 async def store_of(running: InProcess, *files: tuple[str, bytes]) -> str:
-    """A store with these files, which nobody has ingested yet."""
+    """A store with these files, which have not been ingested yet."""
     ids = [(await running.client.files.create(file=file, purpose="assistants")).id for file in files]
     return (await running.client.vector_stores.create(file_ids=ids)).id
 

@@ -139,7 +139,7 @@ async def test_the_assistants_files_are_not_waited_for(service: InProcess):
 
 
 async def test_a_run_that_searches_nothing_does_not_wait(service: InProcess):
-    key = await started(service, await attaching(service), {"type": "code_interpreter"})
+    key = await started(service, await attaching(service), {"type": "function", "function": {"name": "f"}})
     await attend(service, service.store, key)
     assert await status(service, key) == "completed"
     await ingest(service)

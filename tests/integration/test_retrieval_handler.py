@@ -28,7 +28,7 @@ async def outputs(running: InProcess, tool: Any, name: str, files: str, v1: bool
     version = {"OpenAI-Beta": "assistants=v1"} if v1 else {}
     run = await client.beta.threads.runs.create(thread.id, assistant_id=assistant.id, extra_headers=version)
     await running.attend()
-    await running.attend(*QUEUES)
+    await running.attend("retrieval")
     key = RunKey("default", thread.id, run.id)
     turn = (await run_of(running.store, key)).turn
     assert turn is not None

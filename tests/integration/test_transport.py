@@ -35,7 +35,7 @@ async def test_a_proxy_that_the_environment_names_is_used(monkeypatch: pytest.Mo
         store = Store.open(Settings.model_validate({"AzureWebJobsStorage": ELSEWHERE}))
         assert await store.assistants.read("default/asst_1") is None
         await store.close()
-    assert asked == ["GET http://storage.invalid/a/assistants/default/asst_1 HTTP/1.1"]
+    assert asked[0] == "GET http://storage.invalid/a/assistants/default/asst_1 HTTP/1.1"
 
 
 async def test_without_one_no_thread_is_asked_for_it(azurite: Storage, monkeypatch: pytest.MonkeyPatch):

@@ -126,7 +126,7 @@ def offers(run: RunRecord, files: str = "") -> dict[str, dict[str, Any]]:
 
 
 def offered(tool: AssistantTool, files: str = "") -> dict[str, Any] | None:
-    """The tool as a function for the model; None for one that nobody here answers."""
+    """The tool as a function for the model; None for one that no part of this service answers."""
     if tool["type"] == FUNCTION:
         return {"type": "function", "function": {k: v for k, v in tool["function"].items() if v is not None}}
     server_tool = SERVER_TOOLS.get(tool["type"])

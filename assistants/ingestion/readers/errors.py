@@ -2,7 +2,7 @@
 
 
 class Unsupported(Exception):
-    """A file of a type that nobody reads."""
+    """A file of a type that no reader knows."""
 
 
 class Invalid(Exception):

@@ -56,7 +56,7 @@ def read(name: str, content: bytes) -> str:
         text = READERS[suffix](content)
     except (Invalid, MemoryError):
         raise
-    except Exception as error:  # what parsers raise for what is broken, nobody lists
+    except Exception as error:  # the errors that parsers raise for broken files are listed nowhere
         raise Invalid(f"The file could not be read as {suffix[1:]}: {type(error).__name__}.") from error
     text = _LEFT_OUT.sub("", text)
     if not text.strip():

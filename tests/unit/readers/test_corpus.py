@@ -1,4 +1,4 @@
-"""Files of real generators: what a reader sees is found, and what nobody sees is not."""
+"""Files of real generators: visible text is found, and invisible text is not."""
 
 from typing import Any
 

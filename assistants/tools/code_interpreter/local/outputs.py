@@ -1,6 +1,6 @@
 """The files of a session, as the host reads and writes them: by names below an open folder, and over no link.
 
-What lies there was made by code that nobody has seen: names, sizes, depth and numbers are bounded here.
+What lies there was made by code that no person has read: names, sizes, depth and numbers are bounded here.
 """
 
 import os
