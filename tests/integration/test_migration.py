@@ -12,7 +12,7 @@ from openai import NotFoundError
 
 from assistants.admin.finding import run_named, runs_since
 from assistants.admin.screen import Screen
-from assistants.engine.items import RetireThreads
+from assistants.engine.items import WORK, RetireThreads
 from assistants.engine.retention import retire_threads
 from assistants.ingestion.items import INGEST
 from assistants.local.azurite import Storage
@@ -26,6 +26,7 @@ from assistants.state.store import RunKey
 from assistants.storage.ids import blob_name
 from tests.support.service.attending import ScriptedModel, later, open_store
 from tests.support.service.inprocess import InProcess, in_process
+from tests.support.storage.stored import queue_of
 
 OLD = 1_700_000_000
 THREAD, OTHER = "thread_AbCdEfGhIjKlMnOpQrStUvWx", "thread_zzz-" + "9" * 110
@@ -116,6 +117,8 @@ async def service(
     keys = f"key={fresh}+import,other={fresh}2+import,weak={fresh}3"
     monkeypatch.setenv("API_KEYS", keys)
     settings.cache_clear()
+    for queue in (WORK, INGEST):  # runs that other tests have left would take the model's reply
+        queue_of(idle, queue).clear_messages()
     async with in_process(idle, ScriptedModel({"text": "Hello."}), API_KEYS=keys) as running:
         running.client.api_key = "key"
         yield running
