@@ -16,6 +16,9 @@ T = TypeVar("T")
 
 Order = Literal["asc", "desc"]
 
+PAGE_BYTES = 16 * 1024 * 1024
+"""Bytes of the stored objects of a page: one with more has fewer objects than its limit, but one at least."""
+
 
 class Cursors(NamedTuple):
     """The page of a list: `limit` objects in `order`, after one id, before another."""
@@ -41,6 +44,7 @@ async def page(
     key: Callable[[str], K],
     read: Callable[[Sequence[K]], Awaitable[list[T]]],
     backwards: Callable[[K | None], AsyncIterator[K]] | None = None,
+    size: Callable[[K], int] = lambda _: 0,
 ) -> tuple[list[T], bool]:
     """A page of objects whose keys ascend from the newest to the oldest, and whether there are more in that direction.
 
@@ -54,7 +58,8 @@ async def page(
         The objects of some keys, in their order; it may leave some out.
     backwards
         The keys in descending order, from before a given one on; without it, all are read in the other order.
-
+    size
+        The bytes of a key's object, which `PAGE_BYTES` bounds.
     """
     after = key(cursors.after) if cursors.after else None
     before = key(cursors.before) if cursors.before else None
@@ -70,7 +75,14 @@ async def page(
     wanted = cursors.limit + 1
     data: list[T] = []
     batch: list[K] = []
+    held, is_cut = 0, False
     async for each in found:
+        held += size(each)
+        if held > PAGE_BYTES and batch:
+            data += await read(batch)
+            batch, held, is_cut = [], size(each), bool(data)
+            if is_cut:
+                break
         batch.append(each)
         if len(data) + len(batch) == wanted:
             data += await read(batch)
@@ -80,7 +92,7 @@ async def page(
     if batch:
         data += await read(batch)
     shown = data[: cursors.limit]
-    return shown if cursors.from_newest == cursors.newest_first else shown[::-1], len(data) == wanted
+    return shown if cursors.from_newest == cursors.newest_first else shown[::-1], is_cut or len(data) == wanted
 
 
 async def page_of_documents(
@@ -88,7 +100,7 @@ async def page_of_documents(
 ) -> tuple[list[T], bool]:
     """A page of the documents under `parents`, without those for which `show` returns None."""
     prefix = blob_name(project, *parents) + "/"
-    end, etags = end_of_documents(prefix), dict[str, str]()
+    end, listed = end_of_documents(prefix), dict[str, Entry]()
     cursor = {
         identifier: await documents.listed_under(blob_name(project, *parents, identifier))
         for identifier in (cursors.after, cursors.before)
@@ -99,11 +111,11 @@ async def page_of_documents(
         async for entry in entries:
             if entry.name >= end:
                 return
-            etags[entry.name] = entry.etag
+            listed[entry.name] = entry
             yield entry.name
 
     async def read(names: Sequence[str]) -> list[T]:
-        found = await documents.listed([Entry(name, etags[name]) for name in names])
+        found = await documents.listed([listed[name] for name in names])
         views = [show(document.value) for document in found]
         return [view for view in views if view is not None]
 
@@ -113,6 +125,7 @@ async def page_of_documents(
         cursor.__getitem__,
         read,
         lambda below: named(documents.listing.backwards(prefix, below or end)),
+        lambda name: listed[name].size,
     )
 
 

@@ -9,7 +9,7 @@ from pydantic_core import from_json
 from assistants.schema.messages import Message
 from assistants.state.outline import Span, digest_of, run_digest
 from assistants.state.outlines import Segment
-from assistants.state.paging import Cursors
+from assistants.state.paging import PAGE_BYTES, Cursors
 from assistants.state.threads import ThreadGone
 from assistants.storage.concurrency import for_each
 from assistants.storage.errors import NoLog
@@ -97,18 +97,21 @@ class Transcript:
         after, before = self._cursor(cursors.after, unknown), self._cursor(cursors.before, unknown)
         low, high = (before, after) if cursors.newest_first else (after, before)
         run = None if run_id is None else run_digest(run_id)
-        pace, found = Pace(self._slices), list[Place]()
+        pace, found, held, has_more = Pace(self._slices), list[Place](), 0, False
         places = self._candidates(low or Place(0, -1), high or self._end, cursors.from_newest, run)
         for number, place in enumerate(places):
             if self._is_there(place):
                 found.append(place)
-            if len(found) > cursors.limit:
+                start, end = self._outlines[place.segment].span(place.number)
+                held += end - start
+                has_more = len(found) > cursors.limit or (held > PAGE_BYTES and len(found) > 1)
+            if has_more:
                 break
             if number % _CANDIDATES == 0:
                 await pace.done()
-        shown = found[: cursors.limit]
+        shown = found[:-1] if has_more else found
         data = await self.read(shown if cursors.from_newest == cursors.newest_first else shown[::-1])
-        return data, len(found) > cursors.limit
+        return data, has_more
 
     async def newest_first(self) -> AsyncGenerator[tuple[Message, int], None]:
         """The messages, and of each the number of records before it; the more are taken, the more are read at once."""

@@ -53,11 +53,12 @@ class Blob(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A blob in a listing: its name, its ETag and the time of its last write, as a header has it."""
+    """A blob in a listing: its name, its ETag, the time of its last write, as a header has it, and its bytes."""
 
     name: str
     etag: str
     modified: str = ""
+    size: int = 0
 
     @property
     def modified_at(self) -> float:
@@ -245,7 +246,8 @@ def _entry(blob: ET.Element) -> Entry:
     if name is not None and name.get("Encoded") == "true":
         text = unquote(text)
     etag = '"{}"'.format(blob.findtext("Properties/Etag", "").strip('"'))
-    return Entry(text, etag, blob.findtext("Properties/Last-Modified", ""))
+    size = int(blob.findtext("Properties/Content-Length") or 0)
+    return Entry(text, etag, blob.findtext("Properties/Last-Modified", ""), size)
 
 
 def _received(fields: Mapping[str, str]) -> Received:

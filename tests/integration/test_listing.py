@@ -1,17 +1,22 @@
 """Lists of documents: bounded from either end, and without reading what has been read."""
 
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 from azure.core.pipeline.transport import AsyncHttpResponse, HttpRequest
 from pydantic import BaseModel
 
+from assistants.local.azurite import Storage
 from assistants.settings import Settings
+from assistants.state import paging, transcript
 from assistants.state.paging import Cursors, page_of_documents
 from assistants.storage import listing
 from assistants.storage.connection import blob_service
 from assistants.storage.documents import Documents
 from assistants.storage.services import BlobService
+from tests.support.service.attending import ScriptedModel
+from tests.support.service.inprocess import in_process
 from tests.support.storage.calls import Send, kind, tapped
 
 
@@ -113,3 +118,34 @@ async def test_every_object_is_met_once_from_the_oldest_on_whatever_is_made_and_
         "047",
         "046",
     ]
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+async def test_a_page_has_fewer_objects_where_they_are_large_and_all_are_met(
+    idle: Storage, monkeypatch: pytest.MonkeyPatch, order: Any
+):
+    for module in (paging, transcript):
+        monkeypatch.setattr(module, "PAGE_BYTES", 5_000)
+    sizes = [100, 2_000, 2_000, 9_000, 9_000, 100, 100, 4_000]
+    async with in_process(idle, ScriptedModel()) as service:
+        client = service.client
+        thread = await client.beta.threads.create()
+        made: list[str] = []
+        for size in sizes:
+            made.append((await client.beta.assistants.create(model="demo", instructions="a" * size)).id)
+            await client.beta.threads.messages.create(thread.id, role="user", content="a" * size)
+        wanted = sizes if order == "asc" else sizes[::-1]
+
+        pages = [await client.beta.assistants.list(order=order)]
+        while pages[-1].has_next_page():
+            pages.append(await pages[-1].get_next_page())
+        found = [each.id for page in pages for each in page.data]
+        assert [each for each in found if each in made] == (made if order == "asc" else made[::-1])
+        assert len(pages) > 3
+        back = await client.beta.assistants.list(order=order, before=found[-1], limit=100)
+        assert [each.id for each in back.data] == found[-1 - len(back.data) : -1]
+
+        messages = [each async for each in client.beta.threads.messages.list(thread.id, order=order, limit=100)]
+        assert [len(each.content[0].text.value) for each in messages] == wanted  # type: ignore[union-attr]
+        first = await client.beta.threads.messages.list(thread.id, order=order, limit=100)
+        assert 0 < len(first.data) < len(sizes)

@@ -1,17 +1,17 @@
 """Fixtures of tests that do no I/O."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
-from assistants.settings import Settings
+from assistants.settings import Settings, settings
 from tests.unit.settings_table import names
 
 ReadSettings = Callable[[Mapping[str, str]], Settings]
 
 
 @pytest.fixture
-def read_settings(monkeypatch: pytest.MonkeyPatch) -> ReadSettings:
+def read_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[ReadSettings]:
     """Reads the settings from an environment that has these values and no other settings."""
 
     def read(values: Mapping[str, str]) -> Settings:
@@ -22,4 +22,5 @@ def read_settings(monkeypatch: pytest.MonkeyPatch) -> ReadSettings:
             monkeypatch.setenv(name, value)
         return Settings.model_validate({})
 
-    return read
+    yield read
+    settings.cache_clear()  # which the code under test may have read as well
