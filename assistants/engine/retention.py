@@ -11,7 +11,7 @@ from assistants.engine.removal import purge
 from assistants.engine.requests import active_run
 from assistants.ingestion.items import RetireFiles, RetireStores
 from assistants.state import post
-from assistants.state.retention import DAY, is_said_in, old, projects, retire
+from assistants.state.retention import DAY, is_said_in, old, projects, retire, unchanged
 from assistants.state.store import Store
 from assistants.state.threads import ThreadRecord
 from assistants.storage.documents import Document
@@ -61,10 +61,8 @@ async def retire_threads(store: Store, item: RetireThreads) -> None:
 
 async def unused(store: Store, project: str, entry: Entry, before: float) -> Document[ThreadRecord] | None:
     """A thread of a listing, last written before that time; None if it has a later message or an active run."""
-    document = next(iter(await store.threads.listed([entry])), None)
-    if document is None or document.etag != entry.etag:
-        return None
-    if await is_said_in(store, project, document.value.id, before):
+    document = await unchanged(store.threads, entry)
+    if document is None or await is_said_in(store, project, document.value.id, before):
         return None
     return document if await active_run(store, project, document.value) is None else None
 

@@ -7,7 +7,7 @@ from assistants.ingestion.removal import sweep_file
 from assistants.state import post
 from assistants.state.files import FileRecord, deleted
 from assistants.state.resources import code_files
-from assistants.state.retention import DAY, is_said_in, old, retire
+from assistants.state.retention import DAY, is_said_in, old, retire, unchanged
 from assistants.state.store import Store
 from assistants.state.vector_stores import closed, freed
 from assistants.storage.concurrency import for_each
@@ -74,8 +74,8 @@ async def free_store(store: Store, item: FreeStore) -> None:
 
 async def _retire_file(store: Store, project: str, entry: Entry, before: float) -> bool:
     """Delete a file of a listing unless it is in use, under the condition that it has not changed since."""
-    document = next(iter(await store.files.listed([entry])), None)
-    if document is None or document.etag != entry.etag or await _is_used(store, project, document.value, before):
+    document = await unchanged(store.files, entry)
+    if document is None or await _is_used(store, project, document.value, before):
         return False
     item = SweepFile(project=project, file=document.value.id)
     # Sent first: should this process die, the item deletes a file that is marked, and no other.

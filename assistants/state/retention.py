@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from assistants.state.store import Store
 from assistants.storage.concurrency import for_each
-from assistants.storage.documents import Documents
+from assistants.storage.documents import D, Document, Documents
 from assistants.storage.ids import beginning, blob_name
+from assistants.storage.places import is_pointer
 from assistants.storage.services import Entry
 
 log = logging.getLogger("assistants.retention")
@@ -25,8 +26,6 @@ PATIENCE = 120.0
 """Seconds after which an item leaves the rest to another: the host would end its process after `functionTimeout`."""
 
 _AT_ONCE = 16
-_BEHIND = "~"
-"""Sorts after all ids."""
 
 
 class Old(NamedTuple):
@@ -46,7 +45,7 @@ async def old(
     found: list[Entry] = []
     first, examined = max(start, blob_name(project, beginning(prefix, before))), 0
     async for entry in documents.listing.forwards(f"{project}/", first, LISTED):
-        if entry.name.startswith(f"{project}/{_BEHIND}"):
+        if is_pointer(entry.name):  # pointers stand behind all documents
             break
         if examined == LISTED or len(found) == most:
             return Old(found, entry.name)
@@ -54,6 +53,12 @@ async def old(
         if entry.modified_at < before:
             found.append(entry)
     return Old(found, None)
+
+
+async def unchanged(documents: Documents[D], entry: Entry) -> Document[D] | None:
+    """The document of a listing; None if it was changed or deleted since."""
+    document = next(iter(await documents.listed([entry])), None)
+    return document if document is not None and document.etag == entry.etag else None
 
 
 async def retire(found: Old, act: Callable[[Entry], Awaitable[bool]]) -> tuple[int, str | None]:

@@ -89,16 +89,22 @@ class _Kept(Generic[D]):
 
 
 class Documents(Generic[D]):
-    """The JSON documents of one container, each holding one `model`."""
+    """The JSON documents of one container, each holding one `model`.
 
-    def __init__(self, service: BlobService, container: str, model: type[D]) -> None:
+    Parameters
+    ----------
+    imported
+        Whether objects of this kind are imported: one that is missing is then looked for at a place.
+    """
+
+    def __init__(self, service: BlobService, container: str, model: type[D], *, imported: bool = True) -> None:
         self._service, self._name = service, container
         self._container = service.client.get_container_client(container)
         self._envelope = _Envelope[model]
         self._kept: _Kept[D] = _Kept(_SMALL)
         self._listed: _Kept[D] = _Kept(0)
         self.listing = Listing(service, container)
-        self.places = Places(service, container)
+        self.places = Places(service, container, imported)
 
     async def read(self, name: str) -> Document[D] | None:
         """The document as it is now, under its name or at its place, which is then its name.

@@ -30,10 +30,10 @@ _BEHIND = "~"
 
 
 class Places:
-    """The pointers of one container."""
+    """The pointers of one container; `used`: whether there are any."""
 
-    def __init__(self, service: BlobService, container: str) -> None:
-        self._service, self._name = service, container
+    def __init__(self, service: BlobService, container: str, used: bool = True) -> None:
+        self._service, self._name, self._used = service, container, used
         self._container = service.client.get_container_client(container)
         self._known: OrderedDict[str, str] = OrderedDict()
 
@@ -43,7 +43,8 @@ class Places:
 
     async def of(self, name: str) -> str | None:
         """The place of the document of that name; None: it has none, and stands under its name, if anywhere."""
-        if (known := self._known.get(name)) or "/" not in name or _BEHIND in name.rpartition("/")[2][1:]:
+        known = self._known.get(name)
+        if known or not self._used or "/" not in name or _BEHIND in name.rpartition("/")[2][1:]:
             return known
         try:
             found = await self._service.get(self._name, _pointer(name))

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from assistants.local.azurite import Storage
+from assistants.schema.errors import ApiError, unavailable
 from assistants.schema.runs import RunStatus
 from assistants.state.sessions import session_name
 from assistants.state.store import RunKey
 from assistants.storage.transport import Transport
-from assistants.tools.code_interpreter import execution
+from assistants.tools.code_interpreter import execution, purging
 from assistants.tools.code_interpreter.engine import (
     Call,
     EngineBusy,
@@ -187,6 +188,24 @@ async def test_a_deleted_thread_leaves_no_session_and_no_files(served: Served, e
     assert [name async for name in served.store.snapshots.names(f"{key.project}/{key.thread}/")] == []
     assert engine.ended == [engine.calls[0].session]
     assert not {each.id for each in (await served.client.files.list()).data} & set(files)
+
+
+async def test_a_session_is_kept_until_its_files_could_be_deleted(served: Served, monkeypatch: pytest.MonkeyPatch):
+    key = await called(served)
+    await answer(served, key, "call_a")
+    (turn,) = (await run_of(served.store, key)).turns
+    assert turn.calls[0].ran is not None
+    files = set(turn.calls[0].ran.files.values())
+
+    async def failing(*_: Any) -> None:
+        raise unavailable()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(purging, "delete_file", failing)
+        with pytest.raises(ApiError):
+            await purging.purge_session(served.store, key.project, key.thread)
+    assert await purging.purge_session(served.store, key.project, key.thread)
+    assert not {each.id async for each in served.client.files.list()} & files
 
 
 async def test_what_the_engine_cannot_do_is_told(served: Served, engine: Counting):

@@ -120,6 +120,17 @@ async def test_every_object_is_met_once_from_the_oldest_on_whatever_is_made_and_
     ]
 
 
+@pytest.mark.parametrize(("imported", "requests"), [(True, 2), (False, 1)])
+async def test_a_place_is_looked_for_where_objects_are_imported_and_nowhere_else(
+    notes: Documents[Note], calls: list[str], imported: bool, requests: int
+):
+    documents = Documents(notes._service, notes._name, Note, imported=imported)
+    await made(notes, 1)
+    asked = cleared(calls)
+    assert await documents.read("p/002") is None
+    assert len(asked()) == requests
+
+
 @pytest.mark.parametrize("order", ["asc", "desc"])
 async def test_a_page_has_fewer_objects_where_they_are_large_and_all_are_met(
     idle: Storage, monkeypatch: pytest.MonkeyPatch, order: Any

@@ -1,7 +1,5 @@
 """What is left of the session of a deleted thread."""
 
-from contextlib import suppress
-
 from assistants.ingestion.removal import delete_file
 from assistants.schema.errors import ApiError
 from assistants.state.runs import ImageOutput
@@ -35,5 +33,8 @@ def made(outcome: Outcome) -> list[str]:
 
 
 async def _delete_file(store: Store, project: str, file: str) -> None:
-    with suppress(ApiError):  # it is deleted
+    try:
         await delete_file(store, project, file)
+    except ApiError as error:
+        if error.status != 404:  # else it is deleted
+            raise
