@@ -20,6 +20,7 @@ from typing import Any, Self
 from assistants.ingestion.child import LENGTHS, MEMORY
 from assistants.ingestion.ingestion import Busy, Unreadable
 from assistants.ingestion.limits import MAX_INDEX, MAX_SECONDS, MAX_TOKENS, processor_seconds
+from assistants.processes import kill
 from assistants.schema.tools import StaticChunks
 from assistants.schema.vector_stores import FileError
 from assistants.settings import Settings
@@ -124,8 +125,7 @@ class Child:
 
     def kill(self) -> None:
         """End it at once."""
-        if self._process.returncode is None:
-            self._process.kill()
+        kill(self._process)
 
     async def ended(self) -> int:
         """The exit code, once it has ended; that of a signal is negative."""

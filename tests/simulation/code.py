@@ -21,7 +21,7 @@ from tests.simulation.invariants import Watch
 from tests.simulation.loop import LANE
 from tests.simulation.model import HANGS
 
-_FATES = {"works": 78, "is busy": 6, "fails": 3, "is lost": 4, "hangs": 4, "kills": 5}
+_FATES = {"works": 72, "is busy": 6, "fails": 3, "is lost": 4, "hangs": 4, "kills": 5, "pauses": 6}
 _SECONDS = (0, 0.05, 0.5, 3, 12)
 
 
@@ -50,6 +50,8 @@ class Executions:
         self.chance = chance
         self.calm = calm
         self.killed = killed
+        self.abandoned: Callable[[str], None] = lambda run: None
+        """Has a client delete the thread of a run, which is known by its mark."""
         self._watch = watch
         self._begun: list[Executed] = []
         self._under_way: list[Executed] = []
@@ -62,6 +64,12 @@ class Executions:
         self._begun.append(new)
         self._under_way.append(new)
         return new
+
+    def pause(self, executed: Executed) -> None:
+        """Suspend its process, mostly for so long that the thread can be deleted and purged in the meantime."""
+        executed.process.pause(self.chance.choice((10, 150, 150)))
+        if self.chance.random() < 0.5:
+            self.abandoned(executed.code.split("-")[1])
 
     def end(self, executed: Executed) -> None:
         """Note that it has ended, in a process that lives."""
@@ -102,6 +110,9 @@ class Counted:
         executed = self._all.begin(call)
         try:
             await asyncio.sleep(HANGS if fate == "hangs" and not self._all.calm else seconds)
+            if fate == "pauses" and not self._all.calm:
+                self._all.pause(executed)
+                await asyncio.sleep(0)
             if fate == "kills" and self._all.killed(executed.process):
                 await asyncio.sleep(HANGS)
         finally:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 from unittest import mock
 
@@ -32,6 +33,7 @@ from assistants.storage.queues import Queues
 from assistants.storage.services import IF_MISSING, Receipt
 from assistants.tools.code_interpreter import execution
 from assistants.tools.code_interpreter.execution import PAUSE, CodeCall
+from tests.simulation.world import calls_code
 
 Patch = Callable[[], AbstractContextManager[object]]
 
@@ -45,6 +47,12 @@ class Mutation:
     patch: Patch
     first: int = 0
     """The seed to begin with: the first that detects it, when all were last tried from 0 on."""
+    code: bool = False
+    """Only schedules with calls of code can detect it."""
+
+    def seeds(self) -> Iterator[int]:
+        """The schedules that can detect it, from the first one on."""
+        return (seed for seed in count(self.first) if calls_code(seed) or not self.code)
 
 
 def _replaced(owner: Any, name: str, new: Any) -> Patch:
@@ -382,13 +390,21 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(8, "the driver noticing a cancellation", _replaced(Driver, "_watch", _watched_for_expiry), 121),
     Mutation(9, "a purge item before a failed creation is deleted", _replaced(creation, "delete_thread", purge), 2890),
     Mutation(9, "the purge item", _replaced(Queues, "send", _send_no_purge)),
-    Mutation(9, "the end of a thread's session", _replaced(removal, "purge_session", _nothing), 227),
-    Mutation(9, "the end of what code wrote after the purge", _replaced(execution, "purge_session", _nothing), 4268),
+    Mutation(9, "the end of a thread's session", _replaced(removal, "purge_session", _nothing), 60, code=True),
+    Mutation(
+        9,
+        "the end of what code wrote after the purge",
+        _replaced(execution, "purge_session", _nothing),
+        1491,
+        code=True,
+    ),
     Mutation(9, "a log never being made anew", _replaced(Logs, "append", _append_anew), 2063),
-    Mutation(12, "the condition of the note of a beginning", _blind(SessionRecord, create=True), 892),
-    Mutation(12, "waiting for what is under way", _replaced(execution, "step", _begin_again), 412),
-    Mutation(12, "storing the outcome before the run takes it", _replaced(CodeCall, "_give", _given_in_memory)),
-    Mutation(12, "one code after the other", _replaced(CodeCall, "_is_next", _taken_for_next), 115),
-    Mutation(12, "the end of code with its run", _replaced(CodeCall, "_watch", _watched_for_time), 316),
+    Mutation(12, "the condition of the note of a beginning", _blind(SessionRecord, create=True), 723, code=True),
+    Mutation(12, "waiting for what is under way", _replaced(execution, "step", _begin_again), 83, code=True),
+    Mutation(
+        12, "storing the outcome before the run takes it", _replaced(CodeCall, "_give", _given_in_memory), code=True
+    ),
+    Mutation(12, "one code after the other", _replaced(CodeCall, "_is_next", _taken_for_next), 115, code=True),
+    Mutation(12, "the end of code with its run", _replaced(CodeCall, "_watch", _watched_for_time), 316, code=True),
 )
 """Each of them breaks one sentence of the rules, by removing the smallest part that it depends on."""

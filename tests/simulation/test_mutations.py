@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from itertools import islice
 
 import pytest
 
@@ -22,9 +23,7 @@ def quiet() -> Iterator[None]:
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: f"{mutation.rule}-{mutation.without}")
 def test_it_is_noticed_when_a_rule_does_not_hold(mutation: Mutation):
     with mutation.patch():
-        noticed = next(
-            (seed for seed in range(mutation.first, mutation.first + WITHIN) if simulate(seed).problems), None
-        )
+        noticed = next((seed for seed in islice(mutation.seeds(), WITHIN) if simulate(seed).problems), None)
     assert noticed is not None
     assert not simulate(noticed).problems
 

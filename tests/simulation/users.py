@@ -147,6 +147,13 @@ class Users:
             deed.thread = deed.answer.id
             self.threads.append(deed.thread)
 
+    async def abandon(self, run: str) -> None:
+        """Delete the thread of the run that has this mark, if a client knows it."""
+        for deed in self.deeds:
+            if deed.mark == run and deed.thread in self.threads:
+                await self._delete_thread(deed.thread)
+                return
+
     async def finish(self, seconds: float) -> None:
         """Poll all runs until they have ended, for `seconds` at most, and submit their outputs."""
         waiting = list(self.runs)

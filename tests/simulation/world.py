@@ -40,7 +40,11 @@ ACTING = 600.0
 LONGEST = 2_000.0
 
 _WITH_CODE = (3, 12)
-"""Those of each sixteen seeds whose model calls the code interpreter: an even and an odd one, driven in both ways."""
+
+
+def calls_code(seed: int) -> bool:
+    """Whether the model of this schedule calls code: an eighth, with both kinds of drivers, even and odd."""
+    return seed % 16 in _WITH_CODE
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class World:
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
         # A stream of its own, so that the other schedules, and what they detect, are as they would be without code.
-        code = random.Random(f"code {seed}") if seed % 16 in _WITH_CODE else None
+        code = random.Random(f"code {seed}") if calls_code(seed) else None
         chance = self.chance
         self.loop = SimulatedLoop(chance)
         self.plan = Plan(chance)
@@ -95,6 +99,7 @@ class World:
         for number in range(self._started):
             self._start(f"{string.ascii_uppercase[number]}1")
         self.users = Users(self.loop, chance, self.model, self.assistant.id, self.living, self.plan.calm, code)
+        self._executions.abandoned = self._abandoned
 
     def _prepare(self, with_code: bool) -> None:
         """Make the containers, the queues, and an assistant."""
@@ -129,6 +134,9 @@ class World:
             return False
         process.crash()
         return True
+
+    def _abandoned(self, run: str) -> None:
+        self.loop.create_task(self.users.abandon(run), context=self._clients.context)
 
     def _blow(self) -> None:
         if living := self.living():

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from assistants.processes import kill, send_signal
 from assistants.settings import Settings
 from assistants.tools.code_interpreter.local.jail import Plan
 from assistants.tools.code_interpreter.local.kernel import IMAGE, LENGTHS, SNAPSHOT
@@ -95,8 +96,7 @@ class Confined:
             return confined
         except BaseException as error:
             printed = ""
-            with suppress(ProcessLookupError):
-                process.kill()
+            kill(process)
             if confined is None:
                 await process.wait()
             else:
@@ -122,13 +122,11 @@ class Confined:
 
     def resume(self) -> None:
         """Let it go on."""
-        with suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGCONT)
+        send_signal(self._process, signal.SIGCONT)
 
     def pause(self) -> None:
         """Stop threads that the code has left behind."""
-        with suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGSTOP)
+        send_signal(self._process, signal.SIGSTOP)
 
     async def send(self, kind: str, call: str, body: bytes) -> None:
         """Say something to it; where it has ended, the answer will tell."""
@@ -179,8 +177,7 @@ class Confined:
 
     async def kill(self) -> str:
         """End it, and all of its threads; how it has ended."""
-        with suppress(ProcessLookupError):
-            self._process.kill()
+        kill(self._process)
         with suppress(RuntimeError):  # another task is reading, to the end
             await _drop(self._process.stdout)
         code = await self._process.wait()
