@@ -35,9 +35,9 @@ log = logging.getLogger("assistants.api")
 class Gate:
     """ASGI middleware, which checks first the key, then the api version or the beta header.
 
-    In `request.state` it sets the caller's `project`, the `request_id`, the `version` ("v1" or "v2"), and whether this
-    is the `azure` flavour, with the `deployment` of its path; the `body`, which is bounded. The application gets
-    OpenAI's own paths only.
+    In `request.state` it sets the caller's `project`, the `request_id`, the `version` ("v1" or "v2"), whether this is
+    the `azure` flavour, with the `deployment` of its path, and that of its `agents`; the `body`, which is bounded. The
+    application gets OpenAI's own paths only.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -100,7 +100,7 @@ class Gate:
         """
         headers, state, path = Headers(scope=scope), scope["state"], scope["path"]
         state["deployment"] = None
-        state["azure"] = azure.is_azure(path)
+        state["azure"], state["agents"] = azure.is_azure(path), azure.is_agents(path)
         state["project"] = await self._project(headers, _local(scope), state["azure"])
         scope = _as_json(scope, headers)
         if state["azure"]:
