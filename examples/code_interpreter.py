@@ -1,4 +1,4 @@
-"""The assistant executes code that reads an uploaded file, prints a sum and draws a plot. This program saves the plot."""
+"""The assistant executes code that reads an uploaded file, prints a sum and draws a plot, which this program saves."""
 
 import os
 import warnings

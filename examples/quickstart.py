@@ -1,4 +1,4 @@
-"""Holds a conversation with an assistant, by the official OpenAI SDK. Only `base_url` differs from a program for OpenAI.
+"""Holds a conversation with an assistant by the official OpenAI SDK, as a program for OpenAI does but for `base_url`.
 
 `make run` starts the service; `.venv/bin/python examples/quickstart.py` runs this program in a second terminal.
 """
