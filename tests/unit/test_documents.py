@@ -119,6 +119,14 @@ def test_a_make_target_that_is_named_exists(document: Path):
     assert named <= TARGETS | {"sure"}  # of an error
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_that_is_to_be_run_exists(document: Path):
+    text = document.read_text(encoding="utf-8")
+    named = re.findall(r"python -m ((?:assistants|benchmarks|tests)(?:\.\w+)*)", text)
+    files = [ROOT.joinpath(*name.split(".")) for name in named]
+    assert [path for path in files if not path.with_suffix(".py").exists() and not (path / "__main__.py").exists()] == []
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
