@@ -63,6 +63,11 @@ def exists(path: str, document: Path) -> bool:
     return any(any((ROOT / folder).glob(f"**/{path}")) for folder in ("assistants", "tests", "benchmarks"))
 
 
+def is_program(module: Path) -> bool:
+    """Whether `python -m` runs the module of this path, which has no suffix."""
+    return module.with_suffix(".py").exists() or (module / "__main__.py").exists()
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_path_that_is_named_exists(document: Path):
     named = list(paths(document.read_text(encoding="utf-8")))
@@ -123,8 +128,7 @@ def test_a_make_target_that_is_named_exists(document: Path):
 def test_a_module_that_is_to_be_run_exists(document: Path):
     text = document.read_text(encoding="utf-8")
     named = re.findall(r"python -m ((?:assistants|benchmarks|tests)(?:\.\w+)*)", text)
-    files = [ROOT.joinpath(*name.split(".")) for name in named]
-    assert [path for path in files if not path.with_suffix(".py").exists() and not (path / "__main__.py").exists()] == []
+    assert [name for name in named if not is_program(ROOT.joinpath(*name.split(".")))] == []
 
 
 @pytest.mark.parametrize(
