@@ -54,11 +54,11 @@ _RESPONSES = {
     "5XX": "Something is wrong with the service; the request may be repeated.",
 }
 _UNSAID = ("Successful Response", "Client Error", "Server Error")
-"""FastAPI's default description of a response."""
+"""FastAPI's default descriptions of a response, which are removed."""
 
 
 def described(app: FastAPI) -> Json:
-    """The document of an application, which caches it."""
+    """The OpenAPI document of an application, which caches it."""
     if app.openapi_schema is None:
         document = app.openapi()
         document["info"]["description"] = _ABOUT
