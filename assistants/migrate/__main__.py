@@ -28,7 +28,7 @@ from assistants.state.store import Store
 from assistants.storage.errors import NotConfigured
 
 KEY = "MIGRATE_KEY"
-"""The variable of the environment with the key of the other server: a command line is seen by others."""
+"""The environment variable with the key of the other server: other users can see a command line."""
 
 
 ENTRA = "https://ai.azure.com/.default"
@@ -36,7 +36,7 @@ ENTRA = "https://ai.azure.com/.default"
 
 
 class Progress:
-    """Tells the progress on standard error: on a terminal in one line, else now and then."""
+    """Prints the progress on standard error: in one line on a terminal, otherwise now and then."""
 
     def __init__(self) -> None:
         self._last = 0.0
@@ -54,7 +54,7 @@ class Progress:
 
 
 async def import_(arguments: argparse.Namespace) -> int:
-    """Import; returns 1 if something is not valid."""
+    """Import; returns 1 if any object is invalid."""
     source, progress, number = Path(arguments.folder), Progress(), 0
 
     async def tell(told: Told) -> None:
@@ -88,7 +88,7 @@ async def import_(arguments: argparse.Namespace) -> int:
 
 
 async def export(arguments: argparse.Namespace) -> int:
-    """Export; returns 1 if something could not be had."""
+    """Export; returns 1 if any object could not be exported."""
     progress, since = Progress(), _seconds(arguments.since)
     project = arguments.project
     origin = f"{arguments.source or 'storage'} project {project or 'default'} since {since}"
@@ -124,7 +124,7 @@ def _seconds(text: str | None) -> int:
 
 
 def _ids(path: str | None) -> Sequence[str] | None:
-    """The ids of a file: one on a line, or objects with ids."""
+    """The ids in a file: one per line, or objects with ids."""
     if path is None:
         return None
     found = [line.strip() for line in Path(path).read_text().splitlines() if line.strip()]
@@ -155,7 +155,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit code: 2 if it stopped, and is to be repeated."""
+    """Run a command; returns its exit code: 2 if it stopped and has to be repeated."""
     parsed = _parser().parse_args(arguments)
     try:
         return asyncio.run(parsed.act(parsed))
