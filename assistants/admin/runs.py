@@ -1,4 +1,4 @@
-"""`runs`: which are active or stuck, the history of one, and attending to it again or ending it."""
+"""`runs`: lists active or stuck runs, shows the history of one, has one attended to again, or ends one."""
 
 import argparse
 from collections import Counter
@@ -119,7 +119,7 @@ async def _retry(asked: argparse.Namespace, screen: Screen) -> int:
         for key, document in found:
             if not document.value.active:
                 raise Failed(f"{key.run} has ended: {document.value.status.value}. A client has to create another.")
-            # It is harmless beside others of its kind: a look-again item of a run attends to what the run needs then.
+            # A second look-again item is harmless: it attends to the run as the run requires at that time.
             await post.send(store, look_again_item(key, document.value))
         screen.table(
             [_row(key, run.value, store.clock.now(), "queued again") for key, run in found], "No run is stuck."
