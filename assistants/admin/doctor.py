@@ -54,7 +54,7 @@ class Check(NamedTuple):
 
 def add(commands: Commands) -> None:
     """Add the sub-command."""
-    parser = commands.add_parser("doctor", help="look for what is wrong, and say what to mend", description=__doc__)
+    parser = commands.add_parser("doctor", help="find problems, and propose corrections", description=__doc__)
     parser.set_defaults(act=_act)
 
 

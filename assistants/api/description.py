@@ -49,9 +49,9 @@ _IDS = {
     "batch_id": "Id of the batch.",
 }
 _RESPONSES = {
-    "200": "It was done.",
+    "200": "The request succeeded.",
     "4XX": "The request cannot be answered: `message` says why, `param` where.",
-    "5XX": "Something is wrong with the service; the request may be repeated.",
+    "5XX": "The service has failed; the request may be repeated.",
 }
 _UNSAID = ("Successful Response", "Client Error", "Server Error")
 """FastAPI's default descriptions of a response, which are removed."""

@@ -77,7 +77,7 @@ def _decoded(name: bytes) -> str:
 def _unescaped(text: str) -> str:
     """Decode percent signs only if all non-ASCII characters are encoded: then the client encodes with them.
 
-    Browsers and the SDKs encode nothing but the quotation mark and the ends of lines, and no percent sign.
+    Browsers and the SDKs encode only the quotation mark and line ends, not the percent sign.
     """
     if text.isascii() and not _PERCENT_SIGN.search(text):
         try:

@@ -129,6 +129,6 @@ async def _answer(question: Question) -> Answer:
         return answer
 
 
-def given_up(what: str, run: RunRecord) -> str:
+def given_up(work: str, run: RunRecord) -> str:
     """The message of a run that ends because an item of it was given up."""
-    return f"{what} could not be attended to after several attempts" + (f": {run.trouble}" if run.trouble else ".")
+    return f"{work} could not be attended to after several attempts" + (f": {run.trouble}" if run.trouble else ".")

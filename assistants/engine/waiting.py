@@ -1,4 +1,4 @@
-"""Waiting for a run: a request that answers as soon as the run needs something or has ended.
+"""Waiting for a run: a request that answers as soon as the run needs its client or has ended.
 
 A write of this process ends the wait at once. To notice those of other processes, the run's document is read again if
 it has changed, once a second at most and less often while it does not change.

@@ -80,12 +80,12 @@ def headers_of(answer: httpx2.Response) -> Mapping[str, str]:
     return {name: value for name, value in answer.headers.items() if name not in _OURS}
 
 
-async def answered(sent: Awaitable[httpx2.Response], what: str, secrets: Iterable[str] | None) -> httpx2.Response:
+async def answered(sent: Awaitable[httpx2.Response], service: str, secrets: Iterable[str] | None) -> httpx2.Response:
     """The answer, its body unread, without keys in it.
 
     Parameters
     ----------
-    what
+    service
         The name of the service, for the errors.
     secrets
         The service's own keys, one of which the request had; None: the request had the caller's.
@@ -101,22 +101,22 @@ async def answered(sent: Awaitable[httpx2.Response], what: str, secrets: Iterabl
             return guarded(answer, ())
         answer = guarded(answer, [*secrets, *_credentials(answer.request)])
         if answer.status_code in (401, 403):
-            said = words(await _beginning(answer, MAX_ERROR)).message
-            log.warning("%s refused the key of this service: %s", what, said)
-            raise key_refused(what, said)
+            message = words(await _beginning(answer, MAX_ERROR)).message
+            log.warning("%s refused the key of this service: %s", service, message)
+            raise key_refused(service, message)
     except httpx2.TransportError as error:
-        raise failure(error, what) from error
+        raise failure(error, service) from error
     return answer
 
 
-async def read(answer: httpx2.Response, what: str) -> bytes:
+async def read(answer: httpx2.Response, service: str) -> bytes:
     """The whole body, read before its first byte is sent; raises as `answered` does, and if it is too long."""
     try:
         content = await _beginning(answer, MAX_ANSWER + 1)
     except httpx2.TransportError as error:
-        raise failure(error, what) from error
+        raise failure(error, service) from error
     if len(content) > MAX_ANSWER:
-        raise unusable(what, f"it has more than {MAX_ANSWER} bytes")
+        raise unusable(service, f"it has more than {MAX_ANSWER} bytes")
     return content
 
 
@@ -146,11 +146,11 @@ async def events(answer: httpx2.Response) -> AsyncIterator[list[bytes]]:
         yield [b"".join(begun)]
 
 
-def failure(error: httpx2.TransportError, what: str) -> ApiError:
+def failure(error: httpx2.TransportError, service: str) -> ApiError:
     """The error for the client when another service fails."""
     if isinstance(error, Unusable):
-        return unusable(what, str(error))
-    return timed_out(what) if isinstance(error, httpx2.TimeoutException) else unreachable(what)
+        return unusable(service, str(error))
+    return timed_out(service) if isinstance(error, httpx2.TimeoutException) else unreachable(service)
 
 
 async def _beginning(answer: httpx2.Response, most: int) -> bytes:

@@ -189,7 +189,7 @@ def token_without_project() -> ApiError:
 
 
 def hosted_tool(tool: str, param: str, instead: str) -> ApiError:
-    """A tool that Azure executes; `instead` is what this service has for it."""
+    """A tool that Azure executes; `instead` names this service's alternative."""
     return ApiError(
         400,
         f"The tool '{tool}' is hosted by Azure AI Agents, and this service does not have it. Use {instead}.",
@@ -417,7 +417,7 @@ def cannot_update(status: str) -> ApiError:
 
 
 def server_error(request_id: str) -> ApiError:
-    """Something is wrong with the service itself."""
+    """The service itself has failed."""
     return ApiError(
         500,
         "The server had an error processing your request. Sorry about that! You can retry your request, or contact "
@@ -437,21 +437,19 @@ def unavailable(retry_after: int = 1) -> ApiError:
     )
 
 
-def unreachable(what: str) -> ApiError:
+def unreachable(service: str) -> ApiError:
     """The service behind this one does not answer, or its answer broke off."""
-    return ApiError(502, f"{what} could not be reached. Please retry your request.", type="server_error")
+    return ApiError(502, f"{service} could not be reached. Please retry your request.", type="server_error")
 
 
-def key_refused(what: str, said: str) -> ApiError:
+def key_refused(service: str, message: str) -> ApiError:
     """The service behind this one refuses this service's key. The caller's key is right, so a repetition is useless."""
-    return _upstream(
-        f"{what} refused the key of this service: {said}" if said else f"{what} refused the key of this service."
-    )
+    return _upstream(f"{service} refused the key of this service" + (f": {message}" if message else "."))
 
 
-def unusable(what: str, why: str) -> ApiError:
+def unusable(service: str, why: str) -> ApiError:
     """The answer of the service behind this one cannot be passed on; `why` has no full stop."""
-    return _upstream(f"{what} gave an answer that cannot be passed on: {why}.")
+    return _upstream(f"{service} gave an answer that cannot be passed on: {why}.")
 
 
 def stored_responses(param: str | None) -> ApiError:
@@ -465,9 +463,9 @@ def stored_responses(param: str | None) -> ApiError:
     )
 
 
-def timed_out(what: str) -> ApiError:
+def timed_out(service: str) -> ApiError:
     """The service behind this one has not answered for too long."""
-    return ApiError(504, f"{what} did not answer in time. Please retry your request.", type="server_error")
+    return ApiError(504, f"{service} did not answer in time. Please retry your request.", type="server_error")
 
 
 def enumerated(values: Sequence[str], conjunction: str) -> str:
