@@ -256,7 +256,7 @@ async def _seen(chunks: AsyncIterator[bytes], form: Form[Any]) -> AsyncIterator[
 
 
 async def _events(answer: httpx2.Response, watch: Watch, report: Report) -> AsyncIterator[bytes]:
-    """The events of a stream; one that breaks off gets an error and `done` at its end (contract, 7.5)."""
+    """A stream that breaks off ends with an error and `done` (contract, 7.5)."""
     try:
         async for blocks in events(answer):
             yield b"".join(blocks)

@@ -36,7 +36,7 @@ ENTRA = "https://ai.azure.com/.default"
 
 
 class Progress:
-    """Prints the progress on standard error: in one line on a terminal, otherwise now and then."""
+    """Tells the progress on standard error: on a terminal in one line, else now and then."""
 
     def __init__(self) -> None:
         self._last = 0.0
@@ -54,7 +54,7 @@ class Progress:
 
 
 async def import_(arguments: argparse.Namespace) -> int:
-    """Import; returns 1 if any object is invalid."""
+    """Import; returns 1 if something is not valid."""
     source, progress, number = Path(arguments.folder), Progress(), 0
 
     async def tell(told: Told) -> None:
@@ -88,7 +88,7 @@ async def import_(arguments: argparse.Namespace) -> int:
 
 
 async def export(arguments: argparse.Namespace) -> int:
-    """Export; returns 1 if any object could not be exported."""
+    """Export; returns 1 if something could not be had."""
     progress, since = Progress(), _seconds(arguments.since)
     project = arguments.project
     origin = f"{arguments.source or 'storage'} project {project or 'default'} since {since}"
@@ -124,7 +124,7 @@ def _seconds(text: str | None) -> int:
 
 
 def _ids(path: str | None) -> Sequence[str] | None:
-    """The ids in a file: one per line, or objects with ids."""
+    """The ids of a file: one on a line, or objects with ids."""
     if path is None:
         return None
     found = [line.strip() for line in Path(path).read_text().splitlines() if line.strip()]

@@ -65,7 +65,7 @@ class Folder:
         return self._state.kinds[kind]
 
     def write(self, kind: str, lines: Iterable[bytes], after: str) -> None:
-        """Append the lines of objects; the last of the objects is `after`."""
+        """Add the lines of objects, which end with the object `after`."""
         content, done = b"".join(lines), self.done(kind)
         with (self._path / f"{kind}.ndjson").open("ab") as file:
             file.write(content)
@@ -80,18 +80,18 @@ class Folder:
         (self._path / f"{kind}.ndjson").write_bytes(b"")
 
     def complete(self, kind: str) -> None:
-        """Record that the kind is complete."""
+        """The kind has no more objects."""
         self.done(kind).complete = True
         self._save()
 
     def miss(self, kind: str, identifier: str, why: str) -> None:
-        """Record an object that could not be exported."""
+        """Note an object that could not be had."""
         with (self._path / _MISSING).open("a") as file:
             file.write(f"{kind} {identifier}: {why}\n")
 
     @property
     def missing(self) -> list[str]:
-        """The objects that could not be exported, each once."""
+        """The objects that could not be had, each once."""
         path = self._path / _MISSING
         return list(dict.fromkeys(path.read_text().splitlines())) if path.exists() else []
 
@@ -107,9 +107,9 @@ class Folder:
 
 
 def raw_line(raw: dict[str, object]) -> bytes:
-    """An object of another server's answer, unchanged, as a line."""
+    """An object as another server answered it, as a line."""
     return json.dumps(raw, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace") + b"\n"
 
 
 Tell = Callable[[str], None]
-"""Reports the progress."""
+"""Tells the progress."""

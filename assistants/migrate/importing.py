@@ -26,7 +26,7 @@ _AT_ONCE = 64
 """The number of objects that are passed to `for_each` together."""
 
 _PARENTS = {"thread": "id", "thread.message": "thread_id", "thread.run": "thread_id", "thread.run.step": "thread_id"}
-"""By kind: the field with the id of the thread."""
+"""By kind: the field with the thread."""
 
 
 async def import_lines(target: Target, lines: Iterable[Line], folder: Path | None = None) -> Report:
@@ -113,7 +113,7 @@ async def _import_assistant(target: Target, line: Spooled, number: int) -> None:
 
 
 async def _tell_lost(target: Target, spool: Spool) -> None:
-    """Report files of vector stores that are not in the import, and contents of missing files."""
+    """Files of vector stores that are not in the import, and contents of such files."""
     stores = {str(line.raw.get("id")) for line in spool.read("vector_store", "")}
     for store_id in spool.groups("vector_store.file"):
         if store_id not in stores:

@@ -116,7 +116,7 @@ class Export:
         path = f"/threads/{thread}/runs/{run}/steps"
         try:
             return await _all(self._source.pages(path, **{"include[]": _TEXTS}))
-        except Refused:  # it may not have the parameter
+        except Refused:  # it may not know the parameter
             return await self._children("thread.run.step", run, path)
 
     async def _children(self, kind: str, parent: str, path: str) -> Sequence[Json]:

@@ -37,7 +37,7 @@ class _Gathered:
 
 
 async def import_thread(target: Target, thread_id: str, number: int, lines: Iterable[Spooled]) -> None:
-    """Import a thread with all of its objects; no client sees a part of it.
+    """Import a thread with all that is in it; no client sees a part of it.
 
     A repetition after a crash appends the same messages again, in the same order, and the log keeps the first record of
     each.

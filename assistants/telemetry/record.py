@@ -95,7 +95,7 @@ def with_contents() -> bool:
 
 
 def span(name: str, kind: Kind, attributes: Attributes, parent: str | None = None) -> Span:
-    """A span of the task's trace, or of that in a `traceparent` (W3C Trace Context), with the ids of the scope."""
+    """A span of the task's trace, or of that of a `traceparent` (W3C Trace Context); it has the ids of the scope."""
     return _recorder.span(name, kind, attributes, parent) if _recorder is not None else _NOTHING
 
 

@@ -61,7 +61,7 @@ def main() -> None:
     try:
         install()
     except (OSError, subprocess.SubprocessError) as error:
-        # The service runs without it, and reports that.
+        # The service runs without it, and says so.
         sys.stderr.write(f"The packages of the code interpreter could not be installed: {error}\n")
 
 
