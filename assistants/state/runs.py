@@ -200,9 +200,9 @@ class RunRecord(BaseModel):
     trouble: str | None = None
     """The error of the last driver that failed."""
     notices: list[Notice] | None = None
-    """The events in their order; None while the project has no webhook."""
+    """In the order of what happened; None as long as the project has no webhook."""
     imported: Imported | None = None
-    """The run was imported, and is shown unchanged."""
+    """The run was imported, and is shown as it was."""
 
     @property
     def active(self) -> bool:
