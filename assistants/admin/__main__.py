@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; return 0 if it succeeded, 1 for a problem, 2 for wrong arguments, 130 for Ctrl-C."""
+    """Run a command; 0: done, 1: something is wrong, 2: the arguments are, 130: Ctrl-C."""
     given = sys.argv[1:] if arguments is None else arguments
     asked = parser().parse_args([each for each in given if each != "--json"])
     logging.getLogger("azure").setLevel(logging.WARNING)

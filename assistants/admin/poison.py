@@ -84,7 +84,7 @@ async def _settle(asked: argparse.Namespace, screen: Screen, again: bool) -> int
         for queue in _queues(asked):
             async for item in _taken(service, queue, asked.item):
                 if again:
-                    # Sent before the other is deleted: after a crash in between both exist, which is harmless.
+                    # Sent before the other is deleted: killed in between, there are two, which is harmless.
                     await _send(service, queue, item.text)
                 await service.delete(_poison(queue), item.receipt)
                 rows.append({**_row(queue, item.receipt.id, item.text), "done": "retried" if again else "dropped"})

@@ -119,7 +119,7 @@ async def _retry(asked: argparse.Namespace, screen: Screen) -> int:
         for key, document in found:
             if not document.value.active:
                 raise Failed(f"{key.run} has ended: {document.value.status.value}. A client has to create another.")
-            # A second look-again item is harmless: it attends to the run as the run requires at that time.
+            # It is harmless beside others of its kind: a look-again item of a run attends to what the run needs then.
             await post.send(store, look_again_item(key, document.value))
         screen.table(
             [_row(key, run.value, store.clock.now(), "queued again") for key, run in found], "No run is stuck."

@@ -44,7 +44,7 @@ class Screen:
         sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
 
     def note(self, text: str) -> None:
-        """Print a message beside the result."""
+        """Say something beside the result."""
         sys.stderr.write(printable(text) + "\n")
 
     @contextmanager
