@@ -1,4 +1,4 @@
-"""The examples, run as their text says."""
+"""The examples, run as their text describes."""
 
 import os
 import subprocess
