@@ -1,4 +1,4 @@
-"""The folder of an export: NDJSON files, the contents of files, and how far the export has come."""
+"""The folder of an export: NDJSON files, the contents of files, and the progress of the export."""
 
 import json
 import os
@@ -11,17 +11,17 @@ from pydantic import BaseModel, Field
 from assistants.migrate.lines import CONTENTS
 
 KINDS = ("assistants", "files", "vector_stores", "threads")
-"""Of each there is a file `KIND.ndjson`."""
+"""The kinds of objects; each has a file `KIND.ndjson`."""
 
 _STATE, _MISSING = "export.state", "missing.txt"
 _SAFE = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 
 class Done(BaseModel):
-    """How far the export of one kind has come."""
+    """The progress of the export of one kind."""
 
     after: str | None = None
-    """The last object that is in the file with all that belongs to it."""
+    """The last object that the file contains completely."""
     bytes: int = 0
     objects: int = 0
     complete: bool = False
@@ -33,7 +33,7 @@ class _State(BaseModel):
 
 
 class Folder:
-    """Where an export is written. One that was stopped goes on after the last object that was written whole.
+    """The folder that an export is written to. A stopped export continues after the last object that is complete.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Folder:
                 file.truncate(done.bytes)
 
     def done(self, kind: str) -> Done:
-        """How far the export of the kind has come."""
+        """The progress of the kind."""
         return self._state.kinds[kind]
 
     def write(self, kind: str, lines: Iterable[bytes], after: str) -> None:
@@ -75,7 +75,7 @@ class Folder:
         self._save()
 
     def restart(self, kind: str) -> None:
-        """Begin the kind anew."""
+        """Begin the kind again."""
         self._state.kinds[kind] = Done()
         (self._path / f"{kind}.ndjson").write_bytes(b"")
 
@@ -96,7 +96,7 @@ class Folder:
         return list(dict.fromkeys(path.read_text().splitlines())) if path.exists() else []
 
     def content(self, file_id: str) -> Path | None:
-        """Where the content of a file belongs; None: its id is no name of a file."""
+        """The path of the content of a file; None if its id is no valid file name."""
         return self._path / CONTENTS / file_id if _SAFE.fullmatch(file_id) else None
 
     def _save(self) -> None:

@@ -8,21 +8,21 @@ from assistants.migrate.source import Json, Refused, Source
 from assistants.storage.concurrency import for_each
 
 _AT_ONCE = 16
-"""Threads or files that are read before their lines are written."""
+"""The number of threads or files that are read before their lines are written."""
 
 _STOPS = frozenset({0, 401, 403})
-"""No answer, or the credentials are not accepted (any more): the export is to be repeated."""
+"""Statuses of no answer, or of refused credentials: the export has to be repeated."""
 
 _TEXTS = "step_details.tool_calls[*].file_search.results[*].content"
 
 
 class Export:
-    """An export from a server. To call it again goes on where it was stopped.
+    """An export from a server. A repeated call continues a stopped export.
 
     Parameters
     ----------
     since
-        Unix seconds: only objects that were created since.
+        Unix seconds: only objects created at that time or later.
     threads
         Ids of threads, for a server that does not list them.
     """
@@ -38,7 +38,7 @@ class Export:
         Raises
         ------
         Refused
-            The server does not answer, or does not accept the credentials.
+            The server does not answer, or refuses the credentials.
         """
         await self._listed("assistants", self._as_it_is)
         await self._listed("files", self._file)

@@ -47,7 +47,7 @@ def coder(client: OpenAI, *tools: Any) -> str:
 
 
 def outputs(client: OpenAI, run: Run) -> list[dict[str, Any]]:
-    """What the code of a run that has ended put out."""
+    """The outputs of the code of a run that has ended."""
     assert run.status == "completed", run.last_error
     steps = client.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc")
     details = (step.step_details.to_dict() for step in steps)
