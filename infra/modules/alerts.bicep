@@ -20,7 +20,7 @@ var rules = [
     name: 'age-of-work'
     title: 'Runs waited more than a minute in the queue work, or wait there for five'
     severity: 2
-    query: 'let lines = ${runs}; union (lines | where line.from == "queued" and line.to == "in_progress" and todouble(line.seconds) > 60), (lines | summarize arg_max(timestamp, line) by run = tostring(line.run) | where line.to == "queued" and timestamp < ago(5m))'
+    query: 'let lines = ${runs}; union (lines | where line.from == "queued" and line.to == "in_progress" and todouble(line.seconds) > 60), (lines | extend at = iff(line.to == "queued", timestamp - 1s, timestamp) | summarize arg_max(at, line) by run = tostring(line.run) | where line.to == "queued" and at < ago(5m))'
     above: 0
   }
   {
