@@ -5,9 +5,12 @@ import { forgetSteps } from "./activity.js";
 import { attached, forgetAttachments } from "./attachments.js";
 import { acting, announce, byId, fill, h, time } from "./dom.js";
 import { messageView } from "./messages.js";
+import { noteRead } from "./events.js";
 import { follow, loadSteps, watch } from "./running.js";
 import { runSettings } from "./settings.js";
 import { isActive, on, set, state, tell } from "./state.js";
+import { trouble } from "./trouble.js";
+import { welcome } from "./welcome.js";
 
 const text = /** @type {HTMLTextAreaElement} */ (byId("text"));
 const list = byId("messages");
@@ -47,6 +50,21 @@ export function watchConversation() {
     on(topic, () => {
       /** @type {HTMLButtonElement} */ (byId("send")).disabled = state.busy || isActive(state.run);
     });
+  on("run", () => {
+    byId("trouble").textContent = trouble(state.run);
+  });
+  // Images come after their message: the end stays in view if it was.
+  let atEnd = true;
+  list.addEventListener("scroll", () => {
+    atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 80;
+  });
+  list.addEventListener(
+    "load",
+    () => {
+      if (atEnd) list.scrollTop = list.scrollHeight;
+    },
+    true,
+  );
   showWith();
   set("thread", null);
 }
@@ -54,7 +72,7 @@ export function watchConversation() {
 function showWith() {
   byId("with").textContent = state.assistant
     ? `to ${state.assistant.name || state.assistant.id}`
-    : "Make an assistant first";
+    : "No assistant is chosen";
 }
 
 async function open() {
@@ -63,7 +81,7 @@ async function open() {
   fill(list);
   runs.hidden = true;
   if (state.thread) await load(state.thread);
-  else fill(list, h("p", {}, h("small", {}, "A new thread begins with your message.")));
+  else welcome(list);
 }
 
 /** Show the messages and the runs of a thread. @param {any} thread */
@@ -88,6 +106,7 @@ function showRun(run) {
   forgetSteps();
   set("run", run);
   runs.value = run.id;
+  noteRead(run);
   (isActive(run) ? watch(run) : loadSteps(run)).catch((error) => announce(error.message, true));
 }
 
@@ -140,6 +159,7 @@ async function send() {
     text.value = "";
     forgetAttachments();
     tell("threads");
+    if (parts.length || attachments.length) tell("files");
     await follow(`/threads/${state.thread.id}/runs`, { assistant_id: state.assistant.id, ...runSettings() }, list);
   } finally {
     beginning = false;

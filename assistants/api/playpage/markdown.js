@@ -3,6 +3,7 @@
  * only, and an image is a link, as it would be loaded from elsewhere.
  */
 
+import { block } from "./colours.js";
 import { append, copy, h } from "./dom.js";
 
 const DEPTH = 12;
@@ -81,7 +82,7 @@ function after(lines, at, holds) {
 /** @param {string} text @param {string} language */
 function code(text, language) {
   const button = h("button", { type: "button", class: "quiet", onclick: () => copy(text) }, "Copy");
-  const shown = h("pre", { tabIndex: 0, role: "region", "aria-label": `Code ${language}`.trim() }, h("code", {}, text));
+  const shown = block(`Code ${language}`.trim(), text, language);
   return h("div", { class: "code" }, h("div", {}, h("span", {}, language), button), shown);
 }
 
@@ -189,6 +190,8 @@ function link(address, label, source, mark) {
   const marked = /^\uE000(\d{1,6})\uE001$/.exec(address);
   const stands = marked && mark(Number(marked[1]), label);
   if (stands) return [stands];
+  // A file that code was to make, and has not, or not yet: a stream tells it after the text.
+  if (/^sandbox:/i.test(address)) return [h("span", { class: "missing", title: `There is no ${address}` }, label)];
   if (SAFE.test(address)) return [anchor(address, label.length ? label : [address])];
   return [document.createTextNode(source)];
 }

@@ -3,7 +3,8 @@
 import { get, stream } from "./api.js";
 import { announce } from "./dom.js";
 import { messageView } from "./messages.js";
-import { forgetSteps, noteEvent, showStep } from "./activity.js";
+import { forgetSteps, showStep } from "./activity.js";
+import { noteEvent, noteRead } from "./events.js";
 import { isActive, set, state, tell } from "./state.js";
 
 const INCLUDE = encodeURI("include[]=step_details.tool_calls[*].file_search.results[*].content");
@@ -73,13 +74,17 @@ function extend(message, delta) {
 export async function watch(run) {
   const path = `/threads/${run.thread_id}/runs/${run.id}`;
   while (isActive(run) && state.thread?.id === run.thread_id && state.run?.id === run.id) {
+    noteRead(run);
     await loadSteps(run);
     if (run.status === "requires_action") break;
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-    run = await get(path);
+    // It is answered at once when the run ends; a server that does not know `wait` is asked once a second.
+    const pause = new Promise((resolve) => setTimeout(resolve, 1000));
+    run = await get(`${path}?wait=2`);
+    if (isActive(run)) await pause;
     if (state.run?.id === run.id) set("run", run);
   }
   if (state.run?.id !== run.id) return;
+  noteRead(run);
   await loadSteps(run);
   told();
   tell("runs");
@@ -94,6 +99,7 @@ export async function loadSteps(run) {
 function told() {
   const run = state.run;
   if (!run) return;
+  if (run.tools.some((/** @type {any} */ each) => each.type === "code_interpreter")) tell("files");
   const why = run.last_error?.message ?? run.incomplete_details?.reason ?? "";
   announce(
     run.status === "requires_action" ? "The run awaits outputs of functions." : `The run is ${run.status}. ${why}`,

@@ -27,7 +27,9 @@ async function titleOf(id) {
   if (known) return known;
   const page = await get(`/threads/${id}/messages?order=asc&limit=1`).catch(() => ({ data: [] }));
   const part = page.data[0]?.content.find((/** @type {any} */ each) => each.type === "text");
-  const title = part ? part.text.value.trim().replace(/\s+/g, " ").slice(0, 80) : "";
+  const text = part?.text.value ?? "";
+  const said = text.replace(/```[^]*?(```|$)/g, " ").trim() || text.trim();
+  const title = said.replace(/\s+/g, " ").slice(0, 80);
   if (title) titles.set(id, title);
   return title || "Empty thread";
 }
