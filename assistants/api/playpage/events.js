@@ -6,6 +6,7 @@ import { on, state } from "./state.js";
 
 const EVENTS = 400;
 const RUNS = 20;
+const ENDS = ["completed", "failed", "cancelled", "expired"];
 
 /** @typedef {{time: string, name: string, data: any}} Entry */
 
@@ -94,13 +95,13 @@ export function showHistory(run, steps) {
   const times = [
     ["created", run],
     ["started", run],
-    ...steps.map((step) => /** @type {[string, any]} */ (["created", step])),
-    ...[...steps, run].flatMap((each) => ["completed", "failed", "cancelled", "expired"].map((name) => [name, each])),
-  ].map(([name, each]) => [each[`${name}_at`], each === run ? `run ${name}` : `${name}: ${tools(each)}`]);
-  const kept = times.filter(([at]) => at).sort(([one], [other]) => Number(other) - Number(one));
+    ...steps.flatMap((step) => ["created", ...ENDS].map((name) => /** @type {[string, any]} */ ([name, step]))),
+    ...ENDS.map((name) => /** @type {[string, any]} */ ([name, run])),
+  ].map(([name, each]) => [each[`${name}_at`], each === run ? `run ${name}` : `step ${name}: ${tools(each)}`]);
+  const kept = times.filter(([at]) => at).sort(([one], [other]) => Number(one) - Number(other));
   fill(
     byId("history"),
-    kept.map(([at, text]) =>
+    kept.reverse().map(([at, text]) =>
       h("li", {}, h("small", {}, new Date(Number(at) * 1000).toLocaleTimeString()), ` ${text}`),
     ),
   );

@@ -17,9 +17,17 @@ export const showThreads = listing("threads", "/threads?limit=15", async (thread
     "li",
     {},
     choose,
-    h("small", {}, new Date(/** @type {any} */ (thread).created_at * 1000).toLocaleDateString()),
+    h("small", {}, day(/** @type {any} */ (thread).created_at)),
   );
 });
+
+/** The time of today, else the day. @param {number} seconds */
+function day(seconds) {
+  const date = new Date(seconds * 1000);
+  if (date.toDateString() === new Date().toDateString())
+    return date.toLocaleTimeString(undefined, { hour: "numeric", minute: "2-digit" });
+  return date.toLocaleDateString(undefined, { month: "short", day: "numeric" });
+}
 
 /** @param {string} id */
 async function titleOf(id) {
