@@ -25,6 +25,7 @@ function show() {
     const output = h("textarea", { rows: 3, name: call.id });
     append(
       form,
+      h("strong", {}, call.function.name),
       pretty(call.function.arguments, `Arguments of ${call.function.name}`),
       field(`Output of ${call.function.name}`, output),
     );

@@ -2,7 +2,7 @@
 
 import { calls, onCall } from "./api.js";
 import { block, json, pretty } from "./colours.js";
-import { append, badge, byId, copy, fill, h, time } from "./dom.js";
+import { badge, byId, copy, fill, h, time } from "./dom.js";
 import { showHistory } from "./events.js";
 import { loadedImage, passageOf, textOf } from "./messages.js";
 import { curl, python } from "./snippets.js";
@@ -118,7 +118,7 @@ function extend(step, delta) {
 
 /** @param {any} step @param {HTMLElement} element */
 function drawStep(step, element) {
-  const open = [...element.querySelectorAll("details")].map((each) => each.open);
+  const open = new Map([...element.querySelectorAll("details")].map((each) => [each.dataset.of, each.open]));
   const ended = step.completed_at ?? step.failed_at ?? step.cancelled_at;
   const took = ended ? ` · ${ended - step.created_at} s` : "";
   const tokens = step.usage ? ` · ${step.usage.prompt_tokens} + ${step.usage.completion_tokens} tokens` : "";
@@ -133,9 +133,7 @@ function drawStep(step, element) {
     step.last_error && h("p", { class: "bad" }, step.last_error.message),
     made,
   );
-  [...element.querySelectorAll("details")].forEach((each, index) => {
-    each.open = open[index] ?? each.open;
-  });
+  for (const each of element.querySelectorAll("details")) each.open = open.get(each.dataset.of) ?? each.open;
 }
 
 /** @param {any} call @param {string} status of its step */
@@ -149,7 +147,7 @@ function shownCall(call, status) {
       pretty(told.arguments, `Arguments of ${told.name}`),
       told.output === null || told.output === undefined
         ? h("small", {}, "no output yet")
-        : h("details", { open: true }, h("summary", {}, "Output"), pretty(told.output, `Output of ${told.name}`)),
+        : h("details", { open: true, "data-of": call.id }, h("summary", {}, "Output"), pretty(told.output, `Output of ${told.name}`)),
     );
   }
   if (call.type === "file_search") {
@@ -160,7 +158,7 @@ function shownCall(call, status) {
       h("h3", {}, "file_search"),
       h(
         "details",
-        {},
+        { "data-of": call.id },
         h("summary", {}, `${results.length} ${results.length === 1 ? "result" : "results"}`),
         results.map((/** @type {any} */ each) =>
           h("div", {}, h("strong", {}, each.file_name), passageOf(textOf(each), each.score)),
@@ -189,40 +187,34 @@ function shownCall(call, status) {
 }
 
 function showCalls() {
-  const give = (/** @type {string} */ text) => async () => {
-    shown.textContent = text;
-    shown.hidden = false;
-    await copy(text);
-  };
-  const shown = h("pre", { hidden: true, tabIndex: 0, "aria-label": "The copied code", role: "region" });
-  const rows = calls.slice(0, 10).map((call) =>
+  const shown = h("div", { hidden: true });
+  const button = (/** @type {import("./api.js").Call} */ call, /** @type {string} */ name, /** @type {string} */ code) =>
     h(
-      "li",
-      {},
-      h("code", {}, `${call.method} ${call.path}`),
-      h("br"),
-      h(
-        "button",
-        {
-          type: "button",
-          class: "quiet",
-          "aria-label": `Copy ${call.method} ${call.path} as Python`,
-          onclick: give(python(call)),
+      "button",
+      {
+        type: "button",
+        class: "quiet",
+        "aria-label": `Copy ${call.method} ${call.path} as ${name}`,
+        onclick: async (/** @type {any} */ event) => {
+          event.currentTarget.parentElement.append(shown);
+          fill(shown, block("The copied code", code, name === "curl" ? "sh" : name), h("small", {}, "Put your key in."));
+          shown.hidden = false;
+          await copy(code);
         },
-        "Python",
-      ),
+      },
+      name,
+    );
+  const rows = calls
+    .slice(0, 10)
+    .map((call) =>
       h(
-        "button",
-        {
-          type: "button",
-          class: "quiet",
-          "aria-label": `Copy ${call.method} ${call.path} as curl`,
-          onclick: give(curl(call)),
-        },
-        "curl",
+        "li",
+        {},
+        h("code", { title: call.path }, `${call.method} ${call.path.replace(/_\w{12,}(?=\w{4})/g, "_…")}`),
+        h("br"),
+        button(call, "Python", python(call)),
+        button(call, "curl", curl(call)),
       ),
-    ),
-  );
+    );
   fill(byId("calls"), rows.length ? rows : h("li", {}, h("small", {}, "What you do here is listed as the calls that do it.")));
-  if (rows.length) append(byId("calls"), h("li", {}, h("small", {}, "The key is not in the code."), shown));
 }

@@ -210,6 +210,7 @@ async function editor(assistant) {
   const form = h("form", {
     onsubmit: acting(async () => {
       let saved;
+      wrong.textContent = "";
       try {
         saved = await post(assistant ? `/assistants/${assistant.id}` : "/assistants", body());
       } catch (error) {

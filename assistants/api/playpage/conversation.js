@@ -139,6 +139,7 @@ async function send() {
   if (state.busy || isActive(state.run)) return announce("A run is in progress; cancel it first, or wait.", true);
   if (!state.assistant) return announce("Make an assistant first.", true);
   set("busy", true);
+  byId("trouble").textContent = "";
   try {
     const { parts, attachments } = await attached();
     if (!said && !parts.length) throw new Error("The message is empty.");
@@ -161,6 +162,9 @@ async function send() {
     tell("threads");
     if (parts.length || attachments.length) tell("files");
     await follow(`/threads/${state.thread.id}/runs`, { assistant_id: state.assistant.id, ...runSettings() }, list);
+  } catch (error) {
+    byId("trouble").textContent = error instanceof Error ? error.message : String(error);
+    throw error;
   } finally {
     beginning = false;
     set("busy", false);

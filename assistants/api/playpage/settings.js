@@ -18,7 +18,7 @@ export function watchSettings() {
   const temperature = number("0", "2", "any");
   const topP = number("0", "1", "any");
   const prompt = number("256", "", "1");
-  const completion = number("16", "", "1");
+  const completion = number("256", "", "1");
   const last = number("1", "", "1");
   const format = select(["", "auto", "text", "json_object"], "", (value) => value || "the assistant's");
   const effort = select(["", "none", "minimal", "low", "medium", "high", "xhigh", "max"], "");

@@ -202,8 +202,7 @@ async function openStore(id) {
         );
       }),
     },
-    field("Try a search", query),
-    h("button", { type: "submit" }, "Search"),
+    h("div", { class: "row" }, field("Try a search", query), h("button", { type: "submit" }, "Search")),
   );
   const add = h(
     "button",
