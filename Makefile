@@ -70,6 +70,7 @@ bench: setup $(INTERPRETER) ## Print the figures of the README
 	$(BIN)/python -m benchmarks.encodings
 	$(BIN)/python -m benchmarks.telemetry
 	$(BIN)/python -m benchmarks.interpreter
+	$(BIN)/python -m benchmarks.coldstart
 
 picture: setup ## Make the picture of the playground, docs/playground.png
 	$(BIN)/python -m tests.support.browser.picture

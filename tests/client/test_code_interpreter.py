@@ -4,8 +4,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from openai import NotFoundError, OpenAI
+from openai import AssistantEventHandler, NotFoundError, OpenAI
 from openai.types.beta.threads import Run
+from typing_extensions import override
 
 from assistants.tools.code_interpreter.local.availability import available
 from tests.support.office import packed
@@ -179,6 +180,43 @@ def test_a_stream_tells_the_code_then_its_outputs_then_the_links(client: OpenAI,
     assert [part["text"]["annotations"] for part in linked if part["text"].get("annotations")] == [
         [{"index": 0, **annotation}]
     ]
+
+
+class Listener(AssistantEventHandler):
+    """Notes what is complete."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done: list[Any] = []
+
+    @override
+    def on_tool_call_done(self, tool_call: Any) -> None:
+        self.done.append(tool_call.code_interpreter)
+
+    @override
+    def on_image_file_done(self, image_file: Any) -> None:
+        self.done.append(image_file.file_id)
+
+    @override
+    def on_text_done(self, text: Any) -> None:
+        self.done.append(text.value)
+
+
+@pytest.mark.no_async
+def test_the_sdks_handler_gets_the_code_the_figure_and_the_text(client: OpenAI, model: Model):
+    question = unique()
+    code = "import matplotlib.pyplot as plt\nprint('drawn')\nplt.plot([1, 2])\nNone"
+    model.script(runs(question, code), {"match": question, "text": "A line."})
+    thread = client.beta.threads.create(messages=[{"role": "user", "content": question}])
+    listener = Listener()
+    at = {"thread_id": thread.id, "assistant_id": coder(client)}
+    with client.beta.threads.runs.stream(**at, event_handler=listener) as streamed:
+        streamed.until_done()
+    called, image, text = listener.done[:3]  # the SDK tells the call again at each later step's end
+    assert (called.input, text) == (code, "A line.")
+    assert [output.type for output in called.outputs] == ["logs", "image"]
+    assert called.outputs[1].image.file_id == image
+    assert client.files.content(image).content.startswith(b"\x89PNG")
 
 
 @pytest.mark.no_azure
