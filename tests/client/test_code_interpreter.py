@@ -136,16 +136,18 @@ def test_a_forced_interpreter_is_called(client: OpenAI):
     assert outputs(client, run) == [{"type": "logs", "logs": "forced\n"}]
 
 
-def test_code_and_a_function_meet_in_one_turn(client: OpenAI, model: Model):
+def test_code_a_search_and_a_function_meet_in_one_turn(client: OpenAI, model: Model):
     question = unique()
-    turn = runs(question, "print('both')")
-    turn["tool_calls"].append(call("get_weather", "call_w", city="Oslo"))
-    model.script(turn, {"match": question, "text": "Both."})
-    run = ask(client, coder(client, WEATHER), question)
+    turn = runs(question, "print('all')")
+    search = call("file_search", "call_s", queries=["Oslo"])
+    turn["tool_calls"] += [search, call("get_weather", "call_w", city="Oslo")]
+    model.script(turn, {"match": question, "text": "All."})
+    run = ask(client, coder(client, {"type": "file_search"}, WEATHER), question)
     assert [each.id for each in calls_of(run)] == ["call_w"]
     run = submit(client, run, "sunny")
-    assert outputs(client, run) == [{"type": "logs", "logs": "both\n"}]
-    assert [each["content"] for each in model.requests(question)[1]["messages"][-2:]] == ["both", "sunny"]
+    assert outputs(client, run) == [{"type": "logs", "logs": "all\n"}]
+    code, found, weather = model.requests(question)[1]["messages"][-3:]
+    assert (code["content"], found["tool_call_id"], weather["content"]) == ("all", "call_s", "sunny")
 
 
 @pytest.mark.no_azure

@@ -53,18 +53,16 @@ export function watchConversation() {
   on("run", () => {
     byId("trouble").textContent = trouble(state.run);
   });
-  // Images come after their message: the end stays in view if it was.
+  // Images come after their message, and what is below the list may grow: the end stays in view if it was.
   let atEnd = true;
+  const keepEnd = () => {
+    if (atEnd) list.scrollTop = list.scrollHeight;
+  };
   list.addEventListener("scroll", () => {
     atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 80;
   });
-  list.addEventListener(
-    "load",
-    () => {
-      if (atEnd) list.scrollTop = list.scrollHeight;
-    },
-    true,
-  );
+  list.addEventListener("load", keepEnd, true);
+  new ResizeObserver(keepEnd).observe(list);
   showWith();
   set("thread", null);
 }

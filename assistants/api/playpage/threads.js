@@ -39,7 +39,7 @@ async function titleOf(id) {
   const said = text.replace(/```[^]*?(```|$)/g, " ").trim() || text.trim();
   const title = said.replace(/\s+/g, " ").slice(0, 80);
   if (title) titles.set(id, title);
-  return title || "Empty thread";
+  return title || (page.data.length ? "Images" : "Empty thread");
 }
 
 /** @param {string} id */
