@@ -225,6 +225,22 @@ def test_a_run_is_cancelled_and_shown_again_when_its_thread_is_opened(page: Play
     page.find("#run", "cancelled")
 
 
+def test_a_run_of_another_client_is_followed_by_reading_it(page: Playground, model: Model, alice: OpenAI, topic: str):
+    model.script({"match": topic, "chunks": ["slow "] * 300, "chunk_delay": 0.1})
+    assistant = alice.beta.assistants.create(model="gpt-4o", name=topic)
+    message: Any = {"role": "user", "content": topic}
+    run = alice.beta.threads.create_and_run(assistant_id=assistant.id, thread={"messages": [message]})
+    page.browser.refresh()
+    page.click("#threads button", topic)
+    page.click("#right summary", "Events")
+    page.find("#events-note", "did not stream this run")
+    page.find("#events summary", "read: in_progress")
+    alice.beta.threads.runs.cancel(run.id, thread_id=run.thread_id)
+    page.find("#events summary", "read: cancelled")
+    page.find("#history", "run cancelled")
+    page.find("article.assistant", "slow slow")
+
+
 def test_files_that_are_dropped_go_with_the_message(page: Playground, alice: OpenAI, topic: str):
     page.make_assistant(topic)
     page.drop("#middle", f"{topic}.md", "text/markdown", "Some text.")
@@ -334,6 +350,22 @@ def test_a_run_that_failed_says_what_to_do(page: Playground):
     assert told[0] == "The run failed. Too many. Wait a little, then send the message again."
     assert "Answer tokens at most" in told[1]
     assert told[2] == ""
+
+
+def test_a_link_to_a_file_is_a_button_in_a_line_of_code_and_a_text_in_a_block(page: Playground, alice: OpenAI):
+    file = alice.files.create(file=("a.csv", b"a"), purpose="assistants").id
+    link = "sandbox:/mnt/data/a.csv"
+    places = [{"start_index": at, "end_index": at + len(link)} for at in (1, 31)]
+    annotations = [{"type": "file_path", "text": link, "file_path": {"file_id": file}, **place} for place in places]
+    text = {"value": f"`{link}`\n```\n{link}\n```", "annotations": annotations}
+    message = {"id": "msg_a", "role": "assistant", "content": [{"type": "text", "text": text}]}
+    shown = page.module(
+        "messages.js",
+        """message => { const view = found.messageView(); view.show(message)
+           return [...view.element.querySelectorAll('code, code button')].map(each => `${each.tagName} ${each.textContent}`) }""",
+        message,
+    )
+    assert shown == [f"CODE {file}", f"BUTTON {file}", f"CODE {link}"]
 
 
 def test_long_and_deep_markdown_is_shown_before_the_browser_gives_up(page: Playground):

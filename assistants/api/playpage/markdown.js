@@ -10,7 +10,9 @@ const DEPTH = 12;
 const ITEM = /^( *)([-*+]|\d{1,9}[.)])(?: +|$)(.*)$/;
 const SAFE = /^(https?:\/\/|mailto:)/i;
 
-/** @typedef {(number: number, label: Node[] | null) => Node | null} Mark what stands for the mark `\uE000NUMBER\uE001` */
+/** @typedef {(number: number, label: Node[] | null, plain?: boolean) => Node | null} Mark what stands for the mark `\uE000NUMBER\uE001`; plain: its text */
+
+const MARKS = /\uE000(\d{1,6})\uE001/g;
 
 /**
  * @param {string} text
@@ -36,7 +38,8 @@ function blocks(lines, mark, depth) {
         (each, index) => index > at && each.trim().startsWith(fence[1]) && !each.trim().replaceAll(fence[1][0], ""),
       );
       const upTo = end < 0 ? lines.length : end;
-      made.append(code(lines.slice(at + 1, upTo).join("\n"), fence[2]));
+      const text = lines.slice(at + 1, upTo).join("\n");
+      made.append(code(text.replace(MARKS, (_, number) => mark(Number(number), null, true)?.textContent ?? ""), fence[2]));
       at = upTo + 1;
     } else if (!line.trim()) {
       at += 1;
@@ -171,7 +174,8 @@ function inline(text, mark, depth) {
     text = text.slice(found.index + found[0].length);
     const is = /** @type {Record<string, string>} */ (found.groups);
     const inside = (/** @type {string} */ each) => inline(each, mark, depth + 1);
-    if (is.code) made.push(h("code", {}, is.code));
+    if (is.code)
+      made.push(h("code", {}, is.code.split(MARKS).map((each, at) => (at % 2 ? mark(Number(each), null) : each))));
     else if (is.target !== undefined) made.push(...link(is.target, inside(is.label), found[0], mark));
     else if (is.strong) made.push(h("strong", {}, inside(is.strong)));
     else if (is.em) made.push(h("em", {}, inside(is.em)));

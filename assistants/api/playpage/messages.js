@@ -127,9 +127,10 @@ function shownText(text, message) {
   const shown = h("div", {});
   append(
     shown,
-    markdown(marked + value.slice(from), (number, label) => {
+    markdown(marked + value.slice(from), (number, label, plain) => {
       const each = annotations[number];
       if (!each) return null;
+      if (plain) return document.createTextNode(each.text);
       if (each.type === "file_path") return fileLink(each.file_path.file_id, label);
       const id = each.file_citation?.file_id;
       if (!id) return null;

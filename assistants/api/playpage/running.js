@@ -70,17 +70,19 @@ function extend(message, delta) {
   }
 }
 
-/** Ask for a run until it needs something or has ended. @param {any} run */
+/** Ask for a run until it has ended, or this page streams it. @param {any} run */
 export async function watch(run) {
-  const path = `/threads/${run.thread_id}/runs/${run.id}`;
+  const path = `/threads/${run.thread_id}/runs/${run.id}?wait=2`; // it is answered at once when the run ends
+  let status = "";
   while (isActive(run) && state.thread?.id === run.thread_id && state.run?.id === run.id) {
     noteRead(run);
     await loadSteps(run);
-    if (run.status === "requires_action") break;
-    // It is answered at once when the run ends; a server that does not know `wait` is asked once a second.
-    const pause = new Promise((resolve) => setTimeout(resolve, 1000));
-    run = await get(`${path}?wait=2`);
-    if (isActive(run)) await pause;
+    const waits = run.status === "requires_action";
+    if (waits && status !== run.status) told();
+    status = run.status;
+    await new Promise((resolve) => setTimeout(resolve, waits ? 3000 : 1000));
+    run = await get(path);
+    if (state.busy) return;
     if (state.run?.id === run.id) set("run", run);
   }
   if (state.run?.id !== run.id) return;
