@@ -74,7 +74,8 @@ async def diagnosed() -> AsyncIterator[Check]:
         found = settings()
     except ValidationError as error:
         for each in error.errors():
-            yield Check("settings", "failed", f"{'.'.join(map(str, each['loc']))}: {each['msg']}", "see the README")
+            name = ".".join(map(str, each["loc"]))
+            yield Check("settings", "failed", f"{name}: {each['msg']}", "see docs/settings.md")
         return
     yield Check("settings", "ok", "each is in its range")
     yield _keys(found)
