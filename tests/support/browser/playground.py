@@ -65,7 +65,7 @@ class Playground:
         self.press("Use", "dialog")
 
     def make_assistant(self, name: str, functions: tuple[tuple[str, str], ...] = (), search: str = "") -> None:
-        """Create an assistant with functions, each with its JSON schema, and with file search in a named store."""
+        """An assistant with functions, each with its JSON schema, and with file search in a store of this name."""
         self.press("New assistant")
         self.write("Name", name)
         self.write("Instructions", "You are a friendly host.")
