@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from assistants.settings import settings
 from assistants.state.retention import projects
 from assistants.state.store import Store
@@ -17,6 +19,16 @@ Commands = Any
 
 class Failed(Exception):
     """A command cannot be carried out; the message gives the reason."""
+
+
+class Misused(Exception):
+    """The arguments do not go together; the message says how they would."""
+
+
+def reasons(error: ValidationError) -> list[str]:
+    """What is wrong with the settings, without their values: each by its name, where it has one."""
+    named = ((".".join(map(str, each["loc"])), each["msg"].removeprefix("Value error, ")) for each in error.errors())
+    return [": ".join(filter(None, each)) for each in named]
 
 
 @asynccontextmanager

@@ -19,9 +19,10 @@ from azure.core.exceptions import (
 )
 from pydantic import ValidationError
 
-from assistants.admin.command import Commands
+from assistants.admin.command import Commands, reasons
 from assistants.admin.screen import Screen
 from assistants.model.connection import Connection
+from assistants.notify.items import WEBHOOKS
 from assistants.service import queues
 from assistants.settings import Settings, settings
 from assistants.state.store import Store
@@ -73,9 +74,8 @@ async def diagnosed() -> AsyncIterator[Check]:
     try:
         found = settings()
     except ValidationError as error:
-        for each in error.errors():
-            name = ".".join(map(str, each["loc"]))
-            yield Check("settings", "failed", f"{name}: {each['msg']}", "see docs/settings.md")
+        for each in reasons(error):
+            yield Check("settings", "failed", each, "see docs/settings.md")
         return
     yield Check("settings", "ok", "each is in its range")
     yield _keys(found)
@@ -99,9 +99,11 @@ async def diagnosed() -> AsyncIterator[Check]:
 
 
 def _keys(found: Settings) -> Check:
-    if found.api_keys:
-        return Check("keys", "ok", f"{len(found.api_keys)} keys of {len(found.projects)} projects")
-    return Check("keys", "warning", "every client that reaches the API may use it", "set API_KEYS")
+    tokens = f"; tokens of the tenant {found.entra_tenant}" if found.entra_tenant else ""
+    if found.api_keys or tokens:
+        return Check("keys", "ok", f"keys: {len(found.api_keys)}, projects: {len(found.projects)}{tokens}")
+    said = "none: the local runner needs none, everywhere else every request is refused"
+    return Check("keys", "warning", said, "set API_KEYS, or ENTRA_TENANT and ENTRA_PROJECTS")
 
 
 async def _storage(store: Store) -> AsyncIterator[Check]:
@@ -123,7 +125,7 @@ async def _storage(store: Store) -> AsyncIterator[Check]:
         yield Check("clock", "ok", "that of storage, within a minute")
     names = queues(store.settings)
     yield await _probed("queues: write", lambda: service.delete(names[0], _NO_MESSAGE), _QUEUES)
-    for queue in names:
+    for queue in dict.fromkeys((*names, WEBHOOKS)):
         yield await _queue(store, queue)
 
 

@@ -7,11 +7,12 @@ import argparse
 import base64
 import binascii
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 
 from azure.core.exceptions import ResourceNotFoundError
 
-from assistants.admin.command import Commands, Failed, opened, when
+from assistants.admin.command import Commands, Failed, Misused, opened, when
 from assistants.admin.screen import Row, Screen
 from assistants.notify.items import WEBHOOKS
 from assistants.service import QUEUES
@@ -50,6 +51,9 @@ async def _list(asked: argparse.Namespace, screen: Screen) -> int:
     async with opened() as store:
         rows = [row for queue in _queues(asked) for row in await _peeked(store.services[1], queue)]
         screen.table(rows, "No -poison queue has an item.")
+        for queue, number in Counter(row["queue"] for row in rows).items():
+            if number == _AT_ONCE:
+                screen.note(f"{queue}-poison may have more than these {number} items")
     return 0
 
 
@@ -77,17 +81,19 @@ async def _drop(asked: argparse.Namespace, screen: Screen) -> int:
 
 async def _settle(asked: argparse.Namespace, screen: Screen, again: bool) -> int:
     if bool(asked.item) == asked.all:
-        raise Failed("Name an item, or --all.")
+        raise Misused("Name an item, or --all.")
     rows: list[Row] = []
     async with opened() as store:
         service = store.services[1]
-        for queue in _queues(asked):
-            async for item in _taken(service, queue, asked.item):
-                if again:
-                    # Sent before the other is deleted: killed in between, there are two, which is harmless.
-                    await _send(service, queue, item.text)
-                await service.delete(_poison(queue), item.receipt)
-                rows.append({**_row(queue, item.receipt.id, item.text), "done": "retried" if again else "dropped"})
+        with screen.progress("items") as done:
+            for queue in _queues(asked):
+                async for item in _taken(service, queue, asked.item):
+                    if again:
+                        # Sent before the other is deleted: killed in between, there are two, which is harmless.
+                        await _send(service, queue, item.text)
+                    await service.delete(_poison(queue), item.receipt)
+                    rows.append({**_row(queue, item.receipt.id, item.text), "done": "retried" if again else "dropped"})
+                    done(1)
     if asked.item and not rows:
         raise Failed(f"No -poison queue has the item {asked.item}, or another process looks at it just now.")
     screen.table(rows, "No -poison queue has an item.")

@@ -44,8 +44,8 @@ class Screen:
         sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
 
     def note(self, text: str) -> None:
-        """Say something beside the result."""
-        sys.stderr.write(printable(text) + "\n")
+        """Say something beside the result, in one line or more."""
+        sys.stderr.write("".join(f"{printable(line)}\n" for line in text.splitlines()))
 
     @contextmanager
     def progress(self, task: str) -> Generator[Callable[[int], None]]:
@@ -61,5 +61,7 @@ def printable(value: object) -> str:
     """A value as text without control characters, which a terminal would interpret."""
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     text = value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else str(value)
     return "".join(each if each.isprintable() else " " for each in text)

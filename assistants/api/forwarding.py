@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import json
+import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from functools import partial, update_wrapper
@@ -82,6 +83,9 @@ MAX_CHECKED = 8 * 1024 * 1024
 """Bytes up to which a body or an event is checked; a longer one is a deviation by itself."""
 
 _AT_ONCE = 64 * 1024
+
+_COMMENTS = re.compile(rb"([\r\n]*(?::[^\r\n]*(?:\r\n|\r|\n))+)(?:\r\n|\r|\n)")
+"""Server-sent comments, and the blank line behind them."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -257,9 +261,10 @@ async def _seen(chunks: AsyncIterator[bytes], form: Form[Any]) -> AsyncIterator[
 
 async def _events(answer: httpx2.Response, watch: Watch, report: Report) -> AsyncIterator[bytes]:
     """A stream that breaks off ends with an error and `done` (contract, 7.5)."""
+    flowing = _Comments()
     try:
         async for blocks in events(answer):
-            yield b"".join(blocks)
+            yield b"".join(map(flowing, blocks))
             for block in blocks:
                 if len(block) > MAX_CHECKED:
                     watch.skip(len(block))
@@ -271,6 +276,23 @@ async def _events(answer: httpx2.Response, watch: Watch, report: Report) -> Asyn
         yield f"event: error\ndata: {shown_error}\n\nevent: done\ndata: [DONE]\n\n".encode()
     else:
         watch.end()
+
+
+class _Comments:
+    """Passes events on as they are, and comments without the blank lines that end them.
+
+    Clients of Azure AI Agents take whatever ends with a blank line for an event. To others it is the same stream.
+    """
+
+    def __init__(self) -> None:
+        self._after_comments = False
+
+    def __call__(self, block: bytes) -> bytes:
+        if self._after_comments:
+            block = block.lstrip(b"\r\n")
+        comments = _COMMENTS.fullmatch(block)
+        self._after_comments = comments is not None or (self._after_comments and not block)
+        return comments[1] if comments else block
 
 
 async def _reported(chunks: AsyncIterator[bytes], found: list[Deviation], add: Add) -> AsyncIterator[bytes]:

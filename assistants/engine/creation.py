@@ -35,6 +35,7 @@ from assistants.storage.concurrency import together
 from assistants.storage.documents import Document
 from assistants.storage.errors import TRANSIENT, Conflict
 from assistants.storage.ids import beginning, blob_name
+from assistants.telemetry import record
 
 log = logging.getLogger("assistants.engine")
 
@@ -193,6 +194,8 @@ def _equipped(run: RunRecord, thread: ThreadRecord) -> RunRecord:
 
 
 def _new_run(store: Store, key: RunKey, run: RunRecord, token: str | None, transcript: Transcript | None) -> RunRecord:
+    if (trace := record.traceparent()) is not None:
+        run = run.model_copy(update={"trace": trace})
     if token is not None and transcript is not None:
         run = machine.created_claimed(run, token, store.clock.now(), store.settings.claim, transcript.lengths)
     return notices.begun(run) if is_told(store, key.project) else run

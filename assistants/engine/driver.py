@@ -123,7 +123,7 @@ class Driver:
         seen = {OPERATION: "invoke_agent", AGENT: run.assistant_id, REQUEST_MODEL: run.model}
         with (
             scoped(project=key.project, thread=key.thread, run=key.run),
-            telemetry.span("invoke_agent", "internal", seen) as span,
+            telemetry.span("invoke_agent", "internal", seen, origin=run.trace) as span,
         ):
             try:
                 await self._carry_on()

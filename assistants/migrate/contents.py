@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Iterator
 from pathlib import Path
 
-from assistants.migrate.lines import CONTENTS
+from assistants.migrate.lines import CONTENTS, PART
 from assistants.migrate.mapping import CONTENT
 from assistants.migrate.spool import Spool
 from assistants.storage.contents import PIECE
@@ -24,7 +24,7 @@ class Contents:
         self._spool, self._files = spool, dict[str, Path]()
         places = (folder / CONTENTS, folder) if folder is not None and folder.is_dir() else ()
         for path in (path for place in reversed(places) if place.is_dir() for path in place.iterdir()):
-            if path.is_file():
+            if path.is_file() and path.suffix != PART:
                 self._files[path.stem] = self._files[path.name] = path
 
     def of(self, file_id: str) -> Iterator[bytes] | None:

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from assistants.migrate.lines import end_of_thread, raw_line
 from assistants.schema.base import Resource
 from assistants.schema.errors import not_found
 from assistants.state import assistants, files, runs, threads
@@ -61,7 +62,7 @@ async def thread_records(store: Store, project: str, since: int = 0) -> AsyncIte
 
 
 async def thread_lines(store: Store, project: str, thread: ThreadRecord) -> AsyncIterator[bytes]:
-    """A thread, its messages, and its runs, each before its steps.
+    """A thread, its messages, and its runs, each before its steps; and the line that says that this was all.
 
     Raises
     ------
@@ -70,17 +71,20 @@ async def thread_lines(store: Store, project: str, thread: ThreadRecord) -> Asyn
     """
     transcript = await store.messages.read(project, thread.id, thread.segments)
     yield line(threads.view(thread))
-    after, more = None, True
+    after, more, messages, ran, stepped = None, True, 0, 0, 0
     while more:
         page, more = await transcript.page(
             Cursors(_PAGE, "asc", after), lambda message_id: not_found("message", message_id)
         )
-        after = page[-1].id if page else None
+        after, messages = page[-1].id if page else None, messages + len(page)
         if page:
             yield b"".join(map(line, page))
     async for run in _oldest_first(store.runs, project, (thread.id,), lambda run: run.id):
         if run.committed or run.id == thread.last_run_id:
-            yield b"".join(map(line, _with_steps(run)))
+            found = _with_steps(run)
+            ran, stepped = ran + 1, stepped + len(found) - 1
+            yield b"".join(map(line, found))
+    yield raw_line(end_of_thread(thread.id, (1, messages, ran, stepped)))
 
 
 def _with_steps(run: RunRecord) -> Sequence[Resource]:

@@ -7,7 +7,7 @@ from typing import TypeVar
 from assistants.migrate import mapping
 from assistants.migrate.contents import Contents
 from assistants.migrate.files import import_file, import_store
-from assistants.migrate.lines import Line
+from assistants.migrate.lines import END, Line
 from assistants.migrate.mapping import CONTENT, Refused
 from assistants.migrate.records import assistant_record
 from assistants.migrate.spool import Spool, Spooled
@@ -25,7 +25,13 @@ T = TypeVar("T")
 _AT_ONCE = 64
 """The number of objects that are passed to `for_each` together."""
 
-_PARENTS = {"thread": "id", "thread.message": "thread_id", "thread.run": "thread_id", "thread.run.step": "thread_id"}
+_PARENTS = {
+    END: "thread_id",
+    "thread": "id",
+    "thread.message": "thread_id",
+    "thread.run": "thread_id",
+    "thread.run.step": "thread_id",
+}
 """By kind: the field with the thread."""
 
 
@@ -49,7 +55,7 @@ async def import_lines(target: Target, lines: Iterable[Line], folder: Path | Non
         await _each(spool.read("assistant", ""), lambda at, line: _import_assistant(target, line, at))
         await _each(
             spool.groups("thread"),
-            lambda at, thread: import_thread(target, thread, at, spool.read("thread", thread)),
+            lambda at, thread: import_thread(target, thread, at, spool.read("thread", thread), spool.read(END, thread)),
         )
         await _tell_lost(target, spool)
     return target.report
@@ -77,7 +83,7 @@ def _keep(spool: Spool, kind: str, at: str, raw: mapping.Json) -> None:
         thread = raw.get(_PARENTS[kind])
         if not isinstance(thread, str) or not thread:
             raise Refused(f"It has no `{_PARENTS[kind]}`.")
-        spool.add("thread", thread, at, {**raw, "object": kind})
+        spool.add(END if kind == END else "thread", thread, at, {**raw, "object": kind})
     elif kind == CONTENT:
         spool.add(kind, str(raw.get("file_id")), at, raw)
     elif kind == "vector_store.file":
@@ -113,7 +119,7 @@ async def _import_assistant(target: Target, line: Spooled, number: int) -> None:
 
 
 async def _tell_lost(target: Target, spool: Spool) -> None:
-    """Files of vector stores that are not in the import, and contents of such files."""
+    """Files of vector stores that are not in the import, contents of such files, and ends of threads."""
     stores = {str(line.raw.get("id")) for line in spool.read("vector_store", "")}
     for store_id in spool.groups("vector_store.file"):
         if store_id not in stores:
@@ -124,6 +130,14 @@ async def _tell_lost(target: Target, spool: Spool) -> None:
     for file_id in spool.groups(CONTENT):
         if file_id not in files:
             await target.report.add("invalid", CONTENT, file_id, "", "Its file is not in the import.")
+    threads, ended = spool.groups("thread"), spool.groups(END)
+    for thread in sorted({*ended} - {*threads}):
+        await target.report.add("invalid", END, thread, "", "Its thread is not in the import.")
+    known = set(ended)
+    if without := [thread for thread in threads if thread not in known]:
+        which = f"{len(without):,} threads have" if len(without) > 1 else f"{without[0]} has"
+        why = f"{which} no end line, as exports of this service have: whether all of it is here is not known."
+        await target.report.add("noted", END, "", "", why)
 
 
 def _text(raw: object, name: str) -> str:

@@ -1,6 +1,7 @@
 """The objects in texts of several formats: NDJSON, arrays, lists of the API's answers, single objects."""
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
@@ -15,6 +16,15 @@ MAX_DOCUMENT = 512 * 1024 * 1024
 CONTENTS = "contents"
 """The folder of an export with the contents of files, each named by its id."""
 
+PART = ".part"
+"""The suffix of a content that is not whole."""
+
+END = "export"
+"""The kind of the line that ends the export of a thread: with it, the thread is whole."""
+
+OF_THREAD = ("thread", "thread.message", "thread.run", "thread.run.step")
+"""The kinds of what it counts."""
+
 SUFFIXES = frozenset({".json", ".jsonl", ".ndjson"})
 
 
@@ -25,6 +35,17 @@ class Line(NamedTuple):
     """The position, such as `threads.ndjson:12`."""
     raw: Any
     error: str | None = None
+
+
+def raw_line(raw: Mapping[str, object]) -> bytes:
+    """An object as another server answered it, as a line."""
+    return json.dumps(raw, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace") + b"\n"
+
+
+def end_of_thread(thread_id: str, counts: Iterable[int]) -> dict[str, Any]:
+    """The end line of a thread with so many objects of each kind."""
+    counted = dict(zip(OF_THREAD, counts, strict=True))
+    return {"object": END, "status": "completed", "thread_id": thread_id, "counts": counted}
 
 
 def read(source: Path) -> Iterator[Line]:

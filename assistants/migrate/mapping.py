@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from assistants.migrate.lines import END
 from assistants.schema import v1
 from assistants.schema.assistants import Assistant
 from assistants.schema.base import AssistantId, FileId, MessageId, Resource, RunId, StepId, ThreadId, VectorStoreId
@@ -82,7 +83,7 @@ def kind_of(raw: Any) -> str:
         raise Refused("Not a JSON object.")
     fields = cast("Json", raw)
     named = fields.get("object")
-    if named in KINDS or named == CONTENT:
+    if named in KINDS or named in (CONTENT, END):
         return str(named)
     if isinstance(named, str):
         raise Refused(_LEFT.get(named, f"Objects of the kind '{named[:64]}' are not imported."))

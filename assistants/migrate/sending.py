@@ -8,8 +8,7 @@ from typing import Any
 
 import httpx2
 
-from assistants.migrate.folder import raw_line
-from assistants.migrate.lines import CONTENTS, read
+from assistants.migrate.lines import CONTENTS, PART, raw_line, read
 from assistants.migrate.mapping import CONTENT
 from assistants.migrate.told import Told
 from assistants.storage.contents import PIECE
@@ -25,7 +24,7 @@ def lines(source: Path) -> Iterator[bytes]:
             yield raw_line(line.raw)  # type: ignore[reportUnknownArgumentType]
     folder = source / CONTENTS
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.suffix != ".part":
+        if path.is_file() and path.suffix != PART:
             yield from _content(path)
 
 

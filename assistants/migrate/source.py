@@ -10,6 +10,7 @@ from typing import Any, cast
 import httpx2
 
 from assistants.identity import identity
+from assistants.migrate.lines import PART
 
 Json = dict[str, Any]
 
@@ -116,7 +117,7 @@ class Source:
 
     async def download(self, path: str, place: Path) -> None:
         """Write a content into a file, which is there only when it is whole; raises as `get`."""
-        part = place.with_name(place.name + ".part")
+        part = place.with_name(place.name + PART)
         for attempt in range(_TRIES):
             try:
                 async with self._client.stream("GET", **await self._request(path, {})) as answer:

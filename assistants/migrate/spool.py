@@ -45,6 +45,10 @@ class Spool:
         """Whether the group has objects."""
         return group in self._groups.get(kind, {})
 
+    def size(self, kind: str, group: str) -> int:
+        """The number of objects of a group."""
+        return len(self._groups.get(kind, {}).get(group, ())) // 2
+
     def read(self, kind: str, group: str) -> Iterator[Spooled]:
         """The objects of a group."""
         places = self._groups.get(kind, {}).get(group, array("Q"))

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
+from assistants.migrate.lines import END, OF_THREAD
 from assistants.migrate.mapping import KINDS
 from assistants.migrate.records import ended, run_record, thread_record
 from assistants.migrate.spool import Spooled
@@ -34,15 +35,21 @@ class _Gathered:
     messages: dict[str, tuple[Message, bytes]] = field(default_factory=dict[str, tuple[Message, bytes]])
     runs: dict[str, Run] = field(default_factory=dict[str, Run])
     steps: dict[str, RunStep] = field(default_factory=dict[str, RunStep])
+    came: dict[str, set[str]] = field(default_factory=lambda: {kind: set[str]() for kind in OF_THREAD})
+    """The ids of all lines by their kind, valid or not."""
 
 
-async def import_thread(target: Target, thread_id: str, number: int, lines: Iterable[Spooled]) -> None:
-    """Import a thread with all that is in it; no client sees a part of it.
+async def import_thread(
+    target: Target, thread_id: str, number: int, lines: Iterable[Spooled], ends: Iterable[Spooled] = ()
+) -> None:
+    """Import a thread with all that is in it; no client sees a part of it. Its end lines say how much that is.
 
     A repetition after a crash appends the same messages again, in the same order, and the log keeps the first record of
     each.
     """
     found = await _gathered(target, lines)
+    for end in ends:
+        await _check_end(target, thread_id, end, found)
     thread = found.thread or _made(thread_id, found)
     if thread is None:
         if found.messages or found.runs:
@@ -102,6 +109,7 @@ async def _gathered(target: Target, lines: Iterable[Spooled]) -> _Gathered:
     messages, runs, steps = list[tuple[Message, str]](), list[tuple[Run, str]](), list[tuple[RunStep, str]]()
     for line in lines:
         kind = str(line.raw["object"])
+        found.came[kind].add(str(line.raw.get("id")))
         shown = await target.mapped(kind, line)
         found.at = found.at or line.at
         match shown:
@@ -135,6 +143,20 @@ async def _gathered(target: Target, lines: Iterable[Spooled]) -> _Gathered:
                 "invalid", step.object, step.id, at, f"Its run '{step.run_id}' is not in the import."
             )
     return found
+
+
+async def _check_end(target: Target, thread_id: str, end: Spooled, found: _Gathered) -> None:
+    """Tell whether lines of the thread were lost."""
+    counts = end.raw.get("counts")
+    named = cast("dict[str, Any]", counts) if isinstance(counts, dict) else {}
+    lost = [
+        f"{number - len(found.came[kind])} of {number} {kind}"
+        for kind in OF_THREAD
+        if isinstance(number := named.get(kind), int) and number > len(found.came[kind])
+    ]
+    if lost or end.raw.get("status") != "completed" or named.keys() != set(OF_THREAD):
+        why = f"The thread is not whole: {', '.join(lost)} are lost." if lost else "It is no end line."
+        await target.report.add("invalid", END, thread_id, end.at, why)
 
 
 def _oldest_first(found: Sequence[tuple[R, str]]) -> Sequence[tuple[R, str]]:

@@ -203,6 +203,8 @@ class RunRecord(BaseModel):
     """In the order of what happened; None as long as the project has no webhook."""
     imported: Imported | None = None
     """The run was imported, and is shown as it was."""
+    trace: str | None = None
+    """The `traceparent` of its creation, where spans are recorded; those of later requests for the run join it."""
 
     @property
     def active(self) -> bool:

@@ -40,7 +40,7 @@ class Recorder(Protocol):
 
     contents: bool
 
-    def span(self, name: str, kind: Kind, attributes: Attributes, parent: str | None) -> Span: ...
+    def span(self, name: str, kind: Kind, attributes: Attributes, parent: str | None, origin: str | None) -> Span: ...
 
     def add(self, metric: Metric, value: float, attributes: Attributes) -> None: ...
 
@@ -94,9 +94,13 @@ def with_contents() -> bool:
     return _recorder is not None and _recorder.contents
 
 
-def span(name: str, kind: Kind, attributes: Attributes, parent: str | None = None) -> Span:
-    """A span of the task's trace, or of that of a `traceparent` (W3C Trace Context); it has the ids of the scope."""
-    return _recorder.span(name, kind, attributes, parent) if _recorder is not None else _NOTHING
+def span(name: str, kind: Kind, attributes: Attributes, parent: str | None = None, origin: str | None = None) -> Span:
+    """A span of the task's trace, or of that of a `traceparent` (W3C Trace Context); it has the ids of the scope.
+
+    With an `origin`, the `traceparent` of the beginning of the work, it belongs to that trace. Where the task is in
+    another one, it is linked to the task's place.
+    """
+    return _recorder.span(name, kind, attributes, parent, origin) if _recorder is not None else _NOTHING
 
 
 def add(metric: Metric, value: float, attributes: Attributes) -> None:
