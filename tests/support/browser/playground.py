@@ -67,7 +67,7 @@ class Playground:
     def make_assistant(
         self, name: str, functions: tuple[tuple[str, str], ...] = (), search: str = "", code: bool = False
     ) -> None:
-        """An assistant with functions, each with its JSON schema, and with file search in a store of this name."""
+        """Create an assistant with functions, each with its JSON schema, and with file search in a named store."""
         self.press("New assistant")
         self.write("Name", name)
         self.write("Instructions", "You are a friendly host.")
