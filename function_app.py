@@ -95,7 +95,7 @@ if settings().backend == "blob":
 
 
 def _prepare() -> None:
-    """Import the modules that the first run needs and the first request does not."""
+    """Import what the first run needs and the first request does not."""
     try:
         importlib.import_module("assistants.model.client")
     finally:

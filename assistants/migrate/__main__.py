@@ -36,7 +36,7 @@ ENTRA = "https://ai.azure.com/.default"
 
 
 async def import_(arguments: argparse.Namespace) -> int:
-    """Import; returns 1 if something is not valid."""
+    """Import; returns 1 if any object is invalid."""
     source, screen, number = Path(arguments.folder), Screen(), 0
 
     async def tell(told: Told) -> None:
@@ -70,7 +70,7 @@ async def import_(arguments: argparse.Namespace) -> int:
 
 
 async def export(arguments: argparse.Namespace) -> int:
-    """Export; returns 1 if something could not be had."""
+    """Export; returns 1 if any object could not be exported."""
     screen, since = Screen(), _since(arguments.since)
     project = arguments.project
     origin = f"{arguments.source or 'storage'} project {project or 'default'} since {since}"

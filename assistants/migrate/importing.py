@@ -32,7 +32,7 @@ _PARENTS = {
     "thread.run": "thread_id",
     "thread.run.step": "thread_id",
 }
-"""By kind: the field with the thread."""
+"""By kind: the field with the id of the thread."""
 
 
 async def import_lines(target: Target, lines: Iterable[Line], folder: Path | None = None) -> Report:

@@ -63,7 +63,7 @@ class Request(BaseModel):
 
 
 class Object(BaseModel):
-    """An object that is answered and stored; its fields are in the API's order, and unknown ones are dropped on load.
+    """An object that is answered and stored; fields are in the wire's order, and unknown ones are dropped on load.
 
     Answers have all fields: in /openapi.json those with a default are required, too.
     """

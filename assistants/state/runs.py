@@ -30,7 +30,7 @@ Finish = Literal["stop", "length", "content_filter", "tool_calls", "cancelled", 
 
 
 class Found(BaseModel):
-    """A passage of a file that a search found. Its text is the part of the call's output from `start` to `end`."""
+    """A piece of a file that a search found. Its text is the part of the call's output from `start` to `end`."""
 
     file_id: str
     file_name: str
@@ -40,21 +40,21 @@ class Found(BaseModel):
 
 
 class LogOutput(BaseModel):
-    """The text that code printed."""
+    """What code printed."""
 
     type: Literal["logs"] = "logs"
     logs: str
 
 
 class ImageOutput(BaseModel):
-    """A figure that code made, stored as a file."""
+    """A figure, which is a file."""
 
     type: Literal["image"] = "image"
     file_id: str
 
 
 class Ran(BaseModel):
-    """The result of code that was executed."""
+    """What came of code that was executed."""
 
     outputs: list[LogOutput | ImageOutput] = Field(default_factory=list[LogOutput | ImageOutput])
     files: dict[str, str] = Field(default_factory=dict[str, str])
@@ -112,7 +112,7 @@ class Turn(BaseModel):
 
 
 class Notice(BaseModel):
-    """An event of a run that the project's webhook is notified of."""
+    """What the project's webhook is to be told of a run."""
 
     type: str
     """The name of the event, such as `thread.run.completed`."""
@@ -138,14 +138,14 @@ class Look(BaseModel):
 
 
 class Imported(BaseModel):
-    """The data of an imported run, which ended elsewhere: its steps, oldest first, in the API's form."""
+    """A run that ended elsewhere, with its steps, the oldest first, as they are shown."""
 
     run: Run
     steps: list[RunStep]
 
 
 class RunRecord(BaseModel):
-    """A run in its stored form. A parameter that is None was never set: it is not sent to the model."""
+    """A run as it is stored. A parameter that is None was never set: it is not sent to the model."""
 
     id: str
     thread_id: str

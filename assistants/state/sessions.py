@@ -40,7 +40,7 @@ class Hosting:
 
 
 class Underway(BaseModel):
-    """An execution in progress."""
+    """An execution that has begun."""
 
     id: str
     until: float

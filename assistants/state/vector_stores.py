@@ -36,7 +36,7 @@ _REMOVED_KEPT = 1_000
 
 
 class Member(BaseModel):
-    """A file in a store. Its `version` is new each time the file is added, and names the blob of its chunks."""
+    """A file in a store. Its `version` is new each time the file is put in, and names the blob of its chunks."""
 
     created_at: int
     ordinal: int
@@ -52,7 +52,7 @@ class Member(BaseModel):
 
 
 class Batch(BaseModel):
-    """Files that were added by one request."""
+    """Files that came by one request."""
 
     created_at: int
     file_ids: list[str]

@@ -47,10 +47,10 @@ from assistants.tools.servertool import Question, ToolFailed
 log = logging.getLogger("assistants.tools")
 
 PAUSE = 0.25
-"""Seconds between two reads of the run, or of the execution in progress in the session."""
+"""Seconds between two reads of the run, or of what is under way in the session."""
 
 _LATER = 1.0
-"""Seconds between two tries of a busy engine, or two reads of an execution that another delivery has begun."""
+"""Seconds between two looks at a busy engine, or at an execution that another delivery of the call has begun."""
 
 _BESIDES = 60.0
 """Seconds that an execution may take besides the code: to start a process, and to store the outputs."""
@@ -102,7 +102,7 @@ class CodeCall:
                     await self._begin(engine, session, record)
                 case _:
                     await asyncio.sleep(_LATER if underway == self._id else PAUSE)
-        if await self._store.runs.read(self._key.name) is None:  # writes may have followed the thread's purge
+        if await self._store.runs.read(self._key.name) is None:  # writes may have come after the thread's purge
             await purge_session(self._store, self._project, self._thread)
         raise ToolFailed(_ENDED)
 
