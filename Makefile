@@ -58,7 +58,7 @@ races: setup ## Run the races for longer than the tests do
 soak: setup ## Run simulated users for long, with processes that are killed
 	$(BIN)/python -m tests.faults.soak $(ARGS)
 
-bench: setup $(VENV)/.interpreter ## Print the figures of the README
+bench: setup $(VENV)/.interpreter ## Print the figures of docs/performance.md
 	$(BIN)/python -m benchmarks.streaming $(ARGS)
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.storage

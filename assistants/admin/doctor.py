@@ -75,7 +75,7 @@ async def diagnosed() -> AsyncIterator[Check]:
         found = settings()
     except ValidationError as error:
         for each in reasons(error):
-            yield Check("settings", "failed", each, "see the README's table of settings")
+            yield Check("settings", "failed", each, "see docs/settings.md")
         return
     yield Check("settings", "ok", "each is in its range")
     yield _keys(found)
