@@ -14,6 +14,7 @@ from tree_sitter import Language, Node, Parser
 from assistants.notify.items import WEBHOOKS
 from assistants.service import QUEUES
 from assistants.settings import Settings
+from assistants.telemetry import names as telemetry
 from tests.support.imports import ROOT
 from tests.unit.settings_table import names
 
@@ -224,6 +225,15 @@ def test_the_queries_of_the_workbook_read_the_fields_of_a_runs_line():
     alerts = (INFRA / "modules" / "alerts.bicep").read_text(encoding="utf-8")
     read = {name for query in [*queries, alerts] for name in re.findall(r"\bline\.(\w+)", query)}
     assert {"to", "seconds"} <= read <= fields
+
+
+def test_the_workbook_has_every_metric_of_the_service_that_a_runs_line_does_not_tell():
+    workbook = (INFRA / "modules" / "workbook.json").read_text(encoding="utf-8")
+    metrics = {each.name for each in vars(telemetry).values() if isinstance(each, telemetry.Metric)}
+    ours = {name for name in metrics if name.startswith("assistants.")}
+    assert {name for name in ours if f'name == \\"{name}\\"' not in workbook} == {
+        telemetry.RUNS.name, telemetry.QUEUE_TIME.name,
+    }  # fmt: skip
 
 
 def test_azd_finds_what_its_file_names():
