@@ -1,7 +1,7 @@
 """`python -m assistants.admin`: an operator's commands, over the storage that the settings name.
 
-Every write is conditional, so that a command is safe beside a running service, when it is repeated, and when it is
-killed. Results go to standard output, everything else to standard error.
+Every write is conditional, so a command is safe beside a running service, when it is repeated, and when it is
+killed. Results are printed on standard output, other messages on standard error.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from assistants.local import environment
 from assistants.storage.errors import StorageError
 
 COMMANDS = (doctor, poison, runs, purge, usage)
-"""Each adds a sub-command, whose default `act` gets the arguments and the screen, and returns the exit code."""
+"""Each adds a sub-command; its default `act` takes the arguments and the screen, and returns the exit code."""
 
 
 _MORE = "(python -m assistants.admin doctor says what to mend)"

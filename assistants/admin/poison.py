@@ -1,6 +1,6 @@
-"""`poison`: the items that failed again and again, and that the app has not given up yet.
+"""`poison`: the items that failed repeatedly, and that the app has not given up yet.
 
-The app's own functions empty the -poison queues: items stay there while it does not run, or fails at that, too.
+The app's own functions empty the -poison queues: items stay there while it does not run, or while it fails to.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from assistants.storage.connection import made_on_first_use
 from assistants.storage.services import QueueService, Received
 
 _LEASE = 60
-"""Seconds for which items are hidden while they are looked through: until then, if this process is killed."""
+"""Seconds for which items are hidden while they are read; they reappear then if this process is killed."""
 
 _AT_ONCE = 32
 _ALL = (*QUEUES, WEBHOOKS)
@@ -113,7 +113,7 @@ async def _peeked(service: QueueService, queue: str) -> list[Row]:
 
 
 async def _taken(service: QueueService, queue: str, wanted: str | None, keep: bool = False) -> AsyncIterator[Received]:
-    """The items of a -poison queue, or the one that is wanted; the others, or all to `keep`, appear again."""
+    """The items of a -poison queue, or the wanted one; the others, or with `keep` all of them, appear again."""
     back: list[Received] = []
     try:
         while found := await service.receive(_poison(queue), _AT_ONCE, _LEASE):
@@ -143,7 +143,7 @@ def _row(queue: str, item_id: str, text: str) -> Row:
 
 
 def content(text: str) -> str:
-    """What an item says, in one line; as it is where it is no base64 of a JSON value."""
+    """The JSON of an item, in one line; its text unchanged if that is no base64 of a JSON value."""
     try:
         return json.dumps(json.loads(base64.b64decode(text, validate=True)), ensure_ascii=False)
     except (binascii.Error, ValueError):

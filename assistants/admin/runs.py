@@ -1,4 +1,4 @@
-"""`runs`: which are active or stuck, the history of one, and attending to it again or ending it."""
+"""`runs`: lists active or stuck runs, shows the history of one, has one attended to again, or ends one."""
 
 import argparse
 from collections import Counter

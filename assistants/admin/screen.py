@@ -1,4 +1,4 @@
-"""Tables, or JSON, on standard output; progress on standard error, where that is a terminal."""
+"""Tables or JSON on standard output; progress on standard error, if that is a terminal."""
 
 import json
 import sys
@@ -14,11 +14,11 @@ Row = Mapping[str, object]
 """The values of a row by the names of its columns, which all rows of a table have."""
 
 _WIDE = 300
-"""Columns of a table that goes to a file or another program."""
+"""Width in columns of a table that is written to a file or another program."""
 
 
 class Screen:
-    """Where a command shows what it has found."""
+    """The output of a command."""
 
     def __init__(self, as_json: bool = False) -> None:
         self.as_json = as_json
@@ -49,7 +49,7 @@ class Screen:
 
     @contextmanager
     def progress(self, task: str) -> Generator[Callable[[int], None]]:
-        """Show that something goes on during the `with` block; call the result with how much was done."""
+        """Show the progress during the `with` block; call the yielded function with the number done so far."""
         console = Console(stderr=True)
         columns = (SpinnerColumn(), TextColumn("{task.description}: {task.completed:,.0f}"), TimeElapsedColumn())
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
@@ -58,7 +58,7 @@ class Screen:
 
 
 def printable(value: object) -> str:
-    """A value as text without control characters, which a terminal would obey."""
+    """A value as text without control characters, which a terminal would interpret."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""OpenTelemetry, with its exporters. It is imported only where one is configured, as it takes long."""
+"""OpenTelemetry with its exporters, imported only if one is configured, as the import takes long."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ _KINDS = {
 }  # fmt: skip
 _CONTEXT = TraceContextTextMapPropagator()
 _FLUSH = 5_000
-"""Milliseconds that the last export may take."""
+"""The most milliseconds of the last export."""
 
 
 class OpenTelemetry:
-    """Records with providers of its own: no library that finds a global one begins to record as well."""
+    """Records with its own providers, so that no library which uses the global ones begins to record."""
 
     def __init__(self, settings: Settings) -> None:
         self.contents = settings.record_contents

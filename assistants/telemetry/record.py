@@ -1,4 +1,4 @@
-"""Spans and metrics. Where no exporter is configured nothing is recorded, and OpenTelemetry is not imported."""
+"""Spans and metrics. Without a configured exporter nothing is recorded, and OpenTelemetry is not imported."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from assistants.telemetry.names import Metric
 
 Value = str | bool | int | float | Sequence[str]
 Attributes = Mapping[str, Value | None]
-"""By their names; None where a value is not known."""
+"""Attributes by their names; None for an unknown value."""
 
 Kind = Literal["server", "client", "consumer", "internal"]
 
@@ -58,7 +58,7 @@ _recorder: Recorder | None = None
 
 
 def begin(settings: Settings) -> None:
-    """Record from now on, if an exporter is configured. What is wrong with it fails no start: it is logged."""
+    """Start recording, if an exporter is configured. An error in its configuration is logged, and no start fails."""
     global _recorder
     if settings.application_insights is None and settings.otlp_endpoint is None:
         return
@@ -71,7 +71,7 @@ def begin(settings: Settings) -> None:
 
 
 def end() -> None:
-    """Export what was recorded, and record no more."""
+    """Export the recorded data, and stop recording."""
     global _recorder
     recorder, _recorder = _recorder, None
     if recorder is not None:
@@ -79,13 +79,13 @@ def end() -> None:
 
 
 def flush() -> None:
-    """Export what was recorded; blocks."""
+    """Export the recorded data; blocks."""
     if _recorder is not None:
         _recorder.flush()
 
 
 def is_on() -> bool:
-    """Whether anything is recorded."""
+    """Whether an exporter is configured."""
     return _recorder is not None
 
 
@@ -104,17 +104,17 @@ def span(name: str, kind: Kind, attributes: Attributes, parent: str | None = Non
 
 
 def add(metric: Metric, value: float, attributes: Attributes) -> None:
-    """Count, or note a measured value."""
+    """Add a count, or record a measured value."""
     if _recorder is not None:
         _recorder.add(metric, value, attributes)
 
 
 def traceparent() -> str | None:
-    """The task's place in its trace, as W3C Trace Context writes it."""
+    """The task's span, as a `traceparent` of W3C Trace Context."""
     return _recorder.traceparent() if _recorder is not None else None
 
 
 def current() -> tuple[str, str] | None:
-    """The ids of the trace and the span that the task is in, in hexadecimal."""
+    """The hexadecimal ids of the task's trace and span."""
     parts = (traceparent() or "").split("-")
     return (parts[1], parts[2]) if len(parts) == 4 else None

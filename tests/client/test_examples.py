@@ -1,4 +1,4 @@
-"""The examples, and the programs in the documents, run as their text says."""
+"""The examples, and the programs in the documents, run as their text describes."""
 
 import os
 import re

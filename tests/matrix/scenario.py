@@ -11,6 +11,11 @@ from typing import Any
 
 import openai
 
+CODE = """\
+```python
+print(sum(map(int, open("/mnt/data/numbers.csv"))))
+open("/mnt/data/double.csv", "w").write("84")
+```"""
 POLL = 50
 """Milliseconds between two looks at a run."""
 TOOLS: Any = [{"type": "function", "function": {"name": "get_time", "parameters": {"type": "object"}}}]
@@ -82,12 +87,17 @@ async def converse(client: Any) -> None:
     print("cancel:", run.status in ("cancelling", "cancelled"))
 
     code = await settled(client.beta.assistants.create(model="gpt-4o", tools=[{"type": "code_interpreter"}]))
-    question = {"messages": [{"role": "user", "content": "```python\nprint(6 * 7)\n```"}]}
+    file = await settled(client.files.create(file=("numbers.csv", b"12\n30\n"), purpose="assistants"))
+    attached = {"file_id": file.id, "tools": [{"type": "code_interpreter"}]}
+    question = {"messages": [{"role": "user", "content": CODE, "attachments": [attached]}]}
     run = await settled(create(assistant_id=code.id, thread=question, poll_interval_ms=POLL))
     steps = await every(threads.runs.steps.list(run_id=run.id, thread_id=run.thread_id, order="asc"))
     calls = [each for step in steps for each in getattr(step.step_details, "tool_calls", ())]
     outputs = [output.logs for each in calls for output in each.code_interpreter.outputs]
-    print("code:", run.status, outputs)
+    answers = await every(threads.messages.list(thread_id=run.thread_id, run_id=run.id))
+    links = [link for each in answers for part in each.content for link in part.text.annotations]
+    made = [(await settled(client.files.content(link.file_path.file_id))).content for link in links]
+    print("code:", run.status, outputs, made)
 
     print("refused:", await refusal(lambda: client.beta.assistants.create(model="gpt-4o", top_p=2)))
     deleted = [await settled(threads.delete(thread.id)), await settled(client.beta.assistants.delete(assistant.id))]

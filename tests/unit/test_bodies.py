@@ -1,4 +1,4 @@
-"""Bodies are counted while they come, and refused before they are parsed."""
+"""Bodies are counted as they arrive, and refused before they are parsed."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""/openapi.json: what it says, and where it differs from the reference document."""
+"""/openapi.json: its content, and its differences from the reference document."""
 
 from pathlib import Path
 from typing import Any

@@ -58,7 +58,7 @@ function refused(status, text) {
 
 /** @param {string} method @param {string} path @param {Json} [body] @param {AbortSignal} [signal] */
 async function send(method, path, body, signal) {
-  if (method !== "GET" && !path.endsWith("/search")) note({ method, path, body });
+  if (method !== "GET") note({ method, path, body });
   const response = await fetch(base + path, {
     method,
     headers: { ...headers(), ...(body ? { "Content-Type": "application/json" } : {}) },

@@ -64,7 +64,9 @@ class Playground:
         self.write("Key of the service", key)
         self.press("Use", "dialog")
 
-    def make_assistant(self, name: str, functions: tuple[tuple[str, str], ...] = (), search: str = "") -> None:
+    def make_assistant(
+        self, name: str, functions: tuple[tuple[str, str], ...] = (), search: str = "", code: bool = False
+    ) -> None:
         """An assistant with functions, each with its JSON schema, and with file search in a store of this name."""
         self.press("New assistant")
         self.write("Name", name)
@@ -72,6 +74,8 @@ class Playground:
         if search:
             self.find("dialog label.tick", "file_search").click()
             self.labelled("Vector store", "dialog").send_keys(search)
+        if code:
+            self.find("dialog label.tick", "code_interpreter").click()
         for function, schema in functions:
             self.press("Add function", "dialog")
             self.write("Function name", function, "dialog .function:last-of-type")
@@ -89,6 +93,24 @@ class Playground:
             dataTransfer.items.add(new File([Uint8Array.from(text, each => each.charCodeAt(0))], name, {type}));
             document.querySelector(selector).dispatchEvent(new DragEvent('drop', {dataTransfer, cancelable: true}))"""
         self.run(script, selector, name, kind, text)
+
+    def save_into(self, folder: Path) -> None:
+        """Where downloads go from now on."""
+        driver: Any = self.browser
+        driver.execute_cdp_cmd("Page.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
+
+    @contextmanager
+    def slow_upload(self, speed: int) -> Iterator[None]:
+        """The page with a network that sends so many bytes a second."""
+        driver: Any = self.browser
+        limits = {"offline": False, "latency": 0, "downloadThroughput": -1}
+        driver.execute_cdp_cmd("Network.enable", {})
+        driver.execute_cdp_cmd("Network.emulateNetworkConditions", {**limits, "uploadThroughput": speed})
+        try:
+            yield
+        finally:
+            driver.execute_cdp_cmd("Network.emulateNetworkConditions", {**limits, "uploadThroughput": -1})
+            driver.execute_cdp_cmd("Network.disable", {})
 
     def escape(self) -> None:
         """Close the dialog by the keyboard."""
