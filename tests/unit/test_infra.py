@@ -60,6 +60,13 @@ def declared(path: Path, kind: str) -> dict[str, Node]:
     return {text(node.named_children[0]): node for node in found}
 
 
+def types_of(path: Path) -> dict[str, str]:
+    """The types of a template's parameters, `secure` included."""
+    content = path.read_text(encoding="utf-8")
+    found = re.findall(r"((?:^@.*\n|^ .*\n|^\}\)\n)*)^param (\w+) (\w+)", content, flags=re.MULTILINE)
+    return {name: f"secure {kind}" if "@secure()" in decorators else kind for decorators, name, kind in found}
+
+
 def properties(node: Node, key: str) -> dict[str, Node]:
     """The properties of the first object in the value of this key."""
     for each in walk(node):
@@ -111,6 +118,18 @@ def test_a_module_gets_the_parameters_that_it_declares_and_gives_the_outputs_tha
         path = INFRA / text(node.named_children[1])
         assert set(properties(node, "params")) == set(declared(path, "parameter")), name
         assert set(re.findall(rf"\b{name}!?\.outputs\.(\w+)", content)) <= set(declared(path, "output")), name
+
+
+def test_a_parameter_that_is_passed_on_has_the_type_that_the_module_declares():
+    main = INFRA / "main.bicep"
+    types, passed = types_of(main), 0
+    for node in declared(main, "module").values():
+        wanted = types_of(INFRA / text(node.named_children[1]))
+        for name, value in properties(node, "params").items():
+            if text(value) in types:
+                assert (name, types[text(value)]) == (name, wanted[name])
+                passed += 1
+    assert passed > 20
 
 
 def test_every_parameter_of_the_environment_is_one_of_the_template():
