@@ -1,6 +1,7 @@
 """The templates of a deployment agree with the code: settings, queues, functions, roles, versions of the resources."""
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -260,6 +261,7 @@ def test_azd_finds_what_its_file_names():
     assert (ROOT / config["infra"]["path"] / f"{config['infra']['module']}.bicep").is_file()
     hooks = config["hooks"]["preprovision"]
     assert [(ROOT / hooks[system]["run"]).is_file() for system in ("posix", "windows")] == [True, True]
+    assert os.access(ROOT / hooks["posix"]["run"], os.X_OK)  # azd calls it by its path
     app = (INFRA / "modules" / "app.bicep").read_text(encoding="utf-8")
     assert all(f"'azd-service-name': '{service}'" in app for service in config["services"])
 
