@@ -8,24 +8,23 @@ from typing import Any
 
 import httpx2
 
-from assistants.migrate.folder import raw_line
-from assistants.migrate.lines import CONTENTS, read
+from assistants.migrate.lines import CONTENTS, PART, raw_line, read
 from assistants.migrate.mapping import CONTENT
 from assistants.migrate.told import Told
 from assistants.storage.contents import PIECE
 
 _PIECE = PIECE // 4 * 3
-"""Bytes of a content in one line, which base64 makes a third longer."""
+"""Bytes of a content in one line; base64 makes them longer by a third."""
 
 
 def lines(source: Path) -> Iterator[bytes]:
-    """The objects of a file or a folder as lines, and then the contents of files."""
+    """The objects in a file or a folder as lines, and then the contents of files."""
     for line in read(source):
         if isinstance(line.raw, dict):
             yield raw_line(line.raw)  # type: ignore[reportUnknownArgumentType]
     folder = source / CONTENTS
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.suffix != ".part":
+        if path.is_file() and path.suffix != PART:
             yield from _content(path)
 
 
@@ -41,12 +40,12 @@ def _content(path: Path) -> Iterator[bytes]:
 async def send(
     source: Path, url: str, key: str | None, transport: httpx2.AsyncBaseTransport | None = None, **params: Any
 ) -> AsyncIterator[Told | dict[str, Any]]:
-    """Send an import; what the service tells of each object, and finally its summary.
+    """Send an import; yields the service's result for each object, and finally its summary.
 
     Parameters
     ----------
     url
-        Of the service, with `/v1`.
+        The URL of the service, with `/v1`.
 
     Raises
     ------

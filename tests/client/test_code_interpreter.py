@@ -48,7 +48,7 @@ def coder(client: OpenAI, *tools: Any) -> str:
 
 
 def outputs(client: OpenAI, run: Run) -> list[dict[str, Any]]:
-    """What the code of a run that has ended put out."""
+    """The outputs of the code of a run that has ended."""
     assert run.status == "completed", run.last_error
     steps = client.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc")
     details = (step.step_details.to_dict() for step in steps)
@@ -139,7 +139,7 @@ def test_a_forced_interpreter_is_called(client: OpenAI):
 def test_code_a_search_and_a_function_meet_in_one_turn(client: OpenAI, model: Model):
     question = unique()
     turn = runs(question, "print('all')")
-    search = call("file_search", "call_s", queries=["Oslo"])
+    search = {"id": "call_s", "name": "file_search", "arguments": {"queries": ["Oslo"]}}
     turn["tool_calls"] += [search, call("get_weather", "call_w", city="Oslo")]
     model.script(turn, {"match": question, "text": "All."})
     run = ask(client, coder(client, {"type": "file_search"}, WEATHER), question)

@@ -412,7 +412,7 @@ async def thread_export(play: Play) -> None:
     play.wake()
     await play.ends(await play.create(thread), "completed")
     play.begin()
-    kinds = ["thread", "thread.message", "thread.message", "thread.run", "thread.run.step"]
+    kinds = ["thread", "thread.message", "thread.message", "thread.run", "thread.run.step", "export"]
     assert await play.export(thread) == kinds
 
 

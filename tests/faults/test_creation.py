@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from assistants.engine import creation
+from assistants.engine import creation, removal
 from assistants.engine.creation import create_thread, start_run
 from assistants.engine.items import WORK, LookAgain, SweepThreads
 from assistants.local.azurite import Storage
@@ -134,6 +134,22 @@ async def test_a_thread_whose_document_comes_too_late_is_refused_and_cleared_awa
     with pytest.raises(ApiError) as refused:
         await create_thread(store, PROJECT, thread, [])
     assert refused.value.status == 503
+    assert left_of(idle, thread.id) == []
+
+
+async def test_nothing_is_left_of_a_refused_thread_where_the_process_dies_before_it_has_deleted_it(
+    store: Store, idle: Storage, monkeypatch: pytest.MonkeyPatch
+):
+    queue_of(idle, WORK).clear_messages()
+    thread = new_thread(store, CreateThread())
+    held_up(monkeypatch, "create", lambda: asyncio.sleep(0))
+    with monkeypatch.context() as dying:
+        dying.setattr(removal, "purge", killed)
+        with pytest.raises(Killed):
+            await create_thread(store, PROJECT, thread, [])
+    assert len(left_of(idle, thread.id)) == 2
+
+    await Handlers(store, ScriptedModel()).worker.handle(next_item(idle, "purge").content)
     assert left_of(idle, thread.id) == []
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 from assistants.admin.__main__ import main
 from assistants.engine.items import Purge
 from assistants.local.azurite import Storage
+from assistants.notify.items import WEBHOOKS
 from assistants.schema.runs import RunStatus
+from assistants.service import QUEUES
 from assistants.settings import settings
 from assistants.state.runs import Claim, RunRecord
 from assistants.state.store import RunKey, Store
@@ -41,9 +44,9 @@ class Admin(NamedTuple):
         assert main([*arguments, "--json"]) == code, self.capsys.readouterr()
         return json.loads(self.capsys.readouterr().out)
 
-    def fails(self, *arguments: str) -> str:
+    def fails(self, *arguments: str, code: int = 1) -> str:
         """What it says on standard error."""
-        assert main([*arguments]) == 1
+        assert main([*arguments]) == code
         return self.capsys.readouterr().err
 
     def beside(self, act: Callable[[Store], Awaitable[T]]) -> T:
@@ -221,13 +224,14 @@ def test_poison_items_are_listed_shown_retried_and_dropped(admin: Admin, project
     assert "has the item" in admin.fails("poison", "drop", ids[1])
     assert [row["id"] for row in admin("poison", "drop", "--all", "--queue", "work")] == [ids[0], ids[2]]
     assert admin("poison", "list", "--queue", "work") == []
-    assert "Name an item, or --all." in admin.fails("poison", "retry")
+    assert "Name an item, or --all." in admin.fails("poison", "retry", code=2)
 
 
 def test_the_doctor_finds_an_account_in_order_and_says_what_is_missing(admin: Admin):
     checks = {row["check"]: row for row in admin("doctor")}
     assert {checks[name]["state"] for name in ("settings", "blobs: read", "blobs: write", "queues: write")} == {"ok"}
-    assert (checks["keys"]["state"], checks["keys"]["mend"]) == ("warning", "set API_KEYS")
+    assert (checks["keys"]["state"], checks["keys"]["mend"].partition(",")[0]) == ("warning", "set API_KEYS")
+    assert {name for name in checks if name.startswith("queue ")} == {f"queue {name}" for name in (*QUEUES, WEBHOOKS)}
     assert checks["model"]["state"] == "warning"
 
 
@@ -277,6 +281,36 @@ def test_a_table_has_no_character_that_a_terminal_obeys(admin: Admin, project: s
     printed = admin.capsys.readouterr().out
     assert "alert" in printed
     assert "\x1b" not in printed
+
+
+def test_tokens_are_as_good_as_keys_for_the_doctor(admin: Admin, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ENTRA_TENANT", tenant := str(uuid.uuid4()))
+    monkeypatch.setenv("ENTRA_PROJECTS", "*=default")
+    settings.cache_clear()
+    (keys,) = [row for row in admin("doctor") if row["check"] == "keys"]
+    assert (keys["state"], keys["found"]) == ("ok", f"keys: 0, projects: 1; tokens of the tenant {tenant}")
+
+
+@pytest.mark.parametrize("command", ["usage", "doctor"])
+def test_a_setting_that_is_wrong_is_told_in_one_line(admin: Admin, monkeypatch: pytest.MonkeyPatch, command: str):
+    monkeypatch.setenv("RUN_LIFETIME", "900")
+    monkeypatch.setenv("AzureFunctionsJobHost__functionTimeout", "00:10:00")
+    settings.cache_clear()
+    said = "RUN_LIFETIME has to be 10 seconds less than functionTimeout, which is 600"
+    if command == "doctor":
+        assert admin("doctor", code=1)[0]["found"] == said
+    else:
+        assert admin.fails("usage") == f"{said}\n"
+
+
+def test_an_error_of_storage_is_one_line_that_names_the_doctor(admin: Admin, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(
+        "AzureWebJobsStorage", re.sub("AccountKey=[^;]+", "AccountKey=YQ==", admin.storage.connection_string)
+    )
+    settings.cache_clear()
+    (line,) = admin.fails("usage").splitlines()
+    assert "Authorization" in line
+    assert line.endswith("(python -m assistants.admin doctor says what to mend)")
 
 
 def test_without_storage_a_command_says_which_setting_is_missing(admin: Admin, monkeypatch: pytest.MonkeyPatch):

@@ -21,7 +21,7 @@ from assistants.settings import Settings
 from assistants.state.runs import Claim, RunRecord
 from assistants.telemetry import names, record
 from tests.support.imports import ROOT
-from tests.support.sdk.conversation import RETRIEVAL, call
+from tests.support.sdk.conversation import RETRIEVAL, WEATHER, call
 from tests.support.service.attending import ScriptedModel
 from tests.support.service.collector import Collector, Told
 from tests.support.service.inprocess import InProcess, in_process
@@ -176,6 +176,33 @@ async def test_a_streamed_run_is_part_of_its_request(idle: Storage):
         (chat,), (agent,) = collector.named("chat demo"), collector.named("invoke_agent")
         (request,) = collector.named("POST /v1/threads/runs")
     assert (chat.parent, agent.trace) == (agent.id, request.trace)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["queued", "streamed"])
+async def test_a_run_that_its_client_continues_stays_in_its_trace(idle: Storage, stream: bool):
+    replies = {"tool_calls": [call("get_weather", "call_1")]}, {"text": ANSWER}
+    async with collected(idle, *replies) as (service, collector):
+        await clear(service)
+        run = await talk(service, WEATHER)
+        await service.attend()
+        outputs: Any = [{"tool_call_id": "call_1", "output": OUTPUT}]
+        submit = service.client.beta.threads.runs.submit_tool_outputs
+        answer = await submit(run.id, thread_id=run.thread_id, tool_outputs=outputs, stream=stream)
+        if stream:
+            assert [event.event async for event in answer][-1] == "thread.run.completed"
+        else:
+            await service.attend()
+        record.flush()
+        stored = await service.store.runs.read(f"default/{run.thread_id}/{run.id}")
+    assert stored.value.trace not in run.model_dump_json()
+    (created,) = collector.named("POST /v1/threads/runs")
+    first, second = collector.named("invoke_agent")
+    assert {span.trace for span in [*collector.named("chat demo"), first, second]} == {created.trace}
+    assert stored.value.trace.split("-")[1:3] == [created.trace, second.parent]
+    (submitted,) = collector.named("POST /v1/threads/{thread_id}/runs/{run_id}/submit_tool_outputs")
+    before = submitted if stream else collector.named("process work")[-1]
+    assert (first.links, second.links) == ([], [(submitted.trace, before.id)])
+    assert submitted.trace != created.trace
 
 
 async def test_a_run_that_fails_and_an_item_that_is_given_up_are_told(idle: Storage):

@@ -23,6 +23,11 @@ from tests.simulation.model import Model, Script, script, with_code
 from tests.simulation.processes import Gone, Process
 
 PROJECT = "default"
+REQUESTS = {
+    "create": 18, "stream": 14, "both": 6, "look": 6, "go on": 28, "cancel": 7, "message": 10, "modify": 4, "label": 4,
+    "list": 5,
+}  # fmt: skip
+"""The weights of the requests of a client."""
 
 
 async def _stays() -> bool:
@@ -184,10 +189,7 @@ class Users:
             return
         thread = chance.choice(self.threads)
         run = chance.choice(self.runs[-3:]) if self.runs else None
-        does = chance.choices(
-            ("create", "stream", "both", "look", "go on", "cancel", "message", "modify", "label", "list", "delete"),
-            (18, 14, 6, 6, 28, 7, 10, 4, 4, 5, self._deletes),
-        )[0]
+        does = chance.choices([*REQUESTS, "delete"], [*REQUESTS.values(), self._deletes])[0]
         if does in ("create", "stream"):
             await self._create_run(thread, does == "stream")
         elif does == "both":

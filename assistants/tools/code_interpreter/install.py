@@ -1,7 +1,7 @@
 """`python -m assistants.tools.code_interpreter.install`: makes the environment with the packages that code may import.
 
-It is an environment of its own, `.venv/code_interpreter` of this folder of the project, with the versions and hashes of
-`packages.lock`, byte-compiled, and with matplotlib's list of fonts, which takes it seconds to make.
+It is a separate environment, `.venv/code_interpreter` in this folder of the project, with the versions and hashes of
+`packages.lock`, byte-compiled, and with matplotlib's list of fonts, which matplotlib needs seconds to make.
 """
 
 import os
@@ -29,12 +29,12 @@ def environment() -> Path | None:
 
 
 def install() -> None:
-    """Make the environment, unless it is there.
+    """Make the environment, unless it exists.
 
     Raises
     ------
     OSError, subprocess.SubprocessError
-        It could not be made; pip has said why.
+        It could not be made; pip has printed the reason.
     """
     if environment():
         (ENVIRONMENT / _MARK).touch()  # newer than what make compares it with
@@ -53,7 +53,7 @@ def install() -> None:
 
 
 def _wanted() -> str:
-    """What tells this Python and the lock from others."""
+    """A text that identifies this Python and the lock."""
     return sha256(f"{sys.version}{_LOCK.read_text(encoding='utf-8')}".encode()).hexdigest()
 
 

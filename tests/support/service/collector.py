@@ -23,6 +23,8 @@ class Told(NamedTuple):
     attributes: dict[str, Any]
     status: int
     schema: str
+    links: list[tuple[str, str]]
+    """The traces and ids of the spans that it is linked to."""
 
 
 class Collector:
@@ -97,6 +99,7 @@ def _spans(request: ExportTraceServiceRequest) -> Iterator[Told]:
                     _attributes(span),
                     span.status.code,
                     scope.schema_url,
+                    [(link.trace_id.hex(), link.span_id.hex()) for link in span.links],
                 )
 
 
