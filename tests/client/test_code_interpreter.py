@@ -211,7 +211,7 @@ def test_the_sdks_handler_gets_the_code_the_figure_and_the_text(client: OpenAI, 
     model.script(runs(question, code), {"match": question, "text": "A line."})
     thread = client.beta.threads.create(messages=[{"role": "user", "content": question}])
     listener = Listener()
-    at: Any = {"thread_id": thread.id, "assistant_id": coder(client)}
+    at: dict[str, Any] = {"thread_id": thread.id, "assistant_id": coder(client)}
     with client.beta.threads.runs.stream(**at, event_handler=listener) as streamed:
         streamed.until_done()
     called, image, text = listener.done[:3]  # the SDK tells the call again at each later step's end

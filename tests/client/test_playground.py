@@ -365,8 +365,8 @@ def test_a_link_to_a_file_is_a_button_in_a_line_of_code_and_a_text_in_a_block(pa
     shown = page.module(
         "messages.js",
         """message => { const view = found.messageView(); view.show(message)
-           const made = [...view.element.querySelectorAll('code, code button')]
-           return made.map(each => `${each.tagName} ${each.textContent}`) }""",
+           const shown = [...view.element.querySelectorAll('code, code button')]
+           return shown.map(each => `${each.tagName} ${each.textContent}`) }""",
         message,
     )
     assert shown == [f"CODE {file}", f"BUTTON {file}", f"CODE {link}"]

@@ -25,7 +25,7 @@ def unique(text: str = "question") -> str:
     return f"{text}-{secrets.token_hex(6)}"
 
 
-def call(name: str, call_id: str, **arguments: str) -> dict[str, Any]:
+def call(name: str, call_id: str, **arguments: Any) -> dict[str, Any]:
     """A tool call of a scripted reply."""
     return {"id": call_id, "name": name, "arguments": arguments}
 
