@@ -1,10 +1,12 @@
-"""The application: every route, and every error in OpenAI's shape."""
+"""The application: every route, and every error in OpenAI's format."""
 
+import warnings
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic.warnings import UnsupportedFieldAttributeWarning
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
@@ -43,6 +45,9 @@ from assistants.schema.errors import (
 )
 from assistants.settings import settings
 
+# FastAPI ignores it while it makes a route; the validators of bodies are built later.
+warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning)
+
 PREFIX = "/v1"
 _RESOURCES = (
     assistants, threadruns, threads, messages, runs, steps, files, uploads, vector_stores, vector_store_files,
@@ -52,11 +57,11 @@ ROUTERS = tuple(resource.router for resource in _RESOURCES)
 UNDESCRIBED = (v1files.router,)
 """Routes that are not in /openapi.json, which describes v2."""
 STORED = (migration.router,)
-"""Routes of the state itself, which a proxy has not."""
+"""Routes of this service's own state, which a proxy does not have."""
 
 
 def create_api() -> FastAPI:
-    """The application. With `api.state.loopback` set it answers without keys where none are configured."""
+    """The application. With `api.state.loopback` set it accepts requests without a key if no key is configured."""
     api = FastAPI(
         title="Assistants API",
         version="2",

@@ -28,7 +28,7 @@ from assistants.state.store import Store
 from assistants.storage.errors import NotConfigured
 
 KEY = "MIGRATE_KEY"
-"""The variable of the environment with the key of the other server: a command line is seen by others."""
+"""The environment variable with the key of the other server: other users can see a command line."""
 
 
 ENTRA = "https://ai.azure.com/.default"
@@ -72,7 +72,7 @@ async def import_(arguments: argparse.Namespace) -> int:
 
 
 async def export(arguments: argparse.Namespace) -> int:
-    """Export; returns 1 if something could not be had."""
+    """Export; returns 1 if any object could not be exported."""
     screen, since = Screen(), _since(arguments.since)
     project = arguments.project
     origin = f"{arguments.source or 'storage'} project {project or 'default'} since {since}"
@@ -127,22 +127,22 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("folder")
     command.add_argument("--project", default="default", help="project of this service's storage")
     command.add_argument("--to", help=f"URL of a running service, with /v1, instead; its key in {KEY}")
-    command.add_argument("--overwrite", action="store_true", help="refresh what is there already")
-    command.add_argument("--dry-run", action="store_true", help="tell what would happen, and write nothing")
+    command.add_argument("--overwrite", action="store_true", help="refresh objects that exist already")
+    command.add_argument("--dry-run", action="store_true", help="report the results, but write no object")
     command.set_defaults(act=import_)
     command = commands.add_parser("export", help="export into a folder; to repeat it goes on")
     command.add_argument("folder")
     command.add_argument("--from", dest="source", help=f"URL that /assistants is appended to; its key in {KEY}")
     command.add_argument("--entra", metavar="SCOPE", nargs="?", const=ENTRA, help="send Entra tokens instead of a key")
     command.add_argument("--project", help="project of this service's storage, or OpenAI-Project")
-    command.add_argument("--since", metavar="DATE", help="only what was created since; ISO 8601, or Unix seconds")
+    command.add_argument("--since", metavar="DATE", help="only objects created since; ISO 8601, or Unix seconds")
     command.add_argument("--threads", metavar="FILE", help="ids of threads, where the server does not list them")
     command.set_defaults(act=export)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit code: 2 if it stopped, and is to be repeated."""
+    """Run a command; returns its exit code: 2 if it stopped and has to be repeated."""
     parsed = _parser().parse_args(arguments)
     try:
         return asyncio.run(parsed.act(parsed))

@@ -1,4 +1,4 @@
-"""The contents of files that are imported: of a folder, or of lines that hold them."""
+"""The contents of imported files: those in a folder, and those in lines."""
 
 import base64
 import binascii
@@ -12,12 +12,12 @@ from assistants.storage.contents import PIECE
 
 
 class Contents:
-    """The contents of a folder, `contents/{file id}` with any suffix, and those of lines.
+    """The contents in a folder, `contents/{file id}` with any suffix, and those in lines.
 
     Parameters
     ----------
     folder
-        Where they are; None: only in lines.
+        The folder; None: contents are only in lines.
     """
 
     def __init__(self, folder: Path | None, spool: Spool) -> None:
@@ -33,7 +33,7 @@ class Contents:
         Raises
         ------
         ValueError
-            A line has no base64; it comes with the pieces.
+            A line has no base64; raised while the pieces are read.
         """
         if self._spool.has(CONTENT, file_id):
             return self._decoded(file_id)

@@ -1,4 +1,4 @@
-"""The objects of a project as NDJSON, as an import reads them: each after those that it names, the oldest first."""
+"""The objects of a project as NDJSON, in the order of an import: each after those that it names, the oldest first."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TypeVar
@@ -29,14 +29,14 @@ def line(shown: Resource) -> bytes:
 
 
 async def assistant_lines(store: Store, project: str, since: int = 0) -> AsyncIterator[bytes]:
-    """The assistants of a project that were created since."""
+    """The assistants of a project that were created at or after `since`."""
     async for record in _oldest_first(store.assistants, project, (), lambda record: record.id):
         if record.created_at >= since:
             yield line(assistants.view(record))
 
 
 async def file_records(store: Store, project: str, since: int = 0) -> AsyncIterator[FileRecord]:
-    """The files of a project that were created since."""
+    """The files of a project that were created at or after `since`."""
     async for record in _oldest_first(store.files, project, (), lambda record: record.id):
         if record.created_at >= since and not record.gone(store.clock.now()):
             yield record
@@ -48,14 +48,14 @@ def file_line(record: FileRecord) -> bytes:
 
 
 async def vector_store_lines(store: Store, project: str, since: int = 0) -> AsyncIterator[bytes]:
-    """The vector stores of a project that were created since, each before its files."""
+    """The vector stores of a project that were created at or after `since`, each before its files."""
     async for record in _oldest_first(store.vector_stores, project, (), lambda record: record.id):
         if record.created_at >= since:
             yield b"".join(_store_lines(record, store.clock.now()))
 
 
 async def thread_records(store: Store, project: str, since: int = 0) -> AsyncIterator[ThreadRecord]:
-    """The threads of a project that were created since."""
+    """The threads of a project that were created at or after `since`."""
     async for record in _oldest_first(store.threads, project, (), lambda record: record.id):
         if record.created_at >= since:
             yield record
@@ -67,7 +67,7 @@ async def thread_lines(store: Store, project: str, thread: ThreadRecord) -> Asyn
     Raises
     ------
     ThreadGone
-        It was deleted meanwhile.
+        The thread was deleted meanwhile.
     """
     transcript = await store.messages.read(project, thread.id, thread.segments)
     yield line(threads.view(thread))

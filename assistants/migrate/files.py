@@ -1,4 +1,4 @@
-"""Files and vector stores that are imported. Stores are embedded anew, by the ordinary ingestion."""
+"""Imports files and vector stores. The ordinary ingestion embeds the stores' files again."""
 
 from collections.abc import Iterable, Iterator
 
@@ -21,7 +21,7 @@ from assistants.storage.ids import blob_name
 
 
 async def import_file(target: Target, line: Spooled, number: int, contents: Contents) -> None:
-    """Import a file, or the content of one that came without. Nothing else of a file changes."""
+    """Import a file, or the content of a file that was imported without. Other fields of the file do not change."""
     shown = await target.mapped("file", line)
     if not isinstance(shown, File):
         return None
@@ -80,7 +80,7 @@ async def _staged(target: Target, name: str, pieces: Iterator[bytes]) -> tuple[l
 
 
 def _even(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The pieces, put together: storage takes 50,000 blocks at most."""
+    """The pieces, joined to larger ones: storage allows 50,000 blocks."""
     held = bytearray()
     for piece in pieces:
         held += piece
@@ -107,7 +107,7 @@ async def import_store(target: Target, line: Spooled, number: int, files: Iterab
         try:
             await create_store(store, target.project, record, members, at)
             return await target.report.add("imported", "vector_store", shown.id, line.at)
-        except Conflict:  # another import was faster
+        except Conflict:  # another import was first
             pass
         except ApiError as error:
             return await target.report.add("invalid", "vector_store", shown.id, line.at, error.message)
@@ -123,7 +123,7 @@ async def import_store(target: Target, line: Spooled, number: int, files: Iterab
 
 
 async def _members(target: Target, record: VectorStoreRecord, files: Iterable[Spooled]) -> list[NewMember]:
-    """The files that can be put into the store; the others are told."""
+    """The files that can be added to the store; the others are reported."""
     members = dict[str, NewMember]()
     for line in files:
         shown = await target.mapped("vector_store.file", line)

@@ -1,4 +1,4 @@
-"""The folder of an export: NDJSON files, the contents of files, and how far the export has come."""
+"""The folder of an export: NDJSON files, the contents of files, and the progress of the export."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from assistants.migrate.lines import CONTENTS
 
 KINDS = ("assistants", "files", "vector_stores", "threads")
-"""Of each there is a file `KIND.ndjson`."""
+"""The kinds of objects; each has a file `KIND.ndjson`."""
 
 ALL = "*"
 """In place of an id: all objects of a kind."""
@@ -23,10 +23,10 @@ _OF_KIND = {kind: f'"object":"{kind[:-1]}"'.encode() for kind in KINDS}
 
 
 class Done(BaseModel):
-    """How far the export of one kind has come."""
+    """The progress of the export of one kind."""
 
     after: str | None = None
-    """The last object that is in the file with all that belongs to it."""
+    """The last object that the file contains completely."""
     bytes: int = 0
     objects: int = 0
     read: int = 0
@@ -51,7 +51,7 @@ class _State(BaseModel):
 
 
 class Folder:
-    """Where an export is written. One that was stopped goes on after the last object that was written whole.
+    """The folder that an export is written to. A stopped export continues after the last object that is complete.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class Folder:
         self._save()
 
     def done(self, kind: str) -> Done:
-        """How far the export of the kind has come."""
+        """The progress of the kind."""
         return self._state.kinds[kind]
 
     @property
@@ -109,14 +109,14 @@ class Folder:
         self._save()
 
     def restart(self, kind: str) -> None:
-        """Begin the kind anew."""
+        """Begin the kind again."""
         self._state.kinds[kind] = Done()
         self.forget_missing(kind, self.missing_of(kind))
         self._save()
         (self._path / f"{kind}.ndjson").write_bytes(b"")
 
     def end(self, kind: str) -> None:
-        """The kind has no more objects."""
+        """Record that the kind is complete."""
         self.done(kind).complete = True
         self._save()
 
@@ -147,7 +147,7 @@ class Folder:
         return [f"{each.what}: {each.why}" for each in self._state.missing]
 
     def content(self, file_id: str) -> Path | None:
-        """Where the content of a file belongs; None: its id is no name of a file."""
+        """The path of the content of a file; None if its id is no valid file name."""
         return self._path / CONTENTS / file_id if _SAFE.fullmatch(file_id) else None
 
     def _save(self) -> None:
@@ -174,4 +174,4 @@ class Progress(NamedTuple):
 
 
 Tell = Callable[[Progress], None]
-"""Tells the progress."""
+"""Reports the progress."""

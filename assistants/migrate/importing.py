@@ -1,4 +1,4 @@
-"""The import: objects are sorted, and then written in an order in which no object names one that is still to come."""
+"""The import: sorts objects, and writes them in an order in which each follows the objects that it names."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ from assistants.storage.slices import Pace
 T = TypeVar("T")
 
 _AT_ONCE = 64
-"""Objects that are handed to `for_each` together."""
+"""The number of objects that are passed to `for_each` together."""
 
 _PARENTS = {
     END: "thread_id",
@@ -32,16 +32,16 @@ _PARENTS = {
     "thread.run": "thread_id",
     "thread.run.step": "thread_id",
 }
-"""By kind: the field with the thread."""
+"""By kind: the field with the id of the thread."""
 
 
 async def import_lines(target: Target, lines: Iterable[Line], folder: Path | None = None) -> Report:
-    """Import objects, and the contents of files that are in the folder; what is there already is left, or refreshed.
+    """Import objects, and the contents of files in the folder; existing objects stay unchanged, or are refreshed.
 
     Raises
     ------
     AzureError
-        Storage failed. To repeat the import completes it.
+        Storage failed. A repetition completes the import.
     """
     with Spool() as spool:
         await _sort(target, lines, spool)
@@ -107,7 +107,7 @@ async def _once(target: Target, spool: Spool, kind: str) -> Iterator[Spooled]:
 
 
 async def _each(things: Iterable[T], act: Callable[[int, T], Awaitable[None]]) -> None:
-    """Act on each thing with its number, some at once."""
+    """Call `act` for each thing with its number, for several at once."""
     portion: list[tuple[int, T]] = []
     for numbered in enumerate(things):
         portion.append(numbered)

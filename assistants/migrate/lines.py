@@ -1,4 +1,4 @@
-"""The objects in texts as people have them: NDJSON, arrays, lists as the API answers them, single objects."""
+"""The objects in texts of several formats: NDJSON, arrays, lists of the API's answers, single objects."""
 
 import codecs
 import json
@@ -9,10 +9,10 @@ from typing import IO, Any, NamedTuple, cast
 from pydantic_core import from_json, to_json
 
 MAX_LINE = 64 * 1024 * 1024
-"""Bytes of a line."""
+"""The most bytes of a line."""
 
 MAX_DOCUMENT = 512 * 1024 * 1024
-"""Bytes of a text that is one JSON value of many lines, which is parsed at once."""
+"""The most bytes of a text that is one JSON value of many lines, which is parsed at once."""
 
 CONTENTS = "contents"
 """The folder of an export with the contents of files, each named by its id."""
@@ -37,10 +37,10 @@ _SUFFIXES = frozenset({".json", ".jsonl", ".ndjson"})
 
 
 class Line(NamedTuple):
-    """An object of a text, or why there is none."""
+    """An object in a text, or the reason why there is none."""
 
     at: str
-    """Such as `threads.ndjson:12`."""
+    """The position, such as `threads.ndjson:12`."""
     raw: Any
     error: str | None = None
     note: str = ""
@@ -79,12 +79,12 @@ class _Lists:
 
 
 def read(source: Path) -> Iterator[Line]:
-    """The objects of a file, or of the JSON files of a folder in the order of their names; the oldest of a list first.
+    """The objects of a file, or of the JSON files of a folder in the order of their names; lists with the oldest first.
 
     Raises
     ------
     OSError
-        It cannot be read.
+        The file cannot be read.
     """
     lists = _Lists()
     if source.is_dir():
@@ -140,7 +140,7 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
     while line := file.readline(MAX_LINE + 1):
         yield line
         while len(line) > MAX_LINE and not line.endswith(b"\n"):
-            line = file.readline(MAX_LINE + 1)  # the rest of a line that is too long
+            line = file.readline(MAX_LINE + 1)  # skips the rest of a line that is too long
 
 
 def _is_document(file: IO[bytes]) -> bool:
@@ -276,7 +276,7 @@ def _expanded(at: str, value: Any, lists: _Lists) -> Iterable[Line]:
 
 
 def _falls(found: list[Any]) -> bool:
-    """Whether a page has the newest first, as it has by default."""
+    """Whether a page has the newest first, which is the default order."""
     times = [cast("dict[str, Any]", each).get("created_at") for each in found if isinstance(each, dict)]
     numbers = [each for each in times if isinstance(each, int | float)]
     return bool(numbers) and numbers[0] >= numbers[-1]

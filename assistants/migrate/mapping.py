@@ -1,4 +1,4 @@
-"""Objects of any version and service in the shape of v2: pure functions. What cannot be kept is told."""
+"""Converts objects of any version and service to v2's format: pure functions. They report the data that is lost."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -22,11 +22,11 @@ from assistants.storage.ids import derived
 Json = dict[str, Any]
 
 CONTENT = "file.content"
-"""The kind of a line with a piece of a file's content: `file_id`, and `data` in base64. They are in order."""
+"""The kind of a line with a piece of a file's content: `file_id`, and `data` in base64. The lines are in order."""
 
 
 class Kind(NamedTuple):
-    """The model of a kind of objects, the type of its ids, and the prefix by which an object without kind is known."""
+    """The model of a kind of objects, its type of ids, and the prefix that identifies an object without a kind."""
 
     model: type[Resource]
     id: TypeAdapter[str]
@@ -56,27 +56,27 @@ _LEFT: Mapping[str, str] = {
 }
 
 _MOST_MENDED = 200
-"""Parts of one object that are left out, at most."""
+"""The most parts of one object that are left out."""
 
 
 class Mapped(NamedTuple):
-    """An object as it is imported, and what of it is not."""
+    """An object in the imported form, and the parts of it that are left out."""
 
     model: Resource
     notes: list[str]
 
 
 class Refused(Exception):
-    """The object cannot be imported, for the reason that it says."""
+    """The object cannot be imported; the text gives the reason."""
 
 
 def kind_of(raw: Any) -> str:
-    """The kind of an object, by its `object`, or by its id where it has none.
+    """The kind of an object, by its field `object`, or by its id if it has no such field.
 
     Raises
     ------
     Refused
-        It is none that can be imported.
+        The object has no kind that can be imported.
     """
     if not isinstance(raw, dict):
         raise Refused("Not a JSON object.")
@@ -98,7 +98,7 @@ def mapped(kind: str, raw: Json) -> Mapped:
     Raises
     ------
     Refused
-        It lacks what such an object needs, or its id is none.
+        The object lacks a required field, or its id is invalid.
     """
     model, notes = KINDS[kind].model, list[str]()
     shaped = _as_v2(kind, {**raw, "object": kind}, notes)
@@ -145,7 +145,7 @@ def _retrieves(tool: Any) -> bool:
 
 
 def store_of(assistant_id: str) -> str:
-    """The id of the vector store that is made for an assistant of v1."""
+    """The id of the vector store that is created for an assistant of v1."""
     return derived("vs_", assistant_id)
 
 
@@ -172,7 +172,7 @@ def _as_v2(kind: str, raw: Json, notes: list[str]) -> Json:
             time = seconds(shaped[name])
             shaped[name] = shaped[name] if time is None else time
         if name in shaped and shaped[name] is None and not field.is_required():
-            del shaped[name]  # the default, where that is not null
+            del shaped[name]  # the default, which may differ from null
             if field.default is None:
                 shaped[name] = None
     return shaped
@@ -207,7 +207,7 @@ def _texts(metadata: Json, notes: list[str]) -> Iterable[tuple[str, str]]:
 
 
 def _without(model: type[BaseModel], raw: Json, location: tuple[int | str, ...], why: str) -> tuple[Json, str]:
-    """The object without the item of a list, or the field, that is not valid."""
+    """The object without the invalid field or list item."""
     path = _path(raw, location)
     items = [number for number, part in enumerate(path) if isinstance(part, int)]
     cut = path[: items[-1] + 1] if items else path[:1]
@@ -223,7 +223,7 @@ def _shown(path: Iterable[int | str]) -> str:
 
 
 def _path(raw: Any, location: Iterable[int | str]) -> list[int | str]:
-    """The part of an error's location that is in the value: it names the members of unions, too."""
+    """The part of an error's location that exists in the value: locations also name the members of unions."""
     path, node = list[int | str](), raw
     for part in location:
         if isinstance(node, list) and isinstance(part, int) and part < len(cast("list[Any]", node)):
@@ -246,7 +246,7 @@ def _cut(node: Any, path: list[int | str]) -> Any:
 
 
 def _unknown(raw: Any, kept: Any, path: str) -> Iterable[str]:
-    """The paths of what is in an object, and not in the one that is kept."""
+    """The paths of fields that the object has and the kept one does not."""
     if raw == kept:
         return
     if isinstance(raw, dict) and isinstance(kept, dict):

@@ -12,10 +12,10 @@ from assistants.migrate.times import seconds
 from assistants.storage.concurrency import for_each
 
 _AT_ONCE = 16
-"""Threads or files that are read before their lines are written."""
+"""The number of threads or files that are read before their lines are written."""
 
 _STOPS = frozenset({0, 401, 403})
-"""No answer, or the credentials are not accepted (any more): the export is to be repeated."""
+"""Statuses of no answer, or of refused credentials: the export has to be repeated."""
 
 _NO_CURSOR = frozenset({400, 404})
 """The object of a cursor is not there any more."""
@@ -24,12 +24,12 @@ _TEXTS = "step_details.tool_calls[*].file_search.results[*].content"
 
 
 class Export:
-    """An export from a server. To call it again goes on where it was stopped.
+    """An export from a server. A repeated call continues a stopped export.
 
     Parameters
     ----------
     since
-        Unix seconds: only objects that were created since.
+        Unix seconds: only objects created at that time or later.
     threads
         Ids of threads, for a server that does not list them.
     """
@@ -45,7 +45,7 @@ class Export:
         Raises
         ------
         Refused
-            The server does not answer, or does not accept the credentials.
+            The server does not answer, or refuses the credentials.
         """
         for kind in KINDS:
             await self._again(kind)
@@ -178,7 +178,7 @@ class Export:
         path = f"/threads/{thread}/runs/{run}/steps"
         try:
             return await _all(self._source.pages(path, **{"include[]": _TEXTS}))
-        except Refused:  # it may not know the parameter
+        except Refused:  # it may not have the parameter
             return await self._children("thread.run.step", "threads", thread, path, run)
 
     async def _children(self, what: str, kind: str, parent: str, path: str, of: str = "") -> Sequence[Json] | None:

@@ -14,7 +14,7 @@ from assistants.migrate.told import Told
 from assistants.storage.contents import PIECE
 
 _PIECE = PIECE // 4 * 3
-"""Bytes of a content in one line, which base64 makes a third longer."""
+"""Bytes of a content in one line; base64 makes them longer by a third."""
 
 
 def lines(source: Path, told: list[Told]) -> Iterator[bytes]:
@@ -47,12 +47,12 @@ def _content(path: Path) -> Iterator[bytes]:
 async def send(
     source: Path, url: str, key: str | None, transport: httpx2.AsyncBaseTransport | None = None, **params: Any
 ) -> AsyncIterator[Told | dict[str, Any]]:
-    """Send an import; what the service tells of each object, and finally its summary.
+    """Send an import; yields the service's result for each object, and finally its summary.
 
     Parameters
     ----------
     url
-        Of the service, with `/v1`.
+        The URL of the service, with `/v1`.
 
     Raises
     ------

@@ -22,7 +22,7 @@ from assistants.storage.places import is_pointer
 
 
 async def export_project(store: Store, project: str, folder: Folder, tell: Tell, since: int = 0) -> None:
-    """Write all objects of a project that were created since. A kind that was not written whole is written anew."""
+    """Write all objects of a project that were created at or after `since`. An incomplete kind is written again."""
     await store.hear_time()
     of_kind = {
         "assistants": assistant_lines(store, project, since),

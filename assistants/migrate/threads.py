@@ -1,4 +1,4 @@
-"""Threads that are imported: messages, runs and steps first, and the thread's document last, which shows it all."""
+"""Imports threads: messages, runs and steps first, and last the thread's document, which makes them visible."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -44,8 +44,8 @@ async def import_thread(
 ) -> None:
     """Import a thread with all that is in it; no client sees a part of it. Its end lines say how much that is.
 
-    An import that is repeated after a crash appends the same messages again, in the same order, and the log keeps the
-    first of each.
+    A repetition after a crash appends the same messages again, in the same order, and the log keeps the first record of
+    each.
     """
     found = await _gathered(target, lines)
     for end in ends:
@@ -83,20 +83,20 @@ async def import_thread(
 
 
 async def _written(target: Target, at: str, record: ThreadRecord, found: _Gathered) -> bool:
-    """Write a thread, its document last; whether it was not there."""
+    """Write a thread, its document last; return whether it did not exist."""
     records = [content for _, content in found.messages.values()]
     await target.store.messages.create_log(target.project, record.id, records)
     await _write_runs(target, record.id, found)
     await _tell_missing(target, record, found)
     try:
         await target.store.threads.create(at, record)
-    except Conflict:  # another import was faster
+    except Conflict:  # another import was first
         return False
     return True
 
 
 async def _tell_lacking(target: Target, thread: ThreadRecord, found: _Gathered) -> None:
-    """Tell how many messages a thread that is there lacks: they may be the rest of an import in parts."""
+    """Report the number of messages that an existing thread lacks: they may be the rest of an import in parts."""
     try:
         known = await target.store.messages.read(target.project, thread.id, thread.segments)
     except ThreadGone:
@@ -168,7 +168,7 @@ async def _check_end(target: Target, thread_id: str, end: Spooled, found: _Gathe
 
 
 def _oldest_first(found: Sequence[tuple[R, str]]) -> Sequence[tuple[R, str]]:
-    """The objects as they came, unless they came with the newest first, or in pages, whose order is not known."""
+    """The objects in their order of arrival, unless that is newest first, or in pages, whose order is unknown."""
     if any(at.endswith("]") for _, at in found):
         return sorted(found, key=lambda each: each[0].created_at)
     if not found or found[0][0].created_at <= found[-1][0].created_at:
@@ -179,7 +179,7 @@ def _oldest_first(found: Sequence[tuple[R, str]]) -> Sequence[tuple[R, str]]:
 
 
 def _made(thread_id: str, found: _Gathered) -> Thread | None:
-    """A thread that is not in the import, for its messages and runs."""
+    """A thread for messages and runs whose thread is not in the import."""
     times = [message.created_at for message, _ in found.messages.values()]
     times += [run.created_at for run in found.runs.values()]
     try:
@@ -214,7 +214,7 @@ async def _tell_missing(target: Target, record: ThreadRecord, found: _Gathered) 
 
 
 async def _refresh(target: Target, at: str, record: ThreadRecord, found: _Gathered) -> None:
-    """Give a thread that is there what it lacks, and the metadata of the import."""
+    """Add missing objects to an existing thread, and set the metadata of the import."""
     store = target.store
     document = await store.threads.read(at)
     if document is None:

@@ -1,9 +1,10 @@
-"""Runs as they are stored: one document holds the whole run, and one write changes it."""
+"""Runs in their stored form: one document holds the whole run, and one write changes it."""
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from assistants.schema.base import Deferred
 from assistants.schema.messages import Message
 from assistants.schema.runs import (
     FunctionToolCall,
@@ -26,10 +27,10 @@ ACTIVE = frozenset({RunStatus.QUEUED, RunStatus.IN_PROGRESS, RunStatus.REQUIRES_
 """The states that lock the thread (contract, 4.1)."""
 
 Finish = Literal["stop", "length", "content_filter", "tool_calls", "cancelled", "expired", "failed"]
-"""Why a turn ended: the model's own reasons, and those of a turn that was cut off."""
+"""Why a turn ended: the model's finish reason, or the reason why the turn was cut off."""
 
 
-class Found(BaseModel):
+class Found(Deferred):
     """A piece of a file that a search found. Its text is the part of the call's output from `start` to `end`."""
 
     file_id: str
@@ -39,29 +40,29 @@ class Found(BaseModel):
     end: int
 
 
-class LogOutput(BaseModel):
+class LogOutput(Deferred):
     """What code printed."""
 
     type: Literal["logs"] = "logs"
     logs: str
 
 
-class ImageOutput(BaseModel):
+class ImageOutput(Deferred):
     """A figure, which is a file."""
 
     type: Literal["image"] = "image"
     file_id: str
 
 
-class Ran(BaseModel):
+class Ran(Deferred):
     """What came of code that was executed."""
 
     outputs: list[LogOutput | ImageOutput] = Field(default_factory=list[LogOutput | ImageOutput])
     files: dict[str, str] = Field(default_factory=dict[str, str])
-    """The files that code has made, by their paths below `/mnt/data`; in the run's first call, with those before it."""
+    """The files that code has made, by their paths below `/mnt/data`; in the first call also earlier ones."""
 
 
-class ToolCall(BaseModel):
+class ToolCall(Deferred):
     """A call that the model made, and its output, from the client or a server tool."""
 
     id: str
@@ -72,16 +73,16 @@ class ToolCall(BaseModel):
     sent_at: float | None = None
     """When the item of a server tool's call was last sent."""
     number: int = 0
-    """Of a server tool's call: the number with which the marks of its results begin."""
+    """The number with which the marks of the results of a server tool's call begin."""
     found: list[Found] | None = None
     """The results of a search, in the order of its output."""
     ran: Ran | None = None
-    """What came of the code, in the code interpreter."""
+    """The result of the code of a code interpreter call."""
     extra: dict[str, Any] | None = None
-    """Fields that are not OpenAI's, which the endpoint wants back with the call. No client sees them."""
+    """Fields outside OpenAI's API, which are sent back to the endpoint with the call. No client sees them."""
 
 
-class Turn(BaseModel):
+class Turn(Deferred):
     """The outcome of one call of the model."""
 
     started_at: float
@@ -99,11 +100,11 @@ class Turn(BaseModel):
     dropped: int = 0
     """The number of the oldest records of the thread that were left out of the prompt."""
     parked: bool = False
-    """The calls have been given out. A turn that is not parked has yet to be published."""
+    """The calls have been given out. A turn that is not parked is not published yet."""
     answered_at: float | None = None
     """When the last of the outputs arrived."""
     extra: dict[str, Any] | None = None
-    """Fields of the message that are not OpenAI's, which the endpoint wants back with it. No client sees them."""
+    """Fields of the message outside OpenAI's API, which are sent back to the endpoint with it. No client sees them."""
 
     @property
     def silent(self) -> bool:
@@ -111,40 +112,40 @@ class Turn(BaseModel):
         return self.text is None and self.refusal is None
 
 
-class Notice(BaseModel):
+class Notice(Deferred):
     """What the project's webhook is to be told of a run."""
 
     type: str
     """The name of the event, such as `thread.run.completed`."""
     at: float
     message: str | None = None
-    """The id of the message, if it is about one."""
+    """The id of the message, if the event is one of a message."""
     told: bool = False
-    """An item of the queue `webhooks` has it. Not set, it may have been sent all the same."""
+    """An item of the queue `webhooks` has been sent. If not set, it may have been sent nevertheless."""
 
 
-class Claim(BaseModel):
+class Claim(Deferred):
     """The right of one process to drive the run, until a time."""
 
     token: str
     until: float
 
 
-class Look(BaseModel):
+class Look(Deferred):
     """The ids that delete the look-again item of a run."""
 
     id: str
     pop_receipt: str
 
 
-class Imported(BaseModel):
+class Imported(Deferred):
     """A run that ended elsewhere, with its steps, the oldest first, as they are shown."""
 
     run: Run
     steps: list[RunStep]
 
 
-class RunRecord(BaseModel):
+class RunRecord(Deferred):
     """A run as it is stored. A parameter that is None was never set: it is not sent to the model."""
 
     id: str
@@ -180,17 +181,17 @@ class RunRecord(BaseModel):
     truncation_strategy: TruncationStrategy | None = None
 
     v1: bool = False
-    """The run was created by v1, so that its file search is v1's retrieval."""
+    """The run was created by v1, so its file search is v1's retrieval."""
     committed: bool = False
-    """The creation is known to be committed. If not set, it may have failed."""
+    """The creation is known to be committed. If not set, the creation may have failed."""
     thread_stores: list[str] = Field(default_factory=list[str])
     """The thread's vector stores at the creation of the run."""
     thread_files: list[str] = Field(default_factory=list[str])
     """The files of the thread's code interpreter at the creation of the run."""
     segments: int = 1
-    """The number of segments of the thread's log that this run knows of."""
+    """The number of segments of the thread's log, as this run knows it."""
     prompt_lengths: list[int] | None = Field(default=None, validation_alias="prompt", serialization_alias="prompt")
-    """Bytes of each segment of the log that belong to the prompt; fixed by the first claim. Stored as `prompt`."""
+    """Bytes of each segment of the log that belong to the prompt; set by the first claim. Stored as `prompt`."""
     additional_messages: list[Message] = Field(default_factory=list[Message])
     turns: list[Turn] = Field(default_factory=list[Turn])
     claim: Claim | None = None
@@ -203,6 +204,8 @@ class RunRecord(BaseModel):
     """In the order of what happened; None as long as the project has no webhook."""
     imported: Imported | None = None
     """The run was imported, and is shown as it was."""
+    trace: str | None = None
+    """The `traceparent` of its creation, where spans are recorded; those of later requests for the run join it."""
 
     @property
     def active(self) -> bool:
@@ -254,7 +257,7 @@ def usage(record: RunRecord) -> Usage:
 
 
 def view(record: RunRecord) -> Run:
-    """The run as the wire shows it (contract, 4 and 4.1)."""
+    """The run in the API's form (contract, 4 and 4.1)."""
     if record.imported:
         return record.imported.run.model_copy(update={"metadata": record.metadata})
     shown: dict[str, Any] = {name: value for name in _SHOWN if (value := getattr(record, name)) is not None}
@@ -278,12 +281,12 @@ def view(record: RunRecord) -> Run:
 
 
 def _view_reason(reason: str) -> str | None:
-    """The reason as the SDK's type has it: token budgets only. The message has its own details of a content filter."""
+    """The reason if the SDK's type has it: token budgets only. For a content filter the message has its own details."""
     return None if reason == "content_filter" else reason
 
 
 def created_view(record: RunRecord) -> Run:
-    """The run as its creation shows it: queued, even where its creator has claimed it already."""
+    """The run as the response to its creation shows it: queued, even if its creator has claimed it already."""
     return view(record.model_copy(update={"status": RunStatus.QUEUED, "started_at": None}))
 
 

@@ -77,8 +77,9 @@ def printed(program: str) -> str:
     return done.stdout.strip()
 
 
-def test_a_plain_request_waits_for_no_library_of_files_and_searches():
-    heavy = ("numpy", "pypdfium2", "selectolax", "striprtf", "ctypes")
+def test_a_plain_request_waits_for_no_library_of_files_and_searches_and_for_no_engine_of_code():
+    engines = (f"assistants.tools.code_interpreter.{kind}" for kind in ("local", "sessions"))
+    heavy = ("numpy", "pypdfium2", "selectolax", "striprtf", "ctypes", *engines)
     assert printed(f"import sys, function_app; print([name for name in {heavy} if name in sys.modules])") == "[]"
 
 
@@ -89,10 +90,11 @@ def test_a_service_without_tokens_and_clients_of_azure_ai_agents_imports_nothing
 
 def test_what_the_first_run_needs_is_imported_beside_the_first_request():
     later = ("openai", "azure.identity")
-    held = "import sys, threading; threading.Thread.run = lambda thread: None"
-    asked = f"print([name for name in {later} if name in sys.modules])"
+    held = "import sys, threading; threading.Timer.run = lambda timer: None"
+    asked = f"print([name for name in {later} if name in sys.modules], RunRecord.__pydantic_complete__)"
+    held += "; from assistants.state.runs import RunRecord"
     program = f"{held}; import function_app; {asked}; function_app._prepare(); {asked}"
-    assert printed(program).splitlines() == ["[]", str([*later])]
+    assert printed(program).splitlines() == ["[] False", f"{[*later]} True"]
 
 
 def test_garbage_is_looked_for_once_all_is_imported_but_not_among_that():

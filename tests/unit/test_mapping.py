@@ -1,4 +1,4 @@
-"""Objects of other services in the shape of this one: what cannot be kept is told, and nothing else goes wrong."""
+"""Objects of other services in this one's format: lost data is reported, and invalid data raises no other error."""
 
 import io
 import json
@@ -75,7 +75,7 @@ ODD: list[Any] = [None, "", "x", 0, -1, 10**30, 1.5, True, [], {}, [None], {"a":
 
 
 def recorded(kind: str, raw: dict[str, Any]) -> list[str]:
-    """What is told of an object; what is stored of it can be written and shown."""
+    """The reports on an object, after checking that the imported part can be stored and shown."""
     shown: Any = mapped(kind, raw)
     match kind:
         case "assistant":

@@ -1,8 +1,8 @@
-"""One call of the code interpreter: its code is executed at most once, however often the call is delivered."""
+"""A call of the code interpreter: its code is executed at most once, however often the call is delivered."""
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from assistants.schema.errors import ApiError
@@ -47,13 +47,13 @@ from assistants.tools.servertool import Question, ToolFailed
 log = logging.getLogger("assistants.tools")
 
 PAUSE = 0.25
-"""Seconds between two reads of the run, or of what is under way in the session."""
+"""Seconds before the second read of the run, or of what is under way in the session. Later pauses are longer."""
 
 _LATER = 1.0
-"""Seconds between two looks at a busy engine, or at an execution that another delivery of the call has begun."""
+"""Seconds between two reads later, and between two looks at a busy engine or at another delivery's execution."""
 
 _BESIDES = 60.0
-"""Seconds that an execution may take besides the code: its process is started, and its outputs are stored."""
+"""Seconds that an execution may take besides the code: to start a process, and to store the outputs."""
 
 INTERRUPTED = (
     "The execution was interrupted: it is not known how far the code came, and it is not executed again by itself. "
@@ -64,7 +64,7 @@ _ENDED = "The run has ended."
 
 
 class CodeCall:
-    """A call that was delivered, once or again."""
+    """A delivery of a call, the first or a repeated one."""
 
     def __init__(self, question: Question) -> None:
         self._store, self._question = question.store, question
@@ -81,11 +81,12 @@ class CodeCall:
         Raises
         ------
         ToolFailed
-            Nothing can execute code here, or the run has ended.
+            No engine can execute code here, or the run has ended.
         """
         engine = await self._question.interpreter.engine()
         if isinstance(engine, str):
             raise ToolFailed(engine)
+        pauses = _pauses()
         while await self._awaited() is not None:
             session = await self._store.sessions.read(self._session)
             record = session.value if session else SessionRecord(began_at=self._now())
@@ -101,18 +102,18 @@ class CodeCall:
                 case Step.BEGIN if await self._is_next():
                     await self._begin(engine, session, record)
                 case _:
-                    await asyncio.sleep(_LATER if underway == self._id else PAUSE)
+                    await asyncio.sleep(_LATER if underway == self._id else next(pauses))
         if await self._store.runs.read(self._key.name) is None:  # writes may have come after the thread's purge
             await purge_session(self._store, self._project, self._thread)
         raise ToolFailed(_ENDED)
 
     @property
     def _has_files(self) -> bool:
-        """Whether an earlier call of the run has the session's files: one is enough."""
+        """Whether an earlier call of the run has recorded the session's files: one such record is enough."""
         return any(call.ran is not None for turn in self._question.run.turns for call in turn.calls)
 
     async def _awaited(self) -> RunRecord | None:
-        """The run as long as it awaits this call; None: it has ended, or was deleted."""
+        """The run while it awaits this call; None: it has ended, or was deleted."""
         document = await self._store.runs.read(self._key.name)
         run = document.value if document is not None else None
         if run is None or not run.active or run.status is RunStatus.CANCELLING or self._now() >= run.expires_at:
@@ -120,7 +121,7 @@ class CodeCall:
         return run if self._question.call.id in {call.id for call in run.unanswered} else None
 
     async def _is_next(self) -> bool:
-        """Whether the calls of code before this one, in the same turn, have been answered."""
+        """Whether the preceding calls of code in the same turn have been answered."""
         run = await self._awaited()
         calls = [call.id for call in run.unanswered if call.type == self._question.call.type] if run else []
         return calls[:1] == [self._question.call.id]
@@ -132,7 +133,7 @@ class CodeCall:
         return document and document.value
 
     async def _begin(self, engine: Engine, known: Document[SessionRecord] | None, record: SessionRecord) -> None:
-        """Note the execution as under way, and execute the code; nothing happens if another process was faster."""
+        """Record the execution as in progress, then execute the code; no effect if another process was first."""
         files, now = await inputs(self._store, self._project, self._question.run, record), self._now()
         until = now + self._store.settings.code_interpreter_timeout + _BESIDES
         noted = begun(record, self._id, now, until)
@@ -157,7 +158,7 @@ class CodeCall:
     async def _watched(
         self, engine: Engine, files: Sequence[InputFile], record: SessionRecord, until: float
     ) -> Outcome | None:
-        """The outcome; None: the engine was busy and executed nothing. The end of the run ends the execution."""
+        """The outcome; None: the engine was busy. The end of the run ends the execution."""
         work = asyncio.create_task(self._execute(engine, files, record))
         watch = asyncio.create_task(self._watch(until))
         try:
@@ -166,7 +167,7 @@ class CodeCall:
         except (*TRANSIENT, ApiError) as error:
             log.warning("run %s: the outcome of its code is lost: %s", self._key.run, error)
             return _without_effect(INTERRUPTED, record)
-        except asyncio.CancelledError:  # the process is stopping; after the outcome another one may go on
+        except asyncio.CancelledError:  # the process is stopping; the outcome frees the session for other executions
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
             await self._give(self._id, _without_effect(INTERRUPTED, record))
@@ -177,11 +178,12 @@ class CodeCall:
             await asyncio.gather(work, watch, return_exceptions=True)
 
     async def _watch(self, until: float) -> None:
-        while self._now() < until - PAUSE:
+        pauses = _pauses()
+        while (left := until - PAUSE - self._now()) > 0:
             with suppress(*TRANSIENT):
                 if await self._awaited() is None:
                     return
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(min(next(pauses), left))
 
     async def _execute(self, engine: Engine, files: Sequence[InputFile], record: SessionRecord) -> Outcome | None:
         store, project = self._store, self._project
@@ -210,7 +212,7 @@ class CodeCall:
         return await self._kept(execution, record)
 
     async def _kept(self, execution: Execution, record: SessionRecord) -> Outcome:
-        """The outcome, whose images, files and variables are stored."""
+        """The outcome, after its images, files and variables are stored."""
         notices = [*execution.notices]
 
         async def output_of(output: Logs | Image) -> LogOutput | ImageOutput:
@@ -221,7 +223,7 @@ class CodeCall:
         async def stored(file: OutputFile) -> str | None:
             try:
                 return await put_out(self._store, self._project, file.name, file.content())
-            except (EngineBusy, EngineFailed, OutcomeLost, OSError) as error:  # it cannot be read any more
+            except (EngineBusy, EngineFailed, OutcomeLost, OSError) as error:  # it can no longer be read
                 notices.append(f"The file {file.name} could not be stored: {error}")
                 return None
 
@@ -241,7 +243,7 @@ class CodeCall:
         )
 
     async def _give(self, execution: str, outcome: Outcome) -> Outcome:
-        """Store an outcome; the result is the one that was stored first."""
+        """Store an outcome; return the one that was stored first."""
         name = outcome_name(self._project, self._thread, execution)
         try:
             return (await self._store.outcomes.create(name, outcome)).value
@@ -256,8 +258,16 @@ class CodeCall:
         return self._store.clock.now()
 
 
+def _pauses() -> Iterator[float]:
+    """Seconds between the looks at what lasts: short at first, as most code does not last."""
+    pause = PAUSE
+    while True:
+        yield pause
+        pause = min(1.5 * pause, _LATER)
+
+
 def told(outputs: Sequence[LogOutput | ImageOutput], paths: Sequence[str]) -> str:
-    """What the model is told of the outputs, and of the files that code has made or changed."""
+    """The text for the model: the outputs, and the files that code has made or changed."""
     lines = [
         output.logs.rstrip("\n")
         if isinstance(output, LogOutput)
