@@ -558,7 +558,7 @@ class TestTroubles:
         before = counts(proxy)
         with pytest.raises(httpx2.RemoteProtocolError):
             ask(proxy, "/threads/thread_1")
-        assert counts(proxy).keys() - before.keys() == {("response", "cut", "the body broke off")}
+        assert ("response", "cut", "the body broke off") in counts(proxy) - before
 
     def test_an_upstream_that_is_not_there_is_502_and_the_sdk_says_so(self):
         with Upstream() as gone:
