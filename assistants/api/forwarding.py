@@ -260,7 +260,7 @@ async def _seen(chunks: AsyncIterator[bytes], form: Form[Any]) -> AsyncIterator[
 
 
 async def _events(answer: httpx2.Response, watch: Watch, report: Report) -> AsyncIterator[bytes]:
-    """A stream that breaks off ends with an error and `done` (contract, 7.5)."""
+    """The events of a stream; one that breaks off gets an error and `done` at its end (contract, 7.5)."""
     flowing = _Comments()
     try:
         async for blocks in events(answer):

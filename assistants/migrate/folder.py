@@ -116,7 +116,7 @@ class Folder:
         (self._path / f"{kind}.ndjson").write_bytes(b"")
 
     def end(self, kind: str) -> None:
-        """The kind has no more objects."""
+        """Record that the kind is complete."""
         self.done(kind).complete = True
         self._save()
 
@@ -174,4 +174,4 @@ class Progress(NamedTuple):
 
 
 Tell = Callable[[Progress], None]
-"""Tells the progress."""
+"""Reports the progress."""

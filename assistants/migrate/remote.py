@@ -178,7 +178,7 @@ class Export:
         path = f"/threads/{thread}/runs/{run}/steps"
         try:
             return await _all(self._source.pages(path, **{"include[]": _TEXTS}))
-        except Refused:  # it may not know the parameter
+        except Refused:  # it may not have the parameter
             return await self._children("thread.run.step", "threads", thread, path, run)
 
     async def _children(self, what: str, kind: str, parent: str, path: str, of: str = "") -> Sequence[Json] | None:

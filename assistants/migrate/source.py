@@ -116,7 +116,7 @@ class Source:
             seen = last
 
     async def download(self, path: str, place: Path) -> None:
-        """Write a content into a file, which is there only when it is whole; raises as `get`."""
+        """Write a content to a file, which exists only once it is complete; raises as `get`."""
         part = place.with_name(place.name + PART)
         for attempt in range(_TRIES):
             try:

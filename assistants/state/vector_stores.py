@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from assistants.schema.base import Deferred
 from assistants.schema.errors import not_in_store, store_expired, store_full
 from assistants.schema.tools import ChunkingStrategy, StaticChunks
 from assistants.schema.vector_stores import (
@@ -35,8 +36,8 @@ _HOUR = 3_600
 _REMOVED_KEPT = 1_000
 
 
-class Member(BaseModel):
-    """A file in a store. Its `version` is new each time the file is added, and names the blob of its chunks."""
+class Member(Deferred):
+    """A file in a store. Its `version` is new each time the file is put in, and names the blob of its chunks."""
 
     created_at: int
     ordinal: int
@@ -51,15 +52,15 @@ class Member(BaseModel):
     last_error: FileError | None = None
 
 
-class Batch(BaseModel):
-    """Files that were added by one request."""
+class Batch(Deferred):
+    """Files that came by one request."""
 
     created_at: int
     file_ids: list[str]
     cancelled: bool = False
 
 
-class VectorStoreRecord(BaseModel):
+class VectorStoreRecord(Deferred):
     """A vector store as it is stored."""
 
     id: str

@@ -27,7 +27,7 @@ from tests.support.storage.stored import PROJECT, left_of, next_item, queue_of
 
 
 async def made(store: Store) -> str:
-    """A thread with a message, and its id even where the process dies of it."""
+    """Create a thread with a message; return its id even if the process dies of it."""
     thread = new_thread(store, CreateThread())
     said = new_message(store, thread.id, CreateMessage(role="user", content="Where is it sunny?"))
     with suppress(Killed):
@@ -41,7 +41,7 @@ def items(storage: Storage) -> int:
 
 
 async def sweep(store: Store) -> None:
-    """Deliver the sweep of the threads begun so far."""
+    """Deliver the sweep of the threads whose creation has begun."""
     span = store.spans[PROJECT]
     item = SweepThreads(project=PROJECT, newest=span.newest, oldest=span.oldest)
     await Handlers(store, ScriptedModel()).worker.handle(item.model_dump_json().encode())

@@ -1,4 +1,4 @@
-"""The operator's commands, over the storage of the tests: what they print as JSON, and what they change."""
+"""The operator's commands, over the storage of the tests: their JSON output, and their changes."""
 
 import asyncio
 import json
@@ -34,23 +34,23 @@ PAST = 100_000.0
 
 
 class Admin(NamedTuple):
-    """The command, as an operator calls it beside a service."""
+    """The command, as an operator runs it beside a service."""
 
     storage: Storage
     capsys: pytest.CaptureFixture[str]
 
     def __call__(self, *arguments: str, code: int = 0) -> Any:
-        """What it prints."""
+        """The command's output."""
         assert main([*arguments, "--json"]) == code, self.capsys.readouterr()
         return json.loads(self.capsys.readouterr().out)
 
     def fails(self, *arguments: str, code: int = 1) -> str:
-        """What it says on standard error."""
+        """The message on standard error."""
         assert main([*arguments]) == code
         return self.capsys.readouterr().err
 
     def beside(self, act: Callable[[Store], Awaitable[T]]) -> T:
-        """What another process does."""
+        """Call `act` as another process would."""
 
         async def acted() -> T:
             store = open_store(self.storage)
@@ -96,7 +96,7 @@ def completed(admin: Admin, key: RunKey) -> None:
 
 
 def stale(admin: Admin, key: RunKey) -> None:
-    """No process has attended to the run for long."""
+    """Change the run as if no process had attended to it for long."""
 
     async def act(store: Store) -> None:
         then = store.clock.now() - PAST
@@ -121,7 +121,7 @@ def test_a_stuck_run_is_found_with_the_reason_and_attended_to_again(admin: Admin
     (row,) = admin("runs", "stuck", "--project", project, code=1)
     assert (row["run"], row["note"]) == (key.run, "no process drives it")
     queue_of(admin.storage, "work").clear_messages()
-    for _ in range(2):  # to repeat it is harmless
+    for _ in range(2):  # a repetition is harmless
         (again,) = admin("runs", "retry", "--stuck", "--project", project)
         assert again["run"] == key.run
     (item, _) = queue_of(admin.storage, "work").receive_messages(messages_per_page=32)
@@ -205,7 +205,7 @@ def test_a_purge_is_dry_until_it_is_confirmed_and_spares_active_runs(admin: Admi
 
 
 def _eventually(act: Callable[[], Any]) -> Any:
-    """Times of writes are whole seconds, and the purge takes those before the present."""
+    """The result of `act`, repeated: times of writes are whole seconds, and the purge deletes only earlier ones."""
     while not (found := act()):
         pass
     return found

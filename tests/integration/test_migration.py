@@ -117,7 +117,7 @@ async def service(
     keys = f"key={fresh}+import,other={fresh}2+import,weak={fresh}3"
     monkeypatch.setenv("API_KEYS", keys)
     settings.cache_clear()
-    for queue in (WORK, INGEST):  # runs that other tests have left would take the model's reply
+    for queue in (WORK, INGEST):  # runs left by other tests would use the model's reply
         queue_of(idle, queue).clear_messages()
     async with in_process(idle, ScriptedModel({"text": "Hello."}), API_KEYS=keys) as running:
         running.client.api_key = "key"
@@ -153,20 +153,20 @@ def imported(service: InProcess[Any], fresh: str) -> Imported:
 async def asked(
     service: InProcess[Any], method: str, path: str, content: bytes = b"", key: str = "key"
 ) -> httpx2.Response:
-    """An answer of the service."""
+    """The service's answer to a request."""
     transport = httpx2.ASGITransport(app=service.api)
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost/v1") as client:
         return await client.request(method, path, content=content, headers={"authorization": f"Bearer {key}"})
 
 
 async def exported(service: InProcess[Any], thread_id: str = THREAD) -> bytes:
-    """The thread as NDJSON, if it is there."""
+    """The thread as NDJSON, after a check that it exists."""
     answer = await asked(service, "GET", f"/threads/{thread_id}/export")
     return answer.content if answer.status_code == 200 else b""
 
 
 async def completed(service: InProcess[Any], thread_id: str, run_id: str) -> None:
-    """Attend to the queue, which may have other items, until the run is completed."""
+    """Handle the items of the queue, which may have other items, until the run is completed."""
     while (await service.client.beta.threads.runs.retrieve(run_id, thread_id=thread_id)).status != "completed":
         await service.attend()
 
@@ -381,7 +381,7 @@ ROUND = [
 
 
 async def test_a_thread_comes_and_goes_as_ndjson(service: InProcess[Any], imported: Imported):
-    """What an export says is what an import of it exports again, byte for byte, in another project."""
+    """An export, imported into another project and exported there, is the same byte for byte."""
     await imported(*ROUND)
     first = await exported(service)
     assert [json.loads(each)["object"] for each in first.splitlines()].count("thread.message") == 25

@@ -1,4 +1,4 @@
-"""A project moves to another instance: exported over HTTP, imported into another account, killed on the way."""
+"""A project moves to another instance: exported over HTTP, imported into another account, killed in between."""
 
 import asyncio
 import json
@@ -36,12 +36,12 @@ THREADS = 5
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """The simulated end of the process."""
 
 
 @pytest.fixture(scope="module")
 def accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Storage, Storage]]:
-    """Two accounts, on which no service runs but those of this module."""
+    """Two accounts, on which only services of this module run."""
     with Azurite(tmp_path_factory.mktemp("moving"), accounts=("one", "other")) as storage:
         yield replace(storage, account="one"), replace(storage, account="other")
 
@@ -76,7 +76,7 @@ async def filled(client: AsyncOpenAI) -> None:
 
 
 def source(service: InProcess[Any], kill_at: int = 0) -> Source:
-    """The service as another one sees it; the request with that number kills the one who asks."""
+    """The service as the source of an export; the request with that number kills the exporter."""
     number, asgi = 0, httpx2.ASGITransport(app=service.api)
 
     async def handle(request: httpx2.Request) -> httpx2.Response:
@@ -178,13 +178,13 @@ async def _in_progress(client: AsyncOpenAI) -> int:
 
 
 async def _whole_or_not_there(service: InProcess[Any], whole: dict[str, bytes], threads: list[str]) -> None:
-    """Each thread is there with all that it has, or not at all."""
+    """Check that each thread exists with all of its objects, or not at all."""
     there = {each["id"] for each in await listed(service, "/threads")}
     for thread in threads:
         answer = await source(service)._client.get(
             f"http://localhost/v1/threads/{thread}/export", headers={"authorization": "Bearer key"}
         )
-        # What was on its way to the storage may arrive between the two requests.
+        # A write that was in progress may arrive between the two requests.
         if thread in there or answer.status_code == 200:
             assert answer.content in whole["threads.ndjson"]
             assert answer.content.count(b"\n") == 6
@@ -255,7 +255,7 @@ def page(*objects: dict[str, Any], more: bool = False) -> httpx2.Response:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses between requests, which are not waited for."""
+    """The pauses between requests, which are recorded instead of waited for."""
     found = list[float]()
 
     async def sleep(seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""The proxy before an endpoint that deviates: everything is passed on as it came, and reported once per kind."""
+"""The proxy in front of a deviating endpoint: answers pass unchanged, deviations are reported once per kind."""
 
 import json
 import threading
@@ -34,7 +34,7 @@ FILE_PART, PURPOSE = ("file", b"a"), ("purpose", b"assistants")
 BODY = {"assistant_id": "asst_1", "stream": True}
 
 Found = set[tuple[str, str, str]]
-"""Part, problem and place of what is reported."""
+"""Part, problem and place of each reported deviation."""
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="module")
 def proxy(upstream: Upstream) -> Iterator[Proxy]:
-    """A proxy that passes its callers' keys on."""
+    """A proxy that passes on its callers' keys."""
     with Proxy(upstream.url, PROXY_TIMEOUT=str(TIMEOUT)) as running:
         yield running
 
@@ -59,7 +59,7 @@ def keyed(upstream: Upstream) -> Iterator[Proxy]:
 
 
 def framed_form(*fields: tuple[str, bytes]) -> bytes:
-    """A form as it is sent, between the boundaries `x`."""
+    """A form's body, with the boundary `x`."""
     files = {"file": '; filename="a.txt"', "data": '; filename="a.txt"'}
     parts = [
         f'--x\r\nContent-Disposition: form-data; name="{name}"{files.get(name, "")}\r\n\r\n'.encode() + value + b"\r\n"
@@ -76,7 +76,7 @@ def counts(proxy: Proxy) -> Counter[tuple[str, str, str]]:
 
 
 def found(proxy: Proxy, act: Callable[[], httpx2.Response]) -> tuple[httpx2.Response, Found]:
-    """What is answered, and what is reported of it."""
+    """The answer, and the deviations reported for it."""
     before = counts(proxy)
     answer = act()
     return answer, {kind for kind, count in counts(proxy).items() if count > before[kind]}

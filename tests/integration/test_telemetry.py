@@ -1,4 +1,4 @@
-"""Spans and metrics as a collector gets them, by the exporter that a deployment has."""
+"""Spans and metrics as a collector receives them, by the exporter of a deployment."""
 
 import base64
 import json
@@ -32,7 +32,7 @@ TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 class Reporting(ScriptedModel):
-    """Reports its usage, as an endpoint does that is asked to, and may refuse."""
+    """Reports its usage, as endpoints do on request, and may refuse the request."""
 
     meanwhile: Callable[[], Awaitable[Any]] | None = None
     """Is awaited before the answer."""
@@ -59,7 +59,7 @@ async def collected(storage: Storage, *replies: dict[str, Any], **settings: str)
 
 
 async def talk(service: InProcess[Any], *tools: Any, **options: Any) -> Any:
-    """Begin a run on a new thread; the answer of its creation."""
+    """Create a run on a new thread; return the answer."""
     assistant = await service.client.beta.assistants.create(model="demo", tools=tools)
     thread: Any = {"messages": [{"role": "user", "content": QUESTION}]}
     return await service.client.beta.threads.create_and_run(assistant_id=assistant.id, thread=thread, **options)
@@ -67,7 +67,7 @@ async def talk(service: InProcess[Any], *tools: Any, **options: Any) -> Any:
 
 @pytest.fixture
 async def mixed(idle: Storage) -> AsyncIterator[tuple[Any, Collector]]:
-    """A queued run with a call of a server tool, from its request to its end, and what was told of it."""
+    """A queued run with a call of a server tool, from its request to its end, and its telemetry."""
     replies = ({"tool_calls": [call("retrieval", "call_r")]}, {"text": ANSWER, "usage": USAGE})
     async with collected(idle, *replies) as (service, collector):
         await clear(service)
@@ -249,7 +249,7 @@ async def test_files_and_their_embeddings_are_told(idle: Storage):
 
 
 def stolen(run: RunRecord) -> RunRecord:
-    """As another process leaves it that has claimed it."""
+    """The run, claimed by another process."""
     return run.model_copy(update={"claim": Claim(token="another", until=run.expires_at)})
 
 

@@ -1,6 +1,6 @@
-"""A conversation through one client of whatever `openai` is installed: `python scenario.py CLIENT URL`.
+"""A conversation through a client of the installed version of `openai`: `python scenario.py CLIENT URL`.
 
-It runs in an environment of its own, in which nothing of this project is installed, and prints what it did.
+It runs in a separate environment, in which this project is not installed, and prints each stage.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ print(sum(map(int, open("/mnt/data/numbers.csv"))))
 open("/mnt/data/double.csv", "w").write("84")
 ```"""
 POLL = 50
-"""Milliseconds between two looks at a run."""
+"""Milliseconds between two reads of a run."""
 TOOLS: Any = [{"type": "function", "function": {"name": "get_time", "parameters": {"type": "object"}}}]
 
 
 def connect(kind: str, url: str) -> Any:
-    """The client; the Azure ones know nothing but the endpoint, the key and a version."""
+    """The client; the Azure clients have only the endpoint, the key and a version."""
     if "Azure" in kind:
         endpoint = url[: -len("/v1")]
         return getattr(openai, kind)(azure_endpoint=endpoint, api_key="any", api_version="2024-05-01-preview")
@@ -30,19 +30,19 @@ def connect(kind: str, url: str) -> Any:
 
 
 async def settled(value: Any) -> Any:
-    """The answer of either kind of client."""
+    """The result of a call of a synchronous or an asynchronous client."""
     return await value if inspect.isawaitable(value) else value
 
 
 async def every(listed: Any) -> list[Any]:
-    """The objects of all pages; clients that do not wait give a page of another kind than those that do."""
+    """The objects of all pages; asynchronous clients return a page of another type."""
     if hasattr(listed, "__aiter__"):
         return [each async for each in listed]
     return list(listed)
 
 
 async def refusal(call: Any) -> str:
-    """The error that the call raises, how its request's id begins, and what it says."""
+    """The error that the call raises, the beginning of its request id, and its message."""
     try:
         await settled(call())
     except openai.APIStatusError as error:

@@ -1,6 +1,6 @@
 """Old and new versions of the SDK hold the same conversation, through each of their clients.
 
-`make matrix` installs the versions, of which `*.txt` beside this file are the requirements.
+`make matrix` installs the versions, from the requirements in `*.txt` beside this file.
 """
 
 import subprocess

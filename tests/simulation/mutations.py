@@ -40,15 +40,15 @@ Patch = Callable[[], AbstractContextManager[object]]
 
 @dataclass(frozen=True)
 class Mutation:
-    """A rule of the design that is removed."""
+    """A rule of the design, removed."""
 
     rule: int
     without: str
     patch: Patch
     first: int = 0
-    """The seed to begin with: the first that detects it, when all were last tried from 0 on."""
+    """The first seed to try: the first one that detected it when all were last tried from 0 on."""
     code: bool = False
-    """Only schedules with calls of code can detect it."""
+    """Whether only schedules with calls of code can detect it."""
     schedules: Patch = nullcontext
     """A change of the schedules that makes those which detect it more frequent."""
 
@@ -73,11 +73,11 @@ def _all(*patches: Patch) -> Patch:
 
 
 async def _nothing(*_: object, **__: object) -> None:
-    """In place of a coroutine that is left out."""
+    """Replaces a coroutine that is left out."""
 
 
 def _none(*_: object, **__: object) -> None:
-    """In place of a function that is left out."""
+    """Replaces a function that is left out."""
 
 
 # 1. One conditional write commits a run's creation.

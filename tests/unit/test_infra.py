@@ -156,6 +156,17 @@ def test_a_setting_in_the_environment_of_azd_is_one_of_the_app():
     assert given & known <= app_settings()
 
 
+def test_the_page_of_the_deployment_lists_the_variables_of_azd_with_their_defaults():
+    parameters = (INFRA / "main.parameters.json").read_text(encoding="utf-8")
+    found: dict[str, str] = dict(re.findall(r'"\$\{(\w+)=?([^}]*)\}"', parameters))
+    _, _, section = (ROOT / "docs" / "deploy.md").read_text("utf-8").partition("| variable | default |")
+    listed = dict[str, str]()
+    for row in section.partition("\n\n")[0].splitlines()[2:]:
+        variables, defaults = (re.findall(r"`([^`]+)`", cell) for cell in row.split("|")[1:3])
+        listed |= dict(zip(variables, defaults or [""] * len(variables), strict=True))
+    assert listed == {name: default for name, default in found.items() if not name.startswith("AZURE_")}
+
+
 def test_settings_that_have_no_parameter_come_as_an_object():
     app = (INFRA / "modules" / "app.bicep").read_text(encoding="utf-8")
     assert re.search(r"  properties: union\(\{.*\n  \}, appSettings\)\n", app, flags=re.DOTALL)

@@ -1,4 +1,4 @@
-"""`python -m tests.support.browser.picture`: makes docs/playground.png, of the service with a scripted model."""
+"""`python -m tests.support.browser.picture`: makes docs/playground.png from the service with a scripted model."""
 
 import sys
 import tempfile

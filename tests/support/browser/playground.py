@@ -14,7 +14,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 
 class Playground:
-    """One page in a browser. What it finds is visible, and is waited for."""
+    """A page in a browser. Its methods wait until the element is visible."""
 
     def __init__(self, browser: WebDriver, root: str) -> None:
         self.browser = browser
@@ -42,14 +42,14 @@ class Playground:
         self.click(f"{within} button", text)
 
     def click(self, selector: str, text: str = "") -> None:
-        """Click it; once more if the page has drawn it anew meanwhile."""
+        """Click an element; once more if the page has redrawn it meanwhile."""
         try:
             self.find(selector, text).click()
         except StaleElementReferenceException:
             self.find(selector, text).click()
 
     def write(self, label: str, text: str, within: str = "dialog") -> None:
-        """Replace what is in a control."""
+        """Replace the content of a control."""
         control = self.labelled(label, within)
         control.clear()
         control.send_keys(text)
@@ -67,7 +67,7 @@ class Playground:
     def make_assistant(
         self, name: str, functions: tuple[tuple[str, str], ...] = (), search: str = "", code: bool = False
     ) -> None:
-        """An assistant with functions, each with its JSON schema, and with file search in a store of this name."""
+        """Create an assistant with functions, each with its JSON schema, and with file search in a named store."""
         self.press("New assistant")
         self.write("Name", name)
         self.write("Instructions", "You are a friendly host.")
@@ -126,11 +126,11 @@ class Playground:
         return self.browser.find_element(By.CSS_SELECTOR, selector).is_displayed()
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """Run a script in the page; what it returns."""
+        """Run a script in the page; return its result."""
         return self.browser.execute_script(script, *arguments)  # type: ignore[reportUnknownMemberType]
 
     def module(self, name: str, function: str, argument: Any) -> Any:
-        """What a function answers, in which `found` is a module of the page."""
+        """The result of a function, in which `found` is a module of the page."""
         script = f"""const done = arguments[1];
             import('./playground/{name}').then(found => ({function})(arguments[0]))
                 .then(done, error => done(String(error)))"""
@@ -138,7 +138,7 @@ class Playground:
 
     @contextmanager
     def phone(self) -> Iterator[None]:
-        """The page on a telephone."""
+        """Show the page as on a telephone."""
         metrics = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
         driver: Any = self.browser
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
@@ -150,7 +150,7 @@ class Playground:
     def violations(self, axe: Path) -> list[str]:
         """The serious and critical findings of axe-core, each with the elements.
 
-        axe is put into the page by the driver, as the page's policy loads no script of others.
+        The driver injects axe, as the page's policy loads no foreign script.
         """
         self.run(axe.read_text(encoding="utf-8"))
         found: Any = self.browser.execute_async_script(  # type: ignore[reportUnknownMemberType]
@@ -163,12 +163,12 @@ class Playground:
         ]
 
     def complaints(self) -> list[str]:
-        """What the browser's console says of refused scripts, styles, requests and markup, and of errors."""
+        """The browser console's messages on refused scripts, styles, requests and markup, and on errors."""
         entries: Any = self.browser.get_log("browser")  # type: ignore[reportUnknownMemberType]
         return [entry["message"] for entry in entries if "401" not in entry["message"]]
 
     def addresses(self) -> list[str]:
-        """What the page has loaded or called."""
+        """The addresses that the page has loaded or called."""
         script = "return performance.getEntriesByType('resource').map(each => each.name)"
         return self.run(script)
 

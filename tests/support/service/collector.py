@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 
 class Told(NamedTuple):
-    """A span that arrived; ids in hexadecimal."""
+    """A received span; ids in hexadecimal."""
 
     name: str
     kind: str
@@ -52,10 +52,10 @@ class Collector:
         """The attributes of each metric's latest points."""
         self.bodies: list[bytes] = []
         self.tracked: list[dict[str, Any]] = []
-        """The items for Application Insights."""
+        """The items sent to Application Insights."""
 
     def take(self, path: str, body: bytes) -> bytes:
-        """Take a request; the body of its answer."""
+        """Handle a request; return the body of its answer."""
         self.bodies.append(body)
         if path == "/v1/traces":
             self.spans += _spans(ExportTraceServiceRequest.FromString(body))
