@@ -75,7 +75,7 @@ class TestTruncation:
         assert run.status == "completed"
         assert asked(model, topic) == [["1", "2", "3", "4", topic], ["3", "4", topic], ["4", topic]]
 
-    def test_what_was_left_out_once_stays_out_in_the_next_turn(
+    def test_messages_that_were_left_out_stay_out_in_the_next_turn(
         self, client: OpenAI, caller: Assistant, model: Model, topic: str
     ):
         error = {"message": "too long", "code": "context_length_exceeded"}

@@ -327,7 +327,7 @@ class TestActiveRuns:
         with refused(400, f"Thread {ids['thread_id']} already has an active run {ids['run_id']}."):
             client.beta.threads.runs.create(ids["thread_id"], assistant_id=ids["assistant_id"])
 
-    def test_all_outputs_are_due_at_once_and_no_others(self, client: OpenAI, ids: Ids):
+    def test_exactly_the_outputs_of_all_calls_are_accepted(self, client: OpenAI, ids: Ids):
         assistant = client.beta.assistants.create(
             model="gpt-4o",
             tools=[{"type": "function", "function": {"name": name}} for name in ("get_time", "get_weather")],

@@ -44,7 +44,7 @@ def test_a_name_is_the_persons_own_in_the_object_and_in_the_download(client: Ope
 
 
 @pytest.mark.parametrize("file_id", ["test", "a b", "~", "x" * 300, "file-\U0001f600"])
-def test_what_is_no_id_of_a_file_is_not_found(client: OpenAI, file_id: str):
+def test_a_text_that_is_no_id_of_a_file_is_not_found(client: OpenAI, file_id: str):
     for asked in (client.files.retrieve, client.files.content, client.files.delete):
         with refused(404, f"No such File object: {file_id}", "id"):
             asked(file_id)
@@ -105,7 +105,7 @@ def test_a_file_expires_so_many_seconds_after_it_was_created(client: OpenAI):
         ),
     ],
 )
-def test_what_is_wrong_with_a_form_is_said(client: OpenAI, given: Any, message: str, param: str, code: str):
+def test_an_invalid_form_is_refused_with_the_reason(client: OpenAI, given: Any, message: str, param: str, code: str):
     with refused(400, message, param, code):
         client.files.create(file=("a.txt", b"x"), **given)
 
@@ -123,7 +123,7 @@ def test_a_form_lacks_a_field(client: OpenAI):
         ("multipart/form-data", b"--x--\r\n"),
     ],
 )
-def test_what_is_no_whole_form_is_refused(service: Service, kind: str, content: bytes):
+def test_an_incomplete_form_is_refused(service: Service, kind: str, content: bytes):
     headers = {"Authorization": "Bearer unused", "Content-Type": kind}
     answer = httpx2.post(f"{service.url}/files", content=content, headers=headers)
     assert (answer.status_code, answer.json()["error"]["message"]) == (

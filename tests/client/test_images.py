@@ -81,7 +81,7 @@ def test_a_picture_may_have_any_name_and_come_in_parts(client: OpenAI, thread: T
         (lambda client: upload(client, PIXEL.ljust(20_971_521)), UNSUPPORTED, "invalid_image_format"),
     ],
 )
-def test_what_is_no_picture_for_a_model_is_refused_when_the_message_is_made(
+def test_a_file_that_is_no_image_for_models_is_refused_when_the_message_is_created(
     client: OpenAI, thread: Thread, make: Callable[[OpenAI], str], message: str, code: str | None
 ):
     with refused(400, message, code=code):

@@ -103,7 +103,9 @@ class TestTheHelper:
             ),
         ],
     )
-    def test_what_is_wrong_with_it_is_said(self, client: OpenAI, asked: Any, message: str, code: str | None):
+    def test_an_invalid_helper_is_refused_with_the_reason(
+        self, client: OpenAI, asked: Any, message: str, code: str | None
+    ):
         for create in (client.beta.threads.create, lambda **b: client.beta.assistants.create(model="m", **b)):
             with refused(400, message, None, code):
                 create(tool_resources={"file_search": asked})
@@ -146,7 +148,7 @@ class TestWhatIsNamed:
         with refused(404, "No such File object: file-unknown", "id"):
             ask({"code_interpreter": {"file_ids": ["file-unknown"]}})
 
-    def test_another_projects_is_not_there(self, alice: OpenAI, bob: OpenAI):
+    def test_an_object_of_another_project_is_not_found(self, alice: OpenAI, bob: OpenAI):
         store, file_id = alice.vector_stores.create(), upload(alice)
         with refused(404, f"No vector store found with id '{store.id}'."):
             bob.beta.threads.create(tool_resources={"file_search": {"vector_store_ids": [store.id]}})
@@ -231,7 +233,7 @@ class TestAttachments:
         (shown,) = [each for each in client.beta.threads.messages.list(thread.id) if each.role == "user"]
         assert shown.to_dict()["attachments"] == [attached(file_id, SEARCH)]
 
-    def test_those_of_a_thread_that_is_run_at_once_are_ready_for_the_run(self, client: OpenAI):
+    def test_attachments_of_a_thread_created_with_its_run_are_ready_for_the_run(self, client: OpenAI):
         searcher = client.beta.assistants.create(model="gpt-4o", tools=[SEARCH])
         run = client.beta.threads.create_and_run_poll(
             assistant_id=searcher.id,
@@ -242,7 +244,7 @@ class TestAttachments:
         (store_id,) = resources(client.beta.threads.retrieve(run.thread_id))["file_search"]["vector_store_ids"]
         assert client.vector_stores.retrieve(store_id).file_counts.completed == 1
 
-    def test_a_file_that_is_not_there_is_not_found_and_nothing_is_added(self, client: OpenAI):
+    def test_a_missing_file_is_not_found_and_no_message_is_added(self, client: OpenAI):
         thread, there = client.beta.threads.create(), upload(client)
         for tools in ([SEARCH], [CODE], []):
             with refused(404, "No such File object: file-unknown", "id"):
@@ -311,7 +313,7 @@ class TestFilesThatCannotBeSearched:
         with refused(400, refusal(shown), "file_ids", "unsupported_file"):
             self.WAYS[way](client, [upload(client), upload(client, "a,b", name)])
 
-    def test_all_that_is_refused_is_told_once(self, client: OpenAI):
+    def test_all_refused_files_are_named_once(self, client: OpenAI):
         store = client.vector_stores.create()
         files = [upload(client, "a,b", name) for name in ("a.csv", "b.csv", "c.txt", "d.xlsx")]
         with refused(400, refusal(".csv, .xlsx"), "file_ids", "unsupported_file"):

@@ -93,6 +93,6 @@ def test_an_upload_is_cancelled(client: OpenAI):
         add(client, upload, b"x")
 
 
-def test_a_part_holds_something(client: OpenAI):
+def test_a_part_is_not_empty(client: OpenAI):
     with refused(400, "Invalid 'data': empty file. Expected at least one byte.", "data", "invalid_value"):
         add(client, begin(client, 1), b"")

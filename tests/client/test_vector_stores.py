@@ -139,7 +139,7 @@ def test_two_batches_at_once(client: OpenAI):
     assert client.vector_stores.retrieve(store.id).file_counts.to_dict() == COUNTS | {"completed": 16, "total": 16}
 
 
-def test_cancelling_a_batch_that_is_done_changes_nothing(client: OpenAI):
+def test_cancelling_a_completed_batch_has_no_effect(client: OpenAI):
     store = client.vector_stores.create()
     done = client.vector_stores.file_batches.create_and_poll(store.id, file_ids=[upload(client)])
     assert client.vector_stores.file_batches.cancel(done.id, vector_store_id=store.id).to_dict() == done.to_dict()

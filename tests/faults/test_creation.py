@@ -48,7 +48,7 @@ async def sweep(store: Store) -> None:
 
 
 @pytest.mark.parametrize("victim", [(Logs, "append"), (Documents, "create")], ids=["at its message", "at its document"])
-async def test_nothing_is_left_of_a_thread_whose_creation_dies(
+async def test_no_blob_is_left_of_a_thread_whose_creation_dies(
     store: Store, idle: Storage, monkeypatch: pytest.MonkeyPatch, victim: tuple[object, str]
 ):
     queue_of(idle, WORK).clear_messages()
@@ -63,7 +63,7 @@ async def test_nothing_is_left_of_a_thread_whose_creation_dies(
     assert left_of(idle, thread) == []
 
 
-async def test_one_item_looks_after_all_threads_that_a_process_begins_in_a_while(store: Store, idle: Storage):
+async def test_one_item_covers_all_threads_that_a_process_creates_within_a_while(store: Store, idle: Storage):
     queue_of(idle, WORK).clear_messages()
     threads = [await made(store) for _ in range(5)]
     assert items(idle) == 1
@@ -90,7 +90,7 @@ async def test_the_item_comes_when_every_thread_of_its_time_was_created_or_refus
     assert delays == [store.settings.look_again * 3]
 
 
-async def test_what_a_look_again_item_finds_of_a_thread_that_never_was_is_purged_until_nothing_is_left(
+async def test_the_blobs_of_a_thread_that_was_never_committed_are_purged_by_the_look_again_item(
     idle: Storage, monkeypatch: pytest.MonkeyPatch
 ):
     store = open_store(idle, PURGE_AGAIN="1")
@@ -137,7 +137,7 @@ async def test_a_thread_whose_document_comes_too_late_is_refused_and_cleared_awa
     assert left_of(idle, thread.id) == []
 
 
-async def test_nothing_is_left_of_a_refused_thread_where_the_process_dies_before_it_has_deleted_it(
+async def test_no_blob_is_left_of_a_refused_thread_if_the_process_dies_before_it_has_deleted_it(
     store: Store, idle: Storage, monkeypatch: pytest.MonkeyPatch
 ):
     queue_of(idle, WORK).clear_messages()
@@ -153,7 +153,7 @@ async def test_nothing_is_left_of_a_refused_thread_where_the_process_dies_before
     assert left_of(idle, thread.id) == []
 
 
-async def test_nothing_is_made_of_a_thread_once_it_is_too_late_to_create_it(
+async def test_no_blob_of_a_thread_is_written_once_it_is_too_late_to_create_it(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(creation._Deadline, "passed", True)

@@ -87,7 +87,7 @@ class TestWork:
             SweepThreads(project="default", newest="thread_x", oldest="thread_y"),
         ],
     )
-    async def test_what_is_left_of_threads_is_purged_whatever_becomes_of_the_item(
+    async def test_the_remaining_blobs_of_threads_are_purged_even_if_the_item_fails(
         self, idle: Storage, store: Store, item: Purge | SweepThreads
     ):
         again = open_store(idle, PURGE_AGAIN="1")
@@ -103,7 +103,7 @@ class TestTool:
         await handlers.tool_calls.give_up(call_item(key, "call_r"))
         await assert_failed(store, key, "The tool call call_r could not be attended to after several attempts.")
 
-    async def test_a_call_that_was_answered_meanwhile_fails_nothing(self, store: Store):
+    async def test_the_poison_item_of_a_call_that_was_answered_meanwhile_does_not_fail_the_run(self, store: Store):
         key, handlers = await parked(store)
         await answer(handlers, key, "call_r")
         await handlers.tool_calls.give_up(call_item(key, "call_r"))
@@ -163,7 +163,7 @@ class TestEndToEnd:
         assert error.message == "The run could not be attended to after several attempts."
         assert model.requests(conversation.question) == []
 
-    def test_what_lies_in_a_poison_queue_fails_its_run_and_unlocks_the_thread(self, client: OpenAI, azurite: Storage):
+    def test_an_item_in_a_poison_queue_fails_its_run_and_unlocks_the_thread(self, client: OpenAI, azurite: Storage):
         conversation = Conversation(client, unique("get weather"), WEATHER)
         conversation.reaches("requires_action")
         queue_of(azurite, "work-poison").send_message(work_item(key_of(conversation)))

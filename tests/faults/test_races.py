@@ -418,7 +418,7 @@ def test_metadata_modified_during_a_run_is_never_lost(race: Callable[..., None],
     race(play, "kept")
 
 
-def test_nothing_of_a_thread_that_is_deleted_during_a_run_comes_back(
+def test_no_blob_of_a_thread_that_is_deleted_during_a_run_comes_back(
     race: Callable[..., None], model: Model, idle: Storage
 ):
     deleted: list[Conversation] = []

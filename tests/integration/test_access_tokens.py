@@ -225,7 +225,7 @@ def test_white_space_in_a_token_makes_it_none(issuer: Issuer, space: str, part: 
         f"Bearer {'a' * 16384}.b.c",
     ],
 )
-def test_what_has_not_the_form_of_a_token_is_none(sent: str):
+def test_a_text_without_the_form_of_a_token_is_none(sent: str):
     assert token_in({"authorization": sent}) is None
 
 

@@ -57,7 +57,7 @@ async def all_names(notes: Documents[Note], prefix: str, start_from: str | None 
     return [name async for name in notes.names(prefix, start_from)]
 
 
-async def test_before_the_container_is_made_there_is_nothing(notes: Documents[Note]):
+async def test_a_container_that_does_not_exist_has_no_documents(notes: Documents[Note]):
     assert await notes.read("p/a") is None
     assert await notes.change("p/a", add("!")) is None
     assert await notes.delete("p/a") is False
@@ -152,7 +152,7 @@ class TestLargeDocumentsAreKept:
         assert second == 0
         assert min(small) > 0
 
-    async def test_what_another_process_did_is_seen(self, notes: Documents[Note], others: Documents[Note]):
+    async def test_the_writes_of_another_process_are_read(self, notes: Documents[Note], others: Documents[Note]):
         await notes.create("p/a", Note(text=self.LARGE))
         first = await notes.read("p/a")
         await overwrite(others, "p/a", self.LARGE + "2")
@@ -164,7 +164,7 @@ class TestLargeDocumentsAreKept:
         assert first is not None
         assert first.value.text == self.LARGE
 
-    async def test_there_are_no_more_of_them_than_there_is_room_for(
+    async def test_the_memory_for_kept_documents_is_bounded(
         self, notes: Documents[Note], bytes_read: list[int], monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr(documents, "_KEPT", 12_000)

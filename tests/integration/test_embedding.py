@@ -74,7 +74,7 @@ def order(found: Vectors | None) -> list[int | None]:
     return [round(math.atan2(row[1], row[0]) * 1_000) if row.any() else None for row in found.matrix]
 
 
-async def test_texts_that_share_words_have_vectors_that_point_the_same_way():
+async def test_texts_with_common_words_have_similar_vectors():
     async with embedder(demo_model()) as made:
         found = await made.embed(["The spire of Strasbourg", "the Strasbourg spire", "Sourdough bread"])
     assert found is not None
@@ -119,7 +119,7 @@ async def test_numbers_instead_of_base64_and_longer_vectors_than_asked_for_will_
 
 
 @pytest.mark.parametrize("name", ["dimensions", "encoding_format"])
-async def test_what_an_endpoint_refuses_is_left_out_then_and_from_then_on(asked: Asked, name: str):
+async def test_a_refused_parameter_is_left_out_at_once_and_later(asked: Asked, name: str):
     def answer(body: Json) -> Response:
         return refusal(400, f"Unsupported parameter: {name}") if name in body else floats(body, [1.0] * 300)
 
@@ -166,7 +166,7 @@ async def test_an_endpoint_that_stays_busy_is_no_endpoint_without_embeddings(ask
         (400, "The embeddings operation does not work with the specified model", "OperationNotSupported"),
     ],
 )
-async def test_an_endpoint_without_embeddings_is_told_once_and_not_asked_for_a_while(
+async def test_an_endpoint_without_embeddings_is_logged_once_and_not_called_for_a_while(
     asked: Asked, status: int, message: str, code: str | None, caplog: pytest.LogCaptureFixture
 ):
     async with embedder(asked.app(lambda _: refusal(status, message, code))) as made:
@@ -346,13 +346,13 @@ class TestHopelessness:
 
 
 @pytest.mark.parametrize("settings", [{"EMBEDDING_MODEL": "none"}, {"OPENAI_BASE_URL": "", "OPENAI_API_KEY": ""}])
-async def test_nobody_is_asked_where_there_is_nothing_to_ask_for(asked: Asked, settings: dict[str, str]):
+async def test_the_endpoint_is_not_called_without_texts(asked: Asked, settings: dict[str, str]):
     async with embedder(asked.app(lambda body: floats(body, [1, 0])), **settings) as made:
         assert await made.embed(["a"]) is None
     assert not asked
 
 
-async def test_the_demo_model_answers_the_sdk_and_refuses_as_it_is_told():
+async def test_the_demo_model_answers_the_sdk_and_fails_as_scripted():
     async with (
         serving(demo_model()) as url,
         openai.AsyncOpenAI(base_url=url, api_key="k", max_retries=0) as client,

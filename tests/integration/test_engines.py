@@ -62,7 +62,7 @@ async def test_the_value_of_the_last_expression_is_shown_and_variables_stay(talk
     assert printed(await talk.say("x += 1\nx")) == "21\n"
 
 
-async def test_the_model_is_told_that_all_is_lost_without_a_snapshot(talk: Talk):
+async def test_the_model_learns_that_all_variables_are_lost_without_a_snapshot(talk: Talk):
     await talk.say("x = 1")
     await talk.engine.end(SESSION)
     talk.snapshot = None
@@ -117,14 +117,14 @@ async def test_code_is_stopped_at_its_limit(kind: str):
         assert printed(await talk.say("1")) == "1\n"
 
 
-async def test_code_that_ends_its_process_is_told_to_the_model(talk: Talk):
+async def test_the_model_learns_that_its_code_has_ended_the_process(talk: Talk):
     died = await talk.say("import os\nos._exit(3)")
     assert "The process that executed the code has ended" in died.notices[0]
     assert not died.timed_out
     assert printed(await talk.say("1")) == "1\n"
 
 
-async def test_a_cancelled_call_leaves_nothing_that_goes_on(talk: Talk):
+async def test_a_cancelled_call_leaves_no_running_code(talk: Talk):
     call = asyncio.create_task(talk.say("import time\nwhile True: open('alive', 'w').write(str(time.time()))"))
     await asyncio.sleep(0.3)
     call.cancel()

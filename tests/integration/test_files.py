@@ -63,7 +63,7 @@ def test_a_setting_restores_the_refusal_of_downloads(strict: HttpSide):
     assert client.files.content(shown.id).read() == b"x"
 
 
-async def test_a_request_that_is_cut_off_leaves_nothing(strict: HttpSide, idle: Storage):
+async def test_a_request_that_is_cut_off_leaves_no_file(strict: HttpSide, idle: Storage):
     store, address = open_store(idle), urlsplit(strict.url)
     client = connect(strict.url, "key-of-files")
     before = await contents(store, "files8"), [each.id for each in client.files.list()]

@@ -98,7 +98,9 @@ async def test_the_oldest_are_found_from_the_end_of_a_list_that_is_known(notes: 
 
 
 @pytest.mark.usefixtures("few_between")
-async def test_every_object_is_met_once_from_the_oldest_on_whatever_is_made_and_deleted(notes: Documents[Note]):
+async def test_every_object_is_listed_once_from_the_oldest_on_while_others_are_created_and_deleted(
+    notes: Documents[Note],
+):
     await made(notes, *range(20, 80))
     assert await texts(notes, Cursors(2, "asc")) == ["079", "078"]
     await made(notes, *range(20))

@@ -120,7 +120,7 @@ async def test_updates_and_deletes_in_a_later_segment_change_messages_of_an_earl
 
 
 @pytest.mark.parametrize("appenders", [2, 12])
-async def test_appenders_that_race_across_segments_lose_nothing_and_keep_their_own_order(log: Log, appenders: int):
+async def test_appenders_that_race_across_segments_lose_no_record_and_keep_their_own_order(log: Log, appenders: int):
     async def append(appender: int) -> None:
         segments = 1
         for number in range(6):
@@ -192,7 +192,7 @@ async def test_a_record_that_meets_a_segment_at_the_services_own_limit_goes_to_t
     assert await log.sizes() == [1, 2]
 
 
-async def test_nothing_is_added_to_or_read_from_a_thread_that_is_gone(log: Log):
+async def test_a_deleted_thread_cannot_be_appended_to_or_read(log: Log):
     await log.delete_thread()
     for act in (log.append(put("msg_1")), log.messages.read(PROJECT, THREAD, 1)):
         with pytest.raises(ThreadGone, match="No thread found with id 'thread_1'") as gone:

@@ -138,7 +138,7 @@ async def test_the_assistants_files_are_not_waited_for(service: InProcess):
     await ingest(service)
 
 
-async def test_a_run_that_searches_nothing_does_not_wait(service: InProcess):
+async def test_a_run_without_file_search_does_not_wait(service: InProcess):
     key = await started(service, await attaching(service), {"type": "function", "function": {"name": "f"}})
     await attend(service, service.store, key)
     assert await status(service, key) == "completed"
@@ -170,7 +170,7 @@ async def test_a_run_does_not_begin_with_an_expired_store(service: InProcess, wh
     assert service.model.requests == []
 
 
-async def test_nothing_is_attached_to_an_expired_store(service: InProcess):
+async def test_no_file_is_attached_to_an_expired_store(service: InProcess):
     thread = await service.client.beta.threads.create(**await attaching(service))
     shown: Any = thread.to_dict()
     (store_id,) = shown["tool_resources"]["file_search"]["vector_store_ids"]

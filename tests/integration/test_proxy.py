@@ -151,7 +151,7 @@ def streamed(*events: Any, **others: Any) -> Answer:
         ),
     ],
 )  # fmt: skip
-def test_what_deviates_is_passed_on_unchanged_and_reported(
+def test_a_deviating_answer_is_passed_on_unchanged_and_reported(
     proxy: Proxy, upstream: Upstream, path: str, answer: Answer, expected: Found
 ):
     upstream.answer = answer
@@ -166,7 +166,7 @@ class TestStreams:
     def test_a_faithful_stream_is_not_reported(self, proxy: Proxy, upstream: Upstream, events: list[Event]):
         assert self.reported(proxy, upstream, streamed(*events)) == set()
 
-    def test_what_deviates_in_a_search_of_files_is_reported(self, proxy: Proxy, upstream: Upstream):
+    def test_deviations_in_a_file_search_are_reported(self, proxy: Proxy, upstream: Upstream):
         events = json.loads(json.dumps(searched()))
         (call,) = events[6][1]["step_details"]["tool_calls"]
         call["file_search"]["results"][0] |= {"score": 2, "rank": 1}
@@ -322,19 +322,19 @@ class TestStreams:
 
 
 class TestRequests:
-    def test_what_the_upstream_accepts_and_this_service_does_not(self, proxy: Proxy, upstream: Upstream):
+    def test_a_request_that_only_the_upstream_accepts_is_a_deviation(self, proxy: Proxy, upstream: Upstream):
         upstream.answer = answered(ASSISTANT)
         got, reported = found(proxy, lambda: ask(proxy, "/assistants", {"model": "m", "colour": "red"}))
         assert (got.status_code, json.loads(upstream.asked[-1].body)) == (200, {"model": "m", "colour": "red"})
         assert reported == {("request", "unknown_parameter", "colour")}
 
-    def test_a_body_that_nobody_can_read_is_the_upstreams_to_refuse(self, proxy: Proxy, upstream: Upstream):
+    def test_an_unreadable_body_is_refused_by_the_upstream(self, proxy: Proxy, upstream: Upstream):
         upstream.answer = answered(ASSISTANT)
         send = lambda: httpx2.post(f"{proxy.url}/assistants", content=b'{"model": "\xff"}')  # noqa: E731
         got, reported = found(proxy, send)
         assert (got.status_code, reported) == (200, {("request", "refused here", "")})
 
-    def test_what_both_refuse_is_no_deviation_and_the_upstreams_words_are_passed_on(
+    def test_a_request_that_both_refuse_is_no_deviation_and_gets_the_upstreams_error(
         self, proxy: Proxy, upstream: Upstream
     ):
         upstream.answer = answered(ERROR, status=400)
@@ -415,7 +415,7 @@ class TestRequests:
         assert (answer.status_code, answer.content, sent.body) == (200, b"".join(upstream.answer.chunks), content)
         assert reported == {("request", problem, place) for problem, place in expected}
 
-    def test_what_is_wrong_with_forms_is_one_kind_and_one_line(self, proxy: Proxy, upstream: Upstream):
+    def test_invalid_forms_are_one_kind_of_deviation_and_one_log_line(self, proxy: Proxy, upstream: Upstream):
         upstream.answer = answered(FILE)
         for _ in range(3):
             self.uploaded(proxy, upstream, framed_form(FILE_PART, PURPOSE, ("flavour", b"sour")))

@@ -129,7 +129,9 @@ async def test_the_last_failure_poisons(service: QueueService, queue: QueueClien
     assert await left(queue) == 0
 
 
-async def test_what_is_not_base64_is_poison_as_it_is(service: QueueService, queue: QueueClient):
+async def test_an_item_that_is_not_base64_moves_to_the_poison_queue_unchanged(
+    service: QueueService, queue: QueueClient
+):
     async def attend(message: QueueMessage) -> None:
         pytest.fail("called")
 
@@ -193,7 +195,7 @@ async def test_no_more_than_batch_and_threshold_run_at_once(service: QueueServic
     assert 4 <= most <= 6
 
 
-async def test_a_stop_waits_for_what_runs(service: QueueService, queue: QueueClient):
+async def test_a_stop_waits_for_running_functions(service: QueueService, queue: QueueClient):
     started = asyncio.Event()
 
     async def attend(message: QueueMessage) -> None:
@@ -209,7 +211,9 @@ async def test_a_stop_waits_for_what_runs(service: QueueService, queue: QueueCli
 
 
 @pytest.mark.parametrize("hurry", [False, True])
-async def test_a_stop_shows_what_it_interrupts_at_once(service: QueueService, queue: QueueClient, hurry: bool):
+async def test_a_stop_makes_the_items_of_interrupted_functions_visible_at_once(
+    service: QueueService, queue: QueueClient, hurry: bool
+):
     started, ended = asyncio.Event(), asyncio.Event()
 
     async def attend(message: QueueMessage) -> None:
@@ -241,7 +245,7 @@ async def gone(queue: QueueClient) -> bool:
     return await left(queue) == 0
 
 
-async def test_queues_are_polled_rarely_while_nothing_is_in_progress_and_at_once_when_something_begins(
+async def test_queues_are_polled_less_often_without_activity_and_at_once_when_it_begins(
     service: QueueService, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(pumps, "CALM", 0.5)

@@ -161,7 +161,7 @@ async def test_an_application_may_take_its_time_with_a_body():
     [("POST /v1/threads", 413), ("POST /v1/files", 401), ("POST /v1/nowhere", 401), ("POST /docs", 405)],
 )
 @pytest.mark.parametrize("length", ["content-length: 100000000000", "transfer-encoding: chunked"])
-async def test_what_is_refused_is_not_read_on(
+async def test_the_rest_of_a_refused_body_is_not_read(
     request_line: str, status: int, length: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("API_KEYS", "key=project")
@@ -209,7 +209,7 @@ async def test_a_client_that_does_not_go_is_disconnected(monkeypatch: pytest.Mon
     settings.cache_clear()
 
 
-async def test_a_connection_is_kept_when_what_is_refused_is_short(monkeypatch: pytest.MonkeyPatch):
+async def test_a_connection_is_kept_when_the_refused_body_is_short(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("API_KEYS", "key=project")
     settings.cache_clear()
     request = b"POST /v1/threads HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"

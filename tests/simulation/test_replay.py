@@ -34,7 +34,7 @@ def test_a_seed_replays_to_the_letter():
         assert traced(seed) == traced(seed)
 
 
-def test_a_trace_changes_nothing():
+def test_a_trace_does_not_change_the_schedule():
     for seed in SEEDS:
         assert simulate(seed) == simulate(seed, lambda _: None)
 

@@ -101,7 +101,7 @@ async def test_an_answer_may_come_whole_as_one_event_and_on_several_lines():
         pytest.param(told(delta("unheard_of")), id="a reason of its own"),
     ],
 )
-async def test_what_has_an_end_has_ended(end: bytes):
+async def test_an_answer_with_an_end_is_complete(end: bytes):
     assert (await heard(told(HELLO) + end))[0] == HELLO
 
 
@@ -123,7 +123,7 @@ async def test_a_stream_without_its_end_is_no_answer(content: bytes, text: str):
     assert str(error) == f"The model's answer broke off: {text}"
 
 
-async def test_what_goes_wrong_after_the_finish_reason_is_no_trouble():
+async def test_an_error_after_the_finish_reason_is_ignored():
     assert await heard(told(HELLO, END), ConnectionResetError()) == [HELLO, END]
     with pytest.raises(ConnectionResetError):
         await heard(told(HELLO), ConnectionResetError())
@@ -197,7 +197,7 @@ async def test_an_error_is_one_wherever_it_stands(content: bytes, text: str, sta
         (b"data: " + b"[" * 50_000 + b"\n\n", "[" * 200 + "…"),
     ],
 )
-async def test_what_is_not_understood_is_no_answer(content: bytes, text: str):
+async def test_an_answer_of_an_unknown_form_is_an_error(content: bytes, text: str):
     error = await trouble(content)
     assert isinstance(error, Unreadable)
     assert str(error) == f"The model's endpoint sent an answer that cannot be understood: {text}"
@@ -212,11 +212,11 @@ async def test_what_is_not_understood_is_no_answer(content: bytes, text: str):
         pytest.param(lambda: [b"{" + b" " * (MAX_EVENT + 1)], id="an object"),
     ],
 )
-async def test_nothing_is_gathered_beyond_a_bound(content: Any):
+async def test_an_answer_is_not_collected_beyond_a_limit(content: Any):
     assert isinstance(await trouble(*content()), TooMuch)
 
 
-async def test_a_stream_without_end_is_not_heard_for_ever(monkeypatch: pytest.MonkeyPatch):
+async def test_a_stream_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(answers, "MAX_ANSWER", 10_000)
     assert isinstance(await trouble(*[told(HELLO)] * 1_000), TooMuch)
 

@@ -102,7 +102,7 @@ async def test_past_a_megabyte_that_the_client_has_not_read_its_stream_is_closed
     assert await everything(channel) == b""
 
 
-async def test_what_is_on_its_way_counts_as_unsent():
+async def test_bytes_that_are_being_sent_count_as_unsent():
     channel = Channel()
     reading = channel.read()
     channel.emit("first", {"text": "x" * (MAX_UNSENT * 6 // 10)})

@@ -132,7 +132,7 @@ def test_one_function_takes_all_of_the_azure_flavour(functions: Sequence[Any]):
     ]
 
 
-def test_no_route_asks_a_thread_for_what_it_depends_on():
+def test_no_route_has_a_dependency_that_runs_in_a_thread():
     def asked(dependant: Dependant) -> Iterator[object]:
         for each in dependant.dependencies:
             yield from asked(each)
@@ -158,7 +158,7 @@ def test_no_handler_keeps_the_worker_from_streaming(functions: Sequence[Any]):
             assert ResponseTrackerMeta.check_type(hints["return"])
 
 
-def test_every_queue_has_a_function_and_another_for_what_went_wrong(functions: Sequence[Any]):
+def test_every_queue_has_a_function_and_another_for_its_poison_queue(functions: Sequence[Any]):
     triggers = [
         (each.get_function_name(), each.get_trigger().get_dict_repr())
         for each in functions
@@ -238,7 +238,7 @@ async def client(
         ),
     ],
 )  # fmt: skip
-async def test_what_comes_through_the_worker_is_answered_as_the_api_answers_it(
+async def test_a_request_through_the_worker_gets_the_apis_answer(
     client: httpx2.AsyncClient,
     method: str,
     url: str,
@@ -338,7 +338,7 @@ async def test_a_setting_turns_the_rest_of_openais_api_off(
     [({}, False), ({"BACKEND": "proxy", "PROXY_BASE_URL": "http://127.0.0.1:1/v1"}, True)],
     ids=["blob", "proxy"],
 )
-def test_blob_storage_imports_nothing_of_the_proxy(settings: Mapping[str, str], imported: bool):
+def test_the_blob_backend_does_not_import_the_proxy(settings: Mapping[str, str], imported: bool):
     program = "import sys, function_app; print(any('assistants.proxy' in n or 'forwarding' in n for n in sys.modules))"
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ}
     done = subprocess.run(

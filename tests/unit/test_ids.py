@@ -58,7 +58,7 @@ def test_ids_with_different_prefixes_share_one_order():
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
-def test_what_ids_begin_with_at_a_time_lies_between_those_made_before_and_after_it(prefix: str):
+def test_the_beginning_of_ids_of_a_time_sorts_between_ids_made_before_and_after_it(prefix: str):
     time = 1_750_000_000.0
     before, at, after = (source(time + seconds).new(prefix) for seconds in (-0.001, 0, 0.001))
     assert after < beginning(prefix, time) < at < before

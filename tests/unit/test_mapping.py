@@ -123,7 +123,7 @@ def test_an_object_is_mapped_without_a_note(kind: str):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_whatever_is_wrong_with_an_object_is_told(kind: str):
+def test_any_invalid_part_of_an_object_is_reported(kind: str):
     for raw in changed(SAMPLES[kind]):
         if isinstance(raw, dict):
             with suppress(Refused):
@@ -151,7 +151,7 @@ def test_a_time_is_in_seconds(created: Any):
 
 
 @pytest.mark.parametrize("text", [b'{"a": NaN}', b'{"a": "\\ud800"}', b"\xff", b"[" * 1000])
-def test_a_line_that_cannot_be_stored_is_told(text: bytes):
+def test_a_line_that_cannot_be_stored_is_reported(text: bytes):
     (line,) = read_text(io.BytesIO(text), "x")
     assert line.error
     assert line.error.startswith("Not JSON")

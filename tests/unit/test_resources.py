@@ -51,7 +51,7 @@ def test_the_files_of_messages_are_gathered_by_tool_each_once():
     assert attachments_of([message({"file_id": "file-2", "tools": []})])
 
 
-def test_of_what_is_asked_for_the_ids_are_kept():
+def test_the_ids_in_requested_resources_are_kept():
     helper: Any = {"file_search": {"vector_stores": [{"file_ids": ["file-1"]}]}}
     assert named(helper) == {"file_search": {"vector_store_ids": []}}
     assert named(None) is None

@@ -280,7 +280,7 @@ class TestCitations:
         assert [part["index"] for part in emitted.content] == [0, 1]
 
     @pytest.mark.parametrize("content", [False, True])
-    def test_the_step_of_a_search_shows_what_it_found_and_the_texts_if_they_are_asked_for(self, content: bool):
+    def test_the_step_of_a_search_shows_its_results_and_their_texts_if_requested(self, content: bool):
         emitted, run = searched(content)
         (event,) = [data for name, data in emitted.when_updated(run) if name == "thread.run.step.completed"]
         (call,) = event.model_dump()["step_details"]["tool_calls"]

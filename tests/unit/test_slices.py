@@ -47,7 +47,7 @@ async def longest_wait(slices: list[Slices]) -> float:
     return max(gaps) / took
 
 
-async def test_others_wait_for_a_small_part_of_what_many_streams_take(monkeypatch: pytest.MonkeyPatch):
+async def test_other_tasks_wait_for_a_small_part_of_the_time_of_many_streams(monkeypatch: pytest.MonkeyPatch):
     shared = Slices()
     fair = await longest_wait([shared] * STREAMS)
     monkeypatch.setattr(module, "SLICE", 60)

@@ -101,7 +101,7 @@ async def test_an_update_replaces_the_metadata_of_its_message(records: list[byte
         pytest.param([delete_record("msg_1")], id="another delete"),
     ],
 )
-async def test_a_delete_is_final_whatever_comes_after_it(after: list[bytes]):
+async def test_a_deletion_is_final_whatever_records_follow(after: list[bytes]):
     found = await of(put("msg_1"), put("msg_2"), delete_record("msg_1"), *after)
     assert await ids(found) == ["msg_2"]
     assert await found.get("msg_1") is None

@@ -63,7 +63,7 @@ def test_a_longer_vector_is_cut():
         base64_of(float("nan"), 1),
     ],
 )  # fmt: skip
-def test_what_is_no_vector_or_of_another_length_is_a_row_of_0(row: object):
+def test_an_invalid_vector_or_one_of_another_length_is_a_row_of_zeros(row: object):
     found = unit([[3, 4], row, [4, 3]], 256)
     assert found is not None
     np.testing.assert_allclose(found, [[0.6, 0.8], [0, 0], [0.8, 0.6]], rtol=1e-6)

@@ -5,7 +5,7 @@ import pytest
 from assistants.ingestion.readers.registry import read
 
 
-def test_a_page_is_what_its_reader_sees():
+def test_the_text_of_a_page_is_its_visible_text():
     page = """<!doctype html><html><head><title>Spires</title><style>p {color: red}</style>
       <script>var hidden = "script";</script></head>
       <body><h1>Straß&shy;burg</h1><p>The <b>spire</b> is\n  142&nbsp;m high.</p><ul><li>one</li><li>two</li></ul>
@@ -31,7 +31,7 @@ def test_the_names_of_encodings_are_those_of_browsers(label: str, encoding: str)
     assert read("a.htm", page.encode(encoding)) == "東京 word"
 
 
-def test_utf_8_that_is_valid_wins_over_what_is_declared():
+def test_valid_utf_8_takes_precedence_over_the_declaration():
     assert read("a.html", "<meta charset=windows-1251><p>Grüße".encode()) == "Grüße"
 
 
