@@ -170,7 +170,7 @@ class TestEndpoint:
             assert run.last_error.message == message
         assert len(model.requests(topic)) == 2
 
-    def test_an_endpoint_that_refuses_a_parameter_is_asked_without_it_from_then_on(
+    def test_a_refused_parameter_is_left_out_of_later_requests(
         self, client: OpenAI, assistant: Assistant, model: Model, topic: str
     ):
         picky = f"picky-{topic}"

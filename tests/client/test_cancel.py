@@ -121,7 +121,7 @@ def test_a_run_is_cancelled_while_a_server_tool_works_whose_answer_then_has_no_e
     assert len(model.requests(conversation.question)) == 1
 
 
-def test_a_mixed_run_is_cancelled_after_one_of_its_outputs_has_come(asleep: OpenAI, awake: Service, model: Model):
+def test_a_mixed_run_is_cancelled_after_one_of_its_outputs_has_arrived(asleep: OpenAI, awake: Service, model: Model):
     question = unique()
     model.script({"match": question, "tool_calls": [call("get_weather", "call_w"), call("retrieval", "call_r", q="?")]})
     with awake:

@@ -136,7 +136,7 @@ def test_a_forced_interpreter_is_called(client: OpenAI):
     assert outputs(client, run) == [{"type": "logs", "logs": "forced\n"}]
 
 
-def test_code_a_search_and_a_function_meet_in_one_turn(client: OpenAI, model: Model):
+def test_code_a_search_and_a_function_are_called_in_one_turn(client: OpenAI, model: Model):
     question = unique()
     turn = runs(question, "print('all')")
     search = call("file_search", "call_s", queries=["Oslo"])

@@ -34,7 +34,7 @@ def assert_gone(conversation: Conversation) -> None:
             look()
 
 
-def test_a_thread_is_deleted_while_its_model_speaks(client: OpenAI, model: Model, azurite: Storage):
+def test_a_thread_is_deleted_while_its_model_answers(client: OpenAI, model: Model, azurite: Storage):
     question = unique()
     model.script({"match": question, "text": "one two three " * 30, "chunk_delay": 0.1})
     conversation = Conversation(client, question)

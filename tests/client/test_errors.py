@@ -257,7 +257,7 @@ def test_a_page_beyond_its_limits(
         route._replace(path=f"{route.path}?{query}").call(client, ids)
 
 
-def test_an_ill_formed_request_is_refused_before_anything_is_looked_for(client: OpenAI):
+def test_a_malformed_request_is_refused_before_objects_are_read(client: OpenAI):
     with refused(400, "Missing required parameter: 'role'.", "role", "missing_required_parameter"):
         send(client, "POST", "/threads/thread_unknown/messages", {})
 
@@ -342,14 +342,14 @@ class TestActiveRuns:
                 )
         assert submit(client, run, "noon", "rain").status == "completed"
 
-    def test_a_run_takes_outputs_only_while_it_waits_for_them(self, client: OpenAI, assistant: Assistant):
+    def test_a_run_accepts_outputs_only_while_it_awaits_them(self, client: OpenAI, assistant: Assistant):
         run = ask(client, assistant.id, "Hello")
         with refused(400, 'Runs in status "completed" do not accept tool outputs.'):
             client.beta.threads.runs.submit_tool_outputs(
                 run_id=run.id, thread_id=run.thread_id, tool_outputs=[{"tool_call_id": "call_1", "output": "x"}]
             )
 
-    def test_a_run_that_works_takes_no_outputs_and_locks_its_thread(
+    def test_a_run_in_progress_accepts_no_outputs_and_locks_its_thread(
         self, client: OpenAI, assistant: Assistant, model: Model, topic: str
     ):
         model.script({"match": topic, "text": "Done", "delay": 1})

@@ -203,7 +203,7 @@ class TestARun:
         assert "tool_choice" not in second
         assert SPIRE in outputs(second)[0]
 
-    def test_searches_and_functions_of_one_turn_meet(self, client: OpenAI, model: Model):
+    def test_searches_and_functions_of_one_turn_work_together(self, client: OpenAI, model: Model):
         store, files = stored(client, guide=SPIRE)
         question = unique()
         calls = [call("get_weather", "call_w", city="Strasbourg"), search("spire")]

@@ -32,7 +32,7 @@ def test_a_file_is_uploaded_shown_listed_read_and_deleted(client: OpenAI):
             asked(file.id)
 
 
-def test_a_name_is_the_persons_own_in_the_object_and_in_the_download(client: OpenAI):
+def test_the_object_and_the_download_have_the_clients_file_name(client: OpenAI):
     name = 'the "best" of; 東京.txt'
     file = client.files.create(file=(f"C:\\folder/{name}", b"Hello"), purpose="user_data")
     assert file.filename == name
@@ -51,7 +51,7 @@ def test_a_text_that_is_no_id_of_a_file_is_not_found(client: OpenAI, file_id: st
 
 
 @pytest.mark.parametrize("size", [0, 1, 4 * MEGABYTE, 4 * MEGABYTE + 1, 9 * MEGABYTE])
-def test_content_comes_back_as_it_was_sent(client: OpenAI, size: int):
+def test_content_is_returned_unchanged(client: OpenAI, size: int):
     content = bytes(range(256)) * (size // 256 + 1)
     file = client.files.create(file=("all.bin", content[:size]), purpose="assistants")
     assert file.bytes == size

@@ -441,7 +441,7 @@ class TestFailures:
         assert (shown["completed_at"], shown["expires_at"]) == (None, None)
         assert texts(client, run.thread_id) == [topic]
 
-    def test_a_thread_is_free_again_after_a_failed_run(
+    def test_a_thread_is_unlocked_after_a_failed_run(
         self, client: OpenAI, assistant: Assistant, model: Model, topic: str
     ):
         model.script({"match": topic, "status": 400, "error": "No."})

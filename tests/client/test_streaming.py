@@ -170,7 +170,7 @@ class TestText:
         assert names(events) == [*RUN_BEGINS, *MESSAGE_BEGINS, *MESSAGE_ENDS, "thread.run.completed", "done"]
         assert deltas(events) == [message_delta(only(events, "thread.message.created")["id"], "", first=True)]
 
-    def test_a_refusal_is_streamed_in_deltas_of_its_own(
+    def test_a_refusal_is_streamed_in_separate_deltas(
         self, client: OpenAI, assistant: Assistant, model: Model, thread: str, topic: str
     ):
         model.script({"match": topic, "refusal": "No thanks", "chunk_delay": 0.05})
@@ -360,7 +360,7 @@ class TestOtherEnds:
         ]  # fmt: skip
         assert only(events, "thread.message.incomplete")["incomplete_details"] == {"reason": "content_filter"}
 
-    def test_incomplete_before_the_model_was_asked(
+    def test_incomplete_before_the_model_is_called(
         self, client: OpenAI, assistant: Assistant, model: Model, topic: str
     ):
         thread = client.beta.threads.create(messages=[{"role": "user", "content": f"{topic} " * 200}])
@@ -516,7 +516,7 @@ class TestTheRunAndItsStream:
         eventually(lambda: stored_run(client, run)["status"] == "completed")
         assert texts(client, thread) == [topic, "Hello."]
 
-    def test_the_first_events_come_before_the_model_answers(
+    def test_the_first_events_are_sent_before_the_model_answers(
         self, client: OpenAI, assistant: Assistant, model: Model, thread: str, topic: str
     ):
         model.script({"match": topic, "text": "Hello.", "delay": 2})
@@ -541,7 +541,7 @@ class TestTheRunAndItsStream:
         assert seen[-1]["status"] == "completed"
         assert [message["id"] for message in seen] == [seen[0]["id"]] * len(seen)
 
-    def test_the_thread_is_free_again_when_the_stream_ends(
+    def test_the_thread_is_unlocked_when_the_stream_ends(
         self, client: OpenAI, assistant: Assistant, thread: str, topic: str
     ):
         for number in range(5):

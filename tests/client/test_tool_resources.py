@@ -58,7 +58,7 @@ def files_of(client: OpenAI, store: VectorStore) -> list[str]:
 class TestTheHelper:
     """`vector_stores` instead of `vector_store_ids`."""
 
-    def test_an_assistant_is_made_with_a_store_of_its_own(self, client: OpenAI):
+    def test_an_assistant_is_created_with_a_new_store(self, client: OpenAI):
         files = [upload(client), upload(client)]
         helper: Any = {"file_ids": files, "chunking_strategy": STATIC, "metadata": {"team": "a"}}
         made = client.beta.assistants.create(
@@ -140,11 +140,11 @@ class TestWhatIsNamed:
         }
         return asked[request.param]
 
-    def test_a_store_that_is_not_there_is_not_found(self, ask: Callable[[Any], object]):
+    def test_a_missing_store_is_not_found(self, ask: Callable[[Any], object]):
         with refused(404, "No vector store found with id 'vs_unknown'."):
             ask({"file_search": {"vector_store_ids": ["vs_unknown"]}})
 
-    def test_a_file_that_is_not_there_is_not_found(self, ask: Callable[[Any], object]):
+    def test_a_missing_file_is_not_found(self, ask: Callable[[Any], object]):
         with refused(404, "No such File object: file-unknown", "id"):
             ask({"code_interpreter": {"file_ids": ["file-unknown"]}})
 
@@ -175,7 +175,7 @@ class TestAttachments:
         assert store.expires_after.days == 7
         assert files_of(client, store) == [file_id]
 
-    def test_the_files_of_all_messages_come_together_for_each_tool(self, client: OpenAI):
+    def test_the_files_of_all_messages_are_combined_for_each_tool(self, client: OpenAI):
         first, second, third = (upload(client) for _ in range(3))
         thread = client.beta.threads.create(
             messages=[said(attached(first, SEARCH, CODE)), said(attached(second, CODE), attached(third, SEARCH))]
@@ -200,7 +200,7 @@ class TestAttachments:
         store = store_of(client, other)
         assert (store.metadata, sorted(files_of(client, store))) == ({"of": "both"}, sorted([second, third]))
 
-    def test_a_file_that_is_there_already_is_not_ingested_again(self, client: OpenAI):
+    def test_a_file_that_is_in_the_store_already_is_not_ingested_again(self, client: OpenAI):
         file_id = upload(client)
         thread = client.beta.threads.create(messages=[said(attached(file_id, SEARCH))])
         store = store_of(client, thread)
@@ -264,7 +264,7 @@ class TestAttachments:
         assert resources(client.beta.threads.retrieve(thread.id)) == {"code_interpreter": {"file_ids": files[:20]}}
 
 
-def test_a_deleted_file_is_taken_out_of_code_interpreters(client: OpenAI):
+def test_a_deleted_file_is_removed_from_code_interpreters(client: OpenAI):
     gone, stays = upload(client), upload(client)
     named: Any = {"code_interpreter": {"file_ids": [gone, stays]}}
     made = client.beta.assistants.create(model="gpt-4o", tools=[CODE], tool_resources=named)
@@ -329,7 +329,7 @@ class TestFilesThatCannotBeSearched:
             client.beta.threads.create_and_run(assistant_id=assistant.id, thread={"messages": more})
         assert not client.beta.threads.runs.list(thread.id).data
 
-    def test_a_table_is_taken_for_the_code_interpreter(self, client: OpenAI):
+    def test_a_table_is_accepted_for_the_code_interpreter(self, client: OpenAI):
         table = upload(client, "a,b", "a.csv")
         thread = client.beta.threads.create(messages=[said(attached(table, CODE))])
         assert resources(thread) == {"code_interpreter": {"file_ids": [table]}}

@@ -125,7 +125,7 @@ class TestAssistants:
 class TestFiles:
     """The routes that v2 does not have."""
 
-    def test_an_assistants_files_are_given_listed_and_taken(self, client: OpenAI):
+    def test_an_assistants_files_are_added_listed_and_removed(self, client: OpenAI):
         first, second = upload(client), upload(client)
         body = {"model": "gpt-4o", "tools": [{"type": "retrieval"}], "file_ids": [first]}
         made = v1(client, "post", "/assistants", body)
@@ -191,7 +191,7 @@ class TestFiles:
 class TestRuns:
     """A run of v1 from its question to its answer."""
 
-    def test_a_run_goes_from_question_to_answer(self, client: OpenAI, reader: dict[str, Any]):
+    def test_a_run_is_driven_from_question_to_answer(self, client: OpenAI, reader: dict[str, Any]):
         run = waiting(client, reader["id"])
         assert (run["tools"], run["file_ids"]) == (reader["tools"], reader["file_ids"])
         assert "tool_resources" not in run

@@ -38,7 +38,7 @@ def names(found: Any) -> list[str]:
     return [each.filename for each in found]
 
 
-def test_the_best_chunk_comes_first(client: OpenAI, store: str):
+def test_the_best_chunk_is_the_first(client: OpenAI, store: str):
     page = client.vector_stores.search(store, query="How high is the spire of Strasbourg?")
     best = page.data[0]
     assert best.to_dict() | {"file_id": "", "score": 0} == {
@@ -116,7 +116,7 @@ def test_while_queries_cannot_be_embedded_keywords_find(client: OpenAI, model: M
     assert names(client.vector_stores.search(store, query=f"{topic} sourdough"))[0] == "bread.txt"
 
 
-def test_a_store_that_is_not_there_is_not_searched(client: OpenAI):
+def test_a_missing_store_is_not_searched(client: OpenAI):
     with refused(404, "No vector store found with id 'vs_gone'."):
         client.vector_stores.search("vs_gone", query="spire")
 

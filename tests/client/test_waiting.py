@@ -32,7 +32,7 @@ def question(model: Model) -> str:
     return question
 
 
-def test_the_answer_comes_as_soon_as_the_run_awaits_outputs_and_then_as_soon_as_it_has_ended(
+def test_the_answer_is_sent_as_soon_as_the_run_awaits_outputs_and_then_as_soon_as_it_has_ended(
     client: OpenAI, question: str
 ):
     conversation = Conversation(client, question, WEATHER)

@@ -75,7 +75,7 @@ async def test_one_item_covers_all_threads_that_a_process_creates_within_a_while
     assert items(idle) == 2
 
 
-async def test_the_item_comes_when_every_thread_of_its_time_was_created_or_refused(
+async def test_the_item_is_visible_once_every_thread_of_its_time_was_created_or_refused(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ):
     delays: list[float] = []
@@ -126,7 +126,7 @@ def held_up(monkeypatch: pytest.MonkeyPatch, method: str, meanwhile: Callable[[]
     monkeypatch.setattr(Documents, method, slow)
 
 
-async def test_a_thread_whose_document_comes_too_late_is_refused_and_cleared_away(
+async def test_a_thread_whose_document_is_too_late_is_refused_and_purged(
     store: Store, idle: Storage, monkeypatch: pytest.MonkeyPatch
 ):
     thread = new_thread(store, CreateThread())
@@ -163,9 +163,7 @@ async def test_no_blob_of_a_thread_is_written_once_it_is_too_late_to_create_it(
     assert refused.value.status == 503
 
 
-async def test_a_thread_that_had_its_id_for_long_is_refused_as_others_may_look_after_it_any_moment(
-    store: Store, idle: Storage
-):
+async def test_a_thread_with_an_old_id_is_refused_as_a_sweep_may_purge_it(store: Store, idle: Storage):
     thread = new_thread(store, CreateThread())
     with pytest.raises(ApiError) as refused:
         await create_thread(later(store, 16), PROJECT, thread, [])
@@ -174,7 +172,7 @@ async def test_a_thread_that_had_its_id_for_long_is_refused_as_others_may_look_a
 
 
 @pytest.mark.parametrize("given_up", [True, False])
-async def test_a_run_whose_commit_comes_too_late_is_refused_if_it_was_given_up(
+async def test_a_run_whose_commit_is_too_late_is_refused_if_it_was_given_up(
     store: Store, idle: Storage, monkeypatch: pytest.MonkeyPatch, given_up: bool
 ):
     key = await new_run_on(store)

@@ -109,7 +109,7 @@ async def test_a_file_that_is_removed_meanwhile_leaves_no_blob(interrupted: Inte
     assert (await client.files.retrieve(interrupted.file_id)).id == interrupted.file_id
 
 
-async def test_a_file_that_is_put_in_again_meanwhile_waits_for_its_own_ingestion(interrupted: Interrupted):
+async def test_a_file_that_is_added_again_meanwhile_waits_for_its_own_ingestion(interrupted: Interrupted):
     client, store = interrupted.running.client, interrupted.running.store
     files = client.vector_stores.files
     chunks = await interrupted.ingest(lambda: files.create(interrupted.store_id, file_id=interrupted.file_id))

@@ -123,7 +123,7 @@ async def test_an_item_that_cannot_be_read_is_dropped_with_a_log_line(
     ]
 
 
-async def test_a_run_with_a_live_claim_is_looked_at_again_instead(idle: Storage, store: Store):
+async def test_a_run_with_a_live_claim_gets_a_look_again_item_instead(idle: Storage, store: Store):
     soon, key = open_store(idle, LOOK_AGAIN="1"), await new_run_on(store)
     now = store.clock.now()
     await change_run(store, key, lambda run: machine.claimed(run, "another", now, 30, [0]), "claimed")

@@ -35,7 +35,7 @@ def purge_of(key: RunKey) -> bytes:
 
 
 @pytest.mark.parametrize("victim", [(Documents, "delete"), (removal, "purge")], ids=["at the thread", "at the rest"])
-async def test_a_deletion_that_dies_half_way_is_finished_by_its_item(
+async def test_an_interrupted_deletion_is_finished_by_its_item(
     store: Store, idle: Storage, monkeypatch: pytest.MonkeyPatch, victim: tuple[object, str]
 ):
     key = await waiting_run(store)

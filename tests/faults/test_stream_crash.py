@@ -68,7 +68,7 @@ def test_a_text_run_is_completed_with_one_message_and_its_thread_accepts_another
     assert client.beta.threads.runs.create(thread.id, assistant_id=assistant.id).status == "queued"
 
 
-def test_a_run_whose_outputs_were_handed_in_is_completed_too(mortal: Service, model: Model):
+def test_a_run_whose_outputs_were_submitted_is_completed_too(mortal: Service, model: Model):
     question = unique()
     sunny = f"sunny {question}"
     model.script(

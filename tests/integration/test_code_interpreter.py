@@ -122,7 +122,7 @@ async def test_a_call_that_is_delivered_again_is_not_executed_again(served: Serv
     assert not (await run_of(served.store, key)).unanswered
 
 
-async def test_the_outcome_that_a_dead_process_has_stored_is_taken(
+async def test_the_outcome_that_a_dead_process_has_stored_is_used(
     served: Served, engine: Counting, monkeypatch: pytest.MonkeyPatch
 ):
     key = await called(served)

@@ -101,7 +101,7 @@ async def test_a_file_waits_for_embeddings_that_are_missing_just_now(running: In
     assert [hit.text for hit in await running.searcher.search("default", [store], ["spire"], 5)] == [SPIRES]
 
 
-async def test_an_ingestion_that_dies_half_way_is_made_up_for(running: InProcess, moody: Moody):
+async def test_an_interrupted_ingestion_is_repeated(running: InProcess, moody: Moody):
     store = await store_of(running, ("a.md", SPIRES.encode()))
     content = await item(running)
     moody.answer.clear()
@@ -171,7 +171,7 @@ async def test_a_second_delivery_does_not_embed_again(running: InProcess, moody:
     assert await members(running, store) == before
 
 
-async def test_a_broken_file_among_good_ones_fails_alone(running: InProcess, moody: Moody):
+async def test_a_broken_file_among_valid_ones_fails_alone(running: InProcess, moody: Moody):
     files = [("good.md", SPIRES.encode()), ("broken.pdf", b"%PDF-"), ("old.doc", b"\xd0\xcf"), ("fine.txt", b"Fine.")]
     store = await store_of(running, *files)
     await running.ingestion.handle(await item(running))

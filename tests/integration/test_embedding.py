@@ -84,7 +84,7 @@ async def test_texts_with_common_words_have_similar_vectors():
     assert alike > 0.8 > 0.3 > other
 
 
-async def test_many_texts_are_sent_in_batches_and_come_back_in_their_order():
+async def test_many_texts_are_sent_in_batches_and_returned_in_their_order():
     texts = [f"text number{number}" for number in range(300)] + ["long " * 10_000] * 5
     async with embedder(demo_model(), EMBEDDING_DIMENSIONS="64") as made:
         found = await made.embed(texts)
@@ -111,7 +111,7 @@ async def test_the_map_of_all_other_models_is_not_for_embeddings(asked: Asked):
     assert asked[0]["model"] == "text-embedding-3-large"
 
 
-async def test_numbers_instead_of_base64_and_longer_vectors_than_asked_for_will_do(asked: Asked):
+async def test_numbers_instead_of_base64_and_too_long_vectors_are_accepted(asked: Asked):
     async with embedder(asked.app(lambda body: floats(body, [3, 4, 9], [0, 2, 9])), EMBEDDING_DIMENSIONS="2") as made:
         found = await made.embed(["a", "b"])
     assert found is not None
@@ -245,7 +245,7 @@ class TestLimits:
             assert order(await made.embed(texts)) == list(range(20))
         assert [(len(body["input"]), len(body["input"][0])) for body in asked] == [(20, 1_600)]
 
-    async def test_a_text_that_is_refused_however_short_goes_without_a_vector(
+    async def test_a_text_that_is_refused_at_any_length_has_no_vector(
         self, asked: Asked, caplog: pytest.LogCaptureFixture
     ):
         def answer(body: Json) -> Response:
@@ -260,7 +260,7 @@ class TestLimits:
         assert longest is None
         assert [record.message for record in caplog.records] == ["2 of 40 texts have no embedding: Bad words"]
 
-    async def test_an_answer_that_lacks_a_vector_is_asked_for_in_halves(self, asked: Asked):
+    async def test_a_batch_whose_answer_lacks_a_vector_is_sent_in_halves(self, asked: Asked):
         async with embedder(asked.app(lambda body: floats(body, [1, 0]))) as made:
             found = await made.embed(["a", "b", "c"])
         assert found is not None
@@ -311,7 +311,7 @@ class TestHopelessness:
         assert not is_busy(caught.value)
         assert len(asked) < 20
 
-    async def test_one_that_is_out_of_order_is_asked_once_after_that(self, asked: Asked):
+    async def test_a_failing_endpoint_is_called_once_after_that(self, asked: Asked):
         broken = True
 
         def answer(body: Json) -> Response:
@@ -334,7 +334,7 @@ class TestHopelessness:
                 await made.embed(["text 0"])
             assert len(asked) == 2
 
-    async def test_one_that_has_taken_texts_is_not(self, asked: Asked):
+    async def test_an_endpoint_that_has_accepted_texts_is_not_hopeless(self, asked: Asked):
         def answer(body: Json) -> Response:
             return refusal(400, "Bad words") if body["input"] == ["bad"] else numbered(body)
 

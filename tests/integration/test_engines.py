@@ -71,7 +71,7 @@ async def test_the_model_learns_that_all_variables_are_lost_without_a_snapshot(t
     assert execution.notices == [notices.ALL_LOST]
 
 
-async def test_a_file_lies_under_its_name_and_its_id(talk: Talk):
+async def test_a_file_has_its_name_and_its_id_in_the_folder(talk: Talk):
     files = [file("file-abc", "numbers.csv", b"1,2")]
     assert printed(
         await talk.say("open('/mnt/data/numbers.csv').read() + open('/mnt/data/file-abc').read()", files)

@@ -123,7 +123,7 @@ async def test_every_object_is_listed_once_from_the_oldest_on_while_others_are_c
 
 
 @pytest.mark.parametrize(("imported", "requests"), [(True, 2), (False, 1)])
-async def test_a_place_is_looked_for_where_objects_are_imported_and_nowhere_else(
+async def test_a_place_is_read_only_for_kinds_of_imported_objects(
     notes: Documents[Note], calls: list[str], imported: bool, requests: int
 ):
     documents = Documents(notes._service, notes._name, Note, imported=imported)

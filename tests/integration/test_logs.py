@@ -41,7 +41,7 @@ async def test_creating_a_log_again_keeps_its_records(logs: Logs):
     assert await logs.read("p/a") == b"1"
 
 
-async def test_a_log_that_is_not_there_is_not_made_by_an_append(logs: Logs):
+async def test_a_missing_log_is_not_created_by_an_append(logs: Logs):
     await logs.create("p/other")
     with pytest.raises(NoLog):
         await logs.append("p/a", b"1")

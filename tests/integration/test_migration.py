@@ -246,7 +246,7 @@ async def test_the_rest_of_a_thread_that_is_imported_in_parts_is_reported_and_ca
     assert why(await imported(*rest)) == []
 
 
-async def test_messages_come_in_pages_of_any_order(service: InProcess[Any], imported: Imported):
+async def test_messages_are_paged_in_any_order(service: InProcess[Any], imported: Imported):
     texts = [list(map(message, range(start, start + 10))) for start in (20, 0, 10)]
     pages = [{"object": "list", "data": page[::-1], "first_id": "x"} for page in texts]
     await imported(thread(), *pages)
@@ -329,7 +329,7 @@ async def test_an_object_with_missing_parts_is_imported_as_far_as_possible(servi
     ],
     ids=["NDJSON", "an array in a line", "an array", "a list as answered", "pages"],
 )
-async def test_objects_come_in_any_form(service: InProcess[Any], imported: Imported, form: Any):
+async def test_objects_may_have_any_form(service: InProcess[Any], imported: Imported, form: Any):
     objects = [assistant(f"asst_{number}", OLD + number // 2) for number in range(6)]
     await imported(text=form(objects))
     found = await service.client.beta.assistants.list(order="asc")
@@ -380,7 +380,7 @@ ROUND = [
 ]
 
 
-async def test_a_thread_comes_and_goes_as_ndjson(service: InProcess[Any], imported: Imported):
+async def test_a_thread_is_imported_and_exported_as_ndjson(service: InProcess[Any], imported: Imported):
     """An export, imported into another project and exported there, is the same byte for byte."""
     await imported(*ROUND)
     first = await exported(service)
@@ -422,7 +422,7 @@ async def test_a_truncated_export_is_imported_up_to_its_end_and_reported(importe
     assert why(await imported({"object": "export"}, dry_run=True), "invalid") == ["It has no `thread_id`."]
 
 
-async def test_own_objects_make_the_round_trip_too(service: InProcess[Any], imported: Imported):
+async def test_objects_of_this_service_make_the_round_trip_too(service: InProcess[Any], imported: Imported):
     beta = service.client.beta
     made = await beta.assistants.create(model="gpt-4o")
     ours = await beta.threads.create(messages=[{"role": "user", "content": "Hello"}], metadata={"a": "b"})

@@ -265,7 +265,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return found
 
 
-async def test_a_server_is_asked_again_when_it_says(pauses: list[float], tmp_path: Path):
+async def test_a_request_is_repeated_at_the_time_that_the_server_names(pauses: list[float], tmp_path: Path):
     server = Server()
     assistant = {"id": "asst_1", "object": "assistant", "created_at": 5, "unknown": {"kept": "é"}}
     busy = httpx2.Response(429, headers={"retry-after": "17"}), httpx2.Response(503)
@@ -400,7 +400,7 @@ async def test_credentials_that_are_not_accepted_stop_an_export(pauses: list[flo
         '{"object": "list", "data": [{"id": "thread_1"}, {"id": "thread_2"}]}',
     ],
 )  # fmt: skip
-def test_ids_of_threads_come_in_any_form(text: str, tmp_path: Path):
+def test_ids_of_threads_may_have_any_form(text: str, tmp_path: Path):
     (tmp_path / "ids").write_text(text, encoding="utf-8")
     assert ids_in(str(tmp_path / "ids")) == ["thread_1", "thread_2"]
 

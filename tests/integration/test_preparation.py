@@ -96,7 +96,9 @@ async def test_it_waits_no_longer_than_a_minute_from_its_start(
     await ingest(service)
 
 
-async def test_the_minute_survives_a_takeover(service: InProcess, key: RunKey, monkeypatch: pytest.MonkeyPatch):
+async def test_the_minute_of_waiting_is_not_restarted_by_a_takeover(
+    service: InProcess, key: RunKey, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(preparation, "MAX_WAIT", 1.5)
     driver = await waits(service, key)
     driver.cancel()

@@ -64,7 +64,7 @@ async def test_a_delayed_item_is_hidden_until_its_time(
     assert time.monotonic() - began >= least - 0.5
 
 
-async def test_an_item_without_a_delay_is_there_at_once(queues: Queues, queue_service: QueueService, fresh: str):
+async def test_an_item_without_a_delay_is_visible_at_once(queues: Queues, queue_service: QueueService, fresh: str):
     await queues.send(fresh, {})
     assert len(await visible(queue_service, fresh)) == 1
 

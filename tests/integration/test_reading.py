@@ -132,13 +132,13 @@ async def test_more_text_than_a_file_may_have_ends_it(readers: Readers):
     assert await readers.error("a.grow", str(20_000_001)) == "The file has more than 5,000,000 tokens."
 
 
-async def test_an_answer_is_not_taken_beyond_its_limit(readers: Readers, monkeypatch: pytest.MonkeyPatch):
+async def test_an_answer_is_not_read_beyond_its_limit(readers: Readers, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(reading, "MAX_INDEX", 1000)
     assert await readers.read("a.txt", "short") == "short"
     assert "ended the process" in await readers.error("a.txt", "long " * 1000)
 
 
-async def test_a_child_that_crashes_is_tried_once_more_and_takes_its_file_with_it(readers: Readers):
+async def test_a_file_that_crashes_two_children_fails(readers: Readers):
     message = await readers.error("a.crash")
     assert message == "Reading the file ended the process that read it."
     assert len(readers.started) == 2

@@ -118,7 +118,7 @@ async def test_a_thread_with_an_active_run_stays(store: Store, storage: Storage)
     await lasting.close()
 
 
-async def test_a_message_or_a_run_that_comes_meanwhile_keeps_the_thread(store: Store, monkeypatch: pytest.MonkeyPatch):
+async def test_a_message_or_a_run_added_meanwhile_keeps_the_thread(store: Store, monkeypatch: pytest.MonkeyPatch):
     thread = await idle_thread(store)
     document = await store.threads.read(blob_name(P, thread))
     assert document is not None
@@ -170,7 +170,7 @@ async def test_two_timers_at_once_delete_each_unused_thread_and_no_other(store: 
     await both[1].close()
 
 
-async def test_an_item_looks_after_a_part_and_sends_one_for_the_rest(
+async def test_an_item_handles_a_part_and_sends_one_for_the_rest(
     store: Store, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ):
     for _ in range(3):
@@ -343,7 +343,7 @@ async def test_given_up_items_of_retention_are_dropped(store: Store, storage: St
     assert items_of(storage, "work", "retire_threads") == []
 
 
-def test_the_local_runner_looks_after_them_at_its_start(storage: Storage, model: Model):
+def test_the_local_runner_runs_retention_at_its_start(storage: Storage, model: Model):
     async def made() -> str:
         store = open_store(storage)
         try:

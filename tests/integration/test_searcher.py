@@ -39,7 +39,7 @@ async def ingested(running: InProcess, *texts: str, **options: Any) -> str:
     return store.id
 
 
-async def test_hits_of_several_stores_come_the_best_first(running: InProcess):
+async def test_hits_of_several_stores_are_merged_best_first(running: InProcess):
     one, two = await ingested(running, BREAD), await ingested(running, BREAD, SPIRES)
     hits = await running.searcher.search("default", [one, two], ["How high is the spire?", "flour for bread"], 10)
     assert {(hit.store_id, hit.filename) for hit in hits} >= {(two, "1.md"), (one, "0.md")}

@@ -214,7 +214,7 @@ async def test_a_blob_that_was_created_again_has_another_etag(container: Contain
 
 
 @pytest.mark.parametrize(("start", "end", "expected"), [(0, 2, b"01"), (3, 7, b"3456"), (7, 100, b"789")])
-async def test_a_range_is_read_as_far_as_it_is_there(container: Container, start: int, end: int, expected: bytes):
+async def test_a_range_is_read_up_to_the_end_of_the_log(container: Container, start: int, end: int, expected: bytes):
     await container.put("p/a", b"0123456789", IF_MISSING)
     assert await container.get_range("p/a", start, end) == (expected, 10)
     download = await container.client.download_blob("p/a", offset=start, length=end - start)
@@ -322,7 +322,7 @@ async def test_a_deleted_blob_is_gone(container: Container):
     assert await names(container, "p/") == []
 
 
-async def test_names_come_in_order_from_where_they_are_asked(container: Container):
+async def test_names_are_listed_in_order_from_a_name_on(container: Container):
     for name in ("p/b", "p/B", "p/_", "p/a/00001", "p/a", "p/1", "q/c"):
         await container.put(name, b"", IF_MISSING)
     assert await names(container, "p/") == ["p/1", "p/B", "p/_", "p/a", "p/a/00001", "p/b"]

@@ -122,7 +122,7 @@ async def test_an_answer_that_comes_before_the_end_is_awaited(served: Served):
 
 
 @pytest.mark.parametrize("status", [0, 502])
-async def test_an_outcome_that_cannot_be_had_is_not_asked_for_twice(served: Served, status: int):
+async def test_an_outcome_that_cannot_be_read_is_not_requested_twice(served: Served, status: int):
     fake, talk = served
     await talk.say("1")
     fake.asked.clear()
@@ -170,7 +170,7 @@ async def test_the_model_gets_the_pools_error_and_the_remedy(served: Served):
         await talk.say("1")
 
 
-async def test_a_pool_that_is_not_there_is_busy(served: Served):
+async def test_an_unreachable_pool_is_busy(served: Served):
     _, talk = served
     assert isinstance(talk.engine, Sessions)
     talk.engine._pool._endpoint = "http://127.0.0.1:9/sessionPools/pool"
@@ -296,7 +296,7 @@ async def test_the_fake_answers_as_the_service_is_documented_to(served: Served):
         ] == "DeleteFileError"
 
 
-async def test_a_file_that_was_made_in_a_folder_comes_back_into_it(served: Served):
+async def test_a_file_that_was_made_in_a_folder_is_restored_into_it(served: Served):
     fake, talk = served
     made = file("file-made", "out/deep/made.txt", b"made")
     code = "open('out/deep/made.txt').read() + open('file-made').read()"

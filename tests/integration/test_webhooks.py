@@ -121,7 +121,7 @@ async def test_events_of_files_of_a_vector_store_are_sent(
     ],
     ids=["an error", "a redirect", "silence"],
 )
-async def test_an_event_that_was_not_taken_is_sent_again_later(
+async def test_an_event_that_was_not_accepted_is_sent_again_later(
     idle: Storage,
     service: InProcess[ScriptedModel],
     receiver: Upstream,

@@ -81,12 +81,12 @@ async def test_a_stream_is_read_however_it_is_written_and_cut(content: bytes, cu
 @pytest.mark.parametrize(
     "content", [json.dumps(WHOLE).encode(), json.dumps([WHOLE]).encode(), b"\n " + json.dumps(WHOLE, indent=2).encode()]
 )
-async def test_an_answer_may_come_whole(content: bytes):
+async def test_an_answer_may_be_unstreamed(content: bytes):
     assert await heard(content) == [WHOLE]
     assert await heard(*bytewise(content)) == [WHOLE]
 
 
-async def test_an_answer_may_come_whole_as_one_event_and_on_several_lines():
+async def test_an_unstreamed_answer_may_be_one_event_and_on_several_lines():
     assert await heard(told(WHOLE)) == [WHOLE]
     pretty = json.dumps(WHOLE, indent=1).splitlines()
     assert await heard("".join(f"data: {line}\n" for line in pretty).encode() + b"\n") == [WHOLE]
@@ -178,7 +178,7 @@ async def test_an_endpoint_that_does_not_hang_up_after_the_finish_reason_is_not_
         ),
     ],
 )  # fmt: skip
-async def test_an_error_is_one_wherever_it_stands(content: bytes, text: str, status: int | None):
+async def test_an_error_is_recognized_at_any_place(content: bytes, text: str, status: int | None):
     error = await trouble(content)
     assert isinstance(error, Refused)
     assert (str(error), error.status) == (text, status)
@@ -231,7 +231,7 @@ async def test_the_time_for_a_line_grows_with_its_bytes_and_not_with_their_squar
     assert long < 64 * short, "a square would be 256 times as much"
 
 
-async def test_a_line_feed_that_comes_after_its_return_ends_no_other_line():
+async def test_a_line_feed_in_another_piece_than_its_carriage_return_ends_no_other_line():
     pieces = [b"a\r", b"\n", b"\nb\r", b"", b"\nc\n"]
     assert [line async for line in lines(sent(pieces), 10)] == [b"a\r", b"\n", b"b\r", b"c\n"]
 

@@ -100,7 +100,7 @@ async def test_a_body_of_unknown_length_is_refused_as_soon_as_it_is_too_long():
     assert (error.status, error.code) == (413, "request_too_large")
 
 
-async def test_a_body_of_brackets_is_refused_while_it_comes():
+async def test_a_body_of_brackets_is_refused_while_it_is_received():
     piece = b"[" * 65536
     found = body([piece] * 1000, most=100 * MEGABYTE)
     error = await refused(found)
@@ -263,7 +263,7 @@ async def test_the_body_of_an_answered_request_is_released(client: httpx2.AsyncC
     assert {(await sent(client, "/threads", content))[0] for _ in range(10)} == {400}
 
 
-async def test_the_number_of_forms_that_come_slowly_is_bounded(monkeypatch: pytest.MonkeyPatch):
+async def test_the_number_of_slowly_sent_forms_is_bounded(monkeypatch: pytest.MonkeyPatch):
     class Store:
         ids = SimpleNamespace(new=lambda _: "file-1")
 

@@ -100,7 +100,7 @@ def test_calls_without_arguments_are_distinguished_by_the_offered_names():
         (["get_", "get_weather"], WEATHER),
     ],
 )
-def test_a_name_may_be_repeated_or_come_in_pieces(pieces: list[str], name: str):
+def test_a_name_may_be_repeated_or_split(pieces: list[str], name: str):
     parts = [call(0, "a", piece, "") for piece in pieces]
     assert called(*calling(*parts, call(0, None, None, OSLO))) == [(name, OSLO)]
 

@@ -313,11 +313,11 @@ class TestQuotes:
 
 
 class TestNumbers:
-    def test_each_call_of_a_server_tool_gets_a_number_of_its_own(self):
+    def test_each_call_of_a_server_tool_gets_its_own_number(self):
         calls = [searched(0), ToolCall(id="call_f", name="f", arguments=""), searched(0)]
         assert [each.number for each in numbered([], [], calls)] == [1, 0, 2]
 
-    def test_numbers_go_on_where_the_run_left_off(self):
+    def test_numbers_continue_from_the_last_one_of_the_run(self):
         assert [each.number for each in numbered(TURNS, [], [searched(0)])] == [4]
 
     def test_what_the_thread_cites_is_never_numbered_again(self):

@@ -82,7 +82,7 @@ def test_the_subject_of_an_error_is_named_by_param_or_loc(body: Any, params: tup
         ({"error": "No."}, None),
     ],
 )
-def test_an_error_in_a_stream_stands_for_a_status(body: Any, status: int | None):
+def test_an_error_in_a_stream_corresponds_to_a_status(body: Any, status: int | None):
     assert Refused(words(body), 200).status == Refused(words(body), None).status == status
 
 

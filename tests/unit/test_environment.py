@@ -23,7 +23,7 @@ def settings(folder: Path, text: str) -> Path:
     return path
 
 
-def test_the_values_are_added_and_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_values_are_added_and_the_environment_takes_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SET", "by the environment")
     values = '{"Values": {"SET": "by the file", "EMPTY": "", "FILED": "by the file"}}'
     environment.load(settings(tmp_path, values))

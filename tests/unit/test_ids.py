@@ -97,7 +97,7 @@ def test_a_derived_id_depends_on_every_part():
     assert len({derived("msg_", *each) for each in parts}) == len(parts)
 
 
-def test_an_object_lies_under_its_project_and_its_owners():
+def test_the_name_of_a_blob_begins_with_its_project_and_its_owners():
     assert blob_name("default", "asst_1") == "default/asst_1"
     assert blob_name("team-a_1", "thread_1", "run_1") == "team-a_1/thread_1/run_1"
 

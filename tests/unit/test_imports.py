@@ -58,7 +58,7 @@ def test_every_requirement_is_imported():
     assert set(requirements()) - FASTAPIS <= set(owners(FOREIGN))
 
 
-def test_every_import_is_a_requirement_or_comes_with_one():
+def test_every_import_is_a_requirement_or_a_dependency_of_one():
     found = owners(FOREIGN)
     comes_along = {
         normalised(re.split(r"[\[<>=~!; (]", needed)[0])

@@ -75,7 +75,7 @@ async def client(host: Host) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-async def test_every_line_of_a_request_comes_before_its_invocation_ends_and_with_its_id(
+async def test_every_line_of_a_request_is_written_before_its_invocation_ends_and_with_its_id(
     client: httpx2.AsyncClient, host: Host, capsys: pytest.CaptureFixture[str]
 ):
     await asyncio.gather(*(client.get("/plain", params={"n": n}) for n in range(5)))

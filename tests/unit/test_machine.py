@@ -284,7 +284,7 @@ class TestRendezvous:
     def test_a_server_tool_answers_no_call_but_its_own(self, call_id: str):
         assert machine.answered(waiting(WEATHER, RETRIEVAL), call_id, "Oslo", NOW) is None
 
-    def test_a_run_that_has_ended_takes_no_answer(self):
+    def test_a_run_that_has_ended_accepts_no_answer(self):
         ended = expect(machine.ended(waiting(RETRIEVAL), Ending(Event.EXPIRE), NOW))
         assert machine.answered(ended, "call_r", "Oslo", NOW) is None
 

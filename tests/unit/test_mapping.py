@@ -163,7 +163,7 @@ def test_a_kind_is_known_by_the_id_where_it_is_not_named():
             assert kind_of({"id": sample["id"]}) == kind
 
 
-def test_pages_of_a_list_come_oldest_first():
+def test_pages_of_a_list_are_imported_oldest_first():
     page = {"object": "list", "data": [{"id": "b", "created_at": 2}, {"id": "a", "created_at": 1}]}
     lines = list(read_text(io.BytesIO(json.dumps(page).encode()), "x"))
     assert [(line.at, line.raw["id"]) for line in lines] == [("x:1[2]", "a"), ("x:1[1]", "b")]

@@ -257,7 +257,7 @@ def test_ids_that_were_made_up_differ_from_turn_to_turn():
         (["\udd80"], "\ufffd"),
     ],
 )
-def test_a_character_that_comes_in_halves_is_whole_again_and_a_lone_half_can_be_stored(parts: list[str], text: str):
+def test_a_split_surrogate_pair_is_joined_and_a_lone_surrogate_can_be_stored(parts: list[str], text: str):
     name, arguments = (
         calling(call(0, "call_\ud800", "f\ud800"))[0],
         calling(*(call(0, arguments=part) for part in parts)),

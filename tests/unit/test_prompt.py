@@ -163,7 +163,7 @@ def test_the_conversation_is_instructions_then_thread_then_own_messages_then_tur
     ]
 
 
-def test_an_own_message_that_is_in_the_thread_already_is_sent_once_and_last():
+def test_a_runs_message_that_is_in_the_thread_already_is_sent_once_and_last():
     own = message("msg_2", "And now?")
     asked = run(additional_messages=[own.model_dump()])
     assert [message.id for message in prompt.recent(asked, [own, message("msg_1", "Hello")])] == ["msg_1", "msg_2"]

@@ -146,7 +146,7 @@ def test_one_chunk_in_two_stores_is_found_once():
     assert ranked(segments, "wine") == [WINE]
 
 
-def test_no_more_than_the_best_of_many_chunks_are_looked_at():
+def test_only_the_best_of_many_chunks_are_ranked():
     many = [file_of(f"file-{number}", f"wine {number}") for number in range(ranking.DEPTH + 50)]
     assert len(ranked([merged(many)], "wine")) == ranking.DEPTH
 

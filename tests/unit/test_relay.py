@@ -80,7 +80,7 @@ class TestKeys:
         got = guarded(answer(*parts(text, size)), [KEY])
         assert await got.aread() == hidden
 
-    def test_only_what_may_be_the_beginning_of_one_waits(self):
+    def test_only_a_possible_beginning_of_a_key_is_kept_back(self):
         masking = Masking([KEY])
         taken = [masking.take(piece) for piece in (b"data: s\n\n", b"so sk", b"-01", b"x", b"sk-0")]
         assert taken == [b"data: s\n\n", b"so ", b"", b"sk-01x", b""]
@@ -126,7 +126,7 @@ class TestEncodings:
 
     @pytest.mark.parametrize("size", [1, 999, 1_000_000])
     @pytest.mark.parametrize(("encoding", "encode"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
-    async def test_none_is_asked_for_and_those_that_come_are_decoded_in_small_pieces(
+    async def test_no_encoding_is_requested_and_encoded_bodies_are_decoded_in_small_pieces(
         self, size: int, encoding: str, encode: Callable[[bytes], bytes]
     ):
         encoded = encode(self.CONTENT)

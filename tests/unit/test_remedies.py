@@ -205,7 +205,7 @@ def test_a_length_is_learnt_from_refused_and_accepted_prompts():
     assert learnt.longest() is None, "what is taken is not too long"
 
 
-def test_a_length_that_was_taken_once_and_is_refused_now_counts_no_more():
+def test_an_accepted_length_that_is_refused_later_no_longer_counts():
     learnt = ModelLearnt()
     learnt.accepts(5_000)
     learnt.refuses(4_000)

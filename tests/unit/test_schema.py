@@ -247,7 +247,7 @@ def test_an_object_is_dumped_as_the_wire_shows_it_and_satisfies_the_sdk(
 
 
 @pytest.mark.parametrize(("ours", "theirs", "example"), OBJECTS)
-def test_a_field_of_the_future_is_dropped_on_load_wherever_it_stands(
+def test_an_unknown_field_is_dropped_on_load_at_any_place(
     ours: type[BaseModel], theirs: type[BaseModel], example: dict[str, Any]
 ) -> None:
     def extended(value: Any, free: bool = False) -> Any:

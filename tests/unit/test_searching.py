@@ -46,7 +46,7 @@ def hit(text: str, filename: str = "a.txt") -> Hit:
         ({"tools": [{"type": "file_search"}]}, (20, 16_000)),
     ],
 )
-def test_how_much_a_search_brings(fields: dict[str, Any], expected: tuple[int, int]):
+def test_the_limits_of_a_search(fields: dict[str, Any], expected: tuple[int, int]):
     assert limits(run(**fields)) == expected
 
 

@@ -56,7 +56,7 @@ async def ids(found: Transcript, cursors: Cursors | None = None) -> list[str]:
     return [each.id for each in await messages(found, cursors)]
 
 
-async def test_messages_come_in_the_order_of_the_log():
+async def test_messages_have_the_order_of_the_log():
     assert await ids(await of(put("msg_2"), put("msg_1"), put("msg_3"))) == ["msg_2", "msg_1", "msg_3"]
 
 
@@ -65,7 +65,7 @@ async def test_segments_continue_each_other():
     assert await ids(found) == ["msg_2", "msg_3"]
 
 
-async def test_a_message_comes_out_as_it_was_put():
+async def test_a_message_is_read_as_it_was_put():
     whole = message(
         "msg_1", "Grüße \n\r\u2028\u2029\x85\x0b\x0c 🦀", metadata={"a": "b"}, run_id="run_1", role="assistant"
     )
@@ -133,7 +133,7 @@ async def test_an_empty_log_has_no_messages(contents: list[bytes]):
     assert not found.asked
 
 
-async def test_a_thread_is_asked_if_a_users_message_is_left():
+async def test_a_transcript_tells_whether_a_users_message_is_left():
     said = put("msg_2", role="assistant")
     assert (await of(put("msg_1"), said)).asked
     assert not (await of(said)).asked

@@ -625,7 +625,7 @@ def test_without_a_key_the_answer_says_how_to_send_one() -> None:
     assert "You didn't provide an API key." in answer.message
 
 
-def test_a_failing_server_names_the_request_and_when_to_come_back() -> None:
+def test_a_failing_server_names_the_request_and_the_time_to_retry() -> None:
     assert errors.server_error("req_1").body()["error"]["type"] == "server_error"
     assert "(Please include the request ID req_1 in your email.)" in errors.server_error("req_1").message
     assert (errors.unavailable(7).status, errors.unavailable(7).headers) == (503, {"Retry-After": "7"})

@@ -86,7 +86,7 @@ def test_an_ended_ingestion_keeps_its_result():
     assert settled(record, [outcome(file, "failed")]) is None
 
 
-def test_a_file_that_is_gone_is_taken_out():
+def test_a_deleted_file_is_removed():
     (file,) = members("file-a")
     record = changed(settled(with_members(store(), [file], 2_000), [outcome(file, None)]))
     assert counts(record) == FileCounts()
@@ -124,7 +124,7 @@ def test_a_list_is_in_the_order_of_addition_and_continues_after_a_removed_file()
     assert [file_id for file_id, shown in listed(record, ["file-c"], "completed") if shown] == []
 
 
-def test_only_so_many_that_were_taken_out_are_remembered(monkeypatch: pytest.MonkeyPatch):
+def test_only_a_limited_number_of_removed_files_is_remembered(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(vector_stores, "_REMOVED_KEPT", 2)
     record = with_members(store(), members("file-a", "file-b", "file-c"), 2_000)
     for file_id in ("file-c", "file-a", "file-b"):

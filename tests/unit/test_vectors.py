@@ -42,7 +42,7 @@ def test_as_many_are_expected_as_there_are_texts(answer: Any):
 
 
 @pytest.mark.parametrize("row", [[3.0, 4.0], [3, 4], [[3.0, 4.0]], base64_of(3, 4), [3e30, 4e30], [3e-30, 4e-30]])
-def test_a_vector_comes_in_many_forms_and_is_made_as_long_as_1(row: object):
+def test_a_vector_in_any_format_is_scaled_to_length_1(row: object):
     found = unit([row], 256)
     assert found is not None
     assert found.dtype == np.float32
