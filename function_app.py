@@ -18,11 +18,14 @@ from assistants.api import invocations
 from assistants.api.app import PREFIX, ROUTERS, STORED, UNDESCRIBED, create_api
 from assistants.api.models import router as models
 from assistants.engine.retention import SCHEDULE, begin_retention
+from assistants.schema.base import Deferred
 from assistants.service import queues, service
 from assistants.settings import settings
 from assistants.telemetry import record
 
 STORAGE = "AzureWebJobsStorage"
+PAUSE = 0.2
+"""Seconds of a start in which nothing else is imported: the host asks for the functions, or the port is opened."""
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 invocations.configure()
@@ -95,13 +98,16 @@ if settings().backend == "blob":
 
 
 def _prepare() -> None:
-    """Import what the first run needs and the first request does not."""
+    """Import and build what the first run needs and the first request does not."""
     try:
         importlib.import_module("assistants.model.client")
+        Deferred.build()
     finally:
         # These objects stay until the end; a garbage collection that visited them would stop every stream meanwhile.
         gc.freeze()
         gc.enable()
 
 
-threading.Thread(target=_prepare, daemon=True).start()
+_preparation = threading.Timer(PAUSE, _prepare)
+_preparation.daemon = True
+_preparation.start()

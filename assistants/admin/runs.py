@@ -18,7 +18,7 @@ from assistants.state.retention import DAY
 from assistants.state.runs import RunRecord, usage, view
 from assistants.state.store import RunKey, Store
 
-_NONE_STUCK = "No run is stuck that was written within {:g} days."
+_NONE_STUCK = "No run is stuck, of those that were written within --days {:g}."
 _REASON = "The run was ended by the operator."
 
 
@@ -62,7 +62,7 @@ async def _active(asked: argparse.Namespace, screen: Screen) -> int:
         found = await _wanted(store, asked, screen, lambda run: run.active)
         now = store.clock.now()
         rows = [_row(key, run.value, now, driver(run.value, now)) for key, run in found]
-        screen.table(rows, f"No run is active that was written within {asked.days:g} days.")
+        screen.table(rows, f"No run is active, of those that were written within --days {asked.days:g}.")
     return 0
 
 
@@ -96,7 +96,8 @@ async def _show(asked: argparse.Namespace, screen: Screen) -> int:
         events = [{"at": when(each.at), "event": each.event, "detail": each.detail} for each in history(run)]
         if screen.as_json:
             shown = view(run).model_dump(mode="json")
-            screen.value({"project": key.project, "run": shown, "stuck": _why(store, run), "history": events})
+            more = {"stuck": _why(store, run), "trace": _trace(run), "history": events}
+            screen.value({"project": key.project, "run": shown, **more})
             return 0
         about = {
             **_row(key, run, now, driver(run, now)),
@@ -104,6 +105,7 @@ async def _show(asked: argparse.Namespace, screen: Screen) -> int:
             "committed": run.committed,
             "tokens": usage(run).total_tokens,
             "stuck": _why(store, run),
+            "trace": _trace(run),
         }
         screen.table([{"field": name, "value": value} for name, value in about.items()])
         screen.table(events)
@@ -159,6 +161,11 @@ async def _wanted(
 
 def _why(store: Store, run: RunRecord) -> str | None:
     return stuck(run, store.clock.now(), store.settings.look_again)
+
+
+def _trace(run: RunRecord) -> str | None:
+    """The id of the run's trace (W3C Trace Context), where it was recorded."""
+    return run.trace.split("-")[1] if run.trace else None
 
 
 def _row(key: RunKey, run: RunRecord, now: float, note: str) -> Row:

@@ -1,10 +1,12 @@
 """The application: every route, and every error in OpenAI's format."""
 
+import warnings
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic.warnings import UnsupportedFieldAttributeWarning
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
@@ -42,6 +44,9 @@ from assistants.schema.errors import (
     wrong_method,
 )
 from assistants.settings import settings
+
+# FastAPI ignores it while it makes a route; the validators of bodies are built later.
+warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning)
 
 PREFIX = "/v1"
 _RESOURCES = (

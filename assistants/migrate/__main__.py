@@ -36,12 +36,12 @@ ENTRA = "https://ai.azure.com/.default"
 
 
 async def import_(arguments: argparse.Namespace) -> int:
-    """Import; returns 1 if any object is invalid."""
-    source, screen, number = Path(arguments.folder), Screen(), 0
+    """Import; returns 1 if something is not valid."""
+    source, screen, number, invalid = Path(arguments.folder), Screen(), 0, 0
 
     async def tell(told: Told) -> None:
-        nonlocal number
-        number += 1
+        nonlocal number, invalid
+        number, invalid = number + 1, invalid + (told.result == "invalid")
         screen.show(f"{number:,} results")
         if told.why or arguments.dry_run:
             screen.say(f"{told.at} {told.object} {told.id}: {told.result}. {told.why}".strip())
@@ -66,7 +66,9 @@ async def import_(arguments: argparse.Namespace) -> int:
             await store.close()
     screen.end()
     print(json.dumps(counts, indent=1))
-    return int(any("invalid" in each for each in counts.values()))
+    if not number:
+        print(f"{source} has no objects: they are in files named *.ndjson, *.jsonl or *.json.")
+    return int(invalid > 0 or not number)
 
 
 async def export(arguments: argparse.Namespace) -> int:

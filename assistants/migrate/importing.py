@@ -1,6 +1,6 @@
 """The import: sorts objects, and writes them in an order in which each follows the objects that it names."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -47,12 +47,13 @@ async def import_lines(target: Target, lines: Iterable[Line], folder: Path | Non
         await _sort(target, lines, spool)
         await target.store.hear_time()
         contents = Contents(folder, spool)
-        await _each(spool.read("file", ""), lambda at, line: import_file(target, line, at, contents))
+        files, stores = await _once(target, spool, "file"), await _once(target, spool, "vector_store")
+        await _each(files, lambda at, line: import_file(target, line, at, contents))
         await _each(
-            spool.read("vector_store", ""),
+            stores,
             lambda at, line: import_store(target, line, at, spool.read("vector_store.file", str(line.raw.get("id")))),
         )
-        await _each(spool.read("assistant", ""), lambda at, line: _import_assistant(target, line, at))
+        await _each(await _once(target, spool, "assistant"), lambda at, line: _import_assistant(target, line, at))
         await _each(
             spool.groups("thread"),
             lambda at, thread: import_thread(target, thread, at, spool.read("thread", thread), spool.read(END, thread)),
@@ -69,6 +70,8 @@ async def _sort(target: Target, lines: Iterable[Line], spool: Spool) -> None:
             if line.error is not None:
                 raise Refused(line.error)
             kind = mapping.kind_of(raw)
+            if line.note:
+                await target.report.add("noted", kind, _text(raw, "id"), at, line.note)
             if kind == "assistant":
                 for number, made in enumerate(mapping.synthetic(raw)):
                     _keep(spool, str(made["object"]), f"{at}+{number}", made)
@@ -92,6 +95,17 @@ def _keep(spool: Spool, kind: str, at: str, raw: mapping.Json) -> None:
         spool.add(kind, "", at, raw)
 
 
+async def _once(target: Target, spool: Spool, kind: str) -> Iterator[Spooled]:
+    """The objects of a kind, each once: the first one of an id."""
+    known = dict[str, int]()
+    for number, line in enumerate(spool.read(kind, "")):
+        identifier = str(line.raw.get("id"))
+        if known.setdefault(identifier, number) != number:
+            await target.report.add("noted", kind, identifier, line.at, "It came before: the first one is kept.")
+    kept = set(known.values())
+    return (line for number, line in enumerate(spool.read(kind, "")) if number in kept)
+
+
 async def _each(things: Iterable[T], act: Callable[[int, T], Awaitable[None]]) -> None:
     """Call `act` for each thing with its number, for several at once."""
     portion: list[tuple[int, T]] = []
@@ -109,9 +123,9 @@ async def _import_assistant(target: Target, line: Spooled, number: int) -> None:
         return None
     record, documents = assistant_record(shown), target.store.assistants
     name = blob_name(target.project, record.id)
+    await target.name_files("assistant", record, line.at)
     if target.dry_run:
         return await target.foretold("assistant", record.id, line.at, await documents.read(name) is not None)
-    await target.name_files("assistant", record, line.at)
     created = target.time(shown.created_at, number)
     result = await put(documents, name, record, "asst_", created, (lambda _: record) if target.overwrite else None)
     await target.report.add(result, "assistant", record.id, line.at)

@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 
@@ -17,11 +17,18 @@ _PIECE = PIECE // 4 * 3
 """Bytes of a content in one line; base64 makes them longer by a third."""
 
 
-def lines(source: Path) -> Iterator[bytes]:
-    """The objects in a file or a folder as lines, and then the contents of files."""
+def lines(source: Path, told: list[Told]) -> Iterator[bytes]:
+    """The objects of a file or a folder as lines, and then the contents of files. What cannot be sent is told."""
     for line in read(source):
+        if line.error is not None:
+            told.append(Told("invalid", "", "", line.at, line.error))
+            continue
+        if line.note:
+            told.append(Told("noted", "", "", line.at, line.note))
         if isinstance(line.raw, dict):
-            yield raw_line(line.raw)  # type: ignore[reportUnknownArgumentType]
+            yield raw_line(cast("dict[str, Any]", line.raw))
+        else:
+            told.append(Told("invalid", "", "", line.at, "Not a JSON object."))
     folder = source / CONTENTS
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.is_file() and path.suffix != PART:
@@ -53,8 +60,10 @@ async def send(
         The service does not answer, or refuses the import.
     """
 
+    unsent = list[Told]()
+
     async def body() -> AsyncIterator[bytes]:
-        for line in lines(source):
+        for line in lines(source, unsent):
             yield line
 
     headers = {"authorization": f"Bearer {key}"} if key else {}
@@ -64,6 +73,8 @@ async def send(
             if answer.status_code != 200:
                 await answer.aread()
             answer.raise_for_status()
+            for told in unsent:
+                yield told
             async for line in answer.aiter_lines():
                 if line.strip():
                     found = json.loads(line)

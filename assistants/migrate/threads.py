@@ -63,6 +63,8 @@ async def import_thread(
     if target.dry_run:
         known = await store.threads.read(name)
         there = known is not None
+        if not there or target.overwrite:
+            await _tell_missing(target, record, found)
     else:
         at, known = await reserve(store.threads, name, "thread_", target.time(thread.created_at, number), noted=True)
         there = known is not None or not await _written(target, at, record, found)
@@ -85,7 +87,7 @@ async def _written(target: Target, at: str, record: ThreadRecord, found: _Gather
     records = [content for _, content in found.messages.values()]
     await target.store.messages.create_log(target.project, record.id, records)
     await _write_runs(target, record.id, found)
-    await target.name_files("thread", record, found.at)
+    await _tell_missing(target, record, found)
     try:
         await target.store.threads.create(at, record)
     except Conflict:  # another import was first
@@ -126,7 +128,8 @@ async def _gathered(target: Target, lines: Iterable[Spooled]) -> _Gathered:
         await pace.done()
     for message, at in _oldest_first(messages):
         try:
-            found.messages.setdefault(message.id, (message, put_record(message)))
+            kept, _ = found.messages.setdefault(message.id, (message, put_record(message)))
+            await _tell_other(target, message, kept, at)
         except ApiError as error:
             await target.report.add("invalid", message.object, message.id, at, error.message)
         await pace.done()
@@ -134,15 +137,20 @@ async def _gathered(target: Target, lines: Iterable[Spooled]) -> _Gathered:
         if run.status in ACTIVE:
             why = f"It was {run.status.value}, and cannot go on: it has expired."
             await target.report.add("noted", run.object, run.id, at, why)
-        found.runs.setdefault(run.id, ended(run))
+        await _tell_other(target, ended(run), found.runs.setdefault(run.id, ended(run)), at)
     for step, at in _oldest_first(steps):
         if step.run_id in found.runs:
-            found.steps.setdefault(step.id, step)
+            await _tell_other(target, step, found.steps.setdefault(step.id, step), at)
         else:
             await target.report.add(
                 "invalid", step.object, step.id, at, f"Its run '{step.run_id}' is not in the import."
             )
     return found
+
+
+async def _tell_other(target: Target, shown: Message | Run | RunStep, kept: Message | Run | RunStep, at: str) -> None:
+    if shown != kept:
+        await target.report.add("noted", shown.object, shown.id, at, "It came before, and differs: the first is kept.")
 
 
 async def _check_end(target: Target, thread_id: str, end: Spooled, found: _Gathered) -> None:
@@ -193,10 +201,16 @@ async def _write_runs(target: Target, thread_id: str, found: _Gathered) -> None:
         await put(target.store.runs, name, record, "run_", created, refreshed if target.overwrite else None)
 
     await for_each(write, enumerate(found.runs.values()))
-    for assistant_id in {run.assistant_id for run in found.runs.values()}:
-        if await target.store.assistants.read(blob_name(target.project, assistant_id)) is None:
+
+
+async def _tell_missing(target: Target, record: ThreadRecord, found: _Gathered) -> None:
+    """Tell what the thread names and is not there; its files note that it names them."""
+    await target.name_files("thread", record, found.at)
+    for assistant_id in sorted({run.assistant_id for run in found.runs.values()}):
+        there = ("assistant", assistant_id) in target.foreseen
+        if not there and await target.store.assistants.read(blob_name(target.project, assistant_id)) is None:
             why = f"The assistant '{assistant_id}' of its runs is not there."
-            await target.report.add("noted", "thread", thread_id, found.at, why)
+            await target.report.add("noted", "thread", record.id, found.at, why)
 
 
 async def _refresh(target: Target, at: str, record: ThreadRecord, found: _Gathered) -> None:
@@ -214,7 +228,7 @@ async def _refresh(target: Target, at: str, record: ThreadRecord, found: _Gather
     ]
     await store.messages.append(target.project, record.id, document.value.segments, records)
     await _write_runs(target, record.id, found)
-    await target.name_files("thread", record, found.at)
+    await _tell_missing(target, record, found)
 
     def refreshed(thread: ThreadRecord) -> ThreadRecord | None:
         kept = {"metadata": record.metadata, "tool_resources": record.tool_resources}

@@ -1,4 +1,4 @@
-"""Times as people have them: Unix seconds as numbers or digits, milliseconds, ISO 8601."""
+"""Times as people have them: Unix seconds as numbers or digits, ISO 8601."""
 
 import math
 import re
@@ -18,8 +18,6 @@ def seconds(value: object) -> int | None:
         return _of_iso(value.strip())
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
-    if LATEST <= value < LATEST * 1000:
-        value /= 1000  # JavaScript's milliseconds
     return int(value) if 0 <= value < LATEST else None
 
 

@@ -1,13 +1,14 @@
 """Files: the document describes a file and names its users; the content is a separate blob."""
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from assistants.schema.base import Deferred
 from assistants.schema.files import File, FilePurpose
 
 _USERS_KEPT = 1_000
 
 
-class FileRecord(BaseModel):
+class FileRecord(Deferred):
     """A file as it is stored."""
 
     id: str

@@ -1,7 +1,6 @@
 """The only way to send a queue item."""
 
-from pydantic import BaseModel
-
+from assistants.schema.base import Deferred
 from assistants.state.store import Store
 from assistants.storage.services import Receipt
 from assistants.telemetry.items import carried
@@ -10,7 +9,7 @@ PURGE_DELAY = 30
 """Seconds after which a deletion is repeated: every write that began before it has ended by then."""
 
 
-class Item(BaseModel):
+class Item(Deferred):
     """A queue item: a JSON object of ids, which may come twice, late or never."""
 
     @property

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
-from pydantic import BaseModel
-
+from assistants.schema.base import Deferred
 from assistants.schema.errors import too_many_code_files
 from assistants.schema.messages import CreateMessage
 from assistants.schema.tools import MAX_CODE_FILES, AssistantTool, NewToolResources, ToolResources
@@ -14,7 +13,7 @@ THREAD_STORE: ExpiresAfter = {"anchor": "last_active_at", "days": 7}
 """The expiry of a store that was made for a thread (contract, 6.3)."""
 
 
-class Equipped(BaseModel):
+class Equipped(Deferred):
     """An object with tool resources: an assistant or a thread."""
 
     id: str

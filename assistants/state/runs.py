@@ -2,8 +2,9 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from assistants.schema.base import Deferred
 from assistants.schema.messages import Message
 from assistants.schema.runs import (
     FunctionToolCall,
@@ -29,7 +30,7 @@ Finish = Literal["stop", "length", "content_filter", "tool_calls", "cancelled", 
 """Why a turn ended: the model's finish reason, or the reason why the turn was cut off."""
 
 
-class Found(BaseModel):
+class Found(Deferred):
     """A piece of a file that a search found. Its text is the part of the call's output from `start` to `end`."""
 
     file_id: str
@@ -39,21 +40,21 @@ class Found(BaseModel):
     end: int
 
 
-class LogOutput(BaseModel):
+class LogOutput(Deferred):
     """What code printed."""
 
     type: Literal["logs"] = "logs"
     logs: str
 
 
-class ImageOutput(BaseModel):
+class ImageOutput(Deferred):
     """A figure, which is a file."""
 
     type: Literal["image"] = "image"
     file_id: str
 
 
-class Ran(BaseModel):
+class Ran(Deferred):
     """What came of code that was executed."""
 
     outputs: list[LogOutput | ImageOutput] = Field(default_factory=list[LogOutput | ImageOutput])
@@ -61,7 +62,7 @@ class Ran(BaseModel):
     """The files that code has made, by their paths below `/mnt/data`; in the first call also earlier ones."""
 
 
-class ToolCall(BaseModel):
+class ToolCall(Deferred):
     """A call that the model made, and its output, from the client or a server tool."""
 
     id: str
@@ -81,7 +82,7 @@ class ToolCall(BaseModel):
     """Fields outside OpenAI's API, which are sent back to the endpoint with the call. No client sees them."""
 
 
-class Turn(BaseModel):
+class Turn(Deferred):
     """The outcome of one call of the model."""
 
     started_at: float
@@ -111,7 +112,7 @@ class Turn(BaseModel):
         return self.text is None and self.refusal is None
 
 
-class Notice(BaseModel):
+class Notice(Deferred):
     """What the project's webhook is to be told of a run."""
 
     type: str
@@ -123,28 +124,28 @@ class Notice(BaseModel):
     """An item of the queue `webhooks` has been sent. If not set, it may have been sent nevertheless."""
 
 
-class Claim(BaseModel):
+class Claim(Deferred):
     """The right of one process to drive the run, until a time."""
 
     token: str
     until: float
 
 
-class Look(BaseModel):
+class Look(Deferred):
     """The ids that delete the look-again item of a run."""
 
     id: str
     pop_receipt: str
 
 
-class Imported(BaseModel):
+class Imported(Deferred):
     """A run that ended elsewhere, with its steps, the oldest first, as they are shown."""
 
     run: Run
     steps: list[RunStep]
 
 
-class RunRecord(BaseModel):
+class RunRecord(Deferred):
     """A run as it is stored. A parameter that is None was never set: it is not sent to the model."""
 
     id: str

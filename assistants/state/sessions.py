@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from assistants.schema.base import Deferred
 from assistants.state.runs import Ran
 from assistants.storage.ids import blob_name
 
@@ -39,7 +40,7 @@ class Hosting:
     """Ends the session of a project's thread."""
 
 
-class Underway(BaseModel):
+class Underway(Deferred):
     """An execution that has begun."""
 
     id: str
@@ -47,7 +48,7 @@ class Underway(BaseModel):
     """The time after which it is considered interrupted."""
 
 
-class SessionRecord(BaseModel):
+class SessionRecord(Deferred):
     """A session as it is stored."""
 
     began_at: float
@@ -61,7 +62,7 @@ class SessionRecord(BaseModel):
     """The files that code has made, by their paths below `/mnt/data`, the latest last."""
 
 
-class Outcome(BaseModel):
+class Outcome(Deferred):
     """The outcome of an execution."""
 
     output: str

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from pydantic import BaseModel
-
+from assistants.schema.base import Deferred
 from assistants.schema.errors import (
     unknown_part,
     upload_being_completed,
@@ -19,7 +18,7 @@ LIFETIME = 3600
 """Seconds within which an upload has to be completed (contract, 6.2)."""
 
 
-class UploadRecord(BaseModel):
+class UploadRecord(Deferred):
     """An upload as it is stored."""
 
     id: str

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from assistants.schema.base import Deferred
 from assistants.schema.errors import not_in_store, store_expired, store_full
 from assistants.schema.tools import ChunkingStrategy, StaticChunks
 from assistants.schema.vector_stores import (
@@ -35,7 +36,7 @@ _HOUR = 3_600
 _REMOVED_KEPT = 1_000
 
 
-class Member(BaseModel):
+class Member(Deferred):
     """A file in a store. Its `version` is new each time the file is put in, and names the blob of its chunks."""
 
     created_at: int
@@ -51,7 +52,7 @@ class Member(BaseModel):
     last_error: FileError | None = None
 
 
-class Batch(BaseModel):
+class Batch(Deferred):
     """Files that came by one request."""
 
     created_at: int
@@ -59,7 +60,7 @@ class Batch(BaseModel):
     cancelled: bool = False
 
 
-class VectorStoreRecord(BaseModel):
+class VectorStoreRecord(Deferred):
     """A vector store as it is stored."""
 
     id: str

@@ -18,6 +18,7 @@ from azure.core.exceptions import (
 )
 from pydantic import BaseModel
 
+from assistants.schema.base import Deferred
 from assistants.storage.connection import made_on_first_use
 from assistants.storage.errors import Conflict, Contended
 from assistants.storage.listing import Listing, names_in
@@ -38,7 +39,7 @@ _LARGE = 256 * 1024
 """Bytes of JSON whose parsing is not interrupted by garbage collection, which takes three times as long."""
 
 
-class _Envelope(BaseModel, Generic[D]):
+class _Envelope(Deferred, Generic[D]):
     writes: tuple[str, ...]
     value: D
 

@@ -129,6 +129,8 @@ def _authentication(credential: Any) -> list[object]:
 def _refusal(response: AsyncHttpResponse) -> HttpResponseError:
     code = response.headers.get("x-ms-error-code", "")
     kind = _KINDS.get(response.status_code) or _KINDS_BY_CODE.get(code, HttpResponseError)
-    error = kind(message=f"{response.reason} ({response.status_code} {code})", response=response)
+    # With the response it would look for JSON in a body of XML, whose encoding has to be guessed first.
+    error = kind(message=f"{response.reason} ({response.status_code} {code})")
+    error.response, error.status_code, error.reason = response, response.status_code, response.reason
     error.error_code = code  # type: ignore[reportAttributeAccessIssue]
     return error

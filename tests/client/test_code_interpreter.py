@@ -139,7 +139,7 @@ def test_a_forced_interpreter_is_called(client: OpenAI):
 def test_code_a_search_and_a_function_are_called_in_one_turn(client: OpenAI, model: Model):
     question = unique()
     turn = runs(question, "print('all')")
-    search = call("file_search", "call_s", queries=["Oslo"])
+    search = {"id": "call_s", "name": "file_search", "arguments": {"queries": ["Oslo"]}}
     turn["tool_calls"] += [search, call("get_weather", "call_w", city="Oslo")]
     model.script(turn, {"match": question, "text": "All."})
     run = ask(client, coder(client, {"type": "file_search"}, WEATHER), question)

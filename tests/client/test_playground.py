@@ -150,6 +150,9 @@ def test_a_first_conversation_from_the_assistant_to_a_citation(page: Playground,
         assert page.violations(axe) == []
         page.press("Conversation")
         assert page.run("return document.documentElement.scrollWidth <= innerWidth")
+        page.press("Assistants")
+        page.press("New thread")
+        assert page.focused().get_attribute("id") == "text"
 
 
 @pytest.mark.skipif(bool(available()), reason=str(available()))

@@ -144,6 +144,10 @@ def test_a_run_is_shown_with_its_history(admin: Admin, project: str):
     assert events[:2] == ["created", "started"]
     assert {"turn 1 began", "turn 1 ended", "call call_w", "last write"} <= set(events)
     assert "One moment" not in json.dumps(shown["history"])
+    assert shown["trace"] is None
+    admin.beside(lambda store: changed(store, key, trace=f"00-{'a1' * 16}-{'b2' * 8}-01"))
+    shown = admin("runs", "show", key.run, "--project", project)
+    assert shown["trace"] == "a1" * 16
     assert admin("runs", "show", key.run, "--project", project, "--thread", key.thread) == shown
     assert main(["runs", "show", key.run, "--project", project]) == 0
     assert "call_w" in admin.capsys.readouterr().out

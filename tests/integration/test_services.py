@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.pipeline.transport import _aiohttp
 from azure.storage.blob import AccountSasPermissions, BlobBlock, ResourceTypes, generate_account_sas
 from azure.storage.blob import Services as BlobServices
 from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClient
@@ -450,6 +451,17 @@ async def test_an_unknown_receipt_is_refused(queue: Queue):
 
 _GONE = (*NOTHING, "MessageNotFound")
 _MISMATCH = ("HttpResponseError", 400, "PopReceiptMismatch")
+
+
+async def test_a_refusal_is_known_without_a_guess_at_the_encoding_of_its_body(
+    settings: Settings, fresh: str, monkeypatch: pytest.MonkeyPatch
+):
+    guessed = list[bytes]()
+    monkeypatch.setattr(_aiohttp, "_get_detect", lambda: guessed.append)
+    service = connection.blob_service(settings)
+    assert await outcome(service.get(fresh, "p/a")) == ("ResourceNotFoundError", 404, "ContainerNotFound")
+    await service.close()
+    assert not guessed
 
 
 async def test_a_shared_access_signature_is_accepted(azurite: Storage, fresh: str):

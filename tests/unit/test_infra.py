@@ -1,6 +1,7 @@
 """The templates of a deployment agree with the code: settings, queues, functions, roles, versions of the resources."""
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from tree_sitter import Language, Node, Parser
 from assistants.notify.items import WEBHOOKS
 from assistants.service import QUEUES
 from assistants.settings import Settings
+from assistants.telemetry import names as telemetry
 from tests.support.imports import ROOT
 from tests.unit.settings_table import names
 
@@ -57,6 +59,13 @@ def declared(path: Path, kind: str) -> dict[str, Node]:
     """The declarations of a kind (parameter, variable, resource, module, output) by their symbolic names."""
     found = (node for node in tree(path).children if node.type == f"{kind}_declaration")
     return {text(node.named_children[0]): node for node in found}
+
+
+def types_of(path: Path) -> dict[str, str]:
+    """The types of a template's parameters, `secure` included."""
+    content = path.read_text(encoding="utf-8")
+    found = re.findall(r"((?:^@.*\n|^ .*\n|^\}\)\n)*)^param (\w+) (\w+)", content, flags=re.MULTILINE)
+    return {name: f"secure {kind}" if "@secure()" in decorators else kind for decorators, name, kind in found}
 
 
 def properties(node: Node, key: str) -> dict[str, Node]:
@@ -112,6 +121,18 @@ def test_a_module_gets_the_parameters_that_it_declares_and_gives_the_outputs_tha
         assert set(re.findall(rf"\b{name}!?\.outputs\.(\w+)", content)) <= set(declared(path, "output")), name
 
 
+def test_a_parameter_that_is_passed_on_has_the_type_that_the_module_declares():
+    main = INFRA / "main.bicep"
+    types, passed = types_of(main), 0
+    for node in declared(main, "module").values():
+        wanted = types_of(INFRA / text(node.named_children[1]))
+        for name, value in properties(node, "params").items():
+            if text(value) in types:
+                assert (name, types[text(value)]) == (name, wanted[name])
+                passed += 1
+    assert passed > 20
+
+
 def test_every_parameter_of_the_environment_is_one_of_the_template():
     given = json.loads((INFRA / "main.parameters.json").read_text(encoding="utf-8"))["parameters"]
     declarations = declared(INFRA / "main.bicep", "parameter")
@@ -131,6 +152,17 @@ def test_a_setting_in_the_environment_of_azd_is_one_of_the_app():
     given = environment()
     assert {"ENTRA_TENANT", "ENTRA_AUDIENCE", "ENTRA_PROJECTS", "APP_SETTINGS"} <= given
     assert given & known <= app_settings()
+
+
+def test_the_page_of_the_deployment_lists_the_variables_of_azd_with_their_defaults():
+    parameters = (INFRA / "main.parameters.json").read_text(encoding="utf-8")
+    found: dict[str, str] = dict(re.findall(r'"\$\{(\w+)=?([^}]*)\}"', parameters))
+    _, _, section = (ROOT / "docs" / "deploy.md").read_text("utf-8").partition("| variable | default |")
+    listed = dict[str, str]()
+    for row in section.partition("\n\n")[0].splitlines()[2:]:
+        variables, defaults = (re.findall(r"`([^`]+)`", cell) for cell in row.split("|")[1:3])
+        listed |= dict(zip(variables, defaults or [""] * len(variables), strict=True))
+    assert listed == {name: default for name, default in found.items() if not name.startswith("AZURE_")}
 
 
 def test_settings_that_have_no_parameter_come_as_an_object():
@@ -226,11 +258,21 @@ def test_the_queries_of_the_workbook_read_the_fields_of_a_runs_line():
     assert {"to", "seconds"} <= read <= fields
 
 
+def test_the_workbook_has_every_metric_of_the_service_that_a_runs_line_does_not_tell():
+    workbook = (INFRA / "modules" / "workbook.json").read_text(encoding="utf-8")
+    metrics = {each.name for each in vars(telemetry).values() if isinstance(each, telemetry.Metric)}
+    ours = {name for name in metrics if name.startswith("assistants.")}
+    assert {name for name in ours if f'name == \\"{name}\\"' not in workbook} == {
+        telemetry.RUNS.name, telemetry.QUEUE_TIME.name,
+    }  # fmt: skip
+
+
 def test_the_paths_in_azds_file_exist():
     config = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))
     assert (ROOT / config["infra"]["path"] / f"{config['infra']['module']}.bicep").is_file()
     hooks = config["hooks"]["preprovision"]
     assert [(ROOT / hooks[system]["run"]).is_file() for system in ("posix", "windows")] == [True, True]
+    assert os.access(ROOT / hooks["posix"]["run"], os.X_OK)  # azd calls it by its path
     app = (INFRA / "modules" / "app.bicep").read_text(encoding="utf-8")
     assert all(f"'azd-service-name': '{service}'" in app for service in config["services"])
 

@@ -136,7 +136,8 @@ def test_any_invalid_part_of_an_object_is_reported(kind: str):
         ({"colour": "red"}, "colour: unknown, left out"),
         ({"tools": [{"type": "openapi", "openapi": {}}]}, "tools[0]"),
         ({"temperature": "hot"}, "temperature: Input should be a valid number"),
-        ({"metadata": {"a": 1}}, "metadata.a: Input should be a valid string"),
+        ({"metadata": {"a": 1}}, "metadata.a: not a text, kept as one"),
+        ({"metadata": [1]}, "metadata: Input should be a valid dictionary"),
     ],
 )
 def test_a_part_that_is_not_valid_is_left_out(changes: dict[str, Any], note: str):
@@ -150,11 +151,11 @@ def test_a_time_is_in_seconds(created: Any):
         mapped("thread", SAMPLES["thread"] | {"created_at": created})
 
 
-@pytest.mark.parametrize("text", [b'{"a": NaN}', b'{"a": "\\ud800"}', b"\xff", b"[" * 1000])
+@pytest.mark.parametrize("text", [b'{"a": NaN}', b'{"a": "\xff"}', b"\xff", b"[" * 1000])
 def test_a_line_that_cannot_be_stored_is_reported(text: bytes):
     (line,) = read_text(io.BytesIO(text), "x")
     assert line.error
-    assert line.error.startswith("Not JSON")
+    assert line.error.startswith(("Not JSON", "Not UTF-8"))
 
 
 def test_a_kind_is_known_by_the_id_where_it_is_not_named():

@@ -64,6 +64,8 @@ async function send(method, path, body, signal) {
     headers: { ...headers(), ...(body ? { "Content-Type": "application/json" } : {}) },
     body: body && JSON.stringify(body),
     signal,
+  }).catch((error) => {
+    throw error instanceof TypeError ? new Error("The service does not answer. Is it running?") : error;
   });
   if (!response.ok) throw refused(response.status, await response.text());
   return response;

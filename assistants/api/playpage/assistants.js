@@ -219,6 +219,7 @@ async function editor(assistant) {
       }
       set("assistant", saved);
       shown.close();
+      if (!assistant) byId("columns").dataset.shown = "middle";
       await showAssistants();
       announce(`${saved.name || saved.id} is saved.`);
     }),

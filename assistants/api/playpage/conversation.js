@@ -49,6 +49,7 @@ export function watchConversation() {
   for (const topic of /** @type {const} */ (["run", "busy"]))
     on(topic, () => {
       /** @type {HTMLButtonElement} */ (byId("send")).disabled = state.busy || isActive(state.run);
+      list.ariaBusy = String(state.busy); // a screen reader reads an answer once it is complete
     });
   on("run", () => {
     byId("trouble").textContent = trouble(state.run);

@@ -55,6 +55,7 @@ export function watchThreads() {
     acting(async () => {
       if (state.busy) return announce("A run is in progress; cancel it first, or wait.", true);
       set("thread", null);
+      byId("columns").dataset.shown = "middle";
       byId("text").focus();
     }),
   );

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from assistants.schema.errors import ApiError
@@ -47,10 +47,10 @@ from assistants.tools.servertool import Question, ToolFailed
 log = logging.getLogger("assistants.tools")
 
 PAUSE = 0.25
-"""Seconds between two reads of the run, or of what is under way in the session."""
+"""Seconds before the second read of the run, or of what is under way in the session. Later pauses are longer."""
 
 _LATER = 1.0
-"""Seconds between two looks at a busy engine, or at an execution that another delivery of the call has begun."""
+"""Seconds between two reads later, and between two looks at a busy engine or at another delivery's execution."""
 
 _BESIDES = 60.0
 """Seconds that an execution may take besides the code: to start a process, and to store the outputs."""
@@ -86,6 +86,7 @@ class CodeCall:
         engine = await self._question.interpreter.engine()
         if isinstance(engine, str):
             raise ToolFailed(engine)
+        pauses = _pauses()
         while await self._awaited() is not None:
             session = await self._store.sessions.read(self._session)
             record = session.value if session else SessionRecord(began_at=self._now())
@@ -101,7 +102,7 @@ class CodeCall:
                 case Step.BEGIN if await self._is_next():
                     await self._begin(engine, session, record)
                 case _:
-                    await asyncio.sleep(_LATER if underway == self._id else PAUSE)
+                    await asyncio.sleep(_LATER if underway == self._id else next(pauses))
         if await self._store.runs.read(self._key.name) is None:  # writes may have come after the thread's purge
             await purge_session(self._store, self._project, self._thread)
         raise ToolFailed(_ENDED)
@@ -177,11 +178,12 @@ class CodeCall:
             await asyncio.gather(work, watch, return_exceptions=True)
 
     async def _watch(self, until: float) -> None:
-        while self._now() < until - PAUSE:
+        pauses = _pauses()
+        while (left := until - PAUSE - self._now()) > 0:
             with suppress(*TRANSIENT):
                 if await self._awaited() is None:
                     return
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(min(next(pauses), left))
 
     async def _execute(self, engine: Engine, files: Sequence[InputFile], record: SessionRecord) -> Outcome | None:
         store, project = self._store, self._project
@@ -254,6 +256,14 @@ class CodeCall:
 
     def _now(self) -> float:
         return self._store.clock.now()
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds between the looks at what lasts: short at first, as most code does not last."""
+    pause = PAUSE
+    while True:
+        yield pause
+        pause = min(1.5 * pause, _LATER)
 
 
 def told(outputs: Sequence[LogOutput | ImageOutput], paths: Sequence[str]) -> str:
