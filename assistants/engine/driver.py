@@ -240,7 +240,7 @@ class Driver:
         run, started = self._run, self._now()
         first = not run.turns
 
-        def heard(said: Completion) -> None:
+        def on_chunk(said: Completion) -> None:
             nonlocal first
             if first and said.begun:
                 first = False
@@ -248,7 +248,7 @@ class Driver:
                 telemetry.add(FIRST_WORD, waited, {PROJECT: self._key.project, REQUEST_MODEL: run.model})
             self._listener.received(run, said, started)
 
-        asked = call.make(heard, self._store.slices)
+        asked = call.make(on_chunk, self._store.slices)
         answer = asyncio.create_task(asked)
         watch = asyncio.create_task(self._watch())
         try:

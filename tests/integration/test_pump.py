@@ -210,9 +210,9 @@ async def test_a_stop_waits_for_running_functions(service: QueueService, queue: 
     assert await left(queue) == 0
 
 
-@pytest.mark.parametrize("hurry", [False, True])
+@pytest.mark.parametrize("end_grace", [False, True])
 async def test_a_stop_makes_the_items_of_interrupted_functions_visible_at_once(
-    service: QueueService, queue: QueueClient, hurry: bool
+    service: QueueService, queue: QueueClient, end_grace: bool
 ):
     started, ended = asyncio.Event(), asyncio.Event()
 
@@ -227,9 +227,9 @@ async def test_a_stop_makes_the_items_of_interrupted_functions_visible_at_once(
     running.start()
     await put(queue, "x")
     await started.wait()
-    if hurry:
-        running.hurry()
-    await asyncio.wait_for(running.stop(grace=60 if hurry else 0.2), 5)
+    if end_grace:
+        running.end_grace()
+    await asyncio.wait_for(running.stop(grace=60 if end_grace else 0.2), 5)
     assert ended.is_set()
     assert await visible(queue) == [base64.b64encode(b"x").decode()]
 
@@ -265,7 +265,7 @@ async def test_queues_are_polled_less_often_without_activity_and_at_once_when_it
     await put(queue, "while it is calm")
     await asyncio.sleep(1)
     assert len(seen) == 1
-    with activity.going_on():
+    with activity.active():
         await until(lambda: len(seen) == 2)
     await running.stop()
 
