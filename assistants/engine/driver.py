@@ -223,7 +223,7 @@ class Driver:
         return longest_prompt(settings, model, self._model.learnt.of(settings.endpoint_model(model)))
 
     def _cut_off(self, run: RunRecord) -> Ending | None:
-        """The ending that a cancellation or the expiry requires; None: the run goes on."""
+        """The ending that a cancellation or the expiry requires; None: the run continues."""
         if run.status is RunStatus.CANCELLING:
             return Ending(Event.STOP)
         return Ending(Event.EXPIRE) if self._now() >= run.expires_at else None

@@ -96,7 +96,7 @@ def _keep(spool: Spool, kind: str, at: str, raw: mapping.Json) -> None:
 
 
 async def _once(target: Target, spool: Spool, kind: str) -> Iterator[Spooled]:
-    """The objects of a kind, each once: the first one of an id."""
+    """The objects of a kind, each once: the first one with its id."""
     known = dict[str, int]()
     for number, line in enumerate(spool.read(kind, "")):
         identifier = str(line.raw.get("id"))
@@ -133,7 +133,7 @@ async def _import_assistant(target: Target, line: Spooled, number: int) -> None:
 
 
 async def _tell_lost(target: Target, spool: Spool) -> None:
-    """Files of vector stores that are not in the import, contents of such files, and ends of threads."""
+    """Report files of vector stores missing in the import, and contents and ends without their file or thread."""
     stores = {str(line.raw.get("id")) for line in spool.read("vector_store", "")}
     for store_id in spool.groups("vector_store.file"):
         if store_id not in stores:

@@ -42,7 +42,7 @@ class _Gathered:
 async def import_thread(
     target: Target, thread_id: str, number: int, lines: Iterable[Spooled], ends: Iterable[Spooled] = ()
 ) -> None:
-    """Import a thread with all that is in it; no client sees a part of it. Its end lines say how much that is.
+    """Import a thread with all of its objects; no client sees a part of it. Its end lines have their numbers.
 
     A repetition after a crash appends the same messages again, in the same order, and the log keeps the first record of
     each.
@@ -154,7 +154,7 @@ async def _tell_other(target: Target, shown: Message | Run | RunStep, kept: Mess
 
 
 async def _check_end(target: Target, thread_id: str, end: Spooled, found: _Gathered) -> None:
-    """Tell whether lines of the thread were lost."""
+    """Report if lines of the thread were lost."""
     counts = end.raw.get("counts")
     named = cast("dict[str, Any]", counts) if isinstance(counts, dict) else {}
     lost = [
@@ -204,7 +204,7 @@ async def _write_runs(target: Target, thread_id: str, found: _Gathered) -> None:
 
 
 async def _tell_missing(target: Target, record: ThreadRecord, found: _Gathered) -> None:
-    """Tell what the thread names and is not there; its files note that it names them."""
+    """Report missing objects that the thread names; record on its files that it names them."""
     await target.name_files("thread", record, found.at)
     for assistant_id in sorted({run.assistant_id for run in found.runs.values()}):
         there = ("assistant", assistant_id) in target.foreseen

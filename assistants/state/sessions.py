@@ -41,7 +41,7 @@ class Hosting:
 
 
 class Underway(Deferred):
-    """An execution that has begun."""
+    """An execution in progress."""
 
     id: str
     until: float

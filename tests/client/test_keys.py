@@ -23,7 +23,7 @@ NO_BEARER: dict[str, Any] = {"Authorization": omit}
 
 @pytest.fixture(scope="module")
 def exposed(azurite: Storage, model: Model) -> Iterator[OpenAI]:
-    """A service without keys that others than this machine can reach."""
+    """A service without keys that other machines can reach."""
     with Service(azurite.connection_string, model.url, "--host", "0.0.0.0") as running, connect(running.url) as client:
         yield client
 

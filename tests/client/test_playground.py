@@ -49,7 +49,7 @@ def browser() -> Iterator[WebDriver]:
 
 @pytest.fixture
 def page(browser: WebDriver, root: str) -> Iterator[Playground]:
-    """The page with Alice's key. At the end nothing was refused, and nothing came from another host."""
+    """The page with Alice's key. Checks at the end that no request was refused, and none went to another host."""
     page = Playground(browser, root)
     page.run("sessionStorage.clear(); localStorage.clear()")
     page.complaints()

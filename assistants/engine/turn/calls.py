@@ -173,7 +173,7 @@ class Calls(list[PartialCall]):
             return piece.name != call.name
         if another_id or piece.name == call.name or call.arguments:
             return another_id or piece.name != call.name
-        # A name may come in pieces if the delta says that it is of this call.
+        # A name may be split if the delta says that it is of this call.
         return piece.index is None or {piece.name, call.name} <= self._offered
 
 
