@@ -18,7 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--sdk", default=CLIENTS[0], help=f"kinds of clients of tests/client: {','.join(CLIENTS)}, or all")
     parser.addoption("--rounds", type=int, default=12, help="rounds of each race in tests/faults/test_races.py")
     parser.addoption("--trouble", type=float, default=20, help="seconds of failing storage in test_trouble.py")
-    parser.addoption("--through-proxy", action="store_true", help="a proxy before each service; no deviation is allowed")
+    parser.addoption("--through-proxy", action="store_true", help="a proxy before each service, without deviations")
     parser.addoption("--faults", choices=("some", "all"), default="some", help="faults that each call of a flow meets")
     parser.addoption("--fault-seed", type=int, help="selects the calls that hang or kill")
     parser.addoption("--fuzz-seed", type=int, default=1, help="the seed of bad input")
