@@ -143,7 +143,7 @@ def _interpreter_note() -> str | None:
 
 
 def _proxy_note() -> str:
-    return f"Backend: {os.environ.get('PROXY_BASE_URL')}; what it does otherwise than expected is in /proxy/report"
+    return f"Backend: {os.environ.get('PROXY_BASE_URL')}; its deviations are in /proxy/report"
 
 
 def _draining(app: Any, drained: asyncio.Event) -> Any:

@@ -118,7 +118,7 @@ def test_the_code_interpreter_has_files_or_none(client: OpenAI):
     assert resources(run) == {"code_interpreter": {"file_ids": []}}
 
 
-class TestWhatIsNamed:
+class TestNamedObjects:
     """Named objects have to exist."""
 
     @pytest.fixture(params=["assistant", "thread", "thread and run", "run", "modified assistant", "modified thread"])

@@ -314,7 +314,7 @@ def test_an_error_of_storage_is_one_line_that_names_the_doctor(admin: Admin, mon
     settings.cache_clear()
     (line,) = admin.fails("usage").splitlines()
     assert "Authorization" in line
-    assert line.endswith("(python -m assistants.admin doctor says what to mend)")
+    assert line.endswith("(python -m assistants.admin doctor proposes corrections)")
 
 
 def test_without_storage_a_command_says_which_setting_is_missing(admin: Admin, monkeypatch: pytest.MonkeyPatch):

@@ -287,7 +287,7 @@ class TestLimits:
         np.testing.assert_allclose(found.matrix, [[0.6, 0.8], [0, 0], [0, 0], [0, 0], [0.8, 0.6]], rtol=1e-6)
 
 
-class TestHopelessness:
+class TestEndpointWithoutEmbeddings:
     """An endpoint without embeddings is recognized after a few requests."""
 
     TEXTS = tuple(f"text {number} {'x' * 2_000}" for number in range(1_000))

@@ -137,7 +137,7 @@ def test_an_unreachable_endpoint_is_502():
     )  # fmt: skip
 
 
-class TestWhatTheEndpointSays:
+class TestEndpointAnswers:
     """The endpoint can neither hold up the service nor mislead the caller."""
 
     @pytest.mark.parametrize("status", [401, 403])

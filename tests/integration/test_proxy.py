@@ -98,8 +98,8 @@ def streamed(*events: Any, **others: Any) -> Answer:
 @pytest.mark.parametrize(
     ("path", "answer", "expected"),
     [
-        pytest.param("/assistants/asst_1", answered(ASSISTANT), set(), id="nothing"),
-        pytest.param("/assistants", answered(page(ASSISTANT)), set(), id="nothing in a list"),
+        pytest.param("/assistants/asst_1", answered(ASSISTANT), set(), id="no deviation"),
+        pytest.param("/assistants", answered(page(ASSISTANT)), set(), id="no deviation in a list"),
         pytest.param(
             "/assistants/asst_1", answered(changed(ASSISTANT, instructions=..., prompt="Be brief.")),
             {("response", "unknown field", "prompt"), ("response", "missing field", "instructions")},
@@ -378,7 +378,7 @@ class TestRequests:
     @pytest.mark.parametrize(
         ("path", "form", "expected"),
         [
-            pytest.param("/files", [PURPOSE, FILE_PART], set(), id="nothing"),
+            pytest.param("/files", [PURPOSE, FILE_PART], set(), id="no deviation"),
             pytest.param(
                 "/files", [FILE_PART, PURPOSE, ("expires_after[anchor]", b"created_at"),
                 ("expires_after[seconds]", b"3600")], set(), id="nothing in an object",

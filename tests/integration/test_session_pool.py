@@ -153,7 +153,7 @@ async def test_outputs_that_cannot_be_downloaded_after_the_execution_are_lost(se
     fake, talk = served
     execution = await talk.say("open('out', 'w').write('o')")
     fake.faults += [Fault("GET", "files/", 500)] * 3
-    with pytest.raises(OutcomeLost, match="the file out cannot be had"):
+    with pytest.raises(OutcomeLost, match="the file out cannot be read"):
         await content(execution.files[0])
     fake.faults += [Fault("GET", "files/", 500)] * 3
     with pytest.raises(OutcomeLost, match="was executed"):

@@ -69,7 +69,7 @@ def bytewise(content: bytes) -> list[bytes]:
         pytest.param(b"event: keepalive\ndata: ping\n\n" + told(HELLO, END), id="an event of another kind"),
         pytest.param(b"\xef\xbb\xbf" + told(HELLO, END), id="a byte order mark"),
         pytest.param(told(HELLO) + told(END, end=b""), id="no newline at the end"),
-        pytest.param(told(HELLO, END) + DONE + b"what follows is not read", id="something after the end"),
+        pytest.param(told(HELLO, END) + DONE + b"what follows is not read", id="bytes after the end"),
         pytest.param(told(HELLO, END, field=b"", end=b"\n"), id="objects, one a line"),
     ],
 )
@@ -111,10 +111,10 @@ async def test_an_answer_with_an_end_is_complete(end: bytes):
         pytest.param(told(HELLO), "its stream has no end", id="neither a reason nor [DONE]"),
         pytest.param(told(HELLO, delta("")), "its stream has no end", id="an empty reason"),
         pytest.param(told(HELLO) + b'data: {"choices": [{"del', 'it ends with {"choices": [{"del', id="within a chunk"),
-        pytest.param(told(delta(role="assistant")) + DONE, "its stream has no end", id="nothing said, and [DONE]"),
-        pytest.param(DONE, "its stream has no end", id="[DONE] and nothing else"),
+        pytest.param(told(delta(role="assistant")) + DONE, "its stream has no end", id="no content, and [DONE]"),
+        pytest.param(DONE, "its stream has no end", id="[DONE] only"),
         pytest.param(b": ping\n\n", "its stream has no end", id="comments"),
-        pytest.param(b"", "it is empty", id="nothing"),
+        pytest.param(b"", "it is empty", id="no bytes"),
     ],
 )
 async def test_a_stream_without_its_end_is_no_answer(content: bytes, text: str):

@@ -247,7 +247,7 @@ class TestPark:
         assert machine.parked(run(RunStatus.CANCELLING, turn(WEATHER), claimed_until=NOW + 1), NOW, LOOK) is None
 
 
-class TestRendezvous:
+class TestParallelTools:
     def test_the_client_owes_the_outputs_of_its_own_calls_only(self):
         assert [each.id for each in waiting(WEATHER, RETRIEVAL).awaited] == ["call_w"]
 

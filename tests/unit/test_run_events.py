@@ -326,7 +326,7 @@ def without_index(node: Any) -> Any:
     return {k: without_index(v) for k, v in node.items() if k != "index"} if isinstance(node, dict) else node
 
 
-class TestFromOutside:
+class TestRunOfAnotherProcess:
     """A process that follows a run of another one reads some of its states, and emits the events of all."""
 
     def test_a_run_that_was_driven_elsewhere_all_the_way(self):

@@ -95,7 +95,7 @@ async def test_an_update_replaces_the_metadata_of_its_message(records: list[byte
 @pytest.mark.parametrize(
     "after",
     [
-        pytest.param([], id="nothing"),
+        pytest.param([], id="no records"),
         pytest.param([put("msg_1")], id="the same put again"),
         pytest.param([update_record("msg_1", {"a": "1"})], id="an update"),
         pytest.param([delete_record("msg_1")], id="another delete"),
