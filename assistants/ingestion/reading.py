@@ -266,9 +266,9 @@ class _Timer:
 
     def __init__(self, at: float, act: Callable[[], None]) -> None:
         self._act, self.rung = act, False
-        self._timer = asyncio.get_running_loop().call_at(at, self._ring)
+        self._timer = asyncio.get_running_loop().call_at(at, self._expire)
 
-    def _ring(self) -> None:
+    def _expire(self) -> None:
         self.rung = True
         self._act()
 

@@ -257,7 +257,10 @@ def _expanded(at: str, value: Any, lists: _Lists) -> Iterable[Line]:
             lists.add(at, cast("dict[str, Any]", value))
             found = cast("list[Any]", value["data"])
             numbered = list(enumerate(found, 1))
-            return [Line(f"{at}[{number}]", each) for number, each in (numbered[::-1] if _falls(found) else numbered)]
+            return [
+                Line(f"{at}[{number}]", each)
+                for number, each in (numbered[::-1] if _is_newest_first(found) else numbered)
+            ]
         case list():
             found = cast("list[Any]", value)
             return [
@@ -275,7 +278,7 @@ def _expanded(at: str, value: Any, lists: _Lists) -> Iterable[Line]:
             return [Line(at, None, "Not a JSON object.")]
 
 
-def _falls(found: list[Any]) -> bool:
+def _is_newest_first(found: list[Any]) -> bool:
     """Whether a page has the newest first, which is the default order."""
     times = [cast("dict[str, Any]", each).get("created_at") for each in found if isinstance(each, dict)]
     numbers = [each for each in times if isinstance(each, int | float)]

@@ -48,13 +48,13 @@ class Export:
             The server does not answer, or refuses the credentials.
         """
         for kind in KINDS:
-            await self._again(kind)
+            await self._retry_missing(kind)
             if kind == "threads" and self._threads is not None:
                 await self._named(self._threads)
             elif not self._folder.done(kind).complete:
                 await self._listed(kind)
 
-    async def _again(self, kind: str) -> None:
+    async def _retry_missing(self, kind: str) -> None:
         """Request the missing objects again."""
         missing = self._folder.missing_of(kind)
         for start in range(0, len(missing), _AT_ONCE):

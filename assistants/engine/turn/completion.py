@@ -94,11 +94,11 @@ class Completion:
         delta: Any = choice.get("delta")
         message: Any = choice.get("message")
         if isinstance(delta, dict) and delta:
-            self._hear(cast("dict[str, Any]", delta))
+            self._add_message(cast("dict[str, Any]", delta))
         elif isinstance(message, dict) and not self.begun:
-            self._hear(cast("dict[str, Any]", message), whole=True)
+            self._add_message(cast("dict[str, Any]", message), whole=True)
 
-    def _hear(self, said: Mapping[str, Any], whole: bool = False) -> None:
+    def _add_message(self, said: Mapping[str, Any], whole: bool = False) -> None:
         self._grow(self.texts, _text(said.get("content")))
         self._grow(self.refusals, _text(said.get("refusal")))
         self.extra.add({name: value for name, value in said.items() if name not in _OPENAIS})

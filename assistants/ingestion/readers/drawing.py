@@ -45,14 +45,14 @@ class _Chart(Handler):
 
     def end(self, name: str) -> None:
         if name == "a:p":
-            self._told("".join(self._text))
+            self._add_line("".join(self._text))
         elif name == "c:v":
             value = _number("".join(self._text))
-            self._columns.setdefault(self._column, []).append(value) if self._in_series else self._told(value)
+            self._columns.setdefault(self._column, []).append(value) if self._in_series else self._add_line(value)
         elif name in ("cx:pt", "cx:v"):
             self._values.append(_number("".join(self._text)))
         elif name in ("cx:lvl", "cx:txData"):
-            self._told(" | ".join(self._values))
+            self._add_line(" | ".join(self._values))
             self._values = []
         elif name == "c:ser":
             self._end_series()
@@ -61,12 +61,12 @@ class _Chart(Handler):
         self._in_series = False
         categories = [value for column in _CATEGORIES for value in self._columns.pop(column, ())]
         if categories != self._categories:
-            self._told(" | ".join(categories))
+            self._add_line(" | ".join(categories))
             self._categories = categories
         named = self._columns.pop("c:tx", [])
-        self._told(" | ".join([*named, *(value for column in self._columns.values() for value in column)]))
+        self._add_line(" | ".join([*named, *(value for column in self._columns.values() for value in column)]))
 
-    def _told(self, line: str) -> None:
+    def _add_line(self, line: str) -> None:
         if line.strip():
             self.lines.append(line.strip())
 
