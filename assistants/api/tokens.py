@@ -25,7 +25,7 @@ def issuers(tenant: str, authority: str) -> tuple[str, str]:
 
 
 def project_of(claims: Mapping[str, Any], projects: Mapping[str, str]) -> str | None:
-    """The project of the first entry of `ENTRA_PROJECTS` whose claim the token has."""
+    """The project of the first entry of `ENTRA_PROJECTS` that a token has the claim of."""
     held = set(_held(claims))
     return next((project for claim, project in projects.items() if claim == "*" or _plain(claim) in held), None)
 
@@ -52,7 +52,7 @@ class Tokens:
         Raises
         ------
         ApiError
-            The token is not accepted (401), or has no project (403), or no keys are available to check it (503).
+            The token is not accepted (401), or has no project (403), or there are no keys to check it with (503).
         """
         found = project_of(await self.claims(token), self._projects)
         if found is None:

@@ -8,7 +8,7 @@ _PLATFORM = ipaddress.ip_address("168.63.129.16")
 """Azure's own services for a machine, at an address in the public range."""
 
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
-"""IPv6 addresses that translate to IPv4 ones (RFC 6052)."""
+"""IPv6 addresses that stand for IPv4 ones (RFC 6052)."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
