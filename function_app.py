@@ -3,7 +3,7 @@
 # ruff: noqa: E402
 import gc
 
-gc.disable()  # until all is imported: a collection would find nothing, and takes a quarter of a cold start
+gc.disable()  # until all modules are imported: a collection would find no garbage, and takes a quarter of a cold start
 
 import importlib
 import threading
@@ -35,7 +35,7 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 
 class _Server(fastapi.FastAPI):
-    """The application that the worker serves: without pages of its own, which would hide ours."""
+    """The application that the worker serves: without FastAPI's own pages, which would hide this service's."""
 
     def __init__(self) -> None:
         super().__init__(openapi_url=None)
@@ -63,8 +63,8 @@ for _route in (route for router in _routers for route in router.routes):
 # The Azure flavours: the gate rewrites their paths.
 _publish("azure_agents", "api/projects/{*path}", METHODS)
 _publish("azure_openai", "openai/{*path}", METHODS)
-# The host takes the first match in the order of function names, and answers what matches nothing with an empty 404.
-# It serves the pages, too.
+# The host takes the first match in the order of function names, and answers paths without a match with an empty 404.
+# This last function serves the pages, too.
 _publish("zz_unmatched", "{*path}", METHODS)
 
 
@@ -103,7 +103,7 @@ def _prepare() -> None:
         importlib.import_module("assistants.model.client")
         Deferred.build()
     finally:
-        # These objects stay for good; a garbage collection that visits them would stop every stream meanwhile.
+        # These objects stay until the end; a garbage collection that visited them would stop every stream meanwhile.
         gc.freeze()
         gc.enable()
 

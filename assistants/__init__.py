@@ -2,6 +2,6 @@
 
 import os
 
-# Before numpy is imported. A search multiplies one vector with a matrix, which waits for memory more than for a core;
+# Set before numpy is imported. A search multiplies one vector with a matrix, which is limited by memory, not by cores;
 # more threads of OpenBLAS spin between two searches, and take the cores from all other requests.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

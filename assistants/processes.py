@@ -7,7 +7,7 @@ from contextlib import suppress
 
 
 def send_signal(process: Process, number: int) -> None:
-    """Send a signal to a process; nothing happens where it has ended.
+    """Send a signal to a process; no effect if it has ended.
 
     `Process.send_signal` polls for the end before it sends, and takes the exit code of a process that has just ended
     from the event loop, which then reports 255 (`subprocess.Popen.send_signal`, `asyncio.ThreadedChildWatcher`).

@@ -1,6 +1,6 @@
-"""Programs by which the Linux kernel refuses system calls of a process, for good (seccomp).
+"""Filters with which the Linux kernel refuses system calls of a process irrevocably (seccomp).
 
-Without a library: those that exist bind libseccomp, a program of the system that few machines have.
+No library is used: the existing ones bind libseccomp, a library of the system that few machines have.
 """
 
 import platform
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-# Names, and numbers on x86-64 and ARM64 (asm/unistd_64.h, asm-generic/unistd.h); a dash: there is no such call.
+# Names, and numbers on x86-64 and ARM64 (asm/unistd_64.h, asm-generic/unistd.h); a dash: the call does not exist.
 _TABLE = """
 socket 41 198; socketpair 53 199; connect 42 203; bind 49 200; listen 50 201; accept 43 202; accept4 288 242;
 sendto 44 206; sendmsg 46 211; sendmmsg 307 269; recvfrom 45 207; recvmsg 47 212; recvmmsg 299 243;
@@ -41,7 +41,7 @@ NUMBERS: Mapping[str, Mapping[str, int]] = {
     "x86_64": {name: int(number) for name, number, _ in _ROWS if number != "-"},
     "aarch64": {name: int(number) for name, _, number in _ROWS if number != "-"},
 }
-"""By machine: the numbers of the calls that it has."""
+"""By architecture: the numbers of its calls."""
 
 EPERM, ENOSYS, ENOTSUP = 1, 38, 95
 CLONE_THREAD = 0x10000
@@ -49,14 +49,14 @@ CLONE_THREAD = 0x10000
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32 = 0x40000000
 _NEWEST = 450
-"""The first number that no rule here knows: a C library takes such a call for one that an old kernel lacks."""
+"""The first number outside this table; a C library treats a refused call as missing in an old kernel."""
 
 _LOAD, _EQUAL, _AT_LEAST, _SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 """Instructions of the filter: load a word of the call, jump if it equals, is at least, has a bit, and return."""
 
 _ALLOW, _KILL, _ERROR = 0x7FFF0000, 0x80000000, 0x00050000
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
-"""Where the words of a call are (`struct seccomp_data`)."""
+"""The offsets of the words of a call (`struct seccomp_data`)."""
 
 _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 22, 38
 _SECCOMP_MODE_FILTER = 2
@@ -64,7 +64,7 @@ _SECCOMP_MODE_FILTER = 2
 
 @dataclass(frozen=True)
 class Check:
-    """A call that is looked at by the lower 32 bits of one argument."""
+    """A call that is checked by the lower 32 bits of one argument."""
 
     call: str
     argument: int
@@ -76,7 +76,7 @@ class Check:
 
 
 def machine() -> str | None:
-    """This machine, where its calls are known."""
+    """The architecture of this machine; None if its calls are not in the table."""
     name = platform.machine()
     return name if sys.platform == "linux" and sys.maxsize > 2**32 and name in NUMBERS else None
 
@@ -87,11 +87,11 @@ def program(machine: str, refused: Mapping[str, int], checks: Sequence[Check], u
     Parameters
     ----------
     machine
-        As `machine()` names it.
+        The architecture, as `machine()` names it.
     refused
-        Calls, by their names, with the error that each of them answers; 0: it answers success and does nothing.
+        The refused calls, by name, with the error of each; 0: the call succeeds without an effect.
     unknown
-        Whether calls are allowed that are newer than this table.
+        Whether calls newer than this table are allowed.
     """
     return b"".join(_instructions(machine, refused, checks, unknown))
 
@@ -102,7 +102,7 @@ def install(program: bytes) -> None:
     Raises
     ------
     OSError
-        The kernel takes no such program.
+        The kernel does not support such a filter.
     """
     import ctypes
 

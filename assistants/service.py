@@ -1,4 +1,4 @@
-"""The composition root: the objects that answer requests and handle queue items, opened on first use."""
+"""The composition root: the objects that answer requests and handle queue items, opened at the first use."""
 
 import asyncio
 import weakref
@@ -30,17 +30,17 @@ from assistants.tools.code_interpreter.interpreter import Interpreter
 from assistants.tools.registry import QUEUES as TOOL_QUEUES
 
 QUEUES = (WORK, *TOOL_QUEUES, INGEST)
-"""Every queue that the service listens to, whatever the settings."""
+"""All queues that the service listens to, whatever the settings."""
 
 
 def queues(settings: Settings) -> tuple[str, ...]:
-    """Every queue that the service listens to: that of webhooks only where there are any, as polling costs."""
+    """All queues that the service listens to; that of webhooks only if one is configured, as polling costs money."""
     return (*QUEUES, *((WEBHOOKS,) if settings.webhooks else ()))
 
 
 @dataclass(frozen=True)
 class Service:
-    """The store, the model, the handlers of queue items, and the runs that this process drives beside its requests."""
+    """The store, the model, the handlers of queue items, and the runs that this process drives in the background."""
 
     store: Store
     endpoint: Endpoint
@@ -65,7 +65,7 @@ class Service:
             A setting is out of its range.
         """
         store, model = Store.open(settings()), endpoint()
-        # One for searches and one for ingestion: no search waits for its turn behind all the batches of a file.
+        # One for searches and one for ingestion: no search waits for the batches of a file.
         searching, ingesting = EndpointEmbedder(settings(), model), EndpointEmbedder(settings(), model)
         return cls.over(store, model, searching, ingesting)
 
@@ -85,13 +85,13 @@ class Service:
         Parameters
         ----------
         ingesting
-            The embedder of files, if it is another than that of searches.
+            The embedder of files, if it differs from that of searches.
         start
             Starts a child that reads files.
         webhooks
-            What sends requests to webhooks, in place of connections.
+            Sends requests to webhooks, instead of connections.
         engine
-            What executes code, in place of the one that the settings name.
+            Executes code, instead of the engine that the settings name.
         """
         interpreter = Interpreter(store.settings, engine)
         store.hosting.missing, store.hosting.end = interpreter.missing, interpreter.end
@@ -118,13 +118,13 @@ class Service:
         return {queue: Traced(queue, handler) for queue, handler in handlers.items()}
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Begin work that may outlast its request."""
+        """Start a task that may outlast its request."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Release the runs in progress, end the children, and close all connections."""
+        """Release the runs in progress, end the child processes, and close all connections."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

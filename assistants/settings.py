@@ -17,7 +17,7 @@ PROJECT = "[A-Za-z0-9_-]{1,63}"
 """The pattern of a project's name."""
 
 MAY_IMPORT = "+import"
-"""What follows the name of a project that may import, in `API_KEYS`."""
+"""The suffix of a project that may import, in `API_KEYS`."""
 
 _GUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _CLAIM = re.compile(rf"\*|(oid|groups|appid)={_GUID}|roles=[!-~]+")
@@ -34,7 +34,7 @@ _NOT_SENDABLE = "a key has printable ASCII characters only, and no space or line
 
 
 def _sendable(key: SecretStr) -> SecretStr:
-    """A key that a header can carry; another one would fail in every request. An empty one is none."""
+    """A key that fits into a header, as otherwise all requests would fail; an empty one counts as unset."""
     if key.get_secret_value() and not _SENDABLE.fullmatch(key.get_secret_value()):
         raise ValueError(_NOT_SENDABLE)
     return key
@@ -67,14 +67,14 @@ class Webhook(BaseModel, extra="forbid", hide_input_in_errors=True):
 
 
 class SignalRConnection(BaseModel, frozen=True):
-    """Azure SignalR Service: its endpoint, and its key where it is not reached by identity."""
+    """Azure SignalR Service: its endpoint, and its key unless the identity of the process is used."""
 
     endpoint: Annotated[str, Field(pattern="^https?://[!-~]+$")]
     key: Annotated[str | None, Field(repr=False)] = None
 
     @classmethod
     def parsed(cls, text: str) -> "SignalRConnection":
-        """From a connection string, or an endpoint alone."""
+        """Parse a connection string, or an endpoint."""
         if "=" not in text:
             return cls(endpoint=text.rstrip("/"))
         parts = {name.strip().lower(): value for name, _, value in (each.partition("=") for each in text.split(";"))}
@@ -515,7 +515,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _ends_in_time(self) -> Self:
-        """A queue function beyond the host's time-out ends its process, with the streams of others."""
+        """Check that queue functions end before the host's time-out, which ends the process with all its streams."""
         limit = _seconds(self.function_timeout or _host_timeout())
         if limit is not None and self.run_lifetime > limit - _ROOM:
             raise ValueError(f"RUN_LIFETIME has to be {_ROOM} seconds less than functionTimeout, which is {limit}")
@@ -581,12 +581,12 @@ class Settings(BaseSettings):
 
     @property
     def has_model(self) -> bool:
-        """Whether a model's endpoint is named."""
+        """Whether a model's endpoint is configured."""
         return bool(self.openai_api_key or self.openai_base_url or self.azure_openai_endpoint)
 
     @property
     def secrets(self) -> list[str]:
-        """The operator's keys to other services, which no answer and no log line may hold."""
+        """The operator's keys to other services, which must not appear in answers and log lines."""
         keys = (self.openai_api_key, self.azure_openai_api_key, self.proxy_api_key)
         hooks = (hook.url for hook in self.webhooks.values())
         urls = (self.openai_base_url, self.azure_openai_endpoint, self.proxy_base_url, self.otlp_endpoint, *hooks)
@@ -605,7 +605,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def models(self) -> dict[str, str]:
-        """The endpoint's name of each model; `*` stands for every other."""
+        """The endpoint's name of each model; `*` stands for all others."""
         return ({"*": self.model} if self.model else {}) | self.model_map
 
     @property
@@ -616,7 +616,7 @@ class Settings(BaseSettings):
         }
 
     def may_import(self, project: str) -> bool:
-        """Whether a project may import: one of its keys is marked so, or the service takes neither keys nor tokens."""
+        """Whether a project may import: one of its keys is marked so, or the service has neither keys nor tokens."""
         return not (self.api_keys or self.entra_tenant) or project + MAY_IMPORT in self.api_keys.values()
 
     @property
@@ -625,7 +625,7 @@ class Settings(BaseSettings):
         return self.model_map.get(self.embedding_model, self.embedding_model)
 
     def endpoint_model(self, model: str) -> str:
-        """The endpoint's name of the model that an assistant names."""
+        """The endpoint's name of a model that an assistant names."""
         return self.models.get(model) or self.models.get("*") or model
 
 
@@ -641,7 +641,7 @@ def _host_timeout() -> str | None:
 
 
 def _seconds(timeout: str | None) -> int | None:
-    """Of a time-out such as `00:10:00` or `1.00:00:00`; None without one."""
+    """The seconds of a time-out such as `00:10:00` or `1.00:00:00`; None without one."""
     if timeout in {None, "-1"}:
         return None
     hours, minutes, seconds = str(timeout).rpartition(".")[2].split(":")
@@ -650,7 +650,7 @@ def _seconds(timeout: str | None) -> int | None:
 
 
 def _secrets_of(url: str | None) -> Iterator[str]:
-    """The password and the keys that a URL carries."""
+    """The password and the keys in a URL."""
     parts = urlsplit(url or "")
     yield from filter(None, [parts.password])
     yield from (value for name, value in parse_qsl(parts.query) if re.search("key|token|secret|sig", name, re.I))

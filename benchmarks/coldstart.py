@@ -1,6 +1,6 @@
-"""`python -m benchmarks.coldstart`: how long a process takes to its port, to its first answer and to its first run.
+"""`python -m benchmarks.coldstart`: the time of a process to its open port, its first answer and its first run.
 
-With `--other FOLDER` another checkout of the project takes turns with this one. Azurite and the demo model run already.
+With `--other FOLDER` another checkout of the project alternates with this one. Azurite and the demo model run already.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def start(folder: Path, settings: dict[str, str]) -> list[float]:
 
 
 def run(rounds: int, folders: Sequence[Path]) -> None:
-    """Print the table, the folders taking turns."""
+    """Print the table, with alternating folders."""
     print(f"Python {platform.python_version()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}\n")
     times: dict[Path, list[list[float]]] = {folder: [] for folder in folders}
     with tempfile.TemporaryDirectory() as data, Azurite(Path(data)) as storage, Model() as model:
@@ -57,7 +57,7 @@ def run(rounds: int, folders: Sequence[Path]) -> None:
         for number in range(rounds + 1):
             for folder, found in times.items():
                 taken = start(folder, settings)
-                if number:  # the first time writes the compiled modules
+                if number:  # the first round writes the compiled modules
                     found.append(taken)
     print(f"| ms, p50 (longest) | {' | '.join(folder.name for folder in folders)} |")
     print(f"|---|{'---|' * len(folders)}")

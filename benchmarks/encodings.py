@@ -1,4 +1,4 @@
-"""`python -m benchmarks.encodings`: which encodings of short texts this service and other libraries recognise."""
+"""`python -m benchmarks.encodings`: the encodings of short texts that this service and other libraries recognise."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -62,7 +62,7 @@ def _service(content: bytes) -> str | None:
 
 
 def samples() -> Iterator[tuple[str, bytes]]:
-    """Texts and their bytes, which are no ASCII."""
+    """Texts and their bytes, all with characters outside ASCII."""
     for text, encodings in TEXTS.items():
         for length in LENGTHS:
             sample = (text + " ") * (length // len(text) + 1)

@@ -1,8 +1,8 @@
-"""`python -m benchmarks.growth`: what requests cost in threads of 10 to 10,000 messages, warm and cold, in one run.
+"""`python -m benchmarks.growth`: the time of requests in threads of 10 to 10,000 messages, warm and cold, in one run.
 
 The service over Azurite, both on this machine, with the client and a model that answers at once in its process. A
-warm service has read the thread before; a cold one keeps nothing between two requests. The prompt is the newest 2,000
-tokens. Each flow has threads of its own, to which each run and each added message adds one.
+warm service has read the thread before; a cold one has no cache. The prompt is the newest 2,000 tokens. Each flow has
+its own threads, to which each run and each added message adds one.
 """
 
 import argparse
@@ -36,7 +36,7 @@ Timed = Callable[[AsyncOpenAI, str, str], Awaitable[float]]
 
 
 class Answering:
-    """A model that says one word."""
+    """A model that answers one word."""
 
     learnt = Learnt()
 
@@ -92,7 +92,7 @@ FLOWS: Mapping[str, Timed] = {
 
 
 async def fill(store: Store, thread: str, number: int) -> None:
-    """Append so many messages, by appends of 100."""
+    """Append `number` messages, by appends of 100."""
     content: Any = [{"type": "text", "text": {"value": TEXT * 4, "annotations": []}}]
     one = put_record(Message(id="msg_000000", created_at=1, thread_id=thread, role="user", content=content))
     for start in range(0, number, 100):
@@ -101,7 +101,7 @@ async def fill(store: Store, thread: str, number: int) -> None:
 
 
 async def measured(storage: Storage, cache: str, rounds: int) -> Mapping[str, Sequence[float]]:
-    """The median milliseconds of each flow by the length of the thread; the lengths take turns."""
+    """The median milliseconds of each flow by the length of the thread; the lengths alternate."""
     settings = {"THREAD_CACHE_BYTES": cache, "MODEL_CONTEXT": f"*={CONTEXT}"}
     async with in_process(storage, Answering(), **settings) as service:
         client = service.client
@@ -120,8 +120,8 @@ async def measured(storage: Storage, cache: str, rounds: int) -> Mapping[str, Se
 
 
 async def run(rounds: int) -> None:
-    """Measure on this machine, and say which it is."""
-    warnings.simplefilter("ignore", DeprecationWarning)  # of the SDK
+    """Measure on this machine, and print its data."""
+    warnings.simplefilter("ignore", DeprecationWarning)  # the SDK's
     print(f"Python {platform.python_version()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}; p50 in ms")
     with tempfile.TemporaryDirectory() as data, Azurite(Path(data)) as storage:
         print(f"{'messages':<24}" + "".join(f"{length:>10,}" for length in LENGTHS))

@@ -1,8 +1,8 @@
-"""`python -m benchmarks.hostile`: what others feel while a file that is made to hurt is read, beside an idle control.
+"""`python -m benchmarks.hostile`: the effects on other requests while a hostile file is read, and without any file.
 
-For each file: how long it took, the longest wait of another request, the longest gap in a stream that the model did not
-make, and the most memory that the service had, alone and with its children. Azurite, the demo model and the service run
-on this machine, each as a process of its own.
+For each file: its time, the longest wait of another request, the longest gap in a stream that the model did not
+make, and the peak memory of the service, alone and with its children. Azurite, the demo model and the service run
+on this machine, each in a separate process.
 """
 
 import argparse
@@ -25,13 +25,13 @@ from tests.support.hostile import HOSTILE, bomb
 from tests.support.service.processes import Model, Service
 
 CONTROL = 5.0
-"""Seconds for which nothing is read."""
+"""Seconds for which no file is read."""
 
 _MB = 1024 * 1024
 
 
 def elements(size: int) -> bytes:
-    """A document of so many bytes that is nothing but elements: it takes long, and all of a processor."""
+    """A document of `size` bytes that consists of elements only: it takes long, and one whole processor."""
     return bomb(hostile.DOCUMENT, hostile.BEGIN, "<w:b/>", hostile.END, size)
 
 
@@ -46,7 +46,7 @@ FILES: Mapping[str, Callable[[], bytes]] = {
 
 
 class Felt(NamedTuple):
-    """Seconds and bytes."""
+    """The measured seconds and bytes."""
 
     took: float
     wait: float
@@ -61,14 +61,14 @@ class Felt(NamedTuple):
 
 
 class Others:
-    """A service, and those who use it while it reads a file."""
+    """A service, and other clients that use it while it reads a file."""
 
     def __init__(self, bench: Bench, http: httpx2.AsyncClient, service: Service, model: Model) -> None:
         self._bench, self._http, self._service, self._model = bench, http, service, model
         self._searched = ""
 
     async def idle(self, seconds: float = CONTROL) -> Felt:
-        """While nothing is read."""
+        """Measure while no file is read."""
 
         async def sleep() -> str:
             await asyncio.sleep(seconds)
@@ -77,13 +77,13 @@ class Others:
         return await self._felt(sleep)
 
     async def open(self) -> None:
-        """Have something that is searched while a file is read."""
+        """Create a store that is searched while a file is read."""
         self._searched, _ = await self._read(
             [await self._upload("a.txt", b"The spire of Strasbourg is 142 metres high.")]
         )
 
     async def reading(self, name: str, content: bytes, times: int = 1) -> Felt:
-        """While a file is read, or so many like it."""
+        """Measure while a file is read, or several equal ones."""
         files = [await self._upload(name, content) for _ in range(times)]
 
         async def read() -> str:
@@ -115,7 +115,7 @@ class Others:
         return Felt(took, max(waits), max(gaps), alone, all_of_it, outcome)
 
     async def _read(self, files: list[str]) -> tuple[str, str]:
-        """Put files into a new store, and wait; the store, and what came of the last file."""
+        """Add files to a new store, and wait; return the store, and the result of the last file."""
         store = (await self._http.post("vector_stores", json={"file_ids": files})).raise_for_status().json()["id"]
         while True:
             found = (await self._http.get(f"vector_stores/{store}/files")).raise_for_status().json()["data"]
@@ -143,7 +143,7 @@ class Others:
 
 
 def resident(pid: int) -> int:
-    """Bytes of memory that a process has; 0 where it has ended, or the system is not Linux."""
+    """Bytes of memory of a process; 0 if it has ended, or the system is not Linux."""
     with suppress(OSError):
         return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return 0
@@ -164,7 +164,7 @@ async def served(stack: AsyncExitStack, storage: str, **settings: str) -> Others
 
 
 async def run(names: list[str]) -> None:
-    """Measure on this machine, and say which it is."""
+    """Measure on this machine, and print its data."""
     print(f"Python {platform.python_version()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
     async with AsyncExitStack() as stack:
         data = Path(stack.enter_context(tempfile.TemporaryDirectory()))

@@ -1,6 +1,6 @@
 """`python -m benchmarks.interpreter`: calls of the code interpreter's engine on this machine, in milliseconds.
 
-Beside a warm call stands the same code in a plain interpreter that is as warm. Memory is the part of a session's
+Each warm call is compared with the same code in a plain, equally warm interpreter. Memory is the part of a session's
 process that no other process shares (`Private_Dirty` of `/proc/PID/smaps_rollup`), in MB.
 """
 
@@ -59,13 +59,13 @@ class Bench:
         return execution
 
     async def end(self, forget: bool) -> None:
-        """End the session's process; a session that is forgotten begins anew."""
+        """End the session's process; with `forget` the session begins anew."""
         await self._engine.end("00112233")
         if forget:
             self._last = self._snapshot = None
 
     def memory(self) -> float:
-        """MB of the session's process that are its own."""
+        """The unshared memory of the session's process, in MB."""
         (session,) = self._engine._idle.values()
         rollup = Path(f"/proc/{session.process._process.pid}/smaps_rollup").read_text(encoding="ascii")
         return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Private_Dirty")) / 1024
@@ -84,7 +84,7 @@ def file(number: int) -> InputFile:
 
 
 async def plain(rounds: int) -> list[float]:
-    """Milliseconds of the code in a plain interpreter that is asked over a pipe."""
+    """Milliseconds of the code in a plain interpreter that is called over a pipe."""
     place = environment()
     assert place is not None
     pipe = asyncio.subprocess.PIPE
@@ -108,7 +108,7 @@ async def plain(rounds: int) -> list[float]:
 async def timed(
     rounds: int, act: Callable[[], Awaitable[object]], before: Callable[[], Awaitable[object]] | None = None
 ) -> list[float]:
-    """Milliseconds that an act takes, each time."""
+    """Milliseconds of each call of `act`."""
     found = []
     for _ in range(rounds):
         if before:
@@ -149,7 +149,7 @@ async def measure(rounds: int) -> None:
 
 
 def main() -> None:
-    """Run, or say why not."""
+    """Run, or print why that is impossible."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=10)
     reason = available()

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.memory`: whether a process grows with the turns that it has made.
+"""`python -m benchmarks.memory`: whether a process grows with the number of its turns.
 
-The service and the SDK's client are in this process, with a model that answers at once; each turn is on a thread of its
-own, streamed and queued alternately. What a process keeps on purpose is bounded, threads here by 200 kB, and is full
+The service and the SDK's client are in this process, with a model that answers at once; each turn is on a new thread,
+streamed and queued alternately. The caches of a process are bounded, that of threads here by 200 kB, and are full
 after a while.
 """
 
@@ -28,7 +28,7 @@ SETTINGS = {"THREAD_CACHE_BYTES": "200000"}
 
 
 class Answering:
-    """A model that says the same to everyone, and keeps nothing."""
+    """A model with a constant answer and without state."""
 
     def __init__(self) -> None:
         self.learnt = Learnt()
@@ -39,7 +39,7 @@ class Answering:
 
 
 async def turn(service: InProcess[Any], assistant: str, number: int) -> None:
-    """A thread, a run, and what a client reads of it."""
+    """Create a thread and a run, and read them as a client does."""
     threads = service.client.beta.threads
     thread = await threads.create(messages=[{"role": "user", "content": f"Hello, {number}"}])
     if number % 2:
@@ -53,13 +53,13 @@ async def turn(service: InProcess[Any], assistant: str, number: int) -> None:
 
 
 def counted() -> Counter[str]:
-    """The objects that are left after a garbage collection, by their types."""
+    """The objects after a garbage collection, by type."""
     gc.collect()
     return Counter(f"{type(each).__module__}.{type(each).__qualname__}" for each in gc.get_objects())
 
 
 async def run(turns: int, every: int) -> None:
-    """Print the table, and the types of which there are more and more."""
+    """Print the table, and the types whose objects increase."""
     print("| turns | RSS, MB | objects | more a turn | blocks of memory | more a turn |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as data, Azurite(Path(data)) as storage:
         async with in_process(storage, Answering(), **SETTINGS) as service:

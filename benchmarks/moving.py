@@ -1,7 +1,7 @@
-"""`python -m benchmarks.moving`: messages a second of an import and of an export, beside the storage alone.
+"""`python -m benchmarks.moving`: messages per second of an import and of an export, compared with storage alone.
 
-The floor writes the same blobs of the same sizes by the service's own client, with nothing else to do. Azurite runs on
-this machine, as a process of its own.
+The comparison writes the same blobs of the same sizes by the service's own client, without other work. Azurite runs on
+this machine, in a separate process.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def lines(threads: int, messages: int) -> Iterator[dict[str, object]]:
 
 
 async def ignored(told: Told) -> None:
-    """Tell nothing."""
+    """Ignore a result."""
 
 
 async def measured(store: Store, project: str, threads: int, messages: int) -> None:
@@ -62,7 +62,7 @@ async def measured(store: Store, project: str, threads: int, messages: int) -> N
 
 
 async def alone(store: Store, project: str, threads: int, size: int) -> float:
-    """Seconds in which the blobs of these threads are written: pointer, log, its content, document."""
+    """Seconds to write the blobs of these threads: pointer, log, its content, document."""
     blobs = store.services[0]
 
     async def write(number: int) -> None:

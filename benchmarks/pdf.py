@@ -1,8 +1,8 @@
-"""`python -m benchmarks.pdf [FILE ...]`: how this service and other libraries read PDF.
+"""`python -m benchmarks.pdf [FILE ...]`: the text and the time of this service and of other libraries for PDF.
 
-The files are those that are given, else those that this machine has below /usr/share/doc. Beside them stands what each
+The files are the given ones, else those on this machine below /usr/share/doc. The table also shows the words that each
 library finds in the files of tests/data/files. Libraries that are not installed are left out:
-`pip install pypdf pdfminer.six pdfplumber pymupdf` brings all of them.
+`pip install pypdf pdfminer.six pdfplumber pymupdf` installs all of them.
 """
 
 import argparse
@@ -74,7 +74,7 @@ WORDS: Mapping[str, Any] = {
 
 
 def found(read: Callable[[bytes], str], name: str) -> str:
-    """How many of a file's expected words a library reads."""
+    """The number of a file's expected words that a library finds."""
     wanted = [*WORDS[name].get("found", ()), *WORDS[name].get("once", ())]
     try:
         text = " ".join(read((FILES / name).read_bytes()).split())

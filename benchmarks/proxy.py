@@ -1,7 +1,7 @@
 """`python -m benchmarks.proxy`: the time that a proxy adds to each call, compared with direct calls in the same run.
 
-Azurite, the demo model, which answers at once, the service and a proxy before it run on this machine, each as a process
-of its own.
+Azurite, the demo model, which answers at once, the service and a proxy in front of it run on this machine, each in a
+separate process.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from tests.support.service.processes import Model, Proxy, Service
 HEADERS = {"OpenAI-Beta": "assistants=v2", "Authorization": "Bearer unused"}
 
 Calls = Mapping[str, Callable[[str], float]]
-"""Each call by its name: it is given a base URL, and returns the seconds that it took."""
+"""Each call by its name: it takes a base URL, and returns its seconds."""
 
 
 def calls(http: httpx2.Client, url: str) -> Calls:
@@ -60,14 +60,14 @@ def calls(http: httpx2.Client, url: str) -> Calls:
 
 
 def timed(call: Callable[[], object]) -> float:
-    """The seconds that a call takes."""
+    """The seconds of a call."""
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
 
 
 def run(rounds: int) -> None:
-    """Measure, the one and the other taking turns, and print the table."""
+    """Measure both in alternation, and print the table."""
     print(f"Python {platform.python_version()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
     with (
         tempfile.TemporaryDirectory() as data,

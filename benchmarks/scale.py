@@ -1,6 +1,6 @@
-"""`python -m benchmarks.scale`: how many turns a second one storage account and one queue carry.
+"""`python -m benchmarks.scale`: the turns per second that one storage account and one queue allow.
 
-By the limits that Azure publishes and the requests of a turn that the tests of operations hold. Nothing is measured.
+Computed from Azure's published limits and the requests of a turn, which the tests of operations check. No measurement.
 """
 
 import argparse
@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from tests.support.costs import MESSAGE, MESSAGES, POLL, QUEUED, SERVER_TOOL, STREAMED, Cost
 
 ACCOUNT = 20_000
-"""Requests a second of a standard account, blobs and queues together; 40,000 in some regions, and more on request."""
+"""Requests per second of a standard account, blobs and queues together; 40,000 in some regions, and more on request."""
 
 QUEUE = 2_000
-"""Messages a second of one queue. Each request counts here: a message that is sent, received and deleted is three."""
+"""Messages per second of one queue. Each request counts: a message that is sent, received and deleted is three."""
 
 
 def flows(polls: int) -> Mapping[str, Cost]:
-    """What a client asks for with each turn; one that does not stream polls so often."""
+    """The requests of a client with each turn; a client that does not stream polls `polls` times."""
     return {
         "streamed": MESSAGE.plus(STREAMED),
         "queued": MESSAGE.plus(QUEUED, *[POLL] * polls, MESSAGES),
@@ -25,7 +25,7 @@ def flows(polls: int) -> Mapping[str, Cost]:
 
 
 ON_WORK = {"queued, a call of a server tool": QUEUED.queues + SERVER_TOOL.queues - 3}
-"""Requests to the queue `work`, where some go to another one."""
+"""The requests to the queue `work`, for flows that also use another one."""
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """`python -m benchmarks.searching`: the speed of ingestion, of search, and of the start of a process.
 
-Everything runs in this process but the demo model, whose embeddings are used, and the processes that are started anew.
+All parts run in this process except the demo model, whose embeddings are used, and processes that are started anew.
 """
 
 import argparse
@@ -35,11 +35,11 @@ from tests.support.service.processes import Model
 ROOT = Path(__file__).parents[1]
 DIMENSIONS = 256
 WORDS = 60
-"""Words of a chunk that is searched: what counts is how many chunks a word is in."""
+"""Words of a chunk that is searched; the time depends on the number of chunks with a word."""
 
 
 class Writer:
-    """Texts whose words are as often as those of a language."""
+    """Generates texts with the word frequencies of a language."""
 
     def __init__(self) -> None:
         self._random = random.Random(1)
@@ -52,14 +52,14 @@ class Writer:
         return self._random.choices(self._vocabulary, self._weights, k=count)
 
     def text(self, size: int) -> str:
-        """Sentences and paragraphs of about so many characters."""
+        """Sentences and paragraphs of about `size` characters."""
         words = self.words(size // 6)
         sentences = [" ".join(words[at : at + 12]) + "." for at in range(0, len(words), 12)]
         return "\n\n".join(" ".join(sentences[at : at + 5]) for at in range(0, len(sentences), 5))[:size]
 
 
 def stored(writer: Writer, chunks: int) -> list[bytes]:
-    """This number of chunks in files of a hundred, with random vectors, as they are stored."""
+    """`chunks` chunks in files of a hundred, with random vectors, in their stored form."""
     numbers = np.random.default_rng(1)
 
     def file() -> bytes:
@@ -76,10 +76,10 @@ def stored(writer: Writer, chunks: int) -> list[bytes]:
 
 
 def opened(blobs: Sequence[bytes]) -> Index:
-    """Print what the first search of a process takes besides reading what is stored."""
+    """Print the time of a process's first search besides reading from storage."""
     versions, started, before = {f"file-{at}": "1" for at in range(len(blobs))}, time.perf_counter(), memory("VmRSS")
     with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak is that from now on
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets the peak
     found = Index().grown([decode(blob, at, "1") for at, blob in zip(versions, blobs, strict=True)], versions)
     taken = time.perf_counter() - started
     print(f"first search: {taken:.2f} s, {memory('VmHWM') - before:.0f} MB more at most, ", end="")
@@ -88,12 +88,12 @@ def opened(blobs: Sequence[bytes]) -> Index:
 
 
 def memory(name: str) -> float:
-    """Of this process, in MB, as Linux counts it."""
+    """A figure of this process's memory in MB; Linux only."""
     return int(Path("/proc/self/status").read_text(encoding="ascii").split(f"{name}:")[1].split()[0]) / 1000
 
 
 def search(writer: Writer, chunks: int, rounds: int) -> None:
-    """Print what a warm search takes beside the matrix product in it, which is timed in turns with it."""
+    """Print the time of a warm search, in alternation with that of its matrix product alone."""
     (found,) = opened(stored(writer, chunks)).segments
     numbers = np.random.default_rng(2)
     queries = [" ".join(writer.words(8)) for _ in range(rounds)]
@@ -108,7 +108,7 @@ def search(writer: Writer, chunks: int, rounds: int) -> None:
 
 
 async def ingest(writer: Writer, megabytes: int, pages: int) -> None:
-    """Print how fast the text of files is cut, embedded and packed."""
+    """Print the speed at which the text of files is cut, embedded and packed."""
     with Model() as model:
         settings = Settings.model_validate({"OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": "unused"})
         endpoint = Endpoint(settings)
@@ -130,7 +130,7 @@ async def ingest(writer: Writer, megabytes: int, pages: int) -> None:
 
 
 def start(rounds: int) -> None:
-    """Print how long a process takes to be ready for HTTP, and how long if it imported what only searches need."""
+    """Print the time until a process is ready for HTTP, and with the imports that only searches need."""
     heavy = "import numpy, assistants.search.ranking"
     times: dict[str, list[float]] = {"": [], f"; {heavy}": []}
     for _ in range(rounds):
@@ -142,14 +142,14 @@ def start(rounds: int) -> None:
 
 
 def timed(act: Callable[[], Any]) -> float:
-    """Milliseconds."""
+    """Milliseconds of a call."""
     started = time.perf_counter()
     act()
     return (time.perf_counter() - started) * 1000
 
 
 def shown(times: Sequence[float]) -> str:
-    """Of milliseconds."""
+    """Milliseconds as text."""
     return f"p50 {statistics.median(times):.1f} ms (p95 {statistics.quantiles(times, n=20)[-1]:.1f})"
 
 

@@ -1,8 +1,8 @@
-"""`python -m benchmarks.sidebyside`: two services of the API measured in turns, A, B and A again, in one run.
+"""`python -m benchmarks.sidebyside`: two services of the API measured in alternation, A, B and A again, in one run.
 
-Each service is named by its base URL, and is asked by the same client over HTTP. Where a URL is missing, the service of
-this repository takes its place, with Azurite and the demo model, which answers at once, as processes of their own. The
-differences between the two columns of A say how far the machine's own noise goes. The tables are Markdown.
+Each service is named by its base URL, and is called by the same client over HTTP. If a URL is missing, the service of
+this repository is used, with Azurite and the demo model, which answers at once, in separate processes. The
+differences between the two columns of A show the machine's own noise. The tables are Markdown.
 """
 
 import argparse
@@ -25,13 +25,13 @@ from assistants.local.azurite import Azurite
 from tests.support.service.processes import Model, Service
 
 POLL = 0.01
-"""Seconds between two looks at a run."""
+"""Seconds between two reads of a run."""
 
 BATCH = 1000
 """The most messages that a thread is created with."""
 
 AT_ONCE = 8
-"""Objects that are made at the same time, where time is not measured."""
+"""Objects that are created at the same time, outside measurements."""
 
 TOOL = '{"type": "retrieval"}'
 CALL = "Please call retrieval"
@@ -44,7 +44,7 @@ Cell = str
 
 
 class Target(NamedTuple):
-    """A service, and the processes that it consists of, as far as they are known."""
+    """A service, and its processes if they are known."""
 
     name: str
     url: str
@@ -79,7 +79,7 @@ class Caller:
         return (await self.post("/assistants", {"model": self.target.model, "tools": list(tools)}))["id"]
 
     async def thread(self, messages: int = 0, text: str = "Hello") -> str:
-        """A thread with so many messages."""
+        """Create a thread with `messages` messages."""
         begun = [_message(text)] * min(messages, BATCH)
         thread = (await self.post("/threads", {"messages": begun} if begun else {}))["id"]
         await at_once(messages - len(begun), lambda: self.post(f"/threads/{thread}/messages", _message(text)))
@@ -101,7 +101,7 @@ class Caller:
         await self.ended(await self.run(thread, assistant))
 
     async def streamed(self, thread: str, assistant: str) -> float:
-        """A turn that is read to the end of its stream; the seconds to its first delta."""
+        """A turn whose stream is read to its end; returns the seconds to its first delta."""
         url, body = f"{self.target.url}/threads/{thread}/runs", {"assistant_id": assistant, "stream": True}
         started, first, last = time.perf_counter(), 0.0, ""
         async with self._http.stream("POST", url, json=body, headers=self._headers) as response:
@@ -121,7 +121,7 @@ def _message(text: str) -> Json:
 
 
 async def at_once(number: int, make: Callable[[], Awaitable[object]]) -> None:
-    """Call `make` so many times, a few at a time."""
+    """Call `make` `number` times, a few at a time."""
     left = iter(range(number))
 
     async def some() -> None:
@@ -132,14 +132,14 @@ async def at_once(number: int, make: Callable[[], Awaitable[object]]) -> None:
 
 
 async def seconds(act: Awaitable[object]) -> float:
-    """How long it takes."""
+    """The seconds of an awaitable."""
     started = time.perf_counter()
     await act
     return time.perf_counter() - started
 
 
 async def latencies(caller: Caller, rounds: int, tool: Json) -> dict[str, Cell]:
-    """What a client waits for, one request after the other."""
+    """The latencies of a client, one request after the other."""
     assistant = await caller.assistant()
     times: dict[str, list[float]] = {}
 
@@ -166,7 +166,7 @@ async def latencies(caller: Caller, rounds: int, tool: Json) -> dict[str, Cell]:
 
 
 async def throughput(caller: Caller, users: Sequence[int], lasting: float) -> dict[str, Cell]:
-    """Turns a second of users that wait for the end of each, and the CPU time that the service takes for one."""
+    """Turns per second of users that wait for the end of each, and the service's CPU time per turn."""
     assistant, rows = await caller.assistant(), dict[str, Cell]()
     for turn in (caller.queued, caller.streamed):
         used, turns = caller.target.cpu_time(), 0
@@ -191,7 +191,7 @@ async def throughput(caller: Caller, users: Sequence[int], lasting: float) -> di
 
 
 async def of_threads(caller: Caller, counts: Sequence[int], rounds: int) -> dict[str, Cell]:
-    """What a client waits for in threads of so many messages."""
+    """The latencies in threads of several lengths."""
     assistant, rows = await caller.assistant(), dict[str, Cell]()
     for count in counts:
         thread = await caller.thread(count)
@@ -207,7 +207,7 @@ async def of_threads(caller: Caller, counts: Sequence[int], rounds: int) -> dict
 
 
 async def of_lists(caller: Caller, counts: Sequence[int], runs: Sequence[int], rounds: int) -> dict[str, Cell]:
-    """What a client waits for where a list has so many objects, at least."""
+    """The latencies of lists with at least certain numbers of objects."""
     rows = dict[str, Cell]()
     assistant, thread = await caller.assistant(), await caller.thread(1)
 
@@ -270,12 +270,12 @@ async def measured(given: argparse.Namespace, targets: Sequence[Target]) -> None
         if messages:
             await compared("ms, p50 (p95)", again, lambda each: of_threads(each, messages, few))
         if objects:
-            # Once each: what is made stays, so that a second look would find longer lists.
+            # Once each: created objects stay, so a second measurement would have longer lists.
             await compared("ms, p50 (p95)", callers, lambda each: of_lists(each, objects, given.runs, few))
 
 
 async def run(given: argparse.Namespace) -> None:
-    """Measure on this machine, and say which it is."""
+    """Measure on this machine, and print its data."""
     print(f"Python {platform.python_version()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
     async with AsyncExitStack() as stack:
         targets = [target async for target in opened(stack, given)]
@@ -283,7 +283,7 @@ async def run(given: argparse.Namespace) -> None:
 
 
 async def opened(stack: AsyncExitStack, given: argparse.Namespace) -> AsyncIterator[Target]:
-    """A and B; the service of this repository is started where a URL is missing."""
+    """A and B; the service of this repository is started for a missing URL."""
     if given.a is None:
         data = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         storage = stack.enter_context(Azurite(data))

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.storage`: CPU time and time of each operation of storage, beside the SDK's clients in one run.
+"""`python -m benchmarks.storage`: CPU time and time of each storage operation, compared with the SDK's in one run.
 
-And the CPU time that the service takes for a turn. Azurite, the demo model, which answers at once, and the service run
-on this machine, each as a process of its own.
+Also the CPU time of the service for a turn. Azurite, the demo model, which answers at once, and the service run
+on this machine, each in a separate process.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from tests.support.storage.sdk import SdkBlobService, SdkQueueService
 
 HEADERS = {"OpenAI-Beta": "assistants=v2", "Authorization": "Bearer unused"}
 SIZE = 3000
-"""Bytes of a document, which is about that of a run."""
+"""Bytes of a document, approximately those of a run."""
 
 
 class Cost(NamedTuple):
@@ -71,7 +71,7 @@ async def operations(blobs: Any, queues: Any, name: str) -> Operations:
 
 
 async def cost(act: Callable[[], Awaitable[object]], number: int) -> Cost:
-    """Of one of so many that follow each other."""
+    """The cost of an operation that is called `number` times."""
     cpu, began = time.process_time(), time.perf_counter()
     for _ in range(number):
         await act()
@@ -79,7 +79,7 @@ async def cost(act: Callable[[], Awaitable[object]], number: int) -> Cost:
 
 
 async def compared(storage: Storage, rounds: int, number: int) -> None:
-    """Print the table of operations, the one way and the other taking turns."""
+    """Print the table of operations, both ways in alternation."""
     settings = Settings.model_validate({"AzureWebJobsStorage": storage.connection_string})
     blobs, queues = blob_service(settings), queue_service(settings)
     ours = await operations(blobs, queues, "ours")
@@ -143,7 +143,7 @@ def turns(storage: Storage, number: int) -> None:
 
 
 def run(rounds: int, number: int, of_turns: int) -> None:
-    """Measure on this machine, and say which it is."""
+    """Measure on this machine, and print its data."""
     print(f"Python {platform.python_version()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as data, Azurite(Path(data)) as storage:
         if rounds:

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.streaming`: how long the first word of a stream takes, beside a direct call of the same model.
+"""`python -m benchmarks.streaming`: the time to the first word of a stream, compared with a direct call of the model.
 
-Then how long others wait while many streams run at the full speed of the model. Azurite, the demo model, which answers
-at once, and the service run on this machine, each as a process of its own.
+Then the waits of other requests while many streams run at the full speed of the model. Azurite, the demo model, which
+answers at once, and the service run on this machine, each in a separate process.
 """
 
 import argparse
@@ -29,14 +29,14 @@ from tests.support.service.processes import Model, Service
 HEADERS = {"OpenAI-Beta": "assistants=v2", "Authorization": "Bearer unused"}
 SLOW, FAST = "slowly", "fast"
 CHUNK_DELAY = 0.5
-"""Seconds between two words of a stream that is kept open."""
+"""Seconds between two words of a slow stream."""
 
 MODEL_WAITS = {"thread.run.step.created": 1, "thread.message.delta": 1, "thread.message.completed": 3}
-"""The number of such waits before an event: at the end for the finish, the usage and `[DONE]`."""
+"""The number of such waits before an event: at the end for the finish reason, the usage and `[DONE]`."""
 
 
 class Bench:
-    """The service and the model, and what is asked of them."""
+    """The service and the model, and the measured requests."""
 
     def __init__(self, http: httpx2.AsyncClient, store: Store | None, service: str, model: str) -> None:
         self._http, self._store, self._service, self._model = http, store, service, model
@@ -55,7 +55,7 @@ class Bench:
         raise RuntimeError("no word came")
 
     async def stored(self) -> float:
-        """Seconds that storage takes for what a streamed run asks of it before the model: two reads, two writes."""
+        """Seconds of the storage operations of a streamed run before its call of the model: two reads, two writes."""
         assert self._store is not None
         threads = self._store.threads
         name, record = self._store.ids.new("thread_"), ThreadRecord(id="thread_bench", created_at=0)
@@ -76,9 +76,9 @@ class Bench:
         raise RuntimeError("no word came")
 
     async def kept_open(self, begun: Callable[[], object], gaps: list[float] | None = None) -> list[float]:
-        """Read a slow stream to its end; the seconds between its events, less those that the model took.
+        """Read a slow stream to its end; return the seconds between its events, less those of the model.
 
-        They are added to `gaps` as they come.
+        They are also added to `gaps` as they occur.
         """
         url, body = await self._run(SLOW)
         gaps = [] if gaps is None else gaps
@@ -99,7 +99,7 @@ class Bench:
         return gaps
 
     async def at_full_speed(self) -> tuple[int, float]:
-        """Read a fast stream to its end: the number of its deltas, and its seconds."""
+        """Read a fast stream to its end; return the number of its deltas, and its seconds."""
         url, body = await self._run(FAST)
         started, deltas, last = time.perf_counter(), 0, ""
         async for line in self._lines(url, body):
@@ -111,7 +111,7 @@ class Bench:
         return deltas, time.perf_counter() - started
 
     def ping(self) -> str:
-        """The URL of what another client may ask meanwhile."""
+        """The URL of another client's requests meanwhile."""
         return f"{self._service}/assistants/{self._assistant}"
 
     async def _run(self, text: str) -> tuple[str, dict[str, Any]]:
@@ -148,7 +148,7 @@ async def opened(bench: Bench, number: int, at_once: int = 10) -> "list[asyncio.
 
 
 async def held_up() -> float:
-    """Until it is cancelled: the longest delay of an idle process on this machine."""
+    """The longest delay of an idle process on this machine, until the task is cancelled."""
     longest, last = 0.0, time.perf_counter()
     with suppress(asyncio.CancelledError):
         while True:
@@ -159,7 +159,7 @@ async def held_up() -> float:
 
 
 async def first_words(bench: Bench, rounds: int) -> None:
-    """Print the table of times, the calls of the one and the other taking turns."""
+    """Print the table of times, both kinds of calls in alternation."""
     direct, stored, first, word = [], [], [], []
     for _ in range(rounds):
         direct.append(await bench.direct())
@@ -183,7 +183,7 @@ def _ms(times: Sequence[float], percentile: int) -> float:
 
 
 def pings(url: str, until: Path) -> list[tuple[float, float]]:
-    """In a process of its own: when each request was sent and its seconds, until a file is there."""
+    """In a separate process: the time of each request and its seconds, until a file exists."""
     times: list[tuple[float, float]] = []
     with httpx2.Client(timeout=120, headers=HEADERS) as http:
         while not until.exists():
@@ -195,11 +195,11 @@ def pings(url: str, until: Path) -> list[tuple[float, float]]:
 
 
 async def shared(bench: Bench, service: Service, data: Path, number: int) -> None:
-    """Print how long pings take while so many streams run at full speed."""
+    """Print the times of pings while `number` streams run at full speed."""
     loop, ended = asyncio.get_running_loop(), data / "ended"
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         pinging = loop.run_in_executor(pool, pings, bench.ping(), ended)
-        await asyncio.sleep(2)  # it has begun
+        await asyncio.sleep(2)  # until it has begun
         started, used = time.time(), service.cpu_time()
         streams = await asyncio.gather(*(bench.at_full_speed() for _ in range(number)))
         took, used = time.time() - started, service.cpu_time() - used
@@ -211,7 +211,7 @@ async def shared(bench: Bench, service: Service, data: Path, number: int) -> Non
 
 
 async def measured(stack: AsyncExitStack, rounds: int, few: int, many: int, fast: int) -> None:
-    """All measurements, printed as they come."""
+    """Print all measurements when they are available."""
     data = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     storage = stack.enter_context(Azurite(data))
     model = stack.enter_context(Model())
@@ -247,7 +247,7 @@ async def measured(stack: AsyncExitStack, rounds: int, few: int, many: int, fast
 
 
 async def run(rounds: int, few: int, many: int, fast: int) -> None:
-    """Measure on this machine, and say which it is."""
+    """Measure on this machine, and print its data."""
     print(f"Python {platform.python_version()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
     async with AsyncExitStack() as stack:
         await measured(stack, rounds, few, many, fast)

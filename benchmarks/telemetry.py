@@ -1,7 +1,7 @@
-"""`python -m benchmarks.telemetry`: what telemetry costs, off and on: a start's imports, a span, and a run of one turn.
+"""`python -m benchmarks.telemetry`: the cost of telemetry, off and on: imports at the start, a span, and a run.
 
-The runs are driven in one process over Azurite, by a model that answers at once. The collector is another thread of it,
-so that the figures with telemetry hold what the collector takes, too.
+The runs have one turn and are driven in one process over Azurite, by a model that answers at once. The collector is
+another thread of it, so the figures with telemetry include the collector's time.
 """
 
 import argparse
@@ -29,11 +29,11 @@ IMPORT = (
     "function_app._prepare(); print(time.process_time() - began)"
 )
 SPANS = 1_500
-"""Less than the exporter keeps, so that none is dropped."""
+"""Fewer than the exporter keeps, so that none is dropped."""
 
 
 def starting(settings: dict[str, str], rounds: int) -> float:
-    """Milliseconds of processor time that the imports of the app and of a first run take in a process; the median."""
+    """Milliseconds of processor time of the imports of the app and of a first run in a process; the median."""
     environment = {"PATH": os.environ.get("PATH", ""), **settings}
     command = [sys.executable, "-c", IMPORT]
     found = [
@@ -63,7 +63,7 @@ async def streamed(service: InProcess[ScriptedModel], assistant: str) -> float:
 
 
 async def running(storage: Storage, rounds: int, url: str) -> tuple[float, float]:
-    """Of a run, off and on by turns; the medians."""
+    """Milliseconds of a run, off and on in alternation; the medians."""
     off, on = list[float](), list[float]()
     replies = ({"text": "Hello there."},) * (2 * rounds + 2)
     async with in_process(storage, ScriptedModel(*replies)) as service:

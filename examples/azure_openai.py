@@ -1,14 +1,14 @@
-"""The deployments of an Azure OpenAI resource, for a program that was written for Azure's own Assistants API.
+"""Uses deployments of an Azure OpenAI resource, from a program that was written for Azure's own Assistants API.
 
-The service is started with these settings, which `make try-model` tries, too:
+Start the service with these settings; `make try-model` tries them:
 
     export AZURE_OPENAI_ENDPOINT=https://NAME.openai.azure.com
-    export AZURE_OPENAI_API_KEY=...    # or none, where the identity of the process has a role there
+    export AZURE_OPENAI_API_KEY=...    # or none, if the identity of the process has a role there
     export MODEL_MAP='gpt-4o=deployment-a,*=deployment-b,text-embedding-3-large=deployment-c'
     make run
 
-The model that an assistant names is looked up in `MODEL_MAP`; `*` stands for every other one. The program keeps its
-client and its API version, and only the endpoint is this service's.
+`MODEL_MAP` translates the model that an assistant names; `*` stands for every other model. The program keeps its client
+and its API version, and changes the endpoint.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Code that the assistant executes: it reads a file of ours, prints a sum, and draws a plot, which is saved here."""
+"""The assistant executes code that reads an uploaded file, prints a sum and draws a plot, which this program saves."""
 
 import os
 import warnings
@@ -14,7 +14,7 @@ client = OpenAI(
     api_key=os.environ.get("OPENAI_API_KEY", "local-development-key"),
 )
 
-# The demo model runs the code that the question has; a real one writes its own.
+# The demo model executes the code in the question; a real model writes its own.
 QUESTION = """What is the sum of the sales in sales.csv, month by month? Plot them, please.
 ```python
 import pandas as pd

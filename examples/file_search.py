@@ -1,4 +1,4 @@
-"""Answers out of files: they are put into a vector store, which the model searches, and each answer is cited."""
+"""Puts files into a vector store, which the model searches. The answer has a citation for each passage."""
 
 import os
 import warnings

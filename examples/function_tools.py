@@ -1,4 +1,4 @@
-"""An assistant that calls two functions of ours at once: we run both and hand their outputs back together."""
+"""An assistant calls two functions in one turn. This program executes both and submits their outputs together."""
 
 import json
 import os

@@ -1,16 +1,16 @@
-"""A model on your own machine, by Ollama: an answer as it is being written, out of a thread that this service keeps.
+"""Prints answers of a model on your machine, served by Ollama, while the model writes them.
 
     ollama pull llama3.2 && ollama pull nomic-embed-text
     OLLAMA_CONTEXT_LENGTH=32768 ollama serve
 
-The service is started with these settings, which `make try-model` tries, too:
+Start the service with these settings; `make try-model` tries them:
 
     export OPENAI_BASE_URL=http://127.0.0.1:11434/v1
     export MODEL=llama3.2
     export EMBEDDING_MODEL=nomic-embed-text
     make run
 
-`MODEL` answers for every model that an assistant names. Ollama needs no key; vLLM and llama.cpp are set alike.
+`MODEL` replaces every model that an assistant names. Ollama needs no key. vLLM and llama.cpp need the same settings.
 """
 
 import os

@@ -1,4 +1,7 @@
-"""A conversation with an assistant: the official OpenAI SDK, and `base_url` the only difference."""
+"""Holds a conversation with an assistant by the official OpenAI SDK, as a program for OpenAI does but for `base_url`.
+
+`make run` starts the service; `.venv/bin/python examples/quickstart.py` runs this program in a second terminal.
+"""
 
 import os
 import warnings

@@ -1,4 +1,4 @@
-"""A tool of the service itself beside a function of ours: both work at once, and we run only our function."""
+"""One turn calls a tool of the service and a function of this program. The service executes its tool by itself."""
 
 import os
 import warnings

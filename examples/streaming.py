@@ -1,4 +1,4 @@
-"""An answer as it is being written, with a function of ours called on the way."""
+"""Prints an answer while the model writes it. The run calls a function of this program in between."""
 
 import json
 import os

@@ -40,17 +40,31 @@ param openAiApiKey string = ''
 @description('The names that the endpoint has for the models: gpt-4o=deployment-a,*=deployment-b')
 param modelMap string = ''
 
+@description('Tenant of Entra ID whose access tokens are accepted beside keys; empty: keys only.')
+param entraTenant string = ''
+
+@description('Audiences of such tokens, separated by commas; empty: https://ai.azure.com.')
+param entraAudience string = ''
+
+@description('The projects of such tokens: oid=ID=project,roles=NAME=project,*=project')
+param entraProjects string = ''
+
 @description('Days without use after which a thread is deleted; empty: never.')
 param threadTtlDays string = ''
 
 @description('Days without use after which a file is deleted; empty: never.')
 param fileTtlDays string = ''
 
+@secure()
+@description('Any other application settings, as an object of strings; they go before those of this template.')
+param appSettings object = {}
+
 @description('Whether to make an Azure OpenAI account with a chat and an embedding deployment.')
 param createOpenAi bool = false
 
-param chatModel string = 'gpt-4.1-mini'
-param chatModelVersion string = '2025-04-14'
+@description('Model of the chat deployment: one that new deployments may still have.')
+param chatModel string = 'gpt-5.4-mini'
+param chatModelVersion string = '2026-03-17'
 
 @description('Thousands of tokens a minute.')
 param chatCapacity int = 50
@@ -123,8 +137,10 @@ module endpoints 'modules/endpoints.bicep' = if (privateNetwork) {
     location: location
     tags: tags
     storageName: storage.outputs.name
-    networkId: privateNetwork ? network!.outputs.networkId : ''
-    subnetId: privateNetwork ? network!.outputs.endpointsSubnetId : ''
+    #disable-next-line BCP318
+    networkId: privateNetwork ? network.outputs.networkId : ''
+    #disable-next-line BCP318
+    subnetId: privateNetwork ? network.outputs.endpointsSubnetId : ''
   }
 }
 
@@ -175,20 +191,28 @@ module app 'modules/app.bicep' = {
     storageName: storage.outputs.name
     deploymentContainer: storage.outputs.deploymentContainer
     insightsName: monitoring.outputs.insightsName
-    subnetId: privateNetwork ? network!.outputs.appSubnetId : ''
+    #disable-next-line BCP318
+    subnetId: privateNetwork ? network.outputs.appSubnetId : ''
     apiKeys: apiKeys
     corsOrigins: corsOrigins
     openAiBaseUrl: openAiBaseUrl
     openAiApiKey: openAiApiKey
-    azureOpenAiEndpoint: createOpenAi ? openAi!.outputs.endpoint : ''
+    #disable-next-line BCP318
+    azureOpenAiEndpoint: createOpenAi ? openAi.outputs.endpoint : ''
     modelMap: !empty(modelMap) ? modelMap : createOpenAi ? '*=chat' : ''
+    entraTenant: entraTenant
+    entraAudience: entraAudience
+    entraProjects: entraProjects
     threadTtlDays: threadTtlDays
     fileTtlDays: fileTtlDays
-    sessionPool: createSessionPool ? sessions!.outputs.endpoint : ''
+    appSettings: appSettings
+    #disable-next-line BCP318
+    sessionPool: createSessionPool ? sessions.outputs.endpoint : ''
     httpConcurrency: httpConcurrency
     alwaysReady: alwaysReady
     maximumInstances: maximumInstances
   }
+  dependsOn: [endpoints]
 }
 
 module alerts 'modules/alerts.bicep' = {

@@ -1,1 +1,1 @@
-"""An operator's commands, over the storage that the settings name. Nothing imports this room."""
+"""An operator's commands, over the storage that the settings name. No other package imports this one."""

@@ -1,10 +1,12 @@
-"""What the sub-commands share: the store that is opened for one, and the times and the projects that are named."""
+"""Functions that the sub-commands share: the store, and the arguments of times and projects."""
 
 import argparse
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
+
+from pydantic import ValidationError
 
 from assistants.settings import settings
 from assistants.state.retention import projects
@@ -16,12 +18,22 @@ Commands = Any
 
 
 class Failed(Exception):
-    """A command cannot do what it is asked for; the message says why."""
+    """A command cannot be carried out; the message gives the reason."""
+
+
+class Misused(Exception):
+    """The arguments do not go together; the message says how they would."""
+
+
+def reasons(error: ValidationError) -> list[str]:
+    """What is wrong with the settings, without their values: each by its name, where it has one."""
+    named = ((".".join(map(str, each["loc"])), each["msg"].removeprefix("Value error, ")) for each in error.errors())
+    return [": ".join(filter(None, each)) for each in named]
 
 
 @asynccontextmanager
 async def opened() -> AsyncGenerator[Store]:
-    """The store that the settings name, whose clock has heard storage's."""
+    """The store that the settings name, with the clock corrected by storage."""
     store = Store.open(settings())
     try:
         await store.hear_time()
@@ -31,7 +43,7 @@ async def opened() -> AsyncGenerator[Store]:
 
 
 async def asked_for(project: str | None, documents: Documents[Any]) -> list[str]:
-    """The project that was asked for, or all that have something in a container."""
+    """The project in the arguments, or all projects that have blobs in a container."""
     return [project] if project is not None else [each async for each in projects(documents)]
 
 
@@ -46,7 +58,7 @@ def days(text: str) -> float:
     Raises
     ------
     argparse.ArgumentTypeError
-        It is none.
+        The text is no such number.
     """
     try:
         number = float(text)

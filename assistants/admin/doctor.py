@@ -1,6 +1,6 @@
-"""`doctor`: the settings, storage, queues, roles and the model, and what to mend. It writes nothing.
+"""`doctor`: checks the settings, storage, queues, roles and the model, and proposes corrections. It writes nothing.
 
-A role is seen by an operation that storage refuses for another reason where the role is there: a write under a
+A role is checked by an operation that storage refuses for another reason if the role is assigned: a write under a
 condition that never holds, the deletion of a message that does not exist.
 """
 
@@ -19,9 +19,10 @@ from azure.core.exceptions import (
 )
 from pydantic import ValidationError
 
-from assistants.admin.command import Commands
+from assistants.admin.command import Commands, reasons
 from assistants.admin.screen import Screen
 from assistants.model.connection import Connection
+from assistants.notify.items import WEBHOOKS
 from assistants.service import queues
 from assistants.settings import Settings, settings
 from assistants.state.store import Store
@@ -31,10 +32,10 @@ from assistants.storage.services import Receipt, if_match
 State = Literal["ok", "warning", "failed"]
 
 _LATE = 60.0
-"""Seconds that an item may be visible before that is told."""
+"""Seconds after which a visible item is reported as late."""
 
 _SKEW = 60.0
-"""Seconds by which this machine's clock may differ from storage's before that is told."""
+"""Seconds of difference between this machine's clock and storage's that are reported."""
 
 _NEVER = if_match('"0x0"')
 _NO_MESSAGE = Receipt("00000000-0000-0000-0000-000000000000", "none")
@@ -44,7 +45,7 @@ _TRIAL = "python -m assistants.local.trial tells more"
 
 
 class Check(NamedTuple):
-    """What was looked at, how it is, what was found, and what to mend."""
+    """A checked part, its state, the finding, and the correction."""
 
     check: str
     state: State
@@ -54,7 +55,7 @@ class Check(NamedTuple):
 
 def add(commands: Commands) -> None:
     """Add the sub-command."""
-    parser = commands.add_parser("doctor", help="look for what is wrong, and say what to mend", description=__doc__)
+    parser = commands.add_parser("doctor", help="find problems, and propose corrections", description=__doc__)
     parser.set_defaults(act=_act)
 
 
@@ -69,12 +70,12 @@ async def _act(_: argparse.Namespace, screen: Screen) -> int:
 
 
 async def diagnosed() -> AsyncIterator[Check]:
-    """All checks, in their order; those that need what is wrong are left out."""
+    """All checks, in their order; those that depend on a failed one are left out."""
     try:
         found = settings()
     except ValidationError as error:
-        for each in error.errors():
-            yield Check("settings", "failed", f"{'.'.join(map(str, each['loc']))}: {each['msg']}", "see the README")
+        for each in reasons(error):
+            yield Check("settings", "failed", each, "see docs/settings.md")
         return
     yield Check("settings", "ok", "each is in its range")
     yield _keys(found)
@@ -98,9 +99,11 @@ async def diagnosed() -> AsyncIterator[Check]:
 
 
 def _keys(found: Settings) -> Check:
-    if found.api_keys:
-        return Check("keys", "ok", f"{len(found.api_keys)} keys of {len(found.projects)} projects")
-    return Check("keys", "warning", "every client that reaches the API may use it", "set API_KEYS")
+    tokens = f"; tokens of the tenant {found.entra_tenant}" if found.entra_tenant else ""
+    if found.api_keys or tokens:
+        return Check("keys", "ok", f"keys: {len(found.api_keys)}, projects: {len(found.projects)}{tokens}")
+    said = "none: the local runner needs none, everywhere else every request is refused"
+    return Check("keys", "warning", said, "set API_KEYS, or ENTRA_TENANT and ENTRA_PROJECTS")
 
 
 async def _storage(store: Store) -> AsyncIterator[Check]:
@@ -122,12 +125,12 @@ async def _storage(store: Store) -> AsyncIterator[Check]:
         yield Check("clock", "ok", "that of storage, within a minute")
     names = queues(store.settings)
     yield await _probed("queues: write", lambda: service.delete(names[0], _NO_MESSAGE), _QUEUES)
-    for queue in names:
+    for queue in dict.fromkeys((*names, WEBHOOKS)):
         yield await _queue(store, queue)
 
 
 async def _probed(check: str, act: Callable[[], Awaitable[object]], role: str) -> Check:
-    """A check of an operation, which may not find what it is about."""
+    """The check of an operation whose object need not exist."""
     try:
         with suppress(ResourceNotFoundError, ResourceModifiedError):
             await act()
@@ -143,7 +146,7 @@ async def _probed(check: str, act: Callable[[], Awaitable[object]], role: str) -
 
 
 async def _queue(store: Store, queue: str) -> Check:
-    """The numbers of items, and how long the first one has waited. A queue is made when the first item is sent."""
+    """The number of items, and the waiting time of the first one. A queue is created with its first item."""
     try:
         number, since = await _waiting(store, queue)
         poison, _ = await _waiting(store, f"{queue}-poison")
@@ -159,7 +162,7 @@ async def _queue(store: Store, queue: str) -> Check:
 
 
 async def _waiting(store: Store, queue: str) -> tuple[int, datetime | None]:
-    """About how many items a queue has, hidden ones too, and when the first visible one was sent."""
+    """The approximate number of items in a queue, hidden ones included, and when the first visible one was sent."""
     client = store.services[1].client.get_queue_client(queue)
     try:
         number = (await client.get_queue_properties()).approximate_message_count or 0
@@ -170,7 +173,7 @@ async def _waiting(store: Store, queue: str) -> tuple[int, datetime | None]:
 
 
 async def _model(found: Settings) -> Check:
-    """Whether the endpoint takes the key: its list of models costs nothing."""
+    """Whether the endpoint accepts the key, checked by its list of models, which costs nothing."""
     if not found.has_model:
         mend = "set OPENAI_API_KEY, OPENAI_BASE_URL or AZURE_OPENAI_ENDPOINT"
         return Check("model", "warning", "none is set: every run fails", mend)

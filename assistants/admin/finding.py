@@ -1,4 +1,4 @@
-"""The runs of some projects: listed, and read only where they were written since a time."""
+"""The runs of projects: listed, and read only if they were written after a time."""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -18,7 +18,7 @@ _AT_ONCE = 64
 
 
 async def runs_since(store: Store, project: str | None, since: float, screen: Screen) -> AsyncIterator[Found]:
-    """The runs that were written since a time. Storage is asked for each 5,000 names, and for each of these runs."""
+    """The runs that were written after a time: one request for each 5,000 names, and one for each of these runs."""
 
     async def read(name: str) -> Found | None:
         try:
@@ -46,7 +46,7 @@ async def runs_since(store: Store, project: str | None, since: float, screen: Sc
 
 
 async def run_named(store: Store, run_id: str, project: str | None, thread: str | None, screen: Screen) -> Found:
-    """The run with an id; where its thread is not named, all names of runs are listed.
+    """The run with an id; if its thread is not given, all names of runs are listed.
 
     Raises
     ------
@@ -73,11 +73,11 @@ async def _listed(store: Store, wanted: Callable[[RunKey], bool], project: str |
 
 
 def key_of(name: str) -> RunKey:
-    """The key of the run of a document, or of the pointer of one that was imported."""
+    """The key of the run in a document's name, or in the name of an imported run's pointer."""
     project, thread, run = name.split("/")
     return RunKey(project, thread, run.removeprefix("~"))
 
 
 def _key(name: str, run: RunRecord) -> RunKey:
-    """The key of a run, whose document may stand at another place than its id."""
+    """The key of a run, whose document's name may have another id, if it is a place."""
     return RunKey(name.partition("/")[0], run.thread_id, run.id)

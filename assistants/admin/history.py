@@ -1,4 +1,4 @@
-"""What has happened to a run, from its document: pure functions."""
+"""The history of a run, from its document: pure functions."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from assistants.state.runs import RunRecord, Turn
 
 
 class Happened(NamedTuple):
-    """An event of a run: its time in seconds since the epoch, its name, and what is known about it."""
+    """An event of a run: its time in seconds since the epoch, its name, and its details."""
 
     at: float
     event: str
@@ -17,12 +17,12 @@ class Happened(NamedTuple):
 
 
 def history(run: RunRecord) -> list[Happened]:
-    """The events of a run in their order; no text of a message, no argument and no output is among them."""
+    """The events of a run in their order, without texts of messages, arguments and outputs."""
     return sorted(_events(run), key=lambda each: each.at)
 
 
 def stuck(run: RunRecord, now: float, look_again: float) -> str | None:
-    """Why an active run should have been attended to by now; None if that is not so."""
+    """Why an active run is stuck: it should have been attended to; None if it is not stuck."""
     need = machine.need(run, now, look_again)
     if need is Need.NOTHING or now - max(run.touched_at, run.claim.until if run.claim else 0) <= 2 * look_again:
         return None
@@ -35,7 +35,7 @@ def stuck(run: RunRecord, now: float, look_again: float) -> str | None:
 
 
 def driver(run: RunRecord, now: float) -> str:
-    """Which process attends to a run."""
+    """The process that attends to a run."""
     if not run.active:
         return "ended"
     if run.claim is not None and machine.is_claimed(run, now):

@@ -1,17 +1,18 @@
-"""`poison`: the items that failed again and again, and that the app has not given up yet.
+"""`poison`: the items that failed repeatedly, and that the app has not given up yet.
 
-The app's own functions empty the -poison queues: items stay there while it does not run, or fails at that, too.
+The app's own functions empty the -poison queues: items stay there while it does not run, or while it fails to.
 """
 
 import argparse
 import base64
 import binascii
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 
 from azure.core.exceptions import ResourceNotFoundError
 
-from assistants.admin.command import Commands, Failed, opened, when
+from assistants.admin.command import Commands, Failed, Misused, opened, when
 from assistants.admin.screen import Row, Screen
 from assistants.notify.items import WEBHOOKS
 from assistants.service import QUEUES
@@ -19,7 +20,7 @@ from assistants.storage.connection import made_on_first_use
 from assistants.storage.services import QueueService, Received
 
 _LEASE = 60
-"""Seconds for which items are hidden while they are looked through: until then, if this process is killed."""
+"""Seconds for which items are hidden while they are read; they reappear then if this process is killed."""
 
 _AT_ONCE = 32
 _ALL = (*QUEUES, WEBHOOKS)
@@ -50,6 +51,9 @@ async def _list(asked: argparse.Namespace, screen: Screen) -> int:
     async with opened() as store:
         rows = [row for queue in _queues(asked) for row in await _peeked(store.services[1], queue)]
         screen.table(rows, "No -poison queue has an item.")
+        for queue, number in Counter(row["queue"] for row in rows).items():
+            if number == _AT_ONCE:
+                screen.note(f"{queue}-poison may have more than these {number} items")
     return 0
 
 
@@ -77,17 +81,19 @@ async def _drop(asked: argparse.Namespace, screen: Screen) -> int:
 
 async def _settle(asked: argparse.Namespace, screen: Screen, again: bool) -> int:
     if bool(asked.item) == asked.all:
-        raise Failed("Name an item, or --all.")
+        raise Misused("Name an item, or --all.")
     rows: list[Row] = []
     async with opened() as store:
         service = store.services[1]
-        for queue in _queues(asked):
-            async for item in _taken(service, queue, asked.item):
-                if again:
-                    # Sent before the other is deleted: killed in between, there are two, which is harmless.
-                    await _send(service, queue, item.text)
-                await service.delete(_poison(queue), item.receipt)
-                rows.append({**_row(queue, item.receipt.id, item.text), "done": "retried" if again else "dropped"})
+        with screen.progress("items") as done:
+            for queue in _queues(asked):
+                async for item in _taken(service, queue, asked.item):
+                    if again:
+                        # Sent before the other is deleted: killed in between, there are two, which is harmless.
+                        await _send(service, queue, item.text)
+                    await service.delete(_poison(queue), item.receipt)
+                    rows.append({**_row(queue, item.receipt.id, item.text), "done": "retried" if again else "dropped"})
+                    done(1)
     if asked.item and not rows:
         raise Failed(f"No -poison queue has the item {asked.item}, or another process looks at it just now.")
     screen.table(rows, "No -poison queue has an item.")
@@ -107,7 +113,7 @@ async def _peeked(service: QueueService, queue: str) -> list[Row]:
 
 
 async def _taken(service: QueueService, queue: str, wanted: str | None, keep: bool = False) -> AsyncIterator[Received]:
-    """The items of a -poison queue, or the one that is wanted; the others, or all to `keep`, appear again."""
+    """The items of a -poison queue, or the wanted one; the others, or with `keep` all of them, appear again."""
     back: list[Received] = []
     try:
         while found := await service.receive(_poison(queue), _AT_ONCE, _LEASE):
@@ -137,7 +143,7 @@ def _row(queue: str, item_id: str, text: str) -> Row:
 
 
 def content(text: str) -> str:
-    """What an item says, in one line; as it is where it is no base64 of a JSON value."""
+    """The JSON of an item, in one line; its text unchanged if that is no base64 of a JSON value."""
     try:
         return json.dumps(json.loads(base64.b64decode(text, validate=True)), ensure_ascii=False)
     except (binascii.Error, ValueError):

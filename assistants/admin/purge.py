@@ -1,6 +1,6 @@
-"""`purge`: delete threads that were not used for some days; without --yes they are only listed.
+"""`purge`: deletes threads that were not used for some days; without --yes it only lists them.
 
-A thread with an active run stays, and so does one that is used while this works. To repeat it is harmless.
+A thread with an active run stays, and so does one that is used during the command. A repetition is harmless.
 """
 
 import argparse

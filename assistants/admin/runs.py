@@ -1,10 +1,10 @@
-"""`runs`: which are active or stuck, the history of one, and attending to it again or ending it."""
+"""`runs`: lists active or stuck runs, shows the history of one, has one attended to again, or ends one."""
 
 import argparse
 from collections import Counter
 from collections.abc import Callable
 
-from assistants.admin.command import Commands, Failed, days, opened, when
+from assistants.admin.command import Commands, Failed, Misused, days, opened, when
 from assistants.admin.finding import Found, run_named, runs_since
 from assistants.admin.history import driver, history, stuck
 from assistants.admin.screen import Row, Screen
@@ -18,6 +18,7 @@ from assistants.state.retention import DAY
 from assistants.state.runs import RunRecord, usage, view
 from assistants.state.store import RunKey, Store
 
+_NONE_STUCK = "No run is stuck, of those that were written within --days {:g}."
 _REASON = "The run was ended by the operator."
 
 
@@ -27,7 +28,7 @@ def add(commands: Commands) -> None:
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     for name, act, text in (
         ("active", _active, "list the runs that have not ended"),
-        ("stuck", _stuck, "list the active runs that a process should have attended to, and why"),
+        ("stuck", _stuck, "list the active runs that a process should have attended to, and why; 1 if there are any"),
         ("projects", _projects, "count the active and the stuck runs of each project"),
     ):
         listed = actions.add_parser(name, help=text, description=text)
@@ -60,7 +61,8 @@ async def _active(asked: argparse.Namespace, screen: Screen) -> int:
     async with opened() as store:
         found = await _wanted(store, asked, screen, lambda run: run.active)
         now = store.clock.now()
-        screen.table([_row(key, run.value, now, driver(run.value, now)) for key, run in found], "No run is active.")
+        rows = [_row(key, run.value, now, driver(run.value, now)) for key, run in found]
+        screen.table(rows, f"No run is active, of those that were written within --days {asked.days:g}.")
     return 0
 
 
@@ -70,7 +72,7 @@ async def _stuck(asked: argparse.Namespace, screen: Screen) -> int:
             _row(key, run.value, store.clock.now(), _why(store, run.value) or "")
             for key, run in await _stuck_runs(store, asked, screen)
         ]
-        screen.table(rows, "No run is stuck.")
+        screen.table(rows, _NONE_STUCK.format(asked.days))
     return 1 if rows else 0
 
 
@@ -94,7 +96,8 @@ async def _show(asked: argparse.Namespace, screen: Screen) -> int:
         events = [{"at": when(each.at), "event": each.event, "detail": each.detail} for each in history(run)]
         if screen.as_json:
             shown = view(run).model_dump(mode="json")
-            screen.value({"project": key.project, "run": shown, "stuck": _why(store, run), "history": events})
+            more = {"stuck": _why(store, run), "trace": _trace(run), "history": events}
+            screen.value({"project": key.project, "run": shown, **more})
             return 0
         about = {
             **_row(key, run, now, driver(run, now)),
@@ -102,6 +105,7 @@ async def _show(asked: argparse.Namespace, screen: Screen) -> int:
             "committed": run.committed,
             "tokens": usage(run).total_tokens,
             "stuck": _why(store, run),
+            "trace": _trace(run),
         }
         screen.table([{"field": name, "value": value} for name, value in about.items()])
         screen.table(events)
@@ -110,20 +114,22 @@ async def _show(asked: argparse.Namespace, screen: Screen) -> int:
 
 async def _retry(asked: argparse.Namespace, screen: Screen) -> int:
     if bool(asked.run) == asked.stuck:
-        raise Failed("Name a run, or --stuck.")
+        raise Misused("Name a run, or --stuck.")
     async with opened() as store:
         if asked.stuck:
             found = await _stuck_runs(store, asked, screen)
         else:
             found = [await run_named(store, asked.run, asked.project, asked.thread, screen)]
-        for key, document in found:
-            if not document.value.active:
-                raise Failed(f"{key.run} has ended: {document.value.status.value}. A client has to create another.")
-            # It is harmless beside others of its kind: a look-again item of a run attends to what the run needs then.
-            await post.send(store, look_again_item(key, document.value))
-        screen.table(
-            [_row(key, run.value, store.clock.now(), "queued again") for key, run in found], "No run is stuck."
-        )
+        with screen.progress("items") as done:
+            for key, document in found:
+                if not document.value.active:
+                    said = f"{key.run} has ended: {document.value.status.value}. A client has to create another."
+                    raise Failed(said)
+                # It is harmless beside others of its kind: it attends to what the run needs then.
+                await post.send(store, look_again_item(key, document.value))
+                done(1)
+        rows = [_row(key, run.value, store.clock.now(), "queued again") for key, run in found]
+        screen.table(rows, _NONE_STUCK.format(asked.days))
     return 0
 
 
@@ -155,6 +161,11 @@ async def _wanted(
 
 def _why(store: Store, run: RunRecord) -> str | None:
     return stuck(run, store.clock.now(), store.settings.look_again)
+
+
+def _trace(run: RunRecord) -> str | None:
+    """The id of the run's trace (W3C Trace Context), where it was recorded."""
+    return run.trace.split("-")[1] if run.trace else None
 
 
 def _row(key: RunKey, run: RunRecord, now: float, note: str) -> Row:

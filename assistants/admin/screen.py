@@ -1,4 +1,4 @@
-"""Tables, or JSON, on standard output; progress on standard error, where that is a terminal."""
+"""Tables or JSON on standard output; progress on standard error, if that is a terminal."""
 
 import json
 import sys
@@ -14,11 +14,11 @@ Row = Mapping[str, object]
 """The values of a row by the names of its columns, which all rows of a table have."""
 
 _WIDE = 300
-"""Columns of a table that goes to a file or another program."""
+"""Width in columns of a table that is written to a file or another program."""
 
 
 class Screen:
-    """Where a command shows what it has found."""
+    """The output of a command."""
 
     def __init__(self, as_json: bool = False) -> None:
         self.as_json = as_json
@@ -44,12 +44,12 @@ class Screen:
         sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
 
     def note(self, text: str) -> None:
-        """Say something beside the result."""
-        sys.stderr.write(printable(text) + "\n")
+        """Say something beside the result, in one line or more."""
+        sys.stderr.write("".join(f"{printable(line)}\n" for line in text.splitlines()))
 
     @contextmanager
     def progress(self, task: str) -> Generator[Callable[[int], None]]:
-        """Show that something goes on during the `with` block; call the result with how much was done."""
+        """Show the progress during the `with` block; call the yielded function with the number done so far."""
         console = Console(stderr=True)
         columns = (SpinnerColumn(), TextColumn("{task.description}: {task.completed:,.0f}"), TimeElapsedColumn())
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
@@ -58,8 +58,10 @@ class Screen:
 
 
 def printable(value: object) -> str:
-    """A value as text without control characters, which a terminal would obey."""
+    """A value as text without control characters, which a terminal would interpret."""
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     text = value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else str(value)
     return "".join(each if each.isprintable() else " " for each in text)

@@ -1,4 +1,6 @@
-"""The flavour of Azure AI Agents: requests are translated before the application, errors behind it (contract, 10.1)."""
+"""The flavour of Azure AI Agents: translates its requests for the application, and the application's errors for it
+(contract, 10.1).
+"""
 
 import json
 from typing import Any, cast
@@ -13,12 +15,12 @@ Json = dict[str, Any]
 
 
 async def translated(scope: Scope, receive: Receive) -> tuple[Scope, Receive]:
-    """The request as OpenAI has it; one without a body in JSON is left as it is.
+    """The request in OpenAI's form; a request without a JSON body is returned unchanged.
 
     Raises
     ------
     ApiError
-        It asks for what Azure alone can do, or its body is refused (400 or 413), or there is no room for it (503).
+        It uses a feature of Azure's alone, or its body is refused (400 or 413), or memory for bodies is short (503).
     """
     if scope["method"] != "POST" or (b"content-type", b"application/json") not in scope["headers"]:
         return scope, receive
@@ -35,7 +37,7 @@ async def translated(scope: Scope, receive: Receive) -> tuple[Scope, Receive]:
 
 
 def with_codes(send: Send) -> Send:
-    """A `send` that gives every error in JSON a string as its `code`: clients of Azure take it for the error's name."""
+    """A `send` that sets the `code` of every JSON error to a string: Azure's clients take it for the error's name."""
     start: Message = {}
     content = bytearray()
 
@@ -79,7 +81,7 @@ def _translated(content: bytes) -> bytes:
 
 
 def _coded(content: bytes) -> bytes:
-    """An error without a code has its type there."""
+    """The error with its type as the code if it has none."""
     try:
         body: object = json.loads(content)
     except (ValueError, RecursionError):

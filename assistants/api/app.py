@@ -1,4 +1,4 @@
-"""The application: every route, and every error in OpenAI's shape."""
+"""The application: every route, and every error in OpenAI's format."""
 
 import warnings
 from collections.abc import AsyncGenerator
@@ -57,11 +57,11 @@ ROUTERS = tuple(resource.router for resource in _RESOURCES)
 UNDESCRIBED = (v1files.router,)
 """Routes that are not in /openapi.json, which describes v2."""
 STORED = (migration.router,)
-"""Routes of the state itself, which a proxy has not."""
+"""Routes of this service's own state, which a proxy does not have."""
 
 
 def create_api() -> FastAPI:
-    """The application. With `api.state.loopback` set it answers without keys where none are configured."""
+    """The application. With `api.state.loopback` set it accepts requests without a key if no key is configured."""
     api = FastAPI(
         title="Assistants API",
         version="2",

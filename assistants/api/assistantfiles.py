@@ -1,6 +1,6 @@
 """The files of an assistant in v1: one list for all of its tools (contract, 13).
 
-The list is the code interpreter's. While the assistant has `retrieval`, its vector store has these files, too, beside
+The list is the code interpreter's. While the assistant has `retrieval`, its vector store has these files, too, besides
 those that v2 has added.
 """
 
@@ -72,7 +72,7 @@ async def modify(store: Store, project: str, assistant_id: str, request: ModifyA
 async def _serve(
     store: Store, project: str, known: Document[AssistantRecord], files: Sequence[str]
 ) -> Document[AssistantRecord]:
-    """Let all tools of an assistant use these files."""
+    """Add these files to the assistant for all of its tools."""
     every = Attachments(
         code=list(files), search=list(files) if searches(known.value.tools) else [], rest=[], strict=False
     )
@@ -83,6 +83,6 @@ async def _serve(
 
 
 async def _unserve(store: Store, project: str, record: AssistantRecord, files: Sequence[str]) -> None:
-    """Take files out of the assistant's store."""
+    """Remove files from the assistant's store."""
     for store_id in store_ids(record.tool_resources) if files else ():
         await detach(store, project, store_id, files)

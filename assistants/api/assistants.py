@@ -45,7 +45,7 @@ async def assistants_retrieve(store: Store, project: Project, assistant_id: Assi
 async def assistants_modify(
     request: Request, store: Store, project: Project, assistant_id: AssistantId, body: ModifyAssistant
 ) -> Assistant:
-    """Modifies an assistant: what is given replaces what was there."""
+    """Modifies an assistant: the given fields replace the present ones."""
     if request.state.version == "v1":
         return view(await assistantfiles.modify(store, project, assistant_id, body))
     if body.tool_resources is not None:
@@ -60,7 +60,7 @@ async def assistants_modify(
 
 @router.delete("/{assistant_id}")
 async def assistants_delete(store: Store, project: Project, assistant_id: AssistantId) -> Deleted:
-    """Deletes an assistant; its runs go on."""
+    """Deletes an assistant; its runs continue."""
     if not await store.assistants.delete(blob_name(project, assistant_id)):
         raise not_found("assistant", assistant_id)
     return Deleted(id=assistant_id, object="assistant.deleted")

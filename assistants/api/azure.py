@@ -17,7 +17,7 @@ _AGENTS, _PROJECT = "/api/projects/", re.compile("/api/projects/[^/]+")
 
 
 class Target(NamedTuple):
-    """The target of a request of this flavour: a path under `/v1`, and a query without the api version."""
+    """The target of a request of the Azure flavours: a path under `/v1`, and a query without the api version."""
 
     path: str
     query: str
@@ -26,12 +26,12 @@ class Target(NamedTuple):
 
 
 def is_azure(path: str) -> bool:
-    """Whether a path is one of these flavours."""
+    """Whether a path belongs to one of the Azure flavours."""
     return path.startswith((_VERSIONED, _AGENTS)) or path == _VERSIONED.rstrip("/")
 
 
 def is_agents(path: str) -> bool:
-    """Whether a path is one of Azure AI Agents, whose requests and errors are not quite OpenAI's."""
+    """Whether a path belongs to Azure AI Agents, whose requests and errors differ slightly from OpenAI's."""
     return path.startswith(_AGENTS) and not _within_project(path).startswith(_VERSIONED)
 
 
@@ -40,7 +40,7 @@ def target(path: str, query: str) -> Target:
 
     Under `/openai/v1/` an api version is allowed and ignored; elsewhere it is required, and selects the shapes:
     those of v2 for `v1`, which is Azure's own first version without a date, and from 2024-05-01-preview on; those of
-    v1 before. The project of a path says nothing: the caller's key or token has one.
+    v1 before. The project in a path is ignored: the caller's key or token determines the project.
 
     Raises
     ------
@@ -64,6 +64,6 @@ def target(path: str, query: str) -> Target:
 
 
 def _within_project(path: str) -> str:
-    """The rest of a path of Azure AI Agents; any other path as it is."""
+    """The rest of a path of Azure AI Agents; any other path unchanged."""
     found = _PROJECT.match(path)
     return path[found.end() :] if found else path

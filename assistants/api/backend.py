@@ -1,6 +1,6 @@
 """The implementation behind the routes: blob storage and the engine, or, with BACKEND=proxy, another endpoint.
 
-No other module depends on the choice. The routers and the models of requests and answers are the same.
+No other module depends on the choice. Both have the same routers, and the same models of requests and answers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,11 +24,11 @@ class Backend(Protocol):
 
     @property
     def pages(self) -> Sequence[APIRouter]:
-        """Its pages besides the API's."""
+        """The pages that it serves besides the API's."""
         ...
 
     def routers(self, routers: Sequence[APIRouter]) -> Sequence[APIRouter]:
-        """The API's routers, as this implementation answers them."""
+        """The API's routers, with the endpoints of this implementation."""
         ...
 
     async def ask_model(self, request: Request) -> httpx2.Response:
@@ -37,7 +37,7 @@ class Backend(Protocol):
 
     @property
     def checks(self) -> Mapping[str, Check]:
-        """What it needs, and how that is tried."""
+        """The parts that it depends on, each with a check that the part can be reached."""
         ...
 
     async def close(self) -> None:
@@ -74,15 +74,15 @@ def chosen(settings: Settings) -> Backend:
 
 
 async def _storage() -> None:
-    """Read a document that is not there, and look at the queue of the work."""
+    """Read a document that does not exist, and the properties of the queue `work`."""
     store = service().store
     await store.runs.read("health")
-    with suppress(ResourceNotFoundError):  # the queue is made by the first item
+    with suppress(ResourceNotFoundError):  # the first item creates the queue
         await store.services[1].client.get_queue_client(WORK).peek_messages()
 
 
 async def _model() -> None:
-    """List the endpoint's models. Some have no such list: any answer but a failure or a refused key will do."""
+    """List the endpoint's models. Some have none: accepted is any answer but a failure or a refused key."""
     answer = await endpoint().send("GET", "/models", {}, None)
     await answer.aclose()
     if answer.status_code in (401, 403) or answer.status_code >= 500:

@@ -1,4 +1,4 @@
-"""The bodies of requests, counted while they come: none is parsed, or kept, that could hold up the process."""
+"""The bodies of requests, counted as they arrive: a body that could hold up the process is neither parsed nor kept."""
 
 from collections.abc import AsyncIterator
 
@@ -13,14 +13,14 @@ MAX_VALUES = 100_000
 """Arrays, objects and further values of one JSON body: parsing takes time and memory by their number."""
 
 MAX_HELD = 256 * 1024 * 1024
-"""Bytes of unfinished requests that the process holds; a service that takes larger bodies holds two of them."""
+"""Bytes of unfinished requests that the process holds; a service for larger bodies holds two of the largest."""
 
 SMALL = 64 * 1024
 """Bytes of a body that a server may still receive and discard after the answer."""
 
 
 class BodyRefused(HTTPException):
-    """A body that is not read to its end. FastAPI passes on only this class of errors while it reads a body."""
+    """A body that is not read to its end. While FastAPI reads a body, it passes on no other class of errors."""
 
     def __init__(self, error: ApiError) -> None:
         super().__init__(error.status)
@@ -38,7 +38,7 @@ class Held:
         Raises
         ------
         BodyRefused
-            There is no room for so many more (503).
+            The process would hold too many bytes (503).
         """
         if self._bytes + size > most:
             raise BodyRefused(unavailable())
@@ -49,14 +49,14 @@ class Held:
 
 
 class Body:
-    """A request's body on its way to the application, which calls `receive`.
+    """A request's body, counted as the application receives it.
 
     Parameters
     ----------
     receive
-        The server's.
+        The server's `receive`.
     most
-        Bytes that it may have, unless it is a form, which is streamed.
+        The most bytes of the body, unless it is a form, which is streamed.
     """
 
     def __init__(self, receive: Receive, headers: Headers, most: int, held: Held) -> None:
@@ -70,11 +70,11 @@ class Body:
 
     @property
     def rest_is_long(self) -> bool:
-        """Whether more may come than a server should receive only to discard it."""
+        """Whether the rest may be too long for a server to receive and discard it."""
         return not self._complete and (self._chunked or self._length - self._size > SMALL)
 
     def stream(self, reserved: int) -> None:
-        """Count no longer, as the reader does, which holds at most this number of bytes."""
+        """Stop counting: the reader of the body counts it, and holds at most `reserved` bytes."""
         self._streamed = True
         self._reserve(reserved)
 
@@ -83,7 +83,7 @@ class Body:
         Raises
         ------
         BodyRefused
-            It is too large (413), has too many values (400), or there is no room for it now (503).
+            The body is too large (413), has too many values (400), or memory for bodies is short (503).
         """
         if not self._streamed and self._length > self._most:
             raise BodyRefused(body_too_large(self._most))
@@ -97,7 +97,7 @@ class Body:
         return message
 
     def close(self) -> None:
-        """Its request has been answered."""
+        """Release the body's bytes, once the request is answered."""
         self._held.release(self._reserved)
         self._reserved = 0
 
@@ -115,7 +115,7 @@ class Body:
 
 
 class Values:
-    """The number of brackets, braces and commas outside the strings of a JSON text, which comes in pieces."""
+    """The number of brackets, braces and commas outside the strings of a JSON text, which arrives in pieces."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -125,7 +125,7 @@ class Values:
     def add(self, piece: bytes) -> None:
         text = self._escape + piece
         escapes = len(text) - len(text.rstrip(b"\\"))
-        self._escape = b"\\" * (escapes % 2)  # what it escapes is in the next piece
+        self._escape = b"\\" * (escapes % 2)  # the escaped character is in the next piece
         text = text[: len(text) - escapes % 2]
         parts = text.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
         outside = b"".join(parts[self._in_string :: 2])
@@ -139,7 +139,7 @@ def streamed(request: Request, reserved: int) -> AsyncIterator[bytes]:
     Raises
     ------
     BodyRefused
-        There is no room for so many now (503).
+        Memory for bodies is short (503).
     """
     body: Body = request.state.body
     body.stream(reserved)

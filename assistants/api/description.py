@@ -49,16 +49,16 @@ _IDS = {
     "batch_id": "Id of the batch.",
 }
 _RESPONSES = {
-    "200": "It was done.",
+    "200": "The request succeeded.",
     "4XX": "The request cannot be answered: `message` says why, `param` where.",
-    "5XX": "Something is wrong with the service; the request may be repeated.",
+    "5XX": "The service has failed; the request may be repeated.",
 }
 _UNSAID = ("Successful Response", "Client Error", "Server Error")
-"""FastAPI's default description of a response."""
+"""FastAPI's default descriptions of a response, which are removed."""
 
 
 def described(app: FastAPI) -> Json:
-    """The document of an application, which caches it."""
+    """The OpenAPI document of an application, which caches it."""
     if app.openapi_schema is None:
         document = app.openapi()
         document["info"]["description"] = _ABOUT

@@ -53,16 +53,16 @@ class Channel:
             sent.cancel()
 
     async def read(self) -> AsyncIterator[bytes]:
-        """The bytes to send, with a comment line wherever there are none for a while."""
+        """The bytes to send, with a comment line after `HEARTBEAT` seconds without any."""
         try:
             while self._unsent or not self._ended:
                 if not self._unsent and not await self._news_within(self._heartbeat):
-                    yield b":\n"  # no blank line: clients of Azure AI Agents take what ends with one for an event
+                    yield b":\n"  # no blank line: clients of Azure AI Agents take text before a blank line for an event
                 if self._unsent:
                     content = b"".join(self._unsent)
                     self._unsent.clear()
                     yield content
-                    # They are sent only now: a client that does not read blocks the sender.
+                    # They have been sent only now: a client that does not read blocks the sender.
                     self._size -= len(content)
                     self._first_sent.set()
         finally:
@@ -93,7 +93,7 @@ class Channel:
 
 
 async def produce(channel: Channel, work: Awaitable[None], request_id: str) -> None:
-    """Do the work of a stream once its first bytes are sent, and end the stream, whether the work fails or not.
+    """Await the work of a stream once its first bytes are sent, and end the stream, even if the work fails.
 
     Work that is cancelled before it begins is begun and cancelled, so that it releases its claim.
     """

@@ -1,4 +1,4 @@
-"""One request and its answer, as an operator sees it: a log line and a span, without contents, addresses or keys."""
+"""One request and its answer for the operator: a log line and a span, without contents, addresses or keys."""
 
 import logging
 import time
@@ -19,7 +19,7 @@ class Exchange:
 
     def __init__(self, scope: Scope, request_id: str) -> None:
         self.scope = scope
-        """The request as the routes take it, where the route notes itself."""
+        """The request as the routes receive it; the matched route is recorded there."""
         self.status: int | None = None
         self._request_id = request_id
         self._scoped = scoped(request=request_id)
@@ -30,7 +30,7 @@ class Exchange:
 
     @property
     def milliseconds(self) -> int:
-        """Since it began."""
+        """Milliseconds since the beginning of the request."""
         return round((time.perf_counter() - self._began) * 1000)
 
     def __enter__(self) -> Self:

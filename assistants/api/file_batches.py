@@ -1,4 +1,4 @@
-"""Batches: many files put into a vector store by one request."""
+"""Batches: files added to a vector store by one request."""
 
 import secrets
 
@@ -23,7 +23,7 @@ router = APIRouter(prefix="/vector_stores/{vector_store_id}/file_batches", tags=
 async def vector_stores_batches_create(
     store: Store, project: Project, vector_store_id: VectorStoreId, body: CreateVectorStoreFileBatch
 ) -> VectorStoreFileBatch:
-    """Puts files into a vector store."""
+    """Adds files to a vector store."""
     batch_id = f"vsfb_{secrets.token_hex(16)}"
     if body.files is not None:
         files = [new_member(file.file_id, file.attributes, file.chunking_strategy) for file in body.files]
@@ -63,6 +63,6 @@ async def vector_stores_batches_list_files(
     page: Page,
     status: Filter = None,
 ) -> ListPage[VectorStoreFile]:
-    """Lists the files of a batch, those first that were put in last."""
+    """Lists the files of a batch, the last added first."""
     record = (await find_vector_store(store, project, vector_store_id)).value
     return await page_of_files(record, batch_of(record, batch_id).file_ids, page, status)

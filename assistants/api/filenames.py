@@ -1,4 +1,4 @@
-"""Names of files as clients send them in forms, and as downloads are told them."""
+"""Names of files: as clients send them in forms, and as downloads send them."""
 
 import email.errors
 import email.header
@@ -11,7 +11,7 @@ _Parameter = tuple[str, str | tuple[str | None, str | None, str]]
 """A parameter of a header, as the standard library gives it: an extended one has its charset and language."""
 
 _MAX_PARSED = 8 * 1024
-"""Bytes of a header that the standard library parses, which takes more than linear time."""
+"""Bytes of a header that the standard library parses; its parser takes more than linear time."""
 
 _WORDS = re.compile(r"=\?[^\s?]+\?[bBqQ]\?[^\s?]*\?=(\s+=\?[^\s?]+\?[bBqQ]\?[^\s?]*\?=)*")
 _PERCENT_SIGN = re.compile("%(?![0-9A-Fa-f]{2})")
@@ -21,14 +21,14 @@ _NOT_PLAIN = re.compile(r'[^ -~]|["%\\]')
 
 
 def of_part(disposition: bytes, plain: bytes) -> str:
-    """The name of the file in a part of a form; empty where it has none.
+    """The name of the file in a part of a form; empty if it has none.
 
     Parameters
     ----------
     disposition
-        The part's header `Content-Disposition`. RFC 7578 forbids `filename*`, and clients send it all the same.
+        The part's header `Content-Disposition`. RFC 7578 forbids `filename*`, but clients send it.
     plain
-        Its parameter `filename`.
+        The header's parameter `filename`.
     """
     return base_name(_extended(disposition) or _decoded(plain))
 
@@ -40,7 +40,7 @@ def base_name(name: str) -> str:
 
 
 def attachment(name: str) -> str:
-    """The `Content-Disposition` of a download: the name in ASCII for old clients, and as it is (RFC 6266)."""
+    """The `Content-Disposition` of a download: the name in ASCII for old clients, and in full (RFC 6266)."""
     return f"attachment; filename=\"{_NOT_PLAIN.sub('_', name)}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
@@ -75,9 +75,9 @@ def _decoded(name: bytes) -> str:
 
 
 def _unescaped(text: str) -> str:
-    """A percent sign is a character of its own unless a client that sends only ASCII encodes other characters with it.
+    """Decode percent signs only if all non-ASCII characters are encoded: then the client encodes with them.
 
-    Browsers and the SDKs encode nothing but the quotation mark and the ends of lines, and no percent sign.
+    Browsers and the SDKs encode only the quotation mark and line ends, not the percent sign.
     """
     if text.isascii() and not _PERCENT_SIGN.search(text):
         try:

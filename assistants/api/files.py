@@ -1,4 +1,4 @@
-"""Files. Any text is taken for an id here: one that is none is not found, as OpenAI has it."""
+"""Files. A text that is no id of a file is not found (404), as in OpenAI's API."""
 
 import re
 from collections.abc import Mapping
@@ -85,14 +85,14 @@ async def files_retrieve(store: Store, project: Project, file_id: str) -> files.
 
 @router.delete("/{file_id}")
 async def files_delete(store: Store, project: Project, file_id: str) -> Deleted:
-    """Deletes a file, which takes it out of all vector stores."""
+    """Deletes a file, and removes it from all vector stores."""
     await delete_file(store, project, file_id)
     return Deleted(id=file_id, object="file")
 
 
 @router.get("/{file_id}/content", response_class=StreamingResponse, responses=_BYTES)
 async def files_content(request: Request, store: Store, project: Project, file_id: str) -> StreamingResponse:
-    """Retrieves the bytes of a file, or the one range of them that is asked for."""
+    """Retrieves the bytes of a file, or the requested range of them."""
     file = (await find_file(store, project, file_id)).value
     if file.purpose == "assistants" and store.settings.refuse_assistants_downloads:
         raise download_refused(file.purpose)
@@ -121,12 +121,12 @@ def file_form(headers: Mapping[str, str], keep: Keep | None = None) -> Form[file
 
 
 def asked_for(header: str | None, size: int) -> range | None:
-    """The bytes that a `Range` header asks for; None is all of them, as for several ranges and for other units.
+    """The bytes that a `Range` header requests; None is all of them, also for several ranges and for other units.
 
     Raises
     ------
     ApiError
-        There are no such bytes (416).
+        The file has no such bytes (416).
     """
     found = _RANGE.fullmatch(header or "")
     if found is None or not (found[1] or found[2]):

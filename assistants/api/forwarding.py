@@ -1,8 +1,9 @@
-"""The routes of the API with endpoints that forward: what comes back is checked, reported, and passed on unchanged."""
+"""The API's routes in a proxy: the upstream's answer is checked, deviations are reported, the answer is passed on."""
 
 import asyncio
 import inspect
 import json
+import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from functools import partial, update_wrapper
@@ -39,7 +40,7 @@ from assistants.service import close_service
 from assistants.settings import Settings
 
 Check = Callable[[Request], Coroutine[Any, Any, Response]]
-"""A route's own handler around an endpoint that does nothing: what is left is the check of the request."""
+"""The handler of a route whose endpoint does nothing: it only checks the request."""
 
 _BEGINS: Mapping[str, Begin] = {
     "threads_create_and_run": "thread",
@@ -51,11 +52,11 @@ _FORMS: Mapping[str, Callable[[Mapping[str, str]], Form[Any]]] = {
     "files_create": file_form,
     "uploads_add_part": part_form,
 }
-"""By the names of the routes. The other routes' requests are JSON."""
+"""The forms of requests, by the names of the routes. The requests of other routes are JSON."""
 
 
 class Call(NamedTuple):
-    """A route, as far as forwarding has to know it."""
+    """The data of a route that forwarding needs."""
 
     name: str
     operation: str
@@ -64,7 +65,7 @@ class Call(NamedTuple):
 
 
 class ForwardingRoute(VersionedRoute):
-    """A route of the API, whose requests go to the application's `Forwarding`."""
+    """A route of the API whose requests go to the application's `Forwarding`."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         operation = f"{' '.join(sorted(self.methods or ()))} {self.path}"
@@ -79,15 +80,18 @@ class ForwardingRoute(VersionedRoute):
 T = TypeVar("T")
 
 MAX_CHECKED = 8 * 1024 * 1024
-"""Bytes of a body or an event up to which it is checked; more than that is a deviation by itself."""
+"""Bytes up to which a body or an event is checked; a longer one is a deviation by itself."""
 
 _AT_ONCE = 64 * 1024
+
+_COMMENTS = re.compile(rb"([\r\n]*(?::[^\r\n]*(?:\r\n|\r|\n))+)(?:\r\n|\r|\n)")
+"""Server-sent comments, and the blank line behind them."""
 
 router = APIRouter(include_in_schema=False)
 
 
 class Forwarding:
-    """The backend that is another Assistants endpoint."""
+    """The backend that forwards to another Assistants endpoint."""
 
     pages = (router,)
 
@@ -104,11 +108,11 @@ class Forwarding:
         return {"upstream": self._upstream.reached}
 
     def report(self, project: str) -> Report:
-        """What was found wrong in the calls of a project."""
+        """The deviations in the calls of a project."""
         return self._reports[project]
 
     async def ask_model(self, request: Request) -> httpx2.Response:
-        """Without a model's endpoint of its own it asks the upstream."""
+        """The answer of the model's endpoint, or of the upstream if none is configured."""
         if self._settings.has_model:
             return await ask_endpoint(request)
         return await self._send(request, await request.body())
@@ -118,9 +122,9 @@ class Forwarding:
         await close_service()
 
     async def forward(self, call: Call, request: Request) -> Response:
-        """The upstream's answer to a request that may be of any form.
+        """The upstream's answer to any request.
 
-        A request that this service would refuse is a deviation only where the upstream accepts it.
+        A request that this service would refuse is a deviation only if the upstream accepts it.
         """
         report = self.report(request.state.project)
         report.calls += 1
@@ -151,7 +155,7 @@ class Forwarding:
 
     async def _send(self, request: Request, content: bytes | AsyncIterator[bytes]) -> httpx2.Response:
         headers = MutableHeaders(request.headers)
-        if request.state.azure:  # whose version is in the query
+        if request.state.azure:  # Azure has the version in the query
             headers["openai-beta"] = f"assistants={request.state.version}"
         path, query = request.scope["path"].removeprefix("/v1"), request.scope["query_string"]
         return await self._upstream.send(request.method, path, query, headers, content)
@@ -159,7 +163,7 @@ class Forwarding:
     def _verification(
         self, call: Call, request: Request, answer: httpx2.Response, body: bytes, add: Add
     ) -> BackgroundTask:
-        """To be done once the answer has been read and sent."""
+        """The checks of an answer, to be run once it has been read and sent."""
 
         def found() -> list[Deviation]:
             if answer.is_success:
@@ -183,7 +187,7 @@ class Forwarding:
 
 @router.get("/proxy/report")
 async def proxy_report(request: Request) -> Response:
-    """What was found wrong in the caller's project: JSON, or a page for those who ask for HTML."""
+    """The deviations in the caller's project: JSON, or a page for clients that ask for HTML."""
     report: Report = request.app.state.backend.report(request.state.project)
     if "text/html" in request.headers.get("accept", ""):
         page = report.page()
@@ -192,7 +196,7 @@ async def proxy_report(request: Request) -> Response:
 
 
 def _forwarding(router: APIRouter) -> APIRouter:
-    """A router with the same routes, which are described alike and check requests alike."""
+    """A router with the same routes, which are described and check requests in the same way."""
     twin = APIRouter(route_class=ForwardingRoute)
     for route in router.routes:
         assert isinstance(route, APIRoute)
@@ -214,7 +218,7 @@ def _forwarding(router: APIRouter) -> APIRouter:
 
 
 def _idle(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """An endpoint with the same parameters of the request, which does nothing. A proxy has no service, and no store."""
+    """An endpoint with the same request parameters that does nothing. A proxy has no service and no store."""
 
     async def accept(**_: Any) -> Response:
         return Response(b"{}")
@@ -241,7 +245,7 @@ async def _check_request(call: Call, request: Request, form: Form[Any] | None, a
 
 
 def _check_kind(content: bytes, answer: httpx2.Response, add: Add) -> None:
-    """Whether a stream comes where, and only where, one was asked for."""
+    """Report a stream that was not requested, or a missing stream that was."""
     body = loaded(content)
     asked = isinstance(body, dict) and cast("dict[str, Any]", body).get("stream") is True
     if media_type(answer) in ("application/json", EVENTS) and asked != (media_type(answer) == EVENTS):
@@ -249,17 +253,18 @@ def _check_kind(content: bytes, answer: httpx2.Response, add: Add) -> None:
 
 
 async def _seen(chunks: AsyncIterator[bytes], form: Form[Any]) -> AsyncIterator[bytes]:
-    """A form that is read on its way; nothing of it is kept."""
+    """The chunks of a form, which is validated as they pass and not kept."""
     async for chunk in chunks:
         await form.feed(chunk)
         yield chunk
 
 
 async def _events(answer: httpx2.Response, watch: Watch, report: Report) -> AsyncIterator[bytes]:
-    """A stream that breaks off ends with an error and `done` (contract, 7.5)."""
+    """The events of a stream; one that breaks off gets an error and `done` at its end (contract, 7.5)."""
+    flowing = _Comments()
     try:
         async for blocks in events(answer):
-            yield b"".join(blocks)
+            yield b"".join(map(flowing, blocks))
             for block in blocks:
                 if len(block) > MAX_CHECKED:
                     watch.skip(len(block))
@@ -273,8 +278,25 @@ async def _events(answer: httpx2.Response, watch: Watch, report: Report) -> Asyn
         watch.end()
 
 
+class _Comments:
+    """Passes events on as they are, and comments without the blank lines that end them.
+
+    Clients of Azure AI Agents take whatever ends with a blank line for an event. To others it is the same stream.
+    """
+
+    def __init__(self) -> None:
+        self._after_comments = False
+
+    def __call__(self, block: bytes) -> bytes:
+        if self._after_comments:
+            block = block.lstrip(b"\r\n")
+        comments = _COMMENTS.fullmatch(block)
+        self._after_comments = comments is not None or (self._after_comments and not block)
+        return comments[1] if comments else block
+
+
 async def _reported(chunks: AsyncIterator[bytes], found: list[Deviation], add: Add) -> AsyncIterator[bytes]:
-    """Chunks, and after each what was found meanwhile; the report is of one thread."""
+    """The chunks, and after each the report of deviations found meanwhile; one thread alone writes the report."""
     async for chunk in chunks:
         yield chunk
         while found:
@@ -284,12 +306,12 @@ async def _reported(chunks: AsyncIterator[bytes], found: list[Deviation], add: A
 
 
 async def _done(check: Callable[[], T], size: int) -> T:
-    """What a check finds in so many bytes: many would hold up the other streams."""
+    """The result of a check, run in a thread if the bytes are many, so that it does not hold up other streams."""
     return check() if size <= _AT_ONCE else await asyncio.to_thread(check)
 
 
 async def _bytes(answer: httpx2.Response, add: Add) -> AsyncIterator[bytes]:
-    """What breaks off, breaks off for the client too."""
+    """The bytes of an answer; if it breaks off, it breaks off for the client, too."""
     try:
         async for chunk in answer.aiter_bytes():
             yield chunk

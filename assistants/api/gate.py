@@ -1,5 +1,5 @@
-"""The gate around the application: request ids, keys, the version, the Azure flavour's paths, common headers, and
-every error in OpenAI's shape.
+"""The gate around the application: request ids, keys, the version, the Azure flavours' paths, common headers, and
+every error in OpenAI's format.
 """
 
 import json
@@ -35,9 +35,9 @@ log = logging.getLogger("assistants.api")
 class Gate:
     """ASGI middleware, which checks first the key, then the api version or the beta header.
 
-    In `request.state` it sets the caller's `project`, the `request_id`, the `version` ("v1" or "v2"), and whether this
-    is the `azure` flavour, with the `deployment` of its path; the `body`, which is bounded. The application gets
-    OpenAI's own paths only.
+    It sets in `request.state`: the caller's `project`, the `request_id`, the `version` ("v1" or "v2"), `azure` (whether
+    the flavour is Azure's), the `deployment` of an Azure path, and the `body`, which is bounded. The application
+    receives OpenAI's own paths only.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -59,7 +59,7 @@ class Gate:
             if message["type"] == "http.response.start":
                 answering, exchange.status = True, message["status"]
                 headers = MutableHeaders(scope=message)
-                # A relayed answer has them already.
+                # A forwarded answer has them already.
                 headers.setdefault("x-request-id", request_id)
                 headers.setdefault("openai-version", "2020-10-01")
                 headers.setdefault("openai-organization", state.get("project", ""))
@@ -91,7 +91,7 @@ class Gate:
                 body.close()
 
     async def _admitted(self, scope: Scope) -> Scope:
-        """The request as the routes take it.
+        """The request in the form that the routes receive.
 
         Raises
         ------
@@ -129,7 +129,7 @@ class Gate:
 
 
 def error_response(error: ApiError) -> Response:
-    """The error as OpenAI sends it: JSON, printed with indents."""
+    """The error in OpenAI's form: JSON, printed with indents."""
     return Response(
         json.dumps(error.body(), indent=2, ensure_ascii=False),
         error.status,
@@ -151,14 +151,14 @@ def _is_public(path: str) -> bool:
 
 
 def _agents() -> ModuleType:
-    """The flavour of Azure AI Agents, imported by its first request."""
+    """The flavour of Azure AI Agents, imported at its first request."""
     from assistants.api import agents
 
     return agents
 
 
 def _tokens() -> "Tokens | None":
-    """The tokens that are accepted beside keys, imported only where there are any."""
+    """The access tokens that are accepted besides keys, imported only if they are configured."""
     if not settings().entra_tenant:
         return None
     from assistants.api.tokens import Tokens

@@ -1,4 +1,4 @@
-"""/health, of the process, and /health/ready, of what it needs. Neither needs a key, so that neither tells a reason."""
+"""/health, of the process, and /health/ready, of the parts it depends on. They need no key, so they give no reasons."""
 
 import asyncio
 import logging
@@ -11,13 +11,13 @@ from fastapi.responses import JSONResponse
 LIVE, READY = "/health", "/health/ready"
 
 CACHED = 5.0
-"""Seconds for which a result holds: however often it is asked for, each part is tried once in that time."""
+"""Seconds for which a result is kept: each part is checked at most once in that time."""
 
 PATIENCE = 5.0
 """Seconds after which a part counts as unreachable."""
 
 Check = Callable[[], Awaitable[None]]
-"""Tries one part; raises if it is unreachable."""
+"""Checks one part; raises if it is unreachable."""
 
 log = logging.getLogger("assistants.api")
 router = APIRouter(include_in_schema=False)
@@ -33,7 +33,7 @@ class Readiness:
         self._until = 0.0
 
     async def parts(self) -> Mapping[str, bool]:
-        """The parts, and whether each was reached in the last seconds."""
+        """The parts, and whether each was reached at its latest check."""
         async with self._lock:
             if time.monotonic() >= self._until:
                 results = await asyncio.gather(*(self._reached(*each) for each in self._checks.items()))
@@ -52,7 +52,7 @@ class Readiness:
 
 
 def is_health(path: str) -> bool:
-    """Whether a path is one of these."""
+    """Whether a path is one of the two."""
     return path in (LIVE, READY)
 
 
@@ -64,7 +64,7 @@ async def live() -> JSONResponse:
 
 @router.get(READY)
 async def ready(request: Request) -> JSONResponse:
-    """Whether what the service needs can be reached: 200, or 503."""
+    """Whether the parts that the service depends on can be reached: 200, or 503."""
     parts = await request.app.state.readiness.parts()
     answered = all(parts.values())
     shown = {name: "ok" if reached else "unreachable" for name, reached in parts.items()}

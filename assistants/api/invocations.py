@@ -1,4 +1,4 @@
-"""Requests and queue items as invocations of the Functions host, which drops what is logged after their answers."""
+"""Requests and queue items as invocations of the Functions host, which drops log lines written after their answers."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ _LIBRARIES = (
 _WORKERS = ("azure_functions_worker", "proxy_worker")
 _INVOCATION_ID = "x-ms-invocation-id"
 
-# The keys that the server puts into a scope. The others are the routing of the application around ours.
+# The keys that the server puts into a scope. Other keys are of the routing of an outer application.
 _SERVER_KEYS = (
     "type", "asgi", "http_version", "server", "client", "scheme", "method", "root_path", "path", "raw_path",
     "query_string", "headers", "extensions",
@@ -27,7 +27,7 @@ _SERVER_KEYS = (
 
 
 class _Invocation:
-    """What is known of an invocation in all tasks that were begun in it."""
+    """The state of an invocation, shared by all tasks that were started in it."""
 
     answered = False
 
@@ -37,7 +37,7 @@ _current: ContextVar[_Invocation | None] = ContextVar("invocation", default=None
 
 @contextmanager
 def invocation() -> Generator[None]:
-    """A queue item's invocation, which is answered at the end of the block."""
+    """The invocation of a queue item, which is answered at the end of the block."""
     current = _Invocation()
     token = _current.set(current)
     try:
@@ -48,10 +48,10 @@ def invocation() -> Generator[None]:
 
 
 class Invoked(Response):
-    """The answer of an application that is called inside an invocation, and goes on after it.
+    """The answer of an application that is called inside an invocation, and continues after it.
 
     The worker sends an answer when its invocation has ended. So the application runs in a task of the invocation, by
-    which the worker knows to which one a line belongs, and waits with the first part of a stream until it can be sent.
+    which the worker assigns log lines, and holds back the first part of a stream until that can be sent.
     """
 
     def __init__(self, application: ASGIApp, request: Request) -> None:
@@ -64,7 +64,7 @@ class Invoked(Response):
         self._task = asyncio.create_task(self._run())
 
     async def begun(self) -> None:
-        """Wait for the first part of the body, or the application's end; raises what the application raises."""
+        """Wait for the first part of the body, or the application's end; raises the application's exception."""
         begun = asyncio.create_task(self._begun.wait())
         try:
             await asyncio.wait({begun, self._task}, return_when=asyncio.FIRST_COMPLETED)
@@ -115,7 +115,7 @@ class _Late(logging.Handler):
 
 
 def configure() -> None:
-    """Log the way the worker needs it; under another process, only libraries are made quiet.
+    """Configure logging for the worker; in any other process, only silence libraries.
 
     The worker sets the root logger to INFO, at which the libraries log each of their requests, with keys in addresses.
     """
@@ -128,7 +128,7 @@ def configure() -> None:
 
 
 def keep_late_lines() -> logging.Handler:
-    """Add the handler of the lines that come after their invocation, and return it."""
+    """Add the handler of log lines that are written after their invocation, and return it."""
     handler = _Late()
     handler.addFilter(lines.Ids())
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
@@ -137,9 +137,9 @@ def keep_late_lines() -> logging.Handler:
 
 
 def _name_for_worker(invocation_id: str | None) -> None:
-    """Tell the worker of Python 3.13 and later the invocation of lines from callbacks and threads.
+    """Give the worker of Python 3.13 and later the invocation of log lines from callbacks and threads.
 
-    It takes them for those of the request that came last; a variable of its runtime goes before that.
+    It would assign them to the latest request; a variable of its runtime takes precedence.
     """
     runtime = sys.modules.get("azure_functions_runtime")
     variable: ContextVar[str | None] | None = getattr(runtime, "invocation_id_cv", None)

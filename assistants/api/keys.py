@@ -29,7 +29,7 @@ def project(headers: Mapping[str, str], keys: Mapping[str, str], local: bool, to
     local
         The service listens to this machine only, so that it needs no keys.
     tokens
-        It takes tokens as well, so that it is not open without keys.
+        The service accepts access tokens as well, so it is not open without keys.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def project(headers: Mapping[str, str], keys: Mapping[str, str], local: bool, to
 
 
 def token_in(headers: Mapping[str, str]) -> str | None:
-    """The bearer of a request, if it has the form of a signed token (RFC 7515, 3.1), without any white space in it."""
+    """The bearer token of a request, if it has the form of a signed token (RFC 7515, 3.1), without any white space."""
     scheme, _, credentials = headers.get("authorization", "").partition(" ")
     token = credentials.strip(" ")
     if scheme.lower() != "bearer" or len(token) > MAX_TOKEN or not _TOKEN.fullmatch(token):

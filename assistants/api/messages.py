@@ -42,7 +42,7 @@ async def messages_list(
 async def messages_create(
     store: Store, project: Project, thread_id: ThreadId, request: Request, body: CreateMessage
 ) -> Message:
-    """Adds a message to a thread that no run is active on."""
+    """Adds a message to a thread that has no active run."""
     thread = await find_thread(store, project, thread_id)
     run = await active_run(store, project, thread.value)
     if run is not None:

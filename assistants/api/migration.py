@@ -1,4 +1,4 @@
-"""Import of what another service had, and export of a thread. OpenAI had neither."""
+"""Import of objects of another service, and export of a thread. OpenAI had neither."""
 
 import asyncio
 import json
@@ -30,14 +30,14 @@ MAX_IMPORT = 4 * 1024 * 1024 * 1024
 """Bytes of one request; larger imports come in parts."""
 
 _QUIET = 15.0
-"""Seconds after which an empty line is sent, so that no proxy ends the answer."""
+"""Seconds after which an empty line is sent, so that no proxy closes the connection."""
 
 
 @router.post("/import")
 async def import_create(
     request: Request, store: Store, project: Project, overwrite: bool = False, dry_run: bool = False
 ) -> StreamingResponse:
-    """Imports objects: the body has them in any form that the command reads, the answer has a line for each result."""
+    """Imports objects: the body has any form that the command reads, the answer has a line for each result."""
     if not store.settings.may_import(project):
         raise import_refused(project)
     body = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the answer
@@ -51,7 +51,7 @@ async def import_create(
 
 @router.get("/threads/{thread_id}/export")
 async def threads_export(store: Store, project: Project, thread_id: ThreadId) -> StreamingResponse:
-    """Exports a thread with all that is in it, as `POST /v1/import` reads it."""
+    """Exports a thread with all of its objects, in the form that `POST /v1/import` reads."""
     thread = (await find_thread(store, project, thread_id)).value
     return StreamingResponse(thread_lines(store, project, thread), media_type=NDJSON)
 
@@ -82,7 +82,7 @@ async def _results(store: Store, project: str, body: IO[bytes], overwrite: bool,
 
 
 async def _until(work: "asyncio.Task[Report]", told: "asyncio.Queue[Told]") -> AsyncIterator[Told | None]:
-    """What is told until the work has ended; None where that takes long."""
+    """The reports of the work until it has ended; None after `_QUIET` seconds without one."""
     while not (work.done() and told.empty()):
         getting = asyncio.ensure_future(told.get())
         done, _ = await asyncio.wait({getting, work}, timeout=_QUIET, return_when=asyncio.FIRST_COMPLETED)

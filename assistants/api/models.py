@@ -1,6 +1,6 @@
-"""The rest of what clients call: models, chat completions, embeddings and responses go to the model's endpoint.
+"""Other routes of OpenAI's API: models, chat completions, embeddings and responses go to the model's endpoint.
 
-Nothing of it is checked here, so /openapi.json has none of it: the endpoint's own description holds.
+Their requests are not checked, and /openapi.json does not describe them: the endpoint's own description holds.
 """
 
 import json
@@ -33,7 +33,7 @@ router = APIRouter(include_in_schema=False)
 
 
 async def pass_on(request: Request) -> Response:
-    """The endpoint's answer as it is: an error, a stream, or anything else."""
+    """The endpoint's answer, unchanged: an error, a stream, or any other."""
     answer: httpx2.Response = await request.app.state.backend.ask_model(request)
     return Relayed(answer, _events(answer) if media_type(answer) == EVENTS else answer.aiter_bytes())
 
@@ -49,8 +49,8 @@ async def ask_endpoint(request: Request) -> httpx2.Response:
     Raises
     ------
     ApiError
-        The body is no JSON that can be sent on (400), or there is no answer (502) or none in time (504), or none that
-        can be passed on (502), or the request uses stored responses where projects share them (403).
+        The body cannot be sent on as JSON (400); the endpoint does not answer (502), or not in time (504), or its
+        answer cannot be passed on (502); or the request uses stored responses while projects share the endpoint (403).
     """
     path, body = request.scope["path"].removeprefix("/v1"), await _body(request)
     if len(settings().projects) > 1 and path.startswith("/responses"):
@@ -60,7 +60,7 @@ async def ask_endpoint(request: Request) -> httpx2.Response:
     sent = endpoint().send(request.method, target(request.method, path), _query(request), body)
     try:
         answer = await answered(sent, NAME, settings().secrets)
-    except (ValueError, RecursionError):  # half a character, an infinite number: Python reads more than JSON has
+    except (ValueError, RecursionError):  # a lone surrogate, an infinite number: Python reads more than JSON allows
         raise malformed_json() from None
     if answer.is_redirect:
         await answer.aclose()
@@ -69,12 +69,12 @@ async def ask_endpoint(request: Request) -> httpx2.Response:
 
 
 def refuse_stored(path_params: Mapping[str, str], body: object) -> None:
-    """See that a request for a response uses none that is stored.
+    """Check that a request for a response uses no stored response.
 
     Raises
     ------
     ApiError
-        It does: the response may be another project's (403).
+        It uses one, which may be another project's (403).
     """
     if "response_id" in path_params:
         raise stored_responses(None)
@@ -109,7 +109,7 @@ async def _body(request: Request) -> object | None:
 
 
 def _query(request: Request) -> dict[str, object]:
-    """As the endpoint's client takes it: lists without the brackets that it adds."""
+    """The query in the form of the endpoint's client: lists without the brackets that the client adds."""
     found: dict[str, object] = {}
     for name in request.query_params:
         values = request.query_params.getlist(name)
@@ -118,7 +118,7 @@ def _query(request: Request) -> dict[str, object]:
 
 
 async def _events(answer: httpx2.Response) -> AsyncIterator[bytes]:
-    """A stream that breaks off ends with an error that the SDK raises."""
+    """The events of a stream; one that breaks off gets an error at its end that the SDK raises."""
     try:
         async for blocks in events(answer):
             yield b"".join(blocks)

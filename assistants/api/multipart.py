@@ -1,4 +1,4 @@
-"""Forms with a file, read as they come: no more of the file is in memory than one piece of it."""
+"""Forms with a file, read as they arrive: at most one piece of the file is in memory."""
 
 import re
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
@@ -17,31 +17,31 @@ Model = TypeVar("Model", bound=BaseModel)
 Keep = Callable[[bytes], Awaitable[None]]
 
 _MAX_FIELDS = 64 * 1024
-"""Bytes of everything in a form that is not the file."""
+"""The most bytes of a form outside the file."""
 
 HELD = 2 * PIECE
-"""Bytes that a form whose file is kept holds at most: a piece, and the copy of it that is stored."""
+"""The most bytes in memory of a form whose file is kept: a piece, and the copy of it that is stored."""
 
 _BRACKETS = re.compile(r"([^\[\]]+)\[([^\[\]]+)\]")
 
 
 class Form(Generic[Model]):
-    """A form on its way in, whether it is fed with what comes or reads all of it.
+    """A form that is being received; it is fed with chunks, or reads all of them.
 
     Fields may come in any order, those of an object as `object[field]`.
 
     Parameters
     ----------
     model
-        What the form is to be; of the file it has the name.
+        The model of the form's fields; the file's field has the file's name.
     file
-        The name of the field that is a file.
+        The name of the field of the file.
     sizes
-        Bytes that the file may have.
+        The sizes in bytes that the file may have.
     headers
-        Of the request, by lower-case name.
+        The headers of the request, by lower-case name.
     keep
-        Is handed the file in pieces, the last of which may be short. Without it the file is counted only.
+        Receives the file in pieces, of which the last may be short. Without it the file is only counted.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Form(Generic[Model]):
         self.bytes = 0
         """Bytes of the file so far."""
         self.refusal: ApiError | None = None
-        """Why it is no form of any model (400), or is too large (413): as soon as that is known."""
+        """Why the form does not fit the model (400) or is too large (413), as soon as that is known."""
         kind, options = parse_options_header(headers.get("content-type"))
         self._parser = self._begun(options.get(b"boundary", b"")) if kind == b"multipart/form-data" else None
         length = headers.get("content-length", "")
@@ -65,14 +65,14 @@ class Form(Generic[Model]):
             self.refusal = file_too_large(file, sizes[-1])
 
     async def read(self, chunks: AsyncIterable[bytes]) -> Model:
-        """The whole form, or as much of it as it takes to refuse it; raises as `result` does.
+        """The whole form, read until it can be refused; raises as `result` does.
 
         Raises
         ------
         starlette.requests.ClientDisconnect
-            It broke off.
+            The client has disconnected.
         """
-        if not self.refusal:  # before anything is read: the client has not sent it all yet
+        if not self.refusal:  # before the first read: the client has not sent everything yet
             async for chunk in chunks:
                 await self.feed(chunk)
                 if self.refusal:
@@ -80,11 +80,11 @@ class Form(Generic[Model]):
         return await self.result()
 
     async def feed(self, chunk: bytes) -> None:
-        """The next bytes of the form. What is wrong with them is told by `refusal`."""
+        """Parse the next bytes of the form. An error in them is in `refusal`."""
         self._fed += len(chunk)
-        if self._fed > self._most:  # of what is neither the file nor a field, such as what follows the end
+        if self._fed > self._most:  # of bytes outside the file and the fields, such as those after the end
             self.refusal = self.refusal or malformed_form()
-        # The server's chunks are small; what a larger one holds is kept after each slice of it.
+        # The server's chunks are small; a larger one is kept slice by slice.
         for start in range(0, len(chunk), PIECE):
             if not self._parser or self.refusal:
                 return
@@ -98,14 +98,14 @@ class Form(Generic[Model]):
                 await self._hand_on(PIECE)
 
     async def result(self) -> Model:
-        """The form, when all of it was fed.
+        """The form, after all of it was fed.
 
         Raises
         ------
         RequestValidationError
-            The form is not what the model says.
+            The form's fields do not fit the model.
         ApiError
-            It is no form at all (400), or the file too small (400) or too large (413).
+            The body is no form (400), or the file too small (400) or too large (413).
         """
         if self._parser and not self._done:
             self.refusal = self.refusal or malformed_form()

@@ -1,10 +1,10 @@
-"""The hub `/notificationhub`, as clients of ASP.NET Core SignalR see it.
+"""The hub `/notificationhub` for clients of ASP.NET Core SignalR.
 
 https://github.com/dotnet/aspnetcore/blob/main/src/SignalR/docs/specs/TransportProtocols.md
 
-A client negotiates with its key and is sent on: to Azure SignalR Service, or with a token to the hub's own connections.
-Such a connection is a stream of server-sent events, which any process can serve, as nothing is remembered between its
-requests. Long polling is offered where there is one process.
+A client negotiates with its key and is redirected: to Azure SignalR Service, or with a token to the hub's own
+connections. Such a connection is a stream of server-sent events, which any process can serve, as no state is kept
+between its requests. Long polling is offered if there is only one process.
 """
 
 import os
@@ -38,7 +38,7 @@ router = APIRouter(include_in_schema=False)
 
 
 def is_connection(path: str) -> bool:
-    """Whether a path is one of the hub's own connections, which come with a token instead of a key."""
+    """Whether a path is one of the hub's own connections, which need a token instead of a key."""
     return path == CONNECTION or path.startswith(f"{CONNECTION}/")
 
 
@@ -46,7 +46,7 @@ def is_connection(path: str) -> bool:
 async def negotiate(
     request: Request, service: Service, project: Project, thread_id: Annotated[ThreadId | None, Query()] = None
 ) -> dict[str, str]:
-    """Sends a client on, with a token for its project, or for one thread of it."""
+    """Redirects a client, with a token for its project or for one of its threads."""
     if service.hub.azure is not None:
         return await service.hub.azure.negotiated(project, thread_id)
     _feed(service.hub)
@@ -56,7 +56,7 @@ async def negotiate(
 
 @router.post(f"{CONNECTION}/negotiate")
 async def negotiate_connection(request: Request, service: Service) -> dict[str, Any]:
-    """Names the transports that are there."""
+    """Names the transports that are available."""
     listener, token = _listener(request, service), secrets.token_hex(16)
     transports = ["ServerSentEvents"]
     if not _in_azure():
@@ -74,7 +74,7 @@ async def negotiate_connection(request: Request, service: Service) -> dict[str, 
 async def connect(
     request: Request, service: Service, token: Annotated[str, Query(alias="id", max_length=64)] = ""
 ) -> Response:
-    """The stream of a connection, or one of its polls. The handshake is answered in any case: there is one protocol."""
+    """The stream of a connection, or one of its polls. Any handshake is accepted, as only one protocol exists."""
     feed = _feed(service.hub)
     headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
     if "text/event-stream" in request.headers.get("accept", ""):
@@ -88,7 +88,7 @@ async def connect(
 
 @router.post(CONNECTION)
 async def take(request: Request, service: Service) -> Response:
-    """Takes what a client sends: its handshake and its pings, which need no answer."""
+    """Accepts a client's handshake and pings, which need no answer."""
     _listener(request, service, late=True)
     return Response()
 
@@ -97,7 +97,7 @@ async def take(request: Request, service: Service) -> Response:
 async def disconnect(
     request: Request, service: Service, token: Annotated[str, Query(alias="id", max_length=64)] = ""
 ) -> Response:
-    """Ends a connection by long polling."""
+    """Ends a connection that uses long polling."""
     _listener(request, service, late=True)
     service.hub.polling.remove(token)
     return Response(status_code=202)
@@ -138,7 +138,7 @@ def _in_azure() -> bool:
 
 
 def _listener(request: Request, service: services.Service, late: bool = False) -> Listener:
-    """The listener of the token in the header or, as browsers send it with a stream, in the address."""
+    """The listener of the token in the header or, as browsers send it with a stream, in the query."""
     sent = request.headers.get("authorization", "").removeprefix("Bearer ")
     token = request.query_params.get("access_token") or sent
     listener = listener_of(service.store.settings, token, late)
@@ -148,7 +148,7 @@ def _listener(request: Request, service: services.Service, late: bool = False) -
 
 
 def _base(request: Request) -> str:
-    """The address by which the client has reached the service, before all proxies."""
+    """The address by which the client has reached the service, in front of all proxies."""
     scheme = request.headers.get("x-forwarded-proto", request.url.scheme).partition(",")[0].strip()
     host = request.headers.get("x-forwarded-host", request.url.netloc).partition(",")[0].strip()
     if "WEBSITE_HOSTNAME" in os.environ and host.partition(":")[0] in ("localhost", "127.0.0.1"):

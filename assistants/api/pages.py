@@ -1,4 +1,4 @@
-"""/openapi.json and /docs, which like the playground need no key, as they show no caller's data."""
+"""/openapi.json and /docs. Like the playground they need no key, as they show no caller's data."""
 
 import re
 from functools import cache
@@ -25,7 +25,7 @@ _ASSETS = {
 }
 
 _SOURCES = ("script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'")
-"""What Swagger UI loads: its own files, the images that its styles hold, and the API."""
+"""The sources of Swagger UI: its own files, the images in its styles, and the API."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -39,7 +39,7 @@ def is_page(path: str) -> bool:
 
 @router.get(DOCUMENT)
 async def document(request: Request) -> Response:
-    """The description of the API, made on first use."""
+    """The description of the API, made at the first request."""
     from assistants.api.description import described
 
     return JSONResponse(described(request.app), headers=policy.headers())
@@ -47,7 +47,7 @@ async def document(request: Request) -> Response:
 
 @router.get(DOCS)
 async def docs() -> HTMLResponse:
-    """Swagger UI; all of its addresses are this service's, relative to the page, and it has no script inline."""
+    """Swagger UI; all of its addresses are relative to the page, and it has no inline script."""
     page = _INLINE.sub(f'<script src="{DOCS.lstrip("/")}/{_START}"></script>', _swagger_ui())
     return HTMLResponse(page, headers=policy.headers(page, *_SOURCES))
 
@@ -69,7 +69,7 @@ def _swagger_ui() -> str:
 
 @router.get(f"{DOCS}/{{asset}}")
 async def docs_asset(asset: str) -> Response:
-    """A file of Swagger UI, from the package that carries it."""
+    """A file of Swagger UI, from the package that contains it."""
     if asset not in _ASSETS:
         raise HTTPException(404)
     content = _script() if asset == _START else _packaged(asset)
@@ -78,7 +78,7 @@ async def docs_asset(asset: str) -> Response:
 
 
 def _script() -> bytes:
-    """What FastAPI has inline in its page."""
+    """The script that FastAPI has inline in its page."""
     return "".join(_INLINE.findall(_swagger_ui())).encode()
 
 

@@ -49,7 +49,7 @@ Includable = Literal["step_details.tool_calls[*].file_search.results[*].content"
 
 
 async def include_content(
-    listed: Annotated[list[Includable] | None, Query(alias="include[]", description="What else to answer.")] = None,
+    listed: Annotated[list[Includable] | None, Query(alias="include[]", description="More fields to return.")] = None,
     plain: Annotated[list[Includable] | None, Query(alias="include", include_in_schema=False)] = None,
 ) -> bool:
     """Whether steps are to show the texts that searches found (contract, 0 and 4)."""

@@ -1,7 +1,7 @@
-"""/playground: a page for people, whose scripts call the API with a key that the person gives them.
+"""/playground: a page for people; its scripts call the API with a key that the person enters.
 
-The page and its modules are the files of the folder `playpage`, sent as they are. The page itself needs no key, as it
-shows no caller's data. Its policy allows its own scripts and styles only, and no script may make markup of a text.
+The page and its modules are the files of the folder `playpage`, sent unchanged. The page needs no key, as it shows no
+caller's data. Its policy allows its own scripts and styles only, and forbids scripts to turn text into markup.
 """
 
 from functools import cache

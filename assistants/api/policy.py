@@ -15,7 +15,7 @@ def headers(html: str = "", *more: str) -> dict[str, str]:
     Parameters
     ----------
     html
-        The page; empty for an answer that is none.
+        The page; empty if the answer is no page.
     more
         Further directives, such as `img-src 'self'`; those of scripts and styles are extended.
     """

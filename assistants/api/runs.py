@@ -29,7 +29,7 @@ from assistants.storage.concurrency import together
 router = APIRouter(prefix="/threads/{thread_id}/runs", tags=["Runs"], route_class=VersionedRoute)
 
 POLL_AFTER = "250"
-"""Milliseconds after which the SDK's polling helpers are to ask again (contract, 0)."""
+"""Milliseconds between two requests of the SDK's polling helpers (contract, 0)."""
 
 STREAMED: dict[int | str, dict[str, Any]] = {
     200: {"description": "The run; with `stream`, its events.", "content": {"text/event-stream": {}}}
@@ -40,7 +40,7 @@ STREAMED: dict[int | str, dict[str, Any]] = {
 async def runs_list(store: Store, project: Project, thread_id: ThreadId, page: Page) -> ListPage[Run]:
     """Lists the runs of a thread, the newest first."""
     thread = (await find_thread(store, project, thread_id)).value
-    # Attended to before it is shown: it may be overdue.
+    # Attended to first: it may be overdue.
     await requests.active_run(store, project, thread)
 
     def show(run: RunRecord) -> Run | None:
@@ -61,13 +61,13 @@ async def runs_create(
 ) -> Run | StreamingResponse:
     """Runs an assistant on a thread."""
     finding = together(find_thread(store, project, thread_id), find_assistant(store, project, body.assistant_id))
-    # Nearly every log has one segment: a run that this process drives reads it at the same time.
+    # Nearly every log has one segment, which a run that this process drives reads at the same time.
     reading = store.messages.read(project, thread_id, 1 if body.stream or drives_runs(store) else 0)
     (thread, assistant), transcript = await together(finding, reading)
     messages = await new_messages(store, thread_id, body.additional_messages)
     v1 = is_v1(request)
     run = new_run(store, thread_id, assistant.value, body, messages, v1=v1)
-    await put_records(messages, store.slices)  # refused here if one is too large to be added later
+    await put_records(messages, store.slices)  # refused here if a message is too large to be appended later
     await check_images(store, project, body.additional_messages)
     if any(message.attachments for message in messages):
         await requests.check_idle(store, project, thread.value)
@@ -145,7 +145,7 @@ def drives_runs(store: Store) -> bool:
 
 
 def begun(service: Service, started: Started) -> Run:
-    """The answer to the creation of a run, which is driven from here if it is claimed."""
+    """The answer to the creation of a run; this process drives the run if it has claimed it."""
     if started.claimed is not None:
         service.begin(background.drive_created(service.store, service.endpoint, started))
     return created_view(started.document.value)
@@ -154,7 +154,7 @@ def begun(service: Service, started: Started) -> Run:
 def stream_started(
     request: Request, service: Service, started: Started, thread: Thread | None = None, content: bool = False
 ) -> StreamingResponse:
-    """The events of a run that was just created, with its thread's if that is new, too."""
+    """The events of a run that was just created, and of its thread if that is new, too."""
     channel = Channel()
     events = RunEvents(channel.emit, content)
     if thread is not None:
@@ -166,7 +166,7 @@ def stream_started(
 def _stream(
     request: Request, service: Service, started: Started, channel: Channel, events: RunEvents
 ) -> StreamingResponse:
-    """The events of a run, which does not end with the client's connection."""
+    """The events of a run, which continues if the client disconnects."""
     work = streaming.stream(service.store, service.endpoint, started, events)
     service.begin(produce(channel, work, request.state.request_id))
     return response(channel)

@@ -1,4 +1,4 @@
-"""The public keys that an issuer publishes: fetched when they are needed, kept, and fetched anew."""
+"""The public keys that an issuer publishes: fetched when needed, kept, and fetched again."""
 
 import asyncio
 import json
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 log = logging.getLogger("assistants.api")
 
 AGAIN = 60.0
-"""Seconds between two requests to the issuer at least, whatever tokens come."""
+"""The least number of seconds between two requests to the issuer, regardless of the tokens received."""
 
 FRESH = 3600.0
-"""Seconds after which keys are fetched anew, while those that are there are used."""
+"""Seconds after which keys are fetched again; the present ones are used meanwhile."""
 
 AGAIN_WITHOUT_KEYS = 5.0
-"""As `AGAIN`, as long as no keys are there at all."""
+"""As `AGAIN`, while there are no keys at all."""
 
 STALE = 24 * 3600.0
-"""Seconds after which keys that could not be fetched anew are used no longer."""
+"""Seconds after which keys that could not be fetched again are no longer used."""
 
 _TIMEOUT = 5.0
 _MAX_BYTES = 1024 * 1024
@@ -37,11 +37,11 @@ class SigningKeys:
     Parameters
     ----------
     url
-        Of a JSON Web Key Set (RFC 7517).
+        The address of a JSON Web Key Set (RFC 7517).
     issuer
-        Of tokens; a key that names another issuer is left out.
+        The issuer of the tokens; a key that names another issuer is left out.
     clock
-        Seconds that only increase.
+        Seconds, never decreasing.
     """
 
     def __init__(self, url: str, issuer: str, clock: Callable[[], float]) -> None:
@@ -51,7 +51,7 @@ class SigningKeys:
         self._fetching: asyncio.Task[None] | None = None
 
     async def key(self, kid: str) -> "PyJWK | None":
-        """The key of this id. An unknown id has the keys fetched, but once in `AGAIN` for all requests together.
+        """The key of this id. An unknown id causes a request for the keys, once in `AGAIN` for all callers together.
 
         Raises
         ------
@@ -91,7 +91,7 @@ async def _download(url: str) -> bytes:
     Raises
     ------
     httpx2.HTTPError
-        The issuer does not answer, or not with success.
+        The issuer does not answer, or answers with an error.
     ValueError
         The answer is too long.
     """

@@ -36,9 +36,9 @@ async def threads_list(store: Store, project: Project, page: Page) -> ListPage[T
 
 @router.post("")
 async def threads_create(store: Store, project: Project, request: Request, body: CreateThread | None = None) -> Thread:
-    """Creates a thread, with messages if there are any."""
+    """Creates a thread, with messages if any are given."""
     if body is None and await request.body():
-        raise malformed_json()  # it was null, which FastAPI takes for no body
+        raise malformed_json()  # it was null, which FastAPI treats as no body
     await store.hear_time()
     body = body or CreateThread()
     thread = new_thread(store, body)
@@ -59,7 +59,7 @@ async def threads_retrieve(store: Store, project: Project, thread_id: ThreadId) 
 
 @router.post("/{thread_id}")
 async def threads_modify(store: Store, project: Project, thread_id: ThreadId, body: ModifyThread) -> Thread:
-    """Modifies a thread: what is given replaces what was there."""
+    """Modifies a thread: the given fields replace the present ones."""
     changes = {name: getattr(body, name) for name in body.model_fields_set}
     if changes.get("metadata", ()) is None:
         changes["metadata"] = {}

@@ -1,4 +1,4 @@
-"""Access tokens of Entra ID: which are accepted, and the project of each."""
+"""Access tokens of Entra ID: their validation, and the project of each."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +25,7 @@ def issuers(tenant: str, authority: str) -> tuple[str, str]:
 
 
 def project_of(claims: Mapping[str, Any], projects: Mapping[str, str]) -> str | None:
-    """The project of the first entry of `ENTRA_PROJECTS` that a token has the claim of."""
+    """The project of the first entry of `ENTRA_PROJECTS` whose claim the token has."""
     held = set(_held(claims))
     return next((project for claim, project in projects.items() if claim == "*" or _plain(claim) in held), None)
 
@@ -36,7 +36,7 @@ class Tokens:
     Parameters
     ----------
     clock
-        Seconds that only increase, by which keys age.
+        Seconds, never decreasing, that determine the age of keys.
     """
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
@@ -52,7 +52,7 @@ class Tokens:
         Raises
         ------
         ApiError
-            The token is not accepted (401), or has no project (403), or there are no keys to check it with (503).
+            The token is not accepted (401), or has no project (403), or no keys are available to check it (503).
         """
         found = project_of(await self.claims(token), self._projects)
         if found is None:
@@ -60,7 +60,7 @@ class Tokens:
         return found
 
     async def claims(self, token: str) -> dict[str, Any]:
-        """The claims of a token that is accepted. No key and no address that a token names itself is ever used.
+        """The claims of an accepted token. A key or an address that the token itself names is never used.
 
         Raises
         ------
@@ -98,7 +98,7 @@ class Tokens:
 
 
 def _kid(token: str) -> str:
-    """The id of the signing key in a token's header, of which nothing is true yet."""
+    """The id of the signing key in a token's header, which is not verified yet."""
     import jwt
 
     try:
@@ -122,5 +122,5 @@ def _held(claims: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _plain(claim: str) -> str:
-    """Ids are compared without regard to their case, which the names of roles have."""
+    """The claim for comparison: ids ignore case, names of roles do not."""
     return claim if claim.startswith("roles=") else claim.lower()

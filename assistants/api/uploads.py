@@ -40,7 +40,7 @@ async def uploads_create(store: Store, project: Project, body: CreateUpload) -> 
 
 @router.post("/{upload_id}/parts", openapi_extra=form(AddUploadPart))
 async def uploads_add_part(request: Request, store: Store, project: Project, upload_id: UploadId) -> UploadPart:
-    """Adds a part to an upload; parts may come at the same time."""
+    """Adds a part to an upload; parts may be sent at the same time."""
     document = await store.uploads.read(blob_name(project, upload_id))
     if document is None:
         raise not_found("upload", upload_id)
@@ -58,13 +58,13 @@ async def uploads_add_part(request: Request, store: Store, project: Project, upl
 
 @router.post("/{upload_id}/complete")
 async def uploads_complete(store: Store, project: Project, upload_id: UploadId, body: CompleteUpload) -> Upload:
-    """Makes a file of the parts, in the order in which they are given."""
+    """Makes a file of the parts, in the given order."""
     return view(await complete_upload(store, project, upload_id, body.part_ids, body.md5), store.clock.now())
 
 
 @router.post("/{upload_id}/cancel")
 async def uploads_cancel(store: Store, project: Project, upload_id: UploadId) -> Upload:
-    """Cancels an upload; nothing of it is kept."""
+    """Cancels an upload and discards its parts."""
     document = await store.uploads.change(
         blob_name(project, upload_id), lambda record: cancelled(record, store.clock.now())
     )

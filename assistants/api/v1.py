@@ -1,4 +1,4 @@
-"""The first version of the API on v2's routes: requests and answers are translated around them (contract, 13)."""
+"""Version 1 of the API on v2's routes: requests and answers are translated around them (contract, 13)."""
 
 import json
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Mapping
@@ -27,7 +27,7 @@ _REQUESTS: Mapping[str, type[v1.V1Request]] = {
     "messages_create": v1.CreateMessage,
     "runs_create": v1.CreateRun,
 }
-"""By the names of the routes. The requests of other routes are those of v2."""
+"""The models of requests, by the names of the routes. The requests of other routes are those of v2."""
 
 
 class VersionedRoute(APIRoute):
@@ -67,7 +67,7 @@ async def run_is_modifiable(
 
 
 def response_as_v1(response: Response) -> Response:
-    """A successful answer of v2, whole or a stream, in the shape of v1."""
+    """A successful answer of v2, streamed or not, in the format of v1."""
     if isinstance(response, StreamingResponse):
         response.body_iterator = _events(response.body_iterator)
         return response
@@ -77,7 +77,7 @@ def response_as_v1(response: Response) -> Response:
 
 
 def _translated(model: type[v1.V1Request], content: bytes) -> bytes:
-    """The body of the request in v2; a body that is no JSON object, or nested too deep, is left for v2 to refuse."""
+    """The request's body in v2's form; v2 refuses a body that is no JSON object, or nested too deeply."""
     try:
         body: object = json.loads(content)
         if not isinstance(body, dict):
@@ -101,7 +101,7 @@ def _with_body(request: Request, content: bytes) -> Request:
 
 
 async def _events(chunks: AsyncIterable[str | bytes | memoryview]) -> AsyncIterator[str]:
-    """The events of a stream, of which each chunk holds whole events (contract, 7)."""
+    """The events of a stream, translated; each chunk holds whole events (contract, 7)."""
     async for chunk in chunks:
         text = chunk if isinstance(chunk, str) else bytes(chunk).decode()
         yield "\n".join(_line(line) for line in text.split("\n"))

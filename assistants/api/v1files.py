@@ -36,7 +36,7 @@ router = APIRouter(tags=["v1"], route_class=V1Route, include_in_schema=False)
 async def assistants_files_list(
     store: Store, project: Project, assistant_id: AssistantId, page: Page
 ) -> ListPage[AssistantFile]:
-    """Lists the files of an assistant, those first that it was given last."""
+    """Lists the files of an assistant, the last added first."""
     return await _page_of(_assistant_files((await find_assistant(store, project, assistant_id)).value), page)
 
 
@@ -44,7 +44,7 @@ async def assistants_files_list(
 async def assistants_files_create(
     store: Store, project: Project, assistant_id: AssistantId, body: CreateAssistantFile
 ) -> AssistantFile:
-    """Gives a file to an assistant, for all of its tools."""
+    """Adds a file to an assistant, for all of its tools."""
     return _find(_assistant_files(await add_file(store, project, assistant_id, body.file_id)), body.file_id)
 
 
@@ -60,7 +60,7 @@ async def assistants_files_retrieve(
 async def assistants_files_delete(
     store: Store, project: Project, assistant_id: AssistantId, file_id: FileId
 ) -> AssistantFileDeleted:
-    """Takes a file from an assistant; the file itself stays."""
+    """Removes a file from an assistant; the file itself stays."""
     await remove_file(store, project, assistant_id, file_id)
     return AssistantFileDeleted(id=file_id)
 
@@ -82,7 +82,7 @@ async def messages_files_retrieve(
 
 
 def _assistant_files(record: AssistantRecord) -> list[AssistantFile]:
-    """The files that v1 shows of an assistant; their time is unknown, so it is the assistant's."""
+    """The files of an assistant in v1's form; the time that each was added is unknown, so it is the assistant's."""
     return [
         AssistantFile(id=file_id, created_at=record.created_at, assistant_id=record.id)
         for file_id in code_files(record.tool_resources)

@@ -1,6 +1,6 @@
-"""From pydantic's errors to OpenAI's: one table, after the catalogue of errors (contract, 8).
+"""Translates pydantic's errors to OpenAI's by one table, which follows the catalogue of errors (contract, 8).
 
-Several errors become one answer: the first in the order of path, query, header and body, and there of the fields of
+Of several errors one is returned: the first in the order of path, query, header and body, and there of the fields of
 the schema, unknown fields last. The member of a union is chosen before it is validated, so no error is a guess.
 """
 
@@ -24,7 +24,7 @@ from assistants.schema.errors import (
 from assistants.schema.locations import fields
 
 MAX_SHOWN = 12
-"""Longer names are shortened where a message lists types or property names (`'all...ols'`)."""
+"""Longer names are shortened in messages that list types or property names (`'all...ols'`)."""
 
 
 class _Problem(NamedTuple):
@@ -37,12 +37,12 @@ class _Problem(NamedTuple):
 
 
 def translate(errors: Sequence[Mapping[str, Any]], body: object = None) -> ApiError:
-    """The one error to answer.
+    """The error to return.
 
     Parameters
     ----------
     errors:
-        What `RequestValidationError.errors()` returns; each `loc` begins with body, path, query or header.
+        The result of `RequestValidationError.errors()`; each `loc` begins with body, path, query or header.
     body:
         The parsed body, which distinguishes the names of fields from those that pydantic gives to union members.
         A body that is absent, or that was not declared to be JSON, counts as JSON that could not be parsed.
@@ -63,7 +63,7 @@ def translate(errors: Sequence[Mapping[str, Any]], body: object = None) -> ApiEr
 
 
 def _is_no_json(value: object) -> bool:
-    """FastAPI gives None for a missing body, and bytes for one that is not declared to be JSON."""
+    """Whether the body is no JSON: FastAPI gives None for a missing body, bytes for one not declared to be JSON."""
     return value is None or isinstance(value, bytes)
 
 
@@ -80,7 +80,7 @@ def _key(problem: _Problem, name: str) -> str:
 
 
 def _described(value: object) -> str:
-    """The value, described in JSON's terms."""
+    """The value, described in terms of JSON."""
     kinds: Mapping[type, str] = {
         bool: "a boolean",
         int: "an integer",
@@ -112,7 +112,7 @@ def _expected(described: str) -> Callable[[_Problem], ApiError]:
 
 
 def _array_expected(problem: _Problem) -> ApiError:
-    """Arrays of ids hold strings, as does `include`; all others hold objects."""
+    """The error of a value that is no array: arrays of ids and `include` hold strings, all others hold objects."""
     name = problem.param.rpartition(".")[2]
     items = "strings" if name.endswith("_ids") or name == "include" else "objects"
     return invalid_type(problem.param, f"an array of {items}", _described(problem.input))
@@ -190,7 +190,7 @@ def _pattern(problem: _Problem) -> ApiError:
 
 
 def _unicode(problem: _Problem) -> ApiError:
-    """A field whose very name is not Unicode cannot be named."""
+    """The error of a text that is not Unicode; a field whose name is not Unicode cannot be named."""
     if not problem.param:
         return malformed_json()
     return invalid(problem.param, "string is not valid Unicode", "a string without lone surrogates")

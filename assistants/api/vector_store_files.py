@@ -34,7 +34,7 @@ Filter = Annotated[FileStatus | None, Query(alias="filter", description="Only th
 async def vector_stores_files_list(
     store: Store, project: Project, vector_store_id: VectorStoreId, page: Page, status: Filter = None
 ) -> ListPage[VectorStoreFile]:
-    """Lists the files of a vector store, those first that were put in last."""
+    """Lists the files of a vector store, the last added first."""
     record = (await find_vector_store(store, project, vector_store_id)).value
     return await page_of_files(record, list(record.members), page, status)
 
@@ -43,7 +43,7 @@ async def vector_stores_files_list(
 async def vector_stores_files_create(
     store: Store, project: Project, vector_store_id: VectorStoreId, body: CreateVectorStoreFile
 ) -> VectorStoreFile:
-    """Puts a file into a vector store."""
+    """Adds a file to a vector store."""
     file = new_member(body.file_id, body.attributes, body.chunking_strategy)
     return view_file(await attach(store, project, vector_store_id, [file]), body.file_id)
 
@@ -74,7 +74,7 @@ async def vector_stores_files_modify(
 async def vector_stores_files_delete(
     store: Store, project: Project, vector_store_id: VectorStoreId, file_id: FileId
 ) -> Deleted:
-    """Takes a file out of a vector store; the file itself stays."""
+    """Removes a file from a vector store; the file itself stays."""
     if not await detach(store, project, vector_store_id, [file_id]):
         await find_vector_store(store, project, vector_store_id)
         raise not_in_store("file", file_id, vector_store_id)
@@ -85,7 +85,7 @@ async def vector_stores_files_delete(
 async def vector_stores_files_content(
     store: Store, project: Project, vector_store_id: VectorStoreId, file_id: FileId
 ) -> VectorStoreFileContent:
-    """Retrieves the text of a file as it is searched: chunk by chunk, which may overlap."""
+    """Retrieves the text of a file as searches see it: in chunks, which may overlap."""
     member = member_of((await find_vector_store(store, project, vector_store_id)).value, file_id)
     content = await store.chunks.read(chunks_name(project, vector_store_id, file_id, member.version))
     return VectorStoreFileContent(data=[TextContent(text=text) for text in texts(content)] if content else [])

@@ -1,4 +1,4 @@
-"""Vector stores, and search in one."""
+"""Vector stores, and the search in a vector store."""
 
 from fastapi import APIRouter
 
@@ -37,7 +37,7 @@ async def vector_stores_list(store: Store, project: Project, page: Page) -> List
 
 @router.post("")
 async def vector_stores_create(store: Store, project: Project, body: CreateVectorStore) -> VectorStore:
-    """Creates a vector store; files that are given are put into it."""
+    """Creates a vector store with the given files."""
     await store.hear_time()
     record = new_vector_store(store.ids.new("vs_"), body, store.clock.now())
     files = [new_member(file_id, strategy=body.chunking_strategy) for file_id in body.file_ids or ()]
@@ -54,7 +54,7 @@ async def vector_stores_retrieve(store: Store, project: Project, vector_store_id
 async def vector_stores_modify(
     store: Store, project: Project, vector_store_id: VectorStoreId, body: ModifyVectorStore
 ) -> VectorStore:
-    """Modifies a vector store: what is given replaces what was there."""
+    """Modifies a vector store: the given fields replace the present ones."""
     document = await store.vector_stores.change(
         blob_name(project, vector_store_id), lambda record: modified(record, body)
     )

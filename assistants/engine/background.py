@@ -1,4 +1,4 @@
-"""Runs that are driven in the background by the process that created them, or took their last outputs."""
+"""Runs that are driven in the background by the process that created them or received their last outputs."""
 
 import asyncio
 import logging

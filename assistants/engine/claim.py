@@ -35,7 +35,7 @@ async def change_run(
     why: str,
     known: Document[RunRecord] | None = None,
 ) -> Document[RunRecord] | None:
-    """Write the run that `decide` returns, log a change of its state, and tell the project's webhook, if it has one.
+    """Write the run that `decide` returns, log a change of its state, and notify the project's webhook, if it has one.
 
     The result is the current run, changed or not; None if there is no run.
     """
@@ -86,7 +86,7 @@ class ClaimedRun:
         Raises
         ------
         ClaimLost
-            The claim is lost; nothing was written.
+            The claim is lost; the document is unchanged.
         """
 
         def guarded(run: RunRecord) -> RunRecord | None:

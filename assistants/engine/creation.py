@@ -1,4 +1,4 @@
-"""Create threads and runs; what is not committed is cleaned up."""
+"""Creates threads and runs, and cleans up after a creation that was not committed."""
 
 import asyncio
 import logging
@@ -35,6 +35,7 @@ from assistants.storage.concurrency import together
 from assistants.storage.documents import Document
 from assistants.storage.errors import TRANSIENT, Conflict
 from assistants.storage.ids import beginning, blob_name
+from assistants.telemetry import record
 
 log = logging.getLogger("assistants.engine")
 
@@ -65,7 +66,7 @@ async def was_created(store: Store, key: RunKey, document: Document[RunRecord]) 
 
 
 async def thread_of(store: Store, key: RunKey) -> Document[ThreadRecord] | None:
-    """The run's thread. If there is none, what is left of the thread is purged."""
+    """The run's thread. If there is none, the remaining blobs of the thread are purged."""
     thread = await store.threads.read(key.thread_name)
     if thread is None:
         await purge_thread(store, Purge(project=key.project, thread=key.thread))
@@ -89,7 +90,7 @@ async def start_run(
 
     `transcript` is the part of the thread's log that was read since the request arrived.
 
-    The look-again item is sent before anything is written, and the run's document is written before the one write that
+    The look-again item is sent before the first write, and the run's document is written before the one write that
     commits the creation, that of the thread's `last_run_id`: no crash leaves a locked thread or a run without an item.
 
     Raises
@@ -186,13 +187,15 @@ async def create_thread(store: Store, project: str, thread: ThreadRecord, messag
 
 
 def _equipped(run: RunRecord, thread: ThreadRecord) -> RunRecord:
-    """The run with what its tools may use of the thread's."""
+    """The run with the files and vector stores of the thread that its tools may use."""
     resources = thread.tool_resources
     files = code_files(resources) if runs_code(run.tools) else []
     return run.model_copy(update={"thread_stores": store_ids(resources), "thread_files": files})
 
 
 def _new_run(store: Store, key: RunKey, run: RunRecord, token: str | None, transcript: Transcript | None) -> RunRecord:
+    if (trace := record.traceparent()) is not None:
+        run = run.model_copy(update={"trace": trace})
     if token is not None and transcript is not None:
         run = machine.created_claimed(run, token, store.clock.now(), store.settings.claim, transcript.lengths)
     return notices.begun(run) if is_told(store, key.project) else run
@@ -223,7 +226,7 @@ async def _read_log(
 
 
 async def _queue_sweep(store: Store, project: str, thread_id: str) -> None:
-    """Queue a sweep that purges what is left of threads whose creation fails.
+    """Queue a sweep that purges the remaining blobs of threads whose creation fails.
 
     One item covers the threads that this process creates within `LOOK_AGAIN` seconds.
 
@@ -244,7 +247,7 @@ async def _queue_sweep(store: Store, project: str, thread_id: str) -> None:
 
 
 async def _queue_look_again(store: Store, key: RunKey, run: RunRecord) -> Look:
-    """Queue the item that attends to the run, or cleans up after its creation, if this process dies."""
+    """Queue the item that attends to the run, or cleans up after its creation if this process dies."""
     sent = await post.send(store, look_again_item(key, run), _first_look(store))
     return Look(id=sent.id, pop_receipt=sent.pop_receipt)
 
@@ -282,13 +285,13 @@ async def _commit(
 
 
 async def _given_up(store: Store, key: RunKey) -> bool:
-    """Whether the look-again item discarded the run before its commit: then the creator deletes it."""
+    """Whether the look-again item discarded the run before its commit; the creator then deletes it."""
     document = await store.runs.read(key.name)
     return document is None or machine.is_discarded(document.value)
 
 
 async def _follow_up(store: Store, key: RunKey, run: RunRecord, look: Look) -> None:
-    """Append the run's messages and queue it. The look-again item repeats what fails here; the client gets no error.
+    """Append the run's messages and queue it. The look-again item repeats a step that fails; the client gets no error.
 
     A run that its creator drives needs no item, and its driver appends the messages that came with it.
     """

@@ -46,7 +46,7 @@ WATCH_TOOLS = 0.2
 """Seconds between two reads of the run while server tools work, for a driver that waits for their outputs."""
 
 MANY_MESSAGES = 500
-"""Messages that no event loop should make a prompt of."""
+"""A prompt of more messages is made in a thread, not on the event loop."""
 
 WATCH_FILES = 0.25
 """Seconds between two reads of the vector stores that a run waits for."""
@@ -123,7 +123,7 @@ class Driver:
         seen = {OPERATION: "invoke_agent", AGENT: run.assistant_id, REQUEST_MODEL: run.model}
         with (
             scoped(project=key.project, thread=key.thread, run=key.run),
-            telemetry.span("invoke_agent", "internal", seen) as span,
+            telemetry.span("invoke_agent", "internal", seen, origin=run.trace) as span,
         ):
             try:
                 await self._carry_on()
@@ -210,7 +210,7 @@ class Driver:
         return None
 
     async def _call(self, reading: Reading, images: Mapping[str, str], files: str) -> ModelCall:
-        """The call of the next turn; a long prompt is made in a thread, as that takes time."""
+        """The call for the next turn. A long prompt is made in a thread, as it would hold up the event loop."""
         settings, clock, run = self._store.settings, self._store.clock, self._run
 
         def made() -> ModelCall:
@@ -223,7 +223,7 @@ class Driver:
         return longest_prompt(settings, model, self._model.learnt.of(settings.endpoint_model(model)))
 
     def _cut_off(self, run: RunRecord) -> Ending | None:
-        """The ending that a cancellation or the expiry requires."""
+        """The ending that a cancellation or the expiry requires; None: the run goes on."""
         if run.status is RunStatus.CANCELLING:
             return Ending(Event.STOP)
         return Ending(Event.EXPIRE) if self._now() >= run.expires_at else None
@@ -233,9 +233,9 @@ class Driver:
         return Ending(Event.INCOMPLETE, used_up) if used_up else None
 
     async def _take_turn(self, call: ModelCall) -> None:
-        """Ask the model, until a cancellation or the run's expiry stops it, and record its answer.
+        """Call the model, until a cancellation or the run's expiry stops it, and record its answer.
 
-        An answer that has only calls has no message to publish; the same write parks the run.
+        An answer of tool calls only has no message to publish, so the same write parks the run.
         """
         run, started = self._run, self._now()
         first = not run.turns
@@ -292,7 +292,7 @@ class Driver:
             del self._store.answered[self._key.name]
 
     async def _keep_claim(self, interval: float, until: asyncio.Event | None = None) -> None:
-        """Wait `interval` seconds at most, then read the run again, or renew the claim where a third of it is over.
+        """Wait `interval` seconds at most, then read the run again, or renew the claim if a third of it is over.
 
         `until` ends the wait.
         """
@@ -314,7 +314,7 @@ class Driver:
             log.warning("run %s: could not keep its claim: %s", self._key.run, error)
 
     async def _add_missing(self, transcript: Transcript) -> None:
-        """Append the messages that came with the run, if the process that created it died before it did so."""
+        """Append the messages that came with the run, if the process that created it died before appending them."""
         run = self._run
         missing = [put_record(message) for message in run.additional_messages if message.id not in transcript]
         if missing:
@@ -336,10 +336,10 @@ class Driver:
             await publish(self._store, self._key, self._run)
             await self._claimed.write(lambda run: machine.ended(run, ending, self._now()), why)
         except (ClaimLost, ThreadGone):
-            pass  # the process that has claimed the run since ends it
+            pass  # the process that has claimed the run since then ends it
 
     async def _release(self, trouble: str) -> None:
-        """Release the claim, so that the item's next delivery can try again at once, and record the trouble."""
+        """Release the claim, so that the next delivery of the item can try again at once, and record the error."""
         try:
             await self._claimed.write(lambda run: machine.released(run, trouble, self._now()), trouble)
         except (*TRANSIENT, ClaimLost) as again:

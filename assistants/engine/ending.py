@@ -72,7 +72,7 @@ async def end_unclaimed(
 
 
 async def delete_last_look(store: Store, run: RunRecord, look: Look | None) -> None:
-    """Delete the look-again item of a run that has ended, unless the item is still to tell the webhook of that."""
+    """Delete the look-again item of a run that has ended, unless the item has yet to notify the webhook."""
     if not notices.untold(run):
         await delete_look(store, look)
 

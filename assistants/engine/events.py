@@ -64,13 +64,13 @@ class _Text:
 
     emitted: list[str] = field(default_factory=list[str])
     cited: int = 0
-    """The annotations in it."""
+    """The number of annotations in the prefix."""
     received: int = 0
-    """The pieces of it that were taken from the completion."""
+    """The number of the completion's pieces that were taken."""
     kept: str = ""
     """The beginning of an unfinished mark or link."""
     code: Decoder = field(default_factory=Decoder)
-    """Of the arguments of a code interpreter's call."""
+    """The decoder of the arguments of a code interpreter call."""
     joiner: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-16-le")("replace")
     )
@@ -81,14 +81,14 @@ class _Text:
         return self.joiner.decode(new.encode("utf-16-le", "surrogatepass"))
 
     def take_settled(self, pieces: list[str], turns: Sequence[Turn]) -> str:
-        """The same; an unfinished mark or link waits for its end as well."""
+        """As `take`, but an unfinished mark or link is kept back until its end arrives."""
         new = self.kept + self.take(pieces)
         end = settled(new, turns)
         self.kept = new[end:]
         return new[:end]
 
     def release(self) -> str:
-        """The text that was kept back; its end is not awaited any longer."""
+        """The text that was kept back; its end is no longer awaited."""
         kept, self.kept = self.kept, ""
         return kept
 
@@ -144,7 +144,7 @@ class RunEvents:
                 calls_begun=True,
                 calls_emitted=True,
                 calls_ended=turn.answered_at is not None,
-                # Clients have not seen the beginning of this step; its end has the outputs.
+                # The client has not seen the beginning of this step; the step's end has the outputs.
                 outputs={call.id for call in turn.calls},
             )
             for turn in run.turns
@@ -314,6 +314,6 @@ class RunEvents:
 
 
 def _open(run: RunRecord) -> RunRecord:
-    """The run without the fields that its end sets."""
+    """The run without the fields that the end of the run sets."""
     names = ("cancelled_at", "failed_at", "completed_at", "last_error", "incomplete_reason")
     return run.model_copy(update=dict.fromkeys(names))

@@ -1,4 +1,4 @@
-"""The queue items: attend to a run, look at it again, purge threads, answer a tool call. They hold ids only."""
+"""The queue items: attend to a run, purge threads, answer the call of a server tool. They hold ids only."""
 
 from typing import Annotated, Literal
 
@@ -36,7 +36,7 @@ class Attend(_Work):
 
 
 class LookAgain(_Work):
-    """Attend to a run again and again until it has ended."""
+    """Attend to a run, once a minute, until it has ended."""
 
     kind: Literal["look"] = "look"
     project: Project
@@ -46,7 +46,7 @@ class LookAgain(_Work):
 
 
 class Purge(_Work):
-    """Delete the rest of a deleted thread."""
+    """Delete the remaining blobs of a deleted thread."""
 
     kind: Literal["purge"] = "purge"
     project: Project
@@ -54,7 +54,7 @@ class Purge(_Work):
 
 
 class PurgeRest(_Work):
-    """Delete the rest of a thread if its document is gone."""
+    """Delete the remaining blobs of a thread if its document is gone."""
 
     kind: Literal["purge_rest"] = "purge_rest"
     project: Project
@@ -62,7 +62,7 @@ class PurgeRest(_Work):
 
 
 class RetireThreads(_Work):
-    """Delete the threads of a project that were not used for `THREAD_TTL_DAYS`, from one name on."""
+    """Delete the threads of a project that were not used for `THREAD_TTL_DAYS`, beginning with a name."""
 
     kind: Literal["retire_threads"] = "retire_threads"
     project: Project
@@ -70,7 +70,7 @@ class RetireThreads(_Work):
 
 
 class SweepThreads(_Work):
-    """Purge the threads with ids between these two whose creation failed."""
+    """Purge the threads with ids between `newest` and `oldest` whose creation failed."""
 
     kind: Literal["look_after_threads"] = "look_after_threads"
     project: Project
@@ -98,15 +98,15 @@ work_item: TypeAdapter[WorkItem] = TypeAdapter(Annotated[WorkItem, Field(discrim
 
 
 def run_key(item: Attend | LookAgain | Call) -> RunKey:
-    """The run that an item is about."""
+    """The key of an item's run."""
     return RunKey(item.project, item.thread, item.run)
 
 
 def attend_item(key: RunKey, run: RunRecord, look: Look | None = None) -> Attend:
-    """The item that attends to a run at once."""
+    """The item that has a run attended to at once."""
     return Attend(project=key.project, thread=key.thread, run=key.run, segments=run.segments, look=look or run.look)
 
 
 def look_again_item(key: RunKey, run: RunRecord) -> LookAgain:
-    """The item that attends to a run until it has ended."""
+    """The item that has a run attended to until it has ended."""
     return LookAgain(project=key.project, thread=key.thread, run=key.run, segments=run.segments)

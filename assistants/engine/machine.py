@@ -1,9 +1,9 @@
 """The state machine of a run: pure functions from a record, an event and a time to the next record.
 
-A participle (`claimed`, `parked`, `ended`) returns the next record, and None where it leaves the run as it is; `is_...`
+A participle (`claimed`, `parked`, `ended`) returns the next record, and None if the run stays as it is; `is_...`
 answers a question.
 
-The table of states and events; an empty cell means that nothing happens (contract, 4.1):
+The table of states and events; an event has no effect where the cell is empty (contract, 4.1):
 
 =============== =========== =============== ====== ========== ========= ========= ========== ========= =========
 state           START       PARK            SUBMIT CANCEL     STOP      COMPLETE  INCOMPLETE FAIL      EXPIRE
@@ -14,7 +14,7 @@ requires_action                             queued cancelling                   
 cancelling                                                    cancelled cancelled cancelled  cancelled cancelled
 =============== =========== =============== ====== ========== ========= ========= ========== ========= =========
 
-The other states, completed, incomplete, failed, cancelled and expired, are final: nothing happens in them.
+The other states, completed, incomplete, failed, cancelled and expired, are final: no event has an effect in them.
 
 PARK leaves a run in_progress when only server tools have been called. A run that is being cancelled ends
 `cancelled`, whichever event ends it.
@@ -34,7 +34,7 @@ LAST_WRITES = 2.0
 """Seconds after `expires_at` in which only the run's driver may end it."""
 
 MAX_TOOL_CALLS = 128
-"""Tool calls one run may make (contract, 5)."""
+"""Tool calls that one run may make (contract, 5)."""
 
 
 class Event(Enum):
@@ -55,7 +55,7 @@ class Event(Enum):
     INCOMPLETE = "incomplete"
     """A token budget or a content filter cut the model off."""
     FAIL = "fail"
-    """An error that no repetition mends."""
+    """An error that a repetition would not correct."""
     EXPIRE = "expire"
     """`expires_at` has passed."""
 
@@ -65,24 +65,24 @@ class Ending(NamedTuple):
 
     event: Event
     reason: str | None = None
-    """Of INCOMPLETE: `incomplete_details.reason`."""
+    """With INCOMPLETE: `incomplete_details.reason`."""
     error: LastError | None = None
-    """Of FAIL: `last_error`."""
+    """With FAIL: `last_error`."""
 
 
 class Need(Enum):
-    """The one thing that an active run needs from the process that reads it."""
+    """The action that an active run needs from the process that reads it."""
 
     EXPIRE = "expire"
-    """It has expired, and no driver has ended it in time."""
+    """Expire it: no driver has ended it in time."""
     STOP = "stop"
-    """It is being cancelled, and no driver has it."""
+    """End it: it is being cancelled, and no driver has it."""
     CALL_AGAIN = "call again"
-    """Calls of server tools are considered lost."""
+    """Send items of calls of server tools that are considered lost."""
     DRIVE = "drive"
-    """It waits for a driver."""
+    """Drive it: it waits for a driver."""
     NOTHING = "nothing"
-    """It has ended, a driver has it, or outputs are awaited."""
+    """No action: it has ended, a driver has it, or outputs are awaited."""
 
 
 _S, _E = RunStatus, Event
@@ -106,12 +106,12 @@ TABLE: Mapping[RunStatus, Mapping[Event, RunStatus]] = {
 
 
 def following(status: RunStatus, event: Event) -> RunStatus | None:
-    """The state after an event, or None where nothing happens."""
+    """The state after an event; None: the event has no effect."""
     return TABLE.get(status, {}).get(event)
 
 
 def need(run: RunRecord, now: float, resend_after: float) -> Need:
-    """The one thing that the run needs now; calls without an output for `resend_after` seconds are considered lost."""
+    """The action that the run needs now; calls without an output for `resend_after` seconds are considered lost."""
     if is_overdue(run, now):
         return Need.EXPIRE
     if run.status is RunStatus.CANCELLING and not is_claimed(run, now):
@@ -132,7 +132,7 @@ def is_claimed_by(run: RunRecord, token: str) -> bool:
 
 
 def is_overdue(run: RunRecord, now: float) -> bool:
-    """Whether the next process that reads the run is to expire it."""
+    """Whether the next process that reads the run has to expire it."""
     return run.active and now >= run.expires_at and not is_claimed(run, now)
 
 
@@ -143,7 +143,7 @@ def is_ready(run: RunRecord, now: float) -> bool:
 
 
 def is_discarded(run: RunRecord) -> bool:
-    """Whether its creation was given up: every other write to a run records that it was committed."""
+    """Whether its creation was given up: every other write of a run records that it was committed."""
     return not run.committed and not run.active
 
 
@@ -170,7 +170,7 @@ def claimed(run: RunRecord, token: str, now: float, length: float, prompt_length
 
 
 def renewed(run: RunRecord, token: str, now: float, length: float) -> RunRecord | None:
-    """Renew the claim for `length` seconds. None: it is lost."""
+    """Renew the claim for `length` seconds. None: the claim is lost."""
     own = _claim(run, token, now, length)
     return _write(run, now, committed=True, claim=own) if is_claimed_by(run, token) else None
 
@@ -181,19 +181,19 @@ def _claim(run: RunRecord, token: str, now: float, length: float) -> Claim:
 
 
 def released(run: RunRecord, trouble: str, now: float) -> RunRecord:
-    """Release the claim, and record the trouble that its driver met."""
+    """Release the claim, and record the error of its driver."""
     return _write(run, now, claim=None, trouble=trouble[:500])
 
 
 def recorded(run: RunRecord, turn: Turn, now: float) -> RunRecord:
-    """Record the outcome of a call of the model. That is progress."""
+    """Record the outcome of a call of the model, which counts as progress."""
     return _write(run, now, committed=True, turns=[*run.turns, turn], takeovers=0)
 
 
 def parked(run: RunRecord, now: float, look: Look | None, stay: bool = False) -> RunRecord | None:
-    """Give out the last turn's calls and release the claim, in one write.
+    """Record that the last turn's calls are given out, and release the claim, in one write.
 
-    A driver with `stay` keeps its claim as long as only server tools are awaited.
+    A driver with `stay` keeps its claim while all awaited outputs are those of server tools.
     """
     turn = run.turn
     if turn is None or run.status is not RunStatus.IN_PROGRESS:
@@ -207,7 +207,7 @@ def parked(run: RunRecord, now: float, look: Look | None, stay: bool = False) ->
 
 
 def submitted(run: RunRecord, outputs: Mapping[str, str], now: float) -> RunRecord | None:
-    """Store all of the client's outputs. None: none is awaited."""
+    """Store all of the client's outputs. None: the run awaits none."""
     status = following(run.status, Event.SUBMIT)
     answers = {call_id: {"output": output} for call_id, output in outputs.items()}
     return _write(_with_outputs(run, answers, now), now, status=status) if status else None
@@ -221,9 +221,9 @@ def answered(
     found: Sequence[Found] | None = None,
     ran: Ran | None = None,
 ) -> RunRecord | None:
-    """Store a server tool's output; of a search, with the passages that were found; of code, with what came of it.
+    """Store a server tool's output: of a search with the passages found, of code with the result of its execution.
 
-    The first stored output wins. None: it is not awaited, or no longer.
+    The first stored output wins. None: the run does not await the output, or no longer.
     """
     if not run.active or call_id not in {call.id for call in run.unanswered if call.type != FUNCTION}:
         return None
@@ -246,7 +246,7 @@ def resent(run: RunRecord, call_ids: set[str], now: float) -> RunRecord | None:
 
 
 def touched(run: RunRecord, now: float) -> RunRecord | None:
-    """Record that a process has attended to an active run. None: the run has ended, or another one did so later."""
+    """Record that a process has attended to an active run. None: the run has ended, or a later time is recorded."""
     return run.model_copy(update={"touched_at": now}) if run.active and run.touched_at < now else None
 
 
@@ -278,14 +278,14 @@ def ended(run: RunRecord, ending: Ending, now: float) -> RunRecord | None:
 
 
 def conclusion(turn: Turn) -> Ending | None:
-    """The ending that a published turn brings its run; None: its calls are given out."""
+    """The ending that a published turn brings its run; None: the turn's calls are given out."""
     if turn.calls and turn.finish not in _CUT_OFF:
         return None
     return _CONCLUSIONS[turn.finish]._replace(error=turn.error)
 
 
 def bounded(run: RunRecord, turn: Turn) -> Turn:
-    """The turn; a failed one in its place if it calls more tools than a run may."""
+    """The turn, or a failed turn in its place if it calls more tools than a run may."""
     if sum(len(made.calls) for made in [*run.turns, turn]) <= MAX_TOOL_CALLS:
         return turn
     message = f"The run made more than {MAX_TOOL_CALLS} tool calls, which is the limit."

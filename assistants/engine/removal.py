@@ -21,7 +21,7 @@ async def delete_thread(store: Store, project: str, thread_id: str) -> None:
 
 
 async def purge_thread(store: Store, item: Purge) -> None:
-    """Delete the rest of a thread; repeated until nothing was left."""
+    """Delete the remaining blobs of a deleted thread; repeated until none is found."""
     if await purge(store, item.project, item.thread):
         await post.send(store, item, store.settings.purge_again)
 
@@ -36,8 +36,8 @@ async def sweep_threads(store: Store, item: SweepThreads) -> None:
 
 
 async def purge(store: Store, project: str, thread_id: str) -> bool:
-    """Delete a thread with its messages and runs; return whether there were any of these."""
-    # First, and again: the process that began the deletion may have died before it did this.
+    """Delete a thread with its messages and runs; return whether any of these existed."""
+    # First, and repeated by each purge: the process that began the deletion may have died before it.
     await store.threads.delete(blob_name(project, thread_id))
     had_log, runs = await asyncio.gather(
         store.messages.purge(project, thread_id), _names(store, blob_name(project, thread_id) + "/")
@@ -48,7 +48,7 @@ async def purge(store: Store, project: str, thread_id: str) -> bool:
 
 
 async def uncommitted_threads(store: Store, project: str, newest: str, oldest: str) -> set[str]:
-    """The threads with ids between these two that have a log and no document."""
+    """The threads with ids between `newest` and `oldest` that have a log and no document."""
     start = blob_name(project, newest)
     logs, documents = await asyncio.gather(
         _threads(store.messages.names(project, start), oldest),

@@ -47,7 +47,7 @@ async def find_run(store: Store, key: RunKey) -> Document[RunRecord]:
             raise not_found("run", key.run)
         store.saw_committed(key)
     elif document.value.imported and await store.threads.read(key.thread_name) is None:
-        raise not_found("thread", key.thread)  # whose import has not ended
+        raise not_found("thread", key.thread)  # its import has not ended
     return await attended(store, key, document)
 
 
@@ -76,7 +76,7 @@ async def check_idle(store: Store, project: str, thread: ThreadRecord) -> None:
 
 
 async def said_by_run(store: Store, project: str, thread: ThreadRecord, message_id: str) -> Message | None:
-    """A message that the thread's last run is writing, or has recorded but not appended yet."""
+    """A message of the thread's last run that the model is writing, or that is recorded but not appended yet."""
     if thread.last_run_id is None:
         return None
     document = await store.runs.read(blob_name(project, thread.id, thread.last_run_id))
@@ -84,7 +84,7 @@ async def said_by_run(store: Store, project: str, thread: ThreadRecord, message_
 
 
 async def attended(store: Store, key: RunKey, document: Document[RunRecord]) -> Document[RunRecord]:
-    """Attend to the run: end it if it is overdue, and send an item for it if it has waited too long."""
+    """The run, ended if it was overdue; if it has waited too long for a process, an item is sent for it."""
     run, now, longest = document.value, store.clock.now(), store.settings.look_again
     if not run.active:
         store.saw_ended(key)
@@ -107,7 +107,7 @@ async def submit_outputs(
     Raises
     ------
     ApiError
-        There is no such run (404), it awaits no outputs, or other ones (400).
+        There is no such run, or thread (404); it awaits no outputs, or outputs of other calls (400).
     """
     known = known or await find_run(store, key)
 

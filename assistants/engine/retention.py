@@ -1,7 +1,7 @@
-"""Retention: a timer sends an item for each project, and each item looks after a part of the project's objects.
+"""Retention: a timer sends an item for each project, and each item deletes a part of the project's unused threads.
 
-An item acts first and sends its successor then: repeated after a crash, it finds what is left. The next timer begins
-anew, so that a lost item costs a day. Two chains at once are harmless, as every deletion is conditional.
+An item acts first and then sends its successor: repeated after a crash, it finds the remaining threads. The next timer
+begins again, so a lost item costs a day. Two chains at once are harmless, as every deletion is conditional.
 """
 
 import logging
@@ -21,14 +21,14 @@ from assistants.storage.services import Entry
 log = logging.getLogger("assistants.retention")
 
 SCHEDULE = "0 17 3 * * *"
-"""When the timer comes: once a day, in the time zone of the host, which is UTC."""
+"""When the timer fires: once a day, in the time zone of the host, which is UTC."""
 
 DELETED = 100
 """Threads that one item deletes at most."""
 
 
 async def begin_retention(store: Store) -> None:
-    """Send the first item for each project; what the timer does.
+    """Send the first item for each project, when the timer fires.
 
     Raises
     ------
@@ -60,7 +60,7 @@ async def retire_threads(store: Store, item: RetireThreads) -> None:
 
 
 async def unused(store: Store, project: str, entry: Entry, before: float) -> Document[ThreadRecord] | None:
-    """A thread of a listing, last written before that time; None if it has a later message or an active run."""
+    """The thread of an entry of a listing, if last written before that time; None if it was used later."""
     document = await unchanged(store.threads, entry)
     if document is None or await is_said_in(store, project, document.value.id, before):
         return None
@@ -68,16 +68,16 @@ async def unused(store: Store, project: str, entry: Entry, before: float) -> Doc
 
 
 async def retire_thread(store: Store, project: str, entry: Entry, before: float) -> bool:
-    """Delete a thread of a listing unless it is in use; return whether it was deleted.
+    """Delete the thread of an entry of a listing unless it is in use; return whether it was deleted.
 
-    The deletion has the condition that the thread has not changed since: a run that begins meanwhile is committed by a
-    change of it. A message that comes between the check and the deletion goes with the thread, as when a client
-    deletes that.
+    The deletion is conditional on the thread's ETag: a run that begins meanwhile is committed by a change of the
+    thread. A message that arrives between the check and the deletion is deleted with the thread, as when a client
+    deletes it.
     """
     document = await unused(store, project, entry, before)
     if document is None:
         return False
-    # Sent first: should this process die, the item deletes the rest. It does nothing if the thread is still there.
+    # Sent first: if this process dies, the item deletes the rest. It has no effect if the thread still exists.
     await post.send(store, PurgeRest(project=project, thread=document.value.id), post.PURGE_DELAY)
     if not await store.threads.delete_known(document):
         return False
@@ -86,7 +86,7 @@ async def retire_thread(store: Store, project: str, entry: Entry, before: float)
 
 
 async def purge_rest(store: Store, item: PurgeRest) -> None:
-    """Delete the rest of a thread that was retired; repeated until nothing was left."""
+    """Delete the remaining blobs of a thread that was retired; repeated until none is found."""
     if await store.threads.read(blob_name(item.project, item.thread)) is not None:
         return
     if await purge(store, item.project, item.thread):

@@ -42,7 +42,7 @@ async def resumed(store: Store, key: RunKey, outputs: Sequence[tuple[str, str]],
 
 
 async def stream(store: Store, model: Model, started: Started, events: RunEvents) -> None:
-    """Drive a run as long as this process has its claim, and emit its events until it has ended or awaits outputs.
+    """Drive a run while this process has its claim, and emit its events until it has ended or awaits outputs.
 
     Raises
     ------
@@ -53,7 +53,7 @@ async def stream(store: Store, model: Model, started: Started, events: RunEvents
     if claimed is not None and started.transcript is not None:
         await drive(store, model, claimed, started.transcript, started.look, events)
         document = claimed.document
-        events.updated(document.value)  # a failure may have come between a write and its event
+        events.updated(document.value)  # the driver may have failed between a write and its event
     while _goes_on(document.value):
         await asyncio.sleep(FOLLOW)
         newer = await store.runs.read_newer(document)

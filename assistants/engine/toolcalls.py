@@ -1,4 +1,4 @@
-"""The queues of the server tools: their calls are sent, answered, and given up."""
+"""Sends the calls of server tools to their queues, and answers them from there."""
 
 import asyncio
 import logging
@@ -28,7 +28,7 @@ log = logging.getLogger("assistants.engine")
 
 
 async def call_server_tools(store: Store, key: RunKey, calls: Sequence[ToolCall]) -> None:
-    """Send the items of the server tools' calls. The look-again item sends a lost one again."""
+    """Send the items of calls of server tools. The look-again item sends a lost one again."""
     items = (
         Call(project=key.project, thread=key.thread, run=key.run, call=call.id, tool=call.type)
         for call in calls
@@ -52,7 +52,7 @@ class ToolCalls:
         ------
         pydantic.ValidationError
             The item is malformed; repeated, it ends as poison.
-        AzureError, Contended
+        The item is malformed; after its last delivery it moves to the poison queue.
             Storage failed; the item is to be delivered again.
         """
         item = Call.model_validate_json(content)
@@ -129,6 +129,6 @@ async def _answer(question: Question) -> Answer:
         return answer
 
 
-def given_up(what: str, run: RunRecord) -> str:
+def given_up(work: str, run: RunRecord) -> str:
     """The message of a run that ends because an item of it was given up."""
-    return f"{what} could not be attended to after several attempts" + (f": {run.trouble}" if run.trouble else ".")
+    return f"{work} could not be attended to after several attempts" + (f": {run.trouble}" if run.trouble else ".")

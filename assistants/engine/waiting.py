@@ -1,7 +1,7 @@
-"""Waiting for a run: a request that answers as soon as the run needs something or has ended.
+"""Waiting for a run: a request that answers as soon as the run needs its client or has ended.
 
-The writes of this process wake it. For those of other processes it reads the run's document again, only if that has
-changed, once a second at most and less often while nothing changes.
+A write of this process ends the wait at once. To notice those of other processes, the run's document is read again if
+it has changed, once a second at most and less often while it does not change.
 """
 
 import time
@@ -18,18 +18,18 @@ MAX_WAIT = 60
 """Seconds a request may wait."""
 
 SHORTEST, LONGEST = 1.0, 3.0
-"""Seconds between two reads of the run's document: after it has changed, and after it has not for a while."""
+"""Seconds between two reads of the run's document: after a change, and after a while without one."""
 
 
 def is_reached(run: RunRecord, wait_for: RunStatus | None) -> bool:
-    """Whether the wait is over: the run has ended, has the status, or, without one, awaits outputs of its client."""
+    """Whether the wait is over: the run has ended, has the status, or, without one, awaits the client's outputs."""
     return not run.active or run.status is (wait_for or RunStatus.REQUIRES_ACTION)
 
 
 async def wait_for_run(
     store: Store, key: RunKey, seconds: float, wait_for: RunStatus | None, is_gone: Callable[[], Awaitable[bool]]
 ) -> Document[RunRecord]:
-    """The run once the wait is over, or after so many seconds as it is then.
+    """The run at the end of the wait, or after `seconds` seconds.
 
     Parameters
     ----------

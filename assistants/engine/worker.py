@@ -1,4 +1,4 @@
-"""The queue `work`. Its items may come twice, late, out of order or never, so the handler relies on none."""
+"""The queue `work`. Its items may come twice, late, out of order or never; the handler allows for all of that."""
 
 import asyncio
 import logging
@@ -52,7 +52,7 @@ class Worker:
         Raises
         ------
         pydantic.ValidationError
-            The item is malformed; repeated, it ends as poison.
+            The item is malformed; after its last delivery it moves to the poison queue.
         AzureError, Contended
             Storage failed; the item is to be delivered again.
         """
@@ -112,7 +112,7 @@ class Worker:
             await Driver(self._store, self._model, claimed, transcript, look).carry_on()
 
     async def _look_again(self, item: LookAgain) -> None:
-        """Attend to the run. The item's successor is sent first, so that there always is one."""
+        """Attend to the run. The item's successor is sent first, so that one always exists."""
         key = run_key(item)
         document = await self._store.runs.read(key.name)
         if document is None:
@@ -127,7 +127,7 @@ class Worker:
         sent = await post.send(self._store, item, max(delay, 1))
         look = Look(id=sent.id, pop_receipt=sent.pop_receipt)
         if await was_created(self._store, key, document):
-            with suppress(*TRANSIENT):  # the next item tells it then
+            with suppress(*TRANSIENT):  # the next item notifies it then
                 document = await tell_missed(self._store, key, document)
             await self._attend(key, document, look, await self._log(key, item.segments))
 

@@ -1,1 +1,1 @@
-"""Files on their way into vector stores: put in, cut into chunks, taken out."""
+"""Files of vector stores: added, read, cut into chunks, removed."""

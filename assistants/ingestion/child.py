@@ -1,8 +1,8 @@
-"""`python -m assistants.ingestion.child BYTES`: reads files that come on stdin, in a process of its own.
+"""`python -m assistants.ingestion.child BYTES`: reads files from stdin, in a separate process.
 
-A job is a head in JSON and the file's bytes, an answer is a head and the bytes that hold the file's chunks; before both
-comes how long each is. The process ends when its stdin does, whatever it is at. It imports little, and what is needed
-for a format when a file of it comes.
+A job is a JSON head and the file's bytes, an answer is a head and the bytes of the file's chunks; the lengths of both
+parts precede them. The process ends when its stdin does, even in the middle of a file. It imports little, and the
+library of a format when the first file of it arrives.
 """
 
 import json
@@ -21,21 +21,21 @@ from assistants.search.chunks import encode
 from assistants.tokens import of_text
 
 LENGTHS = struct.Struct("!IQ")
-"""Of a head and of what follows it."""
+"""The lengths of a head and of the bytes after it."""
 
 MEMORY = "memory"
-"""The error of a file that needs more memory than there may be."""
+"""The error of a file that needs more memory than is allowed."""
 
 _OUT_OF_MEMORY = {"error": {"code": MEMORY, "message": ""}}
 
 
 def index(job: dict[str, Any], content: bytes) -> bytes:
-    """The bytes that hold the chunks of a file, without vectors.
+    """The bytes of a file's chunks, without vectors.
 
     Raises
     ------
     Unsupported, Invalid
-        There is none that can be searched.
+        The file has no text that can be searched.
     """
     name, most = job["name"], job["tokens"]
     text = read(name, content)
@@ -61,7 +61,7 @@ def _answer(head: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes
 
 
 def _jobs(pipe: BinaryIO) -> "queue.Queue[tuple[dict[str, Any], bytes]]":
-    """The jobs of the pipe, which a thread looks after: where it ends, so does the process."""
+    """The jobs of the pipe, read by a thread: at the end of the pipe the process ends."""
     jobs: queue.Queue[tuple[dict[str, Any], bytes]] = queue.Queue()
 
     def take() -> None:
@@ -72,7 +72,7 @@ def _jobs(pipe: BinaryIO) -> "queue.Queue[tuple[dict[str, Any], bytes]]":
             os._exit(0)
         except MemoryError:
             jobs.put(({}, b""))
-        except BaseException:  # it was cut off
+        except BaseException:  # the pipe ended within a job
             os._exit(1)
 
     threading.Thread(target=take, daemon=True).start()
@@ -85,7 +85,7 @@ def main() -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     confine(int(sys.argv[1]))
     jobs = _jobs(os.fdopen(os.dup(0), "rb"))
-    for standard in (0, 1, 2):  # nothing that a library prints comes among the answers, or into the log
+    for standard in (0, 1, 2):  # keeps the output of libraries out of the answers and the log
         os.dup2(nothing, standard)
     os.close(nothing)
     while True:

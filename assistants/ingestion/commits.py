@@ -11,7 +11,7 @@ from assistants.storage.ids import blob_name
 
 
 class Commits:
-    """Writes outcomes to the stores' documents: while one write is under way, the next ones gather and become one."""
+    """Writes outcomes to the stores' documents; outcomes that arrive during a write are combined into the next one."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -19,7 +19,7 @@ class Commits:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def add(self, project: str, store_id: str, outcomes: Sequence[Outcome]) -> Document[VectorStoreRecord] | None:
-        """The store as it is when the outcomes are in it; None where it is gone.
+        """The store with the outcomes in its document; None if it is gone.
 
         Raises
         ------
@@ -34,6 +34,6 @@ class Commits:
             try:
                 return await self._store.vector_stores.change(name, lambda record: settled(record, gathered))
             except BaseException:
-                # Those who wait for the lock still have theirs among them.
+                # Callers that wait for the lock still have theirs among them.
                 self._gathered.setdefault(name, []).extend(gathered)
                 raise

@@ -1,7 +1,7 @@
-"""What a child that reads files takes away from itself before it reads one.
+"""Removes the rights of a child process before it reads a file.
 
-Linux holds all of it. Elsewhere there are the limits that the system has; connections, programs and files that are
-written are refused to Python code only; the parent's limits of time and output hold everywhere.
+Linux enforces all of this. Other systems enforce their own limits; connections, programs and writes of files are
+refused to Python code only; the parent's limits of time and output hold everywhere.
 """
 
 import os
@@ -16,29 +16,29 @@ from assistants import seccomp
 
 _OPEN_FILES = 64
 _NICENESS = 5
-"""Requests and streams of the service come before it."""
+"""Requests and streams of the service have priority."""
 
 _PR_SET_PDEATHSIG = 1
 
 
 class Confined(PermissionError):
-    """A reader has tried what it may not."""
+    """A reader has tried an action that is not allowed."""
 
 
 def confine(memory: int) -> None:
-    """Give up all that reading a file does not need.
+    """Give up all rights that reading a file does not need.
 
     Parameters
     ----------
     memory
         Bytes of address space that this process may have.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal, which its parent answers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # sent by the terminal; the parent handles it
     with suppress(OSError, AttributeError):
         os.nice(_NICENESS)
     if sys.platform == "linux":
         with suppress(OSError):
-            # Where memory ends, the system ends this process before its parent.
+            # If memory runs out, the system kills this process before its parent.
             Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
         _leave_with_parent()
         _filter_system_calls()
@@ -47,20 +47,20 @@ def confine(memory: int) -> None:
 
 
 def limit_processor(seconds: int) -> None:
-    """Let the system end this process after so many seconds more of processor time."""
+    """Let the system end this process after `seconds` more seconds of processor time."""
     if sys.platform != "win32":
         import resource
 
         used = resource.getrusage(resource.RUSAGE_SELF)
         soft = int(used.ru_utime + used.ru_stime) + seconds + 1
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-        with suppress(ValueError, OSError):  # where this whole process may have less
+        with suppress(ValueError, OSError):  # if the limit of this process is lower already
             resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 
 
 def peak_memory() -> int:
-    """The most bytes of memory that this process has ever had; 0 where it is not known."""
-    if sys.platform == "linux":  # whose `ru_maxrss` has the parent's memory in it
+    """The peak memory of this process in bytes; 0 if it is unknown."""
+    if sys.platform == "linux":  # there `ru_maxrss` includes the parent's memory
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
         return int(status.split("VmHWM:")[1].split()[0]) * 1024
     if sys.platform == "darwin":
@@ -82,7 +82,7 @@ def _limit(memory: int) -> None:
         resource.RLIMIT_CORE: 0,
     }
     for kind, most in wanted.items():
-        with suppress(ValueError, OSError):  # macOS knows no limit of address space
+        with suppress(ValueError, OSError):  # macOS has no limit of address space
             resource.setrlimit(kind, (most, most))
 
 
@@ -96,7 +96,7 @@ def _audit(event: str, arguments: Sequence[Any]) -> None:
 
 
 def _leave_with_parent() -> None:
-    """Be killed when the parent dies. That it is gone already shows by the end of its pipe."""
+    """Be killed when the parent dies. If it is dead already, its pipe is closed."""
     import ctypes
 
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -106,14 +106,14 @@ _REFUSED_CALLS = (
     "socket", "connect", "fork", "vfork", "execve", "execveat", "kill", "ptrace", "process_vm_readv",
     "process_vm_writev", "io_uring_setup",
 )  # fmt: skip
-"""Connections, programs, other processes, and io_uring, which could do all of that past this filter."""
+"""Connections, programs, other processes, and io_uring, which could do all of these without passing the filter."""
 
 
 def _filter_system_calls() -> None:
-    """Have the kernel refuse calls of this process for good, where it and the machine are known."""
+    """Have the kernel refuse system calls of this process irrevocably, on known systems and architectures."""
     if machine := seccomp.machine():
-        # A filter cannot see the flags of `clone3`: the C library falls back to `clone`.
+        # A filter cannot read the flags of `clone3`: the C library falls back to `clone`.
         refused = {**dict.fromkeys(_REFUSED_CALLS, seccomp.EPERM), "clone3": seccomp.ENOSYS}
         threads = seccomp.Check("clone", 0, [seccomp.CLONE_THREAD], bits=True)
-        with suppress(OSError):  # of a kernel without it
+        with suppress(OSError):  # the kernel may lack it
             seccomp.install(seccomp.program(machine, refused, [threads]))

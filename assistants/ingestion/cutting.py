@@ -1,4 +1,4 @@
-"""From a file's bytes to the bytes that hold its chunks."""
+"""Cuts a file's bytes into chunks, and encodes these."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ from assistants.search.chunks import texts, with_vectors
 class Cutter:
     """Cuts files into chunks, each with its vector if there are embeddings.
 
-    Files are read by children, and the vectors are put to the chunks in a thread that no other task waits for.
+    Child processes read the files; a thread adds the vectors to the chunks, off the event loop.
     """
 
     def __init__(self, embedder: Embedder, reading: Reading) -> None:
@@ -29,13 +29,13 @@ class Cutter:
         Raises
         ------
         Unreadable
-            The file has no text that can be searched, or reading it takes too much, or there will be no embeddings.
+            The file has no text that can be searched, or reading it exceeds a limit, or its embeddings are refused.
         Busy
-            There is no time for it just now.
+            No child is free for it at present.
         EndpointError
-            There are no embeddings just now.
+            The endpoint of the embeddings is unavailable at present.
         OSError
-            No child can be started.
+            No child process can be started.
         """
         loop = asyncio.get_running_loop()
         chunks = await self._reading.read(name, content, chunking)
@@ -49,6 +49,6 @@ class Cutter:
         return await loop.run_in_executor(self._thread, with_vectors, chunks, vectors) if vectors else chunks
 
     async def close(self) -> None:
-        """End the children."""
+        """End the child processes."""
         await self._reading.close()
         self._thread.shutdown(wait=False, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""Images that messages show: files that are there, and of a type that models take (contract, 3)."""
+"""Images in messages: their files must exist and have a type that models accept (contract, 3)."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -10,10 +10,10 @@ from assistants.storage.concurrency import for_each
 from assistants.storage.ids import blob_name
 
 MAX_BYTES = 20 * 1024 * 1024
-"""Bytes of an image, and of all images of a prompt together."""
+"""The most bytes of an image, and of all images of a prompt together."""
 
 HEAD = 12
-"""Bytes of a file by which its type is known."""
+"""Bytes at the beginning of a file that determine its type."""
 
 _TYPES: Mapping[str, tuple[bytes, int]] = {
     "image/png": (b"\x89PNG\r\n\x1a\n", 0),
@@ -21,13 +21,13 @@ _TYPES: Mapping[str, tuple[bytes, int]] = {
     "image/gif": (b"GIF8", 0),
     "image/webp": (b"WEBP", 8),
 }
-"""The mark of each type, and its place in the content."""
+"""The signature of each type, and its offset in the content."""
 
 _SUFFIXES = (".jpeg", ".jpg", ".png", ".gif", ".webp")
 
 
 def media_type(content: bytes) -> str:
-    """The media type of an image, by its first bytes; empty if the content is no image."""
+    """The media type of an image by its first bytes; empty if the content is no image."""
     return next((kind for kind, (mark, at) in _TYPES.items() if content.startswith(mark, at)), "")
 
 
@@ -37,12 +37,12 @@ async def stored_type(store: Store, name: str, size: int) -> str:
 
 
 async def check_images(store: Store, project: str, messages: Iterable[CreateMessage] | None) -> None:
-    """See that each uploaded image in messages is there, and is an image. Without any nothing is read.
+    """Check that each uploaded image in messages exists and is an image. Without images no storage is read.
 
     Raises
     ------
     ApiError
-        There is no such file (404), or it is no image that models take (400).
+        There is no such file (404), or it is no image that models accept (400).
     """
 
     async def problem(file_id: str) -> ApiError | None:

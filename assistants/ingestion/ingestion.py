@@ -1,7 +1,7 @@
-"""Attending to the queue `ingest`: files become chunks that can be searched.
+"""The handler of the queue `ingest`: makes chunks of files, so that they can be searched.
 
 Items may come twice, late, out of order or never, and any process may die at any line: a version that the store does
-not wait for changes nothing.
+not await has no effect.
 """
 
 import asyncio
@@ -44,20 +44,20 @@ from assistants.telemetry.scope import scoped
 log = logging.getLogger("assistants.ingestion")
 
 SMALL = 4 * 1024 * 1024
-"""Bytes up to which several files are ingested at once; larger ones take turns, as each is held in memory."""
+"""Bytes up to which several files are ingested at once; larger ones take turns, as each is kept in memory."""
 
 _AT_ONCE = 8
 _PATIENCE = 60.0
-"""Seconds that a file waits for its turn. An item that took longer than the host's `functionTimeout` would end the
-whole process, so files of others that take long must not hold it up: it goes to the end of the queue."""
+"""Seconds that a file waits for its turn; then its item goes to the end of the queue. An item that took longer than the
+host's `functionTimeout` would end the whole process, so files must not wait for others that take long."""
 
 _GIVEN_UP = "The file could not be processed after several attempts"
 _CAUSES = 1_000
-"""Files of which this process knows why they could not be processed last."""
+"""Files for which this process keeps the last error of the model's endpoint."""
 
 
 class Unreadable(Exception):
-    """A file has no text to search; the error says why."""
+    """A file has no text to search; the error gives the reason."""
 
     def __init__(self, error: FileError) -> None:
         super().__init__(error.message)
@@ -65,15 +65,15 @@ class Unreadable(Exception):
 
 
 class Busy(Exception):
-    """There is no time for a file just now."""
+    """A file cannot be processed at present, as others take all of the time."""
 
 
 Cut = Callable[[str, bytes, StaticChunks], Awaitable[bytes]]
-"""Makes the bytes that hold a file's chunks of its name, content and sizes of chunks; raises `Unreadable` or `Busy`."""
+"""Makes the bytes of a file's chunks from its name, content and chunk sizes; raises `Unreadable` or `Busy`."""
 
 
 class _Version(NamedTuple):
-    """Which version of which file, for which store."""
+    """A version of a file in a store."""
 
     project: str
     store: str
@@ -82,7 +82,7 @@ class _Version(NamedTuple):
 
 
 class Ingestion:
-    """Attends to what the queue `ingest` brings."""
+    """The handler of the queue `ingest`."""
 
     def __init__(self, store: Store, cut: Cut) -> None:
         self._store = store
@@ -93,12 +93,12 @@ class Ingestion:
         self._small, self._large = asyncio.Semaphore(_AT_ONCE), asyncio.Semaphore(1)
 
     async def handle(self, content: bytes) -> None:
-        """Do what an item says.
+        """Handle an item.
 
         Raises
         ------
         pydantic.ValidationError
-            The item is none of ours; repeated, it ends as poison.
+            The item is malformed; after its last delivery it moves to the poison queue.
         Exception
             A file could not be processed; the item is to be delivered again.
         """
@@ -124,7 +124,7 @@ class Ingestion:
                 await self._ingest(item)
 
     async def give_up(self, content: bytes) -> None:
-        """An item that failed again and again: its file ends `failed`; of several, each is tried alone."""
+        """Handle an item that failed repeatedly: its file ends `failed`; of several files, each is tried alone."""
         await outlast(lambda: self._give_up(content))
 
     async def _ingest(self, item: Ingest) -> None:
@@ -157,7 +157,7 @@ class Ingestion:
             await post.send(self._store, item.model_copy(update={"files": busy}))
 
     def _note(self, found: Iterable[tuple[_Version, Outcome | BaseException]]) -> None:
-        """Keep what the model's endpoint has said: should it not change, the file's error says it."""
+        """Keep the errors of the model's endpoint: if a file fails in the end, its error quotes the last one."""
         for key, each in found:
             self._causes.pop(key, None)
             if isinstance(each, EndpointError):
@@ -166,7 +166,7 @@ class Ingestion:
             del self._causes[next(iter(self._causes))]
 
     async def _processed(self, key: _Version, member: Member) -> Outcome:
-        """The chunks of a file are named by their version: no search sees them until the store names it."""
+        """The outcome of a file, its chunks stored by version: searches ignore them until the store has it."""
         seen = {FILE: key.file, STORE: key.store, BYTES: member.size}
         with scoped(project=key.project), record.span("ingest", "internal", seen) as span:
             outcome = await self._outcome(key, member)
@@ -196,21 +196,21 @@ class Ingestion:
         return Outcome(key.file, key.version, "failed", last_error=error)
 
     async def _clear_away(self, item: Ingest, record: VectorStoreRecord | None) -> None:
-        """Chunks of versions that the store has no use for, be they of this delivery or of one that died."""
+        """Delete the chunks of superseded versions, whether this delivery wrote them or an earlier one that died."""
         for file_id, version in item.files.items():
             member = record.members.get(file_id) if record else None
             if member is None or member.version != version or member.status == "cancelled":
                 await self._store.chunks.delete(chunks_name(item.project, item.store, file_id, version))
 
     async def _check_files(self, item: CheckFiles) -> None:
-        """Items may be lost. The successor is sent before anything is done: the chain must not break."""
+        """Send the items of files that are not ingested yet. The successor is sent first, so that one always exists."""
         document = await self._store.vector_stores.read(blob_name(item.project, item.store))
         found = document.value.in_progress if document else {}
         waiting = {file_id: each for file_id, each in found.items() if each.version.startswith(item.token)}
         if not waiting:
             return
         stuck = len(waiting) == item.waiting
-        # A large file may just take its time: each time that nothing has moved, more is given.
+        # A large file may only need time: the delay grows each time no file was ingested.
         delay = min(item.delay * 2, MAX_CHECK_DELAY) if stuck else self._store.settings.look_again
         await post.send(self._store, item.model_copy(update={"waiting": len(waiting), "delay": delay}), delay)
         if stuck:

@@ -1,4 +1,4 @@
-"""Files that are made of uploads: the content is whole before there is a document that shows it."""
+"""Makes files of uploads: the content is complete before the document that shows it is written."""
 
 import hashlib
 from collections.abc import Iterable
@@ -14,16 +14,16 @@ from assistants.storage.errors import Conflict
 from assistants.storage.ids import blob_name
 
 _SWEEP_DELAY = 180
-"""Seconds after which a content without a file is deleted; an expiring file is looked for no sooner."""
+"""Seconds after which a content without a file is deleted; a file is not checked for expiry earlier."""
 
 _COMMIT_WITHIN = 60
-"""Seconds after which no file is made any more, as its content may be gone before the write has ended."""
+"""Seconds after which no file is created any more, as its content may be deleted before the write has ended."""
 
 
 async def create_file(
     store: Store, project: str, record: FileRecord, blocks: Iterable[str], place: str | None = None
 ) -> FileRecord:
-    """Make a file of the staged blocks of its content. To do it again answers the file that was made.
+    """Create a file of the staged blocks of its content. A repetition returns the file that exists already.
 
     Parameters
     ----------
@@ -42,12 +42,12 @@ async def create_file(
 async def complete_upload(
     store: Store, project: str, upload_id: str, part_ids: list[str], md5: str | None
 ) -> UploadRecord:
-    """Make a file of an upload's parts. To do it again with the same parts is harmless.
+    """Create a file of an upload's parts. A repetition with the same parts is harmless.
 
     Raises
     ------
     ApiError
-        There is no such upload (404), it has ended otherwise, or its parts are not what they should be (400).
+        There is no such upload (404), it has ended in another way, or its parts do not fit it (400).
     """
     name = blob_name(project, upload_id)
     known = await store.uploads.read(name)
@@ -58,7 +58,7 @@ async def complete_upload(
     content = blob_name(project, known.value.file_id)
     blocks = uploads.blocks(known.value, part_ids, await store.contents.blocks(content))
 
-    # A request that has begun with other parts goes first: the order of two commits is not known.
+    # A completion that another request has begun with other parts takes precedence: which commit is first is unknown.
     begun = await store.uploads.change(name, lambda record: uploads.begun(record, part_ids, store.clock.now()), known)
     if begun is None:
         raise not_found("upload", upload_id)

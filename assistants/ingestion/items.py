@@ -1,4 +1,4 @@
-"""The items of the queue `ingest`. Ids only."""
+"""The items of the queue `ingest`. They hold ids only."""
 
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
@@ -9,10 +9,10 @@ from assistants.state.post import Item
 from assistants.storage.ids import Project
 
 INGEST = "ingest"
-"""The queue that moves files into vector stores."""
+"""The queue of the ingestion of files."""
 
 MAX_CHECK_DELAY = 600.0
-"""Seconds between two checks of files of which none was ingested meanwhile."""
+"""The most seconds between two checks of files of which none was ingested meanwhile."""
 
 _FILES = 16
 _BYTES = 4 * 1024 * 1024
@@ -25,7 +25,7 @@ class _Ingest(Item):
 
 
 class Ingest(_Ingest):
-    """Ingest these files, if the store still waits for these versions of them."""
+    """Ingest these versions of files, if the store still awaits them."""
 
     kind: Literal["ingest"] = "ingest"
     project: Project
@@ -35,21 +35,21 @@ class Ingest(_Ingest):
 
 
 class CheckFiles(_Ingest):
-    """Check files that were put into a store together, again and again until all have been ingested."""
+    """Check files that were added to a store together, repeatedly until all of them are ingested."""
 
     kind: Literal["look"] = "look"
     project: Project
     store: str
     token: str
-    """The beginning of their versions."""
+    """The beginning of the files' versions, common to all of them."""
     waiting: int
-    """How many were still to be ingested when the item was sent."""
+    """The number of files that were not ingested when the item was sent."""
     delay: Annotated[float, Field(gt=0, le=MAX_CHECK_DELAY)]
-    """Seconds for which it was hidden."""
+    """Seconds for which the item was hidden."""
 
 
 class PurgeStore(_Ingest):
-    """Delete what is left of a deleted vector store."""
+    """Delete the remaining blobs of a deleted vector store."""
 
     kind: Literal["purge_store"] = "purge_store"
     project: Project
@@ -57,7 +57,7 @@ class PurgeStore(_Ingest):
 
 
 class PurgeFile(_Ingest):
-    """Delete what is left of a deleted file."""
+    """Delete the remaining blobs of a deleted file."""
 
     kind: Literal["purge_file"] = "purge_file"
     project: Project
@@ -73,7 +73,7 @@ class SweepFile(_Ingest):
 
 
 class RetireFiles(_Ingest):
-    """Delete the files of a project that were not used for `FILE_TTL_DAYS`, from one name on."""
+    """Delete the files of a project that were not used for `FILE_TTL_DAYS`, beginning with a name."""
 
     kind: Literal["retire_files"] = "retire_files"
     project: Project
@@ -81,7 +81,7 @@ class RetireFiles(_Ingest):
 
 
 class RetireStores(_Ingest):
-    """Free the vector stores of a project that have expired, from one name on."""
+    """Free the vector stores of a project that have expired, beginning with a name."""
 
     kind: Literal["retire_stores"] = "retire_stores"
     project: Project
@@ -102,7 +102,7 @@ ingest_item: TypeAdapter[IngestItem] = TypeAdapter(Annotated[IngestItem, Field(d
 
 
 def portions(project: str, store_id: str, files: Iterable[tuple[str, str, int]]) -> Iterator[Ingest]:
-    """Items for files, given as (id, version, bytes): small ones go together, a large one goes alone."""
+    """Items for files, given as (id, version, bytes): small files share an item, a large one has its own."""
     item, size = Ingest(project=project, store=store_id, files={}), 0
     for file_id, version, length in files:
         if item.files and (len(item.files) == _FILES or size + length > _BYTES):

@@ -1,4 +1,4 @@
-"""What reading a file may take, and what is refused before it is read."""
+"""The limits of reading a file, and the errors of files that are refused before they are read."""
 
 from assistants.ingestion.readers.registry import suffix_of, supported
 from assistants.schema.vector_stores import FileError
@@ -7,32 +7,32 @@ MAX_TOKENS = 5_000_000
 """Tokens that a file may have (contract, 6.1)."""
 
 MAX_INDEX = 256 * 1024 * 1024
-"""Bytes of chunks that are taken from a child: more than `MAX_TOKENS` tokens have in the smallest chunks."""
+"""The most bytes of chunks from a child: more than `MAX_TOKENS` tokens need in the smallest chunks."""
 
 MAX_SECONDS = 240
-"""Within which a file is read, also where the machine has little time for it: the host's `functionTimeout` is near."""
+"""Seconds to read a file, even on a busy machine: the host's `functionTimeout` is not much longer."""
 
 MAX_ATTENDANCE = 540
-"""Seconds that an item of files may take, embeddings included; after that it is delivered again."""
+"""Seconds that an item of files may take, embeddings included; after them it is delivered again."""
 
 _MB = 1024 * 1024
 _MAX_BYTES = 40 * _MB
-"""Of formats that are text: `MAX_TOKENS` tokens have 20 MB of UTF-8 at most, and 40 MB of UTF-16."""
+"""The most bytes of a text format: `MAX_TOKENS` tokens have at most 20 MB of UTF-8, and 40 MB of UTF-16."""
 
 _MAX_PACKED_BYTES = 256 * _MB
-"""Of formats that also hold pictures, fonts and films. They are held in memory, here and in the child."""
+"""The most bytes of a format that also contains images, fonts and films; this process and the child keep them."""
 
 _PACKED = frozenset((".pdf", ".docx", ".pptx", ".odt", ".epub", ".rtf", ".eml"))
 _SECONDS, _SECONDS_PER_MB, _MOST_SECONDS = 20, 8, 110
 
 
 def processor_seconds(size: int) -> int:
-    """Seconds of processor time for a file of so many bytes. Small ones get less, so that others wait less for them."""
+    """Seconds of processor time for a file of `size` bytes. Small files get less, so that others wait less for them."""
     return min(_SECONDS + _SECONDS_PER_MB * size // _MB, _MOST_SECONDS)
 
 
 def refused(name: str, size: int) -> FileError | None:
-    """Why a file of this name and so many bytes is not even fetched, if so."""
+    """The error of a file of this name and size if it is not even fetched."""
     if not supported(name):
         return FileError(code="unsupported_file", message="The file type is not supported.")
     if suffix_of(name) in _PACKED:

@@ -1,4 +1,4 @@
-"""Files put into vector stores and taken out of them."""
+"""Adds files to vector stores, and removes them."""
 
 import logging
 import secrets
@@ -48,10 +48,11 @@ async def create_store(
 async def attach(
     store: Store, project: str, store_id: str, files: Sequence[NewMember], batch_id: str | None = None
 ) -> VectorStoreRecord:
-    """Put files into a store; one that was in it already is ingested anew.
+    """Add files to a store; a file that is in the store already is ingested again.
 
-    Each file names the store, and the item that checks the files is in the queue, before the store's document commits
-    it all: no crash leaves a file that is never ingested, or that stays in the store when it is deleted.
+    Each file names the store, and the item that checks the files is in the queue, before the write of the store's
+    document commits the addition: no crash leaves a file that is never ingested, or that stays in the store after its
+    deletion.
 
     Raises
     ------
@@ -72,7 +73,7 @@ async def put(
     batch_id: str | None = None,
     anew: bool = True,
 ) -> VectorStoreRecord | None:
-    """As `attach`, but None where there is no such store; if not `anew`, a file that it has is left as it is.
+    """As `attach`, but None if the store does not exist; unless `anew`, files that are in the store stay unchanged.
 
     Raises
     ------
@@ -102,9 +103,9 @@ async def put(
 
 
 async def detach(store: Store, project: str, store_id: str, file_ids: Collection[str]) -> bool:
-    """Take files out of a store, if there is such a store; whether any of them was in it.
+    """Remove files from a store; return whether the store exists and had any of them.
 
-    A file goes on to name the store: it may be put in again at this very moment.
+    The files still name the store, as another request may be adding them at the same time.
     """
     known = await store.vector_stores.read(blob_name(project, store_id))
     if known is None:
@@ -117,7 +118,7 @@ async def detach(store: Store, project: str, store_id: str, file_ids: Collection
 async def send_items(
     store: Store, project: str, store_id: str, files: Iterable[tuple[str, str, int]], delay: float = 0
 ) -> None:
-    """Have files ingested that are in the store, given as (id, version, bytes)."""
+    """Send items for the ingestion of files of the store, given as (id, version, bytes)."""
 
     async def send(item: Ingest) -> None:
         await post.send(store, item, delay)
@@ -126,12 +127,12 @@ async def send_items(
 
 
 def chunks_name(project: str, store_id: str, file_id: str, version: str) -> str:
-    """Where the chunks of a version of a file lie."""
+    """The name of the blob of the chunks of a version of a file."""
     return blob_name(project, store_id, file_id, version)
 
 
 async def _registered(store: Store, project: str, store_id: str, files: Sequence[NewMember]) -> list[NewMember]:
-    """The files, each once, with versions that begin alike. Each file names the store, and an item checks them.
+    """The files, each once, with versions of a common beginning. Each file names the store, and an item checks them.
 
     Raises
     ------
@@ -167,7 +168,7 @@ async def _registered(store: Store, project: str, store_id: str, files: Sequence
 
 
 async def _follow_up(store: Store, project: str, store_id: str, files: Sequence[NewMember]) -> None:
-    """Send the items of files after the commit. If that fails, the item that checks the files makes up for it."""
+    """Send the items of files after the commit. If that fails, the item that checks the files sends them later."""
     try:
         await send_items(store, project, store_id, ((each.file_id, each.version, each.size) for each in files))
     except AzureError as error:
@@ -181,10 +182,10 @@ async def _supersede(
     file_ids: Collection[str],
     decide: Callable[[VectorStoreRecord], VectorStoreRecord | None],
 ) -> Document[VectorStoreRecord] | None:
-    """Change a store that is to have these files no more, or anew, and delete the chunks of what goes out of use.
+    """Change a store that loses these files or ingests them again, and delete the chunks of their old versions.
 
-    An item for the ingestion of that is sent first: should this process die, it finds that the store does not wait for
-    it, and deletes them. The answer is None where the store is gone, or `decide` leaves it.
+    An item for the old versions is sent first: if this process dies, the item's handler finds that the store does not
+    await them, and deletes the chunks. The result is None if the store is gone, or `decide` leaves it unchanged.
     """
     document, sent = known, set[tuple[str, str]]()
     while document is not None and (changed := decide(document.value)) is not None:

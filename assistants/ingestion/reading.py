@@ -1,8 +1,8 @@
-"""Files are read by a few child processes, which may die of them.
+"""Reads files in a few child processes, which a file may crash.
 
-A child is started when there is something to read, reads several files one after the other, and is ended after a while
-without any, after many files, after a large one, and after any that it did not read well. It gets nothing of this
-process but its paths: no descriptor, no setting, no key.
+A child is started when a file arrives, reads several files one after the other, and is ended after an idle time, after
+many files, after a large one, and after any failed one. It receives only the paths of this process: no descriptor, no
+setting, no key.
 """
 
 import asyncio
@@ -31,11 +31,11 @@ _MODULE = "assistants.ingestion.child"
 _PIECE = 256 * 1024
 _MAX_HEAD = 64 * 1024
 _TRIES = 2
-"""A child may be killed for nothing that is in the file: by the system, or by an operator."""
+"""Tries of a file: a child may be killed for another reason than its file, by the system or by an operator."""
 
 _FILES = 200
 _USED_UP = 256 * 1024 * 1024
-"""Files that a child reads at most, and bytes of memory after which it reads no more."""
+"""The most files that a child reads, and its peak memory in bytes after which it reads no more."""
 
 _IDLE = 60.0
 """Seconds that a child waits for another file."""
@@ -46,7 +46,7 @@ _PATIENCE = 60.0
 _KEPT = (
     "PATH", "SYSTEMROOT", "WINDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPLATLIBDIR",
 )  # fmt: skip
-"""What Python itself needs of the environment."""
+"""The environment variables that Python itself needs."""
 
 
 _OWN = {
@@ -78,12 +78,12 @@ class Child:
 
     @classmethod
     async def start(cls, memory: int, module: str = _MODULE) -> Self:
-        """A process with so many bytes of memory at most, that runs this module.
+        """Start a process that runs this module with at most `memory` bytes.
 
         Raises
         ------
         OSError
-            There are no more processes.
+            The system allows no more processes.
         """
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         paths = os.pathsep.join(path or "." for path in sys.path)
@@ -96,7 +96,7 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """The process id."""
         return self._process.pid
 
     @property
@@ -105,17 +105,17 @@ class Child:
         return self._process.returncode is None and not self._worn and self._files < _FILES
 
     async def ask(self, head: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes]:
-        """Have a file read: what came of it, and the bytes that hold its chunks.
+        """Have a file read; return the head of the answer, and the bytes of its chunks.
 
         Raises
         ------
         Died
-            Nothing came of it.
+            The child has ended without an answer.
         """
-        worn, self._worn = self._worn, True  # unless all goes well
+        worn, self._worn = self._worn, True  # until the file is read well
         self._files += 1
         try:
-            with suppress(OSError):  # where it takes no more, it may have said why
+            with suppress(OSError):  # a child that stops reading may have answered already
                 await self._send(head, content)
             told, body = await self._receive()
             self._worn = worn or told["error"] is not None or told["memory"] > _USED_UP
@@ -124,11 +124,11 @@ class Child:
         return told, body
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the process."""
         kill(self._process)
 
     async def ended(self) -> int:
-        """The exit code, once it has ended; that of a signal is negative."""
+        """The exit code, once the process has ended; negative for a signal."""
         return await self._process.wait()
 
     async def _send(self, head: dict[str, Any], content: bytes) -> None:
@@ -155,11 +155,11 @@ class Child:
 
 
 Start = Callable[[int], Awaitable[Child]]
-"""Starts a child that may have so many bytes of memory."""
+"""Starts a child with at most so many bytes of memory."""
 
 
 class Reading:
-    """The children, as many as the settings allow at most."""
+    """The child processes, at most as many as the settings allow."""
 
     def __init__(self, settings: Settings, start: Start = Child.start, idle: float = _IDLE) -> None:
         self._memory, self._start, self._idle_for = settings.reading_memory_bytes, start, idle
@@ -170,20 +170,20 @@ class Reading:
 
     @property
     def pids(self) -> list[int]:
-        """Of the children that there are."""
+        """The process ids of the present children."""
         return [child.pid for child in self._watches]
 
     async def read(self, name: str, content: bytes, chunking: StaticChunks) -> bytes:
-        """The bytes that hold the chunks of a file, without vectors.
+        """The bytes of the chunks of a file, without vectors.
 
         Raises
         ------
         Unreadable
-            The file has no text that can be searched, or reading it takes too much.
+            The file has no text that can be searched, or reading it exceeds a limit.
         Busy
-            There was no child for it for a while.
+            No child was free for it for a while.
         OSError
-            No child can be started.
+            No child process can be started.
         """
         since = time.monotonic()
         async with self._turns:
@@ -262,7 +262,7 @@ class Reading:
 
 
 class _Alarm:
-    """Does something at a time, unless it is switched off before."""
+    """Calls a function at a time, unless it is switched off before."""
 
     def __init__(self, at: float, act: Callable[[], None]) -> None:
         self._act, self.rung = act, False

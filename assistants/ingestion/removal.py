@@ -1,4 +1,4 @@
-"""Vector stores and files that are deleted, and what is left of them."""
+"""Deletes vector stores and files, and purges their remaining blobs."""
 
 from assistants.ingestion.items import PurgeFile, PurgeStore, SweepFile
 from assistants.ingestion.membership import detach
@@ -12,11 +12,11 @@ from assistants.storage.concurrency import for_each
 from assistants.storage.ids import blob_name
 
 MAX_HIDDEN = 6 * 86_400
-"""Seconds for which an item may be hidden; storage allows seven days."""
+"""The most seconds for which an item is hidden; storage allows seven days."""
 
 
 async def delete_store(store: Store, project: str, store_id: str) -> None:
-    """Delete a store. Its chunks, which are no longer found, are left to the queue, as there may be many.
+    """Delete a store. The queue deletes its chunks, which are no longer found, as there may be many.
 
     Raises
     ------
@@ -24,16 +24,16 @@ async def delete_store(store: Store, project: str, store_id: str) -> None:
         There is no such vector store (404).
     """
     await find_vector_store(store, project, store_id)
-    # Sent first: should this process die, the item finds what is left.
+    # Sent first: if this process dies, the item deletes the rest.
     await post.send(store, PurgeStore(project=project, store=store_id), post.PURGE_DELAY)
-    # One that is gone by now may have been deleted by this very request, whose answer was lost on the way.
+    # If it does not exist, an earlier try of this request may have deleted it, with its answer lost.
     await store.vector_stores.delete(blob_name(project, store_id))
 
 
 async def purge_store(store: Store, project: str, store_id: str) -> bool:
-    """Delete a store with its chunks, whose files need not know of it any more; whether there were any of these."""
+    """Delete a store with its chunks; its files may still name it. Return whether any of these existed."""
     prefix = blob_name(project, store_id)
-    # First, and again: the process that began the deletion may have died before it got so far.
+    # First, and repeated by each purge: the process that began the deletion may have died before it.
     await store.vector_stores.delete(prefix)
     names = [name async for name in store.chunks.names(f"{prefix}/")]
 
@@ -46,7 +46,7 @@ async def purge_store(store: Store, project: str, store_id: str) -> bool:
 
 
 async def delete_file(store: Store, project: str, file_id: str) -> None:
-    """Delete a file, which takes it out of all vector stores, and out of the code interpreters that have it.
+    """Delete a file, and remove it from all vector stores and code interpreters that have it.
 
     Raises
     ------
@@ -58,14 +58,14 @@ async def delete_file(store: Store, project: str, file_id: str) -> None:
     if document is None or document.value.gone(store.clock.now()):
         raise not_found("file", file_id)
     await _queue_purge(store, project, file_id)
-    # This marks it as deleted; if it takes long, the item may have been faster, and there is nothing to mark.
+    # This marks it as deleted; if the item was faster, no document is left to be marked.
     await purge_file(store, project, file_id)
 
 
 async def purge_file(store: Store, project: str, file_id: str) -> None:
-    """Take a file that is gone out of everything, and delete its content.
+    """Remove a deleted file from its users, and delete its content.
 
-    Its document stays until this is done again after a while: it knows what else was about to use the file.
+    The document stays until a repetition after a while: requests in progress may still record new users in it.
     """
     name = blob_name(project, file_id)
     document = await store.files.read(name)
@@ -77,11 +77,11 @@ async def purge_file(store: Store, project: str, file_id: str) -> None:
 
 
 async def sweep_file(store: Store, item: SweepFile) -> None:
-    """Delete the content of a file that was never made, or a file that has expired; if it is to expire, come again."""
+    """Delete the content of a file that was never created, or an expired file; repeat later if it has yet to expire."""
     name, now = blob_name(item.project, item.file), store.clock.now()
     document = await store.files.read(name)
     if document is None:
-        if not await store.files.places.of(name):  # it is being imported, or that will be repeated
+        if not await store.files.places.of(name):  # else its import is in progress, or will be repeated
             await store.contents.delete(name)
     elif document.value.gone(now):
         await _queue_purge(store, item.project, item.file)
@@ -96,7 +96,7 @@ async def _queue_purge(store: Store, project: str, file_id: str) -> None:
 
 
 async def _release(store: Store, project: str, user: str, file_id: str) -> None:
-    """Take a file out of the code interpreter of an assistant or a thread."""
+    """Remove a file from the code interpreter of an assistant or a thread."""
     name = blob_name(project, user)
     if user.startswith("thread"):
         await store.threads.change(name, lambda record: without_files(record, [file_id]))

@@ -1,4 +1,4 @@
-"""The files and vector stores that assistants and threads name: they must be there, or are made (contract, 1.2, 3)."""
+"""The files and vector stores that assistants and threads name: they must exist, or are created (contract, 1.2, 3)."""
 
 import asyncio
 import logging
@@ -31,22 +31,22 @@ async def provide(
     attachments: Attachments = NOTHING,
     expires_after: ExpiresAfter | None = None,
 ) -> E:
-    """An assistant or a thread, about to be written, with the resources that it is to have.
+    """An assistant or a thread that is about to be written, with its requested resources.
 
-    Nothing is made before all that is named has been found. A store without an owner, as the process died before its
-    owner was written, is like any other: it is listed, and expires if it was made for a thread.
+    A store is created only after all named objects were found. A store without an owner, whose process died before the
+    owner was written, is like any other: it is listed, and expires if it was created for a thread.
 
     Parameters
     ----------
     attachments
-        Files of the messages that a thread begins with, which go into its store; one is made if there is none.
+        Files of a thread's first messages, which are added to its store; one is created if the thread has none.
     expires_after
-        Of a store that is made.
+        The expiry of a created store.
 
     Raises
     ------
     ApiError
-        There is no such file or store (404), a file cannot be searched, the store that files go into has expired, or
+        There is no such file or store (404); a file cannot be searched, the store that it is added to has expired, or
         the code interpreter would have too many files (400).
     """
     owner = owner.model_copy(update={"tool_resources": named(requested)})
@@ -74,10 +74,10 @@ async def equip(
     attachments: Attachments,
     expires_after: ExpiresAfter | None = None,
 ) -> Document[E] | None:
-    """Let the tools of an assistant or a thread use more files: its document commits that. None: it is gone.
+    """Add files for the tools of an assistant or a thread, committed by its document. None: it is gone.
 
-    Files to be searched go into its vector store. One is made where it has none, or none any more; of two that are made
-    at the same time one is named, and the other's files move there.
+    Files to be searched are added to its vector store. One is created if it has none, or a deleted one; of two that are
+    created at the same time one is named, and the files of the other are moved to it.
 
     Raises
     ------
@@ -85,7 +85,7 @@ async def equip(
         There is no such file (404), a file cannot be searched, the store has expired, or the code interpreter would
         have too many files (400).
     """
-    equipped(known.value, attachments.code)  # refused here before anything is done
+    equipped(known.value, attachments.code)  # raises before any write
     await _record_user(store, project, known.value.id, attachments.code)
     await _check_files(store, project, attachments.rest)
     files = [new_member(file_id, strict=attachments.strict) for file_id in attachments.search]
@@ -98,7 +98,7 @@ async def equip(
 
         def more(record: E, before: Sequence[str] = before, using: str | None = using) -> E | None:
             if using is not None and store_ids(record.tool_resources) != before:
-                return None  # it has another one by now, where the files are to go
+                return None  # it has another store by now, to which the files are added
             return equipped(record, attachments.code, using)
 
         try:
@@ -148,7 +148,7 @@ async def _check_files(store: Store, project: str, ids: Iterable[str]) -> None:
 
 
 async def _record_user(store: Store, project: str, user: str, ids: Iterable[str]) -> None:
-    """Record on files which document is about to name them: when they are deleted, they are taken out of it."""
+    """Record on files the document that is about to name them: at their deletion they are removed from it."""
     now = store.clock.now()
 
     async def record(file_id: str) -> None:
@@ -161,7 +161,7 @@ async def _record_user(store: Store, project: str, user: str, ids: Iterable[str]
 
 
 async def _filled(store: Store, project: str, ids: Sequence[str], files: Sequence[NewMember]) -> str | None:
-    """The store, with the files in it; None where there is none."""
+    """The store, with the files added; None if it does not exist."""
     for store_id in ids:
         if await put(store, project, store_id, files, anew=False) is not None:
             return store_id
@@ -181,7 +181,7 @@ async def _make(
 
 
 async def _take_back(store: Store, project: str, made: str | None) -> None:
-    """Delete a store that was made in vain. If that fails, it is listed, and goes when it expires."""
+    """Delete a store that is not needed. If that fails, it is listed until it expires."""
     if made is None:
         return
     try:

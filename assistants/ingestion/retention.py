@@ -19,10 +19,10 @@ from assistants.storage.services import Entry
 log = logging.getLogger("assistants.retention")
 
 DELETED = 100
-"""Files that one item deletes at most."""
+"""The most files that one item deletes."""
 
 _LONGEST = (365 + 31) * DAY
-"""Seconds after the last write of a store for which it is looked at: it has expired a month before, or never does."""
+"""Seconds after the last write of a store for which it is checked: by then it has expired, or never will."""
 
 
 async def retire_files(store: Store, item: RetireFiles) -> None:
@@ -40,10 +40,10 @@ async def retire_files(store: Store, item: RetireFiles) -> None:
 
 
 async def retire_stores(store: Store, item: RetireStores) -> None:
-    """Queue the freeing of a part of a project's vector stores that have expired, and the rest of them."""
+    """Queue the freeing of a part of a project's vector stores that have expired, and queue the rest."""
     await store.hear_time()
     now = store.clock.now()
-    # No store expires within a day of its last use, which is written in its document.
+    # No store expires within a day of its last use, which is recorded in its document.
     found = await old(store.vector_stores, item.project, "vs_", now - DAY, item.start)
 
     async def examine(entry: Entry) -> bool:
@@ -59,10 +59,10 @@ async def retire_stores(store: Store, item: RetireStores) -> None:
 
 
 async def free_store(store: Store, item: FreeStore) -> None:
-    """Delete the chunks of a store that has expired. It stays, with the list of its files, and is expired for good.
+    """Delete the chunks of an expired store. The store stays, expired, with the list of its files.
 
-    First the store is closed, so that no change of its expiry brings it back without its chunks; last it is recorded
-    that none is left, so that a process that dies in between leaves it to be found again.
+    The store is closed first, so that no change of its expiry makes it usable without its chunks; last it is recorded
+    that all chunks are deleted, so that after a crash it is found again.
     """
     name, now = blob_name(item.project, item.store), store.clock.now()
     document = await store.vector_stores.change(name, lambda record: closed(record, now))
@@ -73,12 +73,12 @@ async def free_store(store: Store, item: FreeStore) -> None:
 
 
 async def _retire_file(store: Store, project: str, entry: Entry, before: float) -> bool:
-    """Delete a file of a listing unless it is in use, under the condition that it has not changed since."""
+    """Delete the file of an entry of a listing unless it is in use or was changed since then."""
     document = await unchanged(store.files, entry)
     if document is None or await _is_used(store, project, document.value, before):
         return False
     item = SweepFile(project=project, file=document.value.id)
-    # Sent first: should this process die, the item deletes a file that is marked, and no other.
+    # Sent first: if this process dies, the item deletes the file only if it is marked.
     await post.send(store, item, post.PURGE_DELAY)
     if not await _marked(store, document):
         return False
@@ -98,7 +98,7 @@ async def _marked(store: Store, document: Document[FileRecord]) -> bool:
 
 
 async def _is_used(store: Store, project: str, file: FileRecord, since: float) -> bool:
-    """Whether a store that has the file was used since then, an assistant has it, or a thread that was used."""
+    """Whether a store with the file was used since then, or a thread with it was, or an assistant has it."""
     if file.gone(store.clock.now()):
         return False
     for store_id in file.stores:

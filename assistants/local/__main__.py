@@ -1,9 +1,9 @@
-"""`python -m assistants.local`: the app and its queue functions, with Azurite and a demo model where none is set."""
+"""`python -m assistants.local`: the app with its queue functions, Azurite and a demo model unless set otherwise."""
 
 # ruff: noqa: E402
 import gc
 
-gc.disable()  # function_app enables it when all is imported
+gc.disable()  # function_app enables it when all modules are imported
 
 import argparse
 import asyncio
@@ -47,7 +47,7 @@ _DEVELOPMENT_KEY = "local-development-key"
 
 
 async def run(host: str, port: int, data: Path) -> int:
-    """Serve until a signal comes; returns the exit code."""
+    """Serve until a signal arrives; returns the exit code."""
     async with AsyncExitStack() as stack:
         proxy = environment.is_proxy()
         notes = [_proxy_note()] if proxy else [await _storage(stack, data), await model_or_demo(stack)]
@@ -70,7 +70,7 @@ async def run(host: str, port: int, data: Path) -> int:
             timeout_graceful_shutdown=GRACE,
         )
         server = Server(config)
-        functions = function_app.app.get_functions()  # which refuses a second call
+        functions = function_app.app.get_functions()  # it refuses a second call
         pump = None if proxy else await _pump(stack, functions, activity)
         stopping = asyncio.Event()
 
@@ -131,7 +131,7 @@ async def _pump(stack: AsyncExitStack, functions: Iterable[Any], activity: Activ
 
 
 def _interpreter_note() -> str | None:
-    """Why no code can be executed, as far as that is known without trying."""
+    """Why code cannot be executed, as far as that is known without a test of the machine."""
     from assistants.settings import settings
     from assistants.tools.code_interpreter.choice import OFF
     from assistants.tools.code_interpreter.local.availability import lacking
@@ -147,7 +147,7 @@ def _proxy_note() -> str:
 
 
 def _draining(app: Any, drained: asyncio.Event) -> Any:
-    """The application, which shuts down only when the queue functions, which use its service, have ended, too."""
+    """The application, which shuts down only after the queue functions that use its service."""
 
     async def draining(scope: Any, receive: Any, send: Any) -> None:
         async def receive_drained() -> Any:
@@ -162,7 +162,7 @@ def _draining(app: Any, drained: asyncio.Event) -> Any:
 
 
 def _noted(app: Any, activity: Activity) -> Any:
-    """The application, whose requests count as activity."""
+    """The application; its requests count as activity."""
 
     async def noted(scope: Any, receive: Any, send: Any) -> None:
         with activity.going_on() if scope["type"] == "http" else nullcontext():

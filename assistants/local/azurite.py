@@ -1,8 +1,8 @@
-"""Azurite, the storage emulator: installing it, and sharing one instance among the processes that use its data.
+"""Azurite, the storage emulator: its installation, and one shared instance for the processes that use its data.
 
-Azurite flushes its index every few seconds, so killing it loses acknowledged writes. It therefore runs in a process of
-its own (`azurite.js`), which does not end with the process that started it: each user has a lease, which is an open
-connection, and Azurite shuts down in order at the end of the last lease, even if its process was killed.
+Azurite flushes its index every few seconds, so killing it loses acknowledged writes. It therefore runs in a separate
+process (`azurite.js`), which does not end with the process that started it: each user has a lease, an open connection,
+and Azurite shuts down in order at the end of the last lease, even if its process was killed.
 """
 
 import asyncio
@@ -31,12 +31,12 @@ _HOME = _PREFIX / "node_modules" / "azurite"
 _INSTALL = f"{sys.executable} -m assistants.local.azurite install"
 _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 15.0
-# Azurite's documented key, no secret.
+# Azurite's documented key, which is no secret.
 _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 
 class AzuriteError(Exception):
-    """Azurite is not installed or does not start; the message says what to do."""
+    """Azurite is not installed or does not start; the message gives the remedy."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Storage:
 
     @property
     def connection_string(self) -> str:
-        """For `from_connection_string` and for `AzureWebJobsStorage`."""
+        """The connection string, for `from_connection_string` and for `AzureWebJobsStorage`."""
         return (
             f"DefaultEndpointsProtocol=http;AccountName={self.account};AccountKey={_KEY};"
             f"BlobEndpoint=http://127.0.0.1:{self.blob_port}/{self.account};"
@@ -58,21 +58,21 @@ class Storage:
 
 
 class Azurite:
-    """A lease on the Azurite of a data folder, for `with` or `async with`; Azurite is started unless it runs.
+    """A lease on the Azurite of a data folder, for `with` or `async with`; Azurite is started unless it is running.
 
     Parameters
     ----------
     data
-        Folder of its data, its log (`azurite.log`) and its ports (`azurite.json`); made when missing.
+        Folder of its data, its log (`azurite.log`) and its ports (`azurite.json`); created if missing.
     ports
-        Blob and queue port; by default any free ones, or those on which it runs already.
+        Blob and queue port; by default any free ones, or the present ones if it is running.
     accounts
-        The accounts that it serves if it is started; `Storage.account` selects one of them.
+        The accounts of an Azurite that is started; `Storage.account` selects one of them.
 
     Raises
     ------
     AzuriteError
-        On entering: not installed, no Node.js, a port is taken, or it runs already on other ports.
+        On entering: not installed, no Node.js, a port is taken, or it is running on other ports.
     """
 
     def __init__(self, data: Path, ports: tuple[int, int] | None = None, accounts: Sequence[str] = (ACCOUNT,)) -> None:
@@ -102,7 +102,7 @@ class Azurite:
         return storage
 
     def release(self) -> None:
-        """End the lease. Returns when Azurite has saved everything and ended, or has other leases."""
+        """End the lease. Returns when Azurite has saved its data and ended, or has other leases."""
         lease, self._lease = self._lease, None
         if lease is None:
             return
@@ -182,7 +182,7 @@ def installed() -> bool:
 
 
 def install() -> None:
-    """Install Azurite beside the Python packages, unless it is there, and say so.
+    """Install Azurite beside the Python packages, unless it is installed, and print so.
 
     Raises
     ------
@@ -199,7 +199,7 @@ def install() -> None:
 
 
 def listening(port: int) -> bool:
-    """Whether anything answers on a port of 127.0.0.1."""
+    """Whether a program listens on a port of 127.0.0.1."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:
@@ -208,7 +208,7 @@ def listening(port: int) -> bool:
 
 
 def _detached(command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start a process that neither Ctrl-C in this terminal nor the end of this process reaches."""
+    """Start a process that is independent of this terminal's Ctrl-C and of the end of this process."""
     if sys.platform == "win32":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, creationflags=flags)

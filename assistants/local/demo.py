@@ -11,9 +11,9 @@ _FENCED = re.compile(r"```(?:python|py)\r?\n(.*?)```", re.DOTALL)
 
 
 def respond(body: Json) -> Reply:
-    """Calls of the offered functions that the user's text names, else a quote of the tool results, else an echo.
+    """Calls of the offered functions that the user's text names, or a quote of the tool results, or an echo.
 
-    Python in a fenced block of the text is called as code, where a code interpreter is offered.
+    Python in a fenced block of the text becomes a call of the code interpreter, if it is offered.
     """
     messages: list[Json] = body.get("messages", [])
     last_user = max((i for i, message in enumerate(messages) if message.get("role") == "user"), default=-1)
@@ -42,7 +42,7 @@ def respond(body: Json) -> Reply:
 
 
 def named(text: str, names: Iterable[str]) -> list[str]:
-    """The names that occur in a text as words, in their order there; `get time` names `get_time`, and not `get`."""
+    """The names in a text, as words, in their order there; `get time` names `get_time`, not `get`."""
     spans: list[tuple[int, int, str]] = []
     for name in sorted(names, key=len, reverse=True):
         pattern = re.escape(name).replace("_", "[_ ]")
@@ -53,7 +53,7 @@ def named(text: str, names: Iterable[str]) -> list[str]:
 
 
 def arguments(schema: Json, text: str) -> Json:
-    """Arguments by a function's JSON schema: the required ones, and those that the text gives as `name=value`."""
+    """Arguments for a function's JSON schema: the required ones, and those in the text as `name=value`."""
     return _value(schema, None, text, schema) if schema else {}
 
 

@@ -1,4 +1,4 @@
-"""Embeddings without a model: texts that share words have vectors that point the same way."""
+"""Embeddings without a model: texts with common words have vectors of similar directions."""
 
 import base64
 import math
@@ -14,7 +14,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def embeddings(body: Json) -> Json:
-    """The answer to POST /embeddings: as many `dimensions` as are requested, in base64 or as numbers."""
+    """The answer to POST /embeddings, with the requested `dimensions`, in base64 or as numbers."""
     given = body.get("input", "")
     texts: list[str] = [given] if isinstance(given, str) else given
     vectors = [embedding(text, body.get("dimensions") or _DIMENSIONS) for text in texts]
@@ -32,7 +32,7 @@ def embeddings(body: Json) -> Json:
 
 
 def embedding(text: str, dimensions: int) -> list[float]:
-    """Hashed words, weighted by how often they occur; of length 1."""
+    """A vector of length 1 of hashed words, weighted by their frequency."""
     vector = [0.0] * dimensions
     for word, often in Counter(_WORD.findall(text.lower())).items():
         number = crc32(word.encode())

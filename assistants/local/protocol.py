@@ -1,4 +1,4 @@
-"""HTTP of the local server: clients that send slowly, or more than is wanted, are disconnected."""
+"""HTTP of the local server: disconnects clients that send too slowly, or too much."""
 
 import asyncio
 from typing import Any
@@ -7,16 +7,16 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_WITHIN = 20.0
-"""Seconds that the head of a request may take, from the connection or from its first byte."""
+"""Seconds for the head of a request, from the connection or from its first byte."""
 
 BODY_PERIOD = 20.0
-"""Seconds in each of which at least `BODY_BYTES` of a body come, unless the application does not take them."""
+"""Seconds within which at least `BODY_BYTES` of a body have to arrive, unless the application does not read them."""
 
 BODY_BYTES = 4 * 1024
 
 LINGER_SECONDS = 5.0
 LINGER_BYTES = 64 * 1024 * 1024
-"""How long, and how much of, a body that is not wanted is discarded, so that its client can read the answer."""
+"""Seconds and bytes for which a body that is not read is discarded, so that its client can read the answer."""
 
 
 class Protocol(H11Protocol):
@@ -27,7 +27,7 @@ class Protocol(H11Protocol):
         self._connection: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._limited: Any = None
-        """The state of the client that the timer limits."""
+        """The state of the client to which the present time limit applies."""
         self._received = 0
         self._was_paused = self._lingers = False
 
@@ -49,7 +49,7 @@ class Protocol(H11Protocol):
         super().connection_lost(exc)
 
     def _limit_time(self) -> None:
-        """Begin the time limit of what the client is sending, unless it has begun, and end that of anything else."""
+        """Start the time limit of the client's present state, unless it has started, and stop any other."""
         state: Any = self.conn.their_state
         if state is self._limited or self._lingers:
             return
@@ -76,7 +76,7 @@ class Protocol(H11Protocol):
             self._begin_period()
 
     def _close(self) -> None:
-        """The server has done with the connection. With a body under way, the client learns only the answer's end."""
+        """End the connection. While a body is arriving, only the end of the answer is sent to the client."""
         assert self._connection
         if self.conn.their_state is not h11.SEND_BODY or self._connection.is_closing():
             return self._connection.close()
@@ -94,7 +94,7 @@ class Protocol(H11Protocol):
 
 
 class _Transport(asyncio.Transport):
-    """A transport with another way to close it."""
+    """A transport with another way to close the connection."""
 
     def __init__(self, inner: asyncio.Transport, close: Any) -> None:
         super().__init__()

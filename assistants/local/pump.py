@@ -1,6 +1,6 @@
 """The queue pump: runs an app's queue functions as the Functions host does, by host.json's `extensions.queues`.
 
-Not mirrored: `functionTimeout`, bindings other than the trigger, and connections other than `AzureWebJobsStorage`.
+Not implemented: `functionTimeout`, bindings other than the trigger, and connections other than `AzureWebJobsStorage`.
 """
 
 import asyncio
@@ -32,10 +32,10 @@ RARER = 10
 """Factor by which idle poison queues are polled more rarely than others; the host has none."""
 
 CALM = 5.0
-"""Seconds without anything in progress in this process after which queues are polled more rarely."""
+"""Seconds without activity in this process after which queues are polled less often."""
 
 CALM_POLLING_INTERVAL = 2.0
-"""Seconds between two polls of a queue then; the host has no such interval."""
+"""Seconds between two polls of a queue while the process is calm; the host has no such interval."""
 
 _LONGEST_TROUBLE = 5.0
 _SETTLE = 5.0
@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 
 class Outcome(enum.Enum):
-    """The action after a received item."""
+    """The action for a received item."""
 
     RUN = "its function is called"
     DELETE = "it is done"
@@ -116,7 +116,7 @@ def seconds(duration: str) -> float:
     Raises
     ------
     ValueError
-        It is none.
+        The text is no time span.
     """
     match = _DURATION.fullmatch(duration)
     if match is None:
@@ -147,7 +147,7 @@ def _given_up(has_poison: bool) -> Outcome:
 
 
 class Activity:
-    """Whether anything is in progress in this process: most items come from this process."""
+    """The activity of this process, from which most items come."""
 
     def __init__(self) -> None:
         self._in_progress = 0
@@ -156,7 +156,7 @@ class Activity:
 
     @contextlib.contextmanager
     def going_on(self) -> Generator[None]:
-        """Count as in progress during the `with` block."""
+        """Count as activity during the `with` block."""
         self._in_progress += 1
         self._busy.set()
         try:
@@ -169,11 +169,11 @@ class Activity:
 
     @property
     def calm(self) -> bool:
-        """Whether nothing is or was in progress for a while."""
+        """Whether there was no activity for `CALM` seconds."""
         return not self._in_progress and time.monotonic() - self._last > CALM
 
     async def begun(self) -> None:
-        """Wait until something is in progress."""
+        """Wait for the next activity."""
         await self._busy.wait()
 
 
@@ -185,7 +185,7 @@ class Pump:
     functions
         From `queue_functions`; a queue may have one function.
     service
-        The account's queues; stays open when the pump stops.
+        The account's queues; the pump does not close them.
     lease
         Seconds for which an item is hidden at a time; the host's is ten minutes.
     activity
@@ -210,7 +210,7 @@ class Pump:
         self._tasks = [asyncio.create_task(listener.listen()) for listener in self._listeners]
 
     async def stop(self, grace: float = 10.0) -> None:
-        """Receive no more, wait up to `grace` seconds, then cancel what runs and make its items visible at once."""
+        """Stop receiving, wait `grace` seconds at most, cancel functions, and make their items visible at once."""
         for listener in self._listeners:
             listener.stop()
         hurry = asyncio.create_task(self._hurry.wait())
@@ -225,7 +225,7 @@ class Pump:
         await ended
 
     def poll(self, queue: str) -> None:
-        """Poll a queue at once, as an item was put into it."""
+        """Poll a queue at once, as an item was sent to it."""
         for listener in self._listeners:
             if listener.queue == queue:
                 listener.poll()
@@ -236,7 +236,7 @@ class Pump:
 
 
 class _Item:
-    """A received message, and the receipt that it takes by now."""
+    """A received message, and its latest receipt."""
 
     def __init__(self, message: Received) -> None:
         self.message, self.receipt = message, message.receipt
@@ -313,7 +313,7 @@ class _Listener:
             await asyncio.wait(self._deliveries)
 
     async def _wait(self, delay: float, stopped: "asyncio.Task[Any]") -> float:
-        """Wait for the delay, or until this process sends an item; the delay to go on with."""
+        """Wait for the delay, or until this process sends an item; return the next delay."""
         sent = asyncio.create_task(self._sent.wait())
         try:
             await asyncio.wait({stopped, sent}, timeout=delay, return_when=asyncio.FIRST_COMPLETED)
@@ -322,7 +322,7 @@ class _Listener:
             sent.cancel()
 
     async def _rest(self, delay: float, stopped: "asyncio.Task[Any]") -> float:
-        """Wait for the interval of a calm process, or until something begins; return the next delay."""
+        """Wait for the interval of a calm process, or for activity; return the next delay."""
         begun = asyncio.create_task(self._activity.begun())
         try:
             longest = max(self._longest, CALM_POLLING_INTERVAL)

@@ -1,4 +1,4 @@
-"""One answer of the demo model, as a script has it and as a chat completion."""
+"""A scripted answer of the demo model, and its form as a chat completion."""
 
 import json
 import math
@@ -32,29 +32,29 @@ class Reply(BaseModel):
     match: str | None = None
     """Must occur in the JSON of the request's messages."""
     times: int = 1
-    """The number of requests that it answers; -1: every one."""
+    """The number of requests that it answers; -1: all."""
     chance: float = 1
-    """The part of the matching requests that it answers, at random."""
+    """The fraction of the matching requests that it answers, chosen at random."""
     text: str | None = None
     chunks: list[str] | None = None
-    """The text in these pieces; by default one per word."""
+    """The pieces of the text; by default one per word."""
     tool_calls: list[Call] = []
     refusal: str | None = None
     finish_reason: str | None = None
     usage: Json | None = None
-    """By default an estimate; an explicit null reports none."""
+    """The usage; by default an estimate, an explicit null reports none."""
     delay: float = 0
     """Seconds before the first byte."""
     chunk_delay: float = 0
     """Seconds between chunks."""
     status: int = 200
     error: Json | str = "scripted error"
-    """The `error` object of an answer that is not 200; a string becomes its message."""
+    """The `error` object of an answer other than 200; a string becomes its message."""
     headers: dict[str, str] = {}
     cut_after: int | None = None
-    """The connection drops after so many chunks."""
+    """The number of chunks after which the connection is dropped."""
     raw: str | None = None
-    """A body to send unchanged."""
+    """A body, sent unchanged."""
 
 
 class Completion:
@@ -92,7 +92,7 @@ class Completion:
         return {**self._head, "object": "chat.completion", "choices": [choice]} | ({"usage": usage} if usage else {})
 
     def events(self) -> list[str]:
-        """The server-sent events of a streamed one."""
+        """The server-sent events of a streamed answer."""
         options: Json = self._body.get("stream_options") or {}
         with_usage = bool(options.get("include_usage"))
         head = {**self._head, "object": "chat.completion.chunk"} | ({"usage": None} if with_usage else {})
@@ -133,5 +133,5 @@ def _fragments(text: str) -> list[str]:
 
 
 def messages_json(body: Json) -> str:
-    """A request's messages as the text that `Reply.match` must occur in."""
+    """A request's messages as the text that `Reply.match` is searched in."""
     return json.dumps(body.get("messages", []), ensure_ascii=False)

@@ -17,20 +17,20 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Capture none."""
+        """Capture no signals."""
         yield
 
 
 def bind(host: str, port: int) -> socket.socket:
     """A bound socket that does not listen yet; port 0 is any free one.
 
-    Its protocol is given, as asyncio turns Nagle's algorithm off only for sockets that say they are TCP; uvicorn's own
-    `bind_socket` does not, and each answer's second packet then waits for 40 ms.
+    Its protocol is given, as asyncio turns Nagle's algorithm off only for sockets that are declared TCP; uvicorn's own
+    `bind_socket` does not declare it, and each answer's second packet then waits for 40 ms.
 
     Raises
     ------
     OSError
-        The address is in use, or none of this machine's.
+        The address is in use, or does not belong to this machine.
     """
     family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.socket(family, kind, proto)
@@ -53,7 +53,7 @@ def base_url(listener: socket.socket) -> str:
 
 
 async def started(server: Server, task: asyncio.Task[None]) -> bool:
-    """Wait until the server answers; False when it ended instead."""
+    """Wait until the server answers; False if it has ended instead."""
     while not server.started and not task.done():
         await asyncio.sleep(0.01)
     return server.started

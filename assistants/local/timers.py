@@ -1,6 +1,6 @@
-"""The timers of an app, as the Functions host runs them: daily ones, at a time of the day in UTC.
+"""The timers of an app, as the Functions host runs them: daily, at a time of the day in UTC.
 
-Each runs at the start, too, as the host does for one that it has missed: a machine of a developer seldom runs all day.
+Each timer fires at the start, too, as in the host after a missed time: developers' machines seldom run all day.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ def second_of_day(schedule: str) -> int:
     Raises
     ------
     ValueError
-        It is not a daily one.
+        The schedule is not a daily one.
     """
     match = _DAILY.fullmatch(schedule)
     if match is None:
@@ -59,7 +59,7 @@ def second_of_day(schedule: str) -> int:
 
 
 def until(at: int, now: float) -> float:
-    """Seconds until that second of the day comes next; a whole day where it is now."""
+    """Seconds until the next occurrence of that second of the day; a whole day at that second itself."""
     return (at - now) % _DAY or _DAY
 
 

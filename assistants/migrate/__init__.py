@@ -1,1 +1,1 @@
-"""Export and import of objects, with their ids, times and order. Below the API, which has two routes of it."""
+"""Export and import of objects, with their ids, times and order. The API uses it for two routes."""

@@ -1,30 +1,30 @@
-"""The contents of files that are imported: of a folder, or of lines that hold them."""
+"""The contents of imported files: those in a folder, and those in lines."""
 
 import base64
 import binascii
 from collections.abc import Iterator
 from pathlib import Path
 
-from assistants.migrate.lines import CONTENTS
+from assistants.migrate.lines import CONTENTS, PART
 from assistants.migrate.mapping import CONTENT
 from assistants.migrate.spool import Spool
 from assistants.storage.contents import PIECE
 
 
 class Contents:
-    """The contents of a folder, `contents/{file id}` with any suffix, and those of lines.
+    """The contents in a folder, `contents/{file id}` with any suffix, and those in lines.
 
     Parameters
     ----------
     folder
-        Where they are; None: only in lines.
+        The folder; None: contents are only in lines.
     """
 
     def __init__(self, folder: Path | None, spool: Spool) -> None:
         self._spool, self._files = spool, dict[str, Path]()
         places = (folder / CONTENTS, folder) if folder is not None and folder.is_dir() else ()
         for path in (path for place in reversed(places) if place.is_dir() for path in place.iterdir()):
-            if path.is_file():
+            if path.is_file() and path.suffix != PART:
                 self._files[path.stem] = self._files[path.name] = path
 
     def of(self, file_id: str) -> Iterator[bytes] | None:
@@ -33,7 +33,7 @@ class Contents:
         Raises
         ------
         ValueError
-            A line has no base64; it comes with the pieces.
+            A line has no base64; raised while the pieces are read.
         """
         if self._spool.has(CONTENT, file_id):
             return self._decoded(file_id)

@@ -1,10 +1,11 @@
-"""The objects of a project as NDJSON, as an import reads them: each after those that it names, the oldest first."""
+"""The objects of a project as NDJSON, in the order of an import: each after those that it names, the oldest first."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TypeVar
 
 from pydantic import BaseModel
 
+from assistants.migrate.lines import end_of_thread, raw_line
 from assistants.schema.base import Resource
 from assistants.schema.errors import not_found
 from assistants.state import assistants, files, runs, threads
@@ -28,14 +29,14 @@ def line(shown: Resource) -> bytes:
 
 
 async def assistant_lines(store: Store, project: str, since: int = 0) -> AsyncIterator[bytes]:
-    """The assistants of a project that were created since."""
+    """The assistants of a project that were created at or after `since`."""
     async for record in _oldest_first(store.assistants, project, (), lambda record: record.id):
         if record.created_at >= since:
             yield line(assistants.view(record))
 
 
 async def file_records(store: Store, project: str, since: int = 0) -> AsyncIterator[FileRecord]:
-    """The files of a project that were created since."""
+    """The files of a project that were created at or after `since`."""
     async for record in _oldest_first(store.files, project, (), lambda record: record.id):
         if record.created_at >= since and not record.gone(store.clock.now()):
             yield record
@@ -47,40 +48,43 @@ def file_line(record: FileRecord) -> bytes:
 
 
 async def vector_store_lines(store: Store, project: str, since: int = 0) -> AsyncIterator[bytes]:
-    """The vector stores of a project that were created since, each before its files."""
+    """The vector stores of a project that were created at or after `since`, each before its files."""
     async for record in _oldest_first(store.vector_stores, project, (), lambda record: record.id):
         if record.created_at >= since:
             yield b"".join(_store_lines(record, store.clock.now()))
 
 
 async def thread_records(store: Store, project: str, since: int = 0) -> AsyncIterator[ThreadRecord]:
-    """The threads of a project that were created since."""
+    """The threads of a project that were created at or after `since`."""
     async for record in _oldest_first(store.threads, project, (), lambda record: record.id):
         if record.created_at >= since:
             yield record
 
 
 async def thread_lines(store: Store, project: str, thread: ThreadRecord) -> AsyncIterator[bytes]:
-    """A thread, its messages, and its runs, each before its steps.
+    """A thread, its messages, and its runs, each before its steps; and the line that says that this was all.
 
     Raises
     ------
     ThreadGone
-        It was deleted meanwhile.
+        The thread was deleted meanwhile.
     """
     transcript = await store.messages.read(project, thread.id, thread.segments)
     yield line(threads.view(thread))
-    after, more = None, True
+    after, more, messages, ran, stepped = None, True, 0, 0, 0
     while more:
         page, more = await transcript.page(
             Cursors(_PAGE, "asc", after), lambda message_id: not_found("message", message_id)
         )
-        after = page[-1].id if page else None
+        after, messages = page[-1].id if page else None, messages + len(page)
         if page:
             yield b"".join(map(line, page))
     async for run in _oldest_first(store.runs, project, (thread.id,), lambda run: run.id):
         if run.committed or run.id == thread.last_run_id:
-            yield b"".join(map(line, _with_steps(run)))
+            found = _with_steps(run)
+            ran, stepped = ran + 1, stepped + len(found) - 1
+            yield b"".join(map(line, found))
+    yield raw_line(end_of_thread(thread.id, (1, messages, ran, stepped)))
 
 
 def _with_steps(run: RunRecord) -> Sequence[Resource]:

@@ -1,4 +1,4 @@
-"""Files and vector stores that are imported. Stores are embedded anew, by the ordinary ingestion."""
+"""Imports files and vector stores. The ordinary ingestion embeds the stores' files again."""
 
 from collections.abc import Iterable, Iterator
 
@@ -21,7 +21,7 @@ from assistants.storage.ids import blob_name
 
 
 async def import_file(target: Target, line: Spooled, number: int, contents: Contents) -> None:
-    """Import a file, or the content of one that came without. Nothing else of a file changes."""
+    """Import a file, or the content of a file that was imported without. Other fields of the file do not change."""
     shown = await target.mapped("file", line)
     if not isinstance(shown, File):
         return None
@@ -30,22 +30,26 @@ async def import_file(target: Target, line: Spooled, number: int, contents: Cont
         return await target.report.add("invalid", "file", shown.id, line.at, "It has expired.")
     if pieces is None:
         await target.report.add("noted", "file", shown.id, line.at, "Its content is not in the import.")
-    if target.dry_run:
-        return await target.foretold("file", shown.id, line.at, await store.files.read(name) is not None)
     record = file_record(shown, without_content=pieces is None)
     created = target.time(shown.created_at, number)
-    if pieces is None:
+    if pieces is None and not target.dry_run:
         result = await put(store.files, name, record, "file-", created, None)
         return await target.report.add(result, "file", shown.id, line.at)
-    at, known = await reserve(store.files, name, "file-", created, noted=True)
-    if known is not None and not known.value.without_content:
+    if target.dry_run:
+        at, known = name, await store.files.read(name)
+    else:
+        at, known = await reserve(store.files, name, "file-", created, noted=True)
+    if known is not None and (pieces is None or not known.value.without_content):
         return await target.report.add("there", "file", shown.id, line.at)
     try:
-        blocks, size = await _staged(target, name, pieces)
+        blocks, size = await _staged(target, name, pieces or iter(()))
     except ValueError as error:
         return await target.report.add("invalid", "file", shown.id, line.at, str(error))
-    if size != shown.bytes:
+    if pieces is not None and size != shown.bytes:
         await target.report.add("noted", "file", shown.id, line.at, f"It has {size} bytes, not {shown.bytes}.")
+    if target.dry_run:
+        target.foreseen["file", shown.id] = pieces is not None
+        return await target.report.add("imported", "file", shown.id, line.at)
     record = record.model_copy(update={"bytes": size})
     if known is None:
         await create_file(store, target.project, record, blocks, at)
@@ -65,17 +69,18 @@ async def import_file(target: Target, line: Spooled, number: int, contents: Cont
 
 
 async def _staged(target: Target, name: str, pieces: Iterator[bytes]) -> tuple[list[str], int]:
-    """The blocks of a content that are staged, and its bytes."""
+    """The blocks of a content that are staged, but by a dry run, and its bytes."""
     blocks, size = list[str](), 0
     for piece in _even(pieces):
         blocks.append(f"{len(blocks):05}")
-        await target.store.contents.stage(name, blocks[-1], piece)
+        if not target.dry_run:
+            await target.store.contents.stage(name, blocks[-1], piece)
         size += len(piece)
     return blocks, size
 
 
 def _even(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The pieces, put together: storage takes 50,000 blocks at most."""
+    """The pieces, joined to larger ones: storage allows 50,000 blocks."""
     held = bytearray()
     for piece in pieces:
         held += piece
@@ -102,7 +107,7 @@ async def import_store(target: Target, line: Spooled, number: int, files: Iterab
         try:
             await create_store(store, target.project, record, members, at)
             return await target.report.add("imported", "vector_store", shown.id, line.at)
-        except Conflict:  # another import was faster
+        except Conflict:  # another import was first
             pass
         except ApiError as error:
             return await target.report.add("invalid", "vector_store", shown.id, line.at, error.message)
@@ -118,19 +123,18 @@ async def import_store(target: Target, line: Spooled, number: int, files: Iterab
 
 
 async def _members(target: Target, record: VectorStoreRecord, files: Iterable[Spooled]) -> list[NewMember]:
-    """The files that can be put into the store; the others are told."""
+    """The files that can be added to the store; the others are reported."""
     members = dict[str, NewMember]()
     for line in files:
         shown = await target.mapped("vector_store.file", line)
         if not isinstance(shown, VectorStoreFile):
             continue
         why, now = "", target.store.clock.now()
-        file = await target.store.files.read(blob_name(target.project, shown.id))
         if record.expired(now):
             why = "Its vector store has expired."
         elif len(members) == MAX_FILES:
             why = f"A vector store has {MAX_FILES} files at most."
-        elif not target.dry_run and (file is None or file.value.gone(now) or file.value.without_content):
+        elif not await target.has_file(shown.id, with_content=True):
             why = "The file is not there, or has no content."
         if why:
             await target.report.add("invalid", "vector_store.file", shown.id, line.at, why)

@@ -1,39 +1,57 @@
-"""The folder of an export: NDJSON files, the contents of files, and how far the export has come."""
+"""The folder of an export: NDJSON files, the contents of files, and the progress of the export."""
 
 import json
 import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import BaseModel, Field
 
 from assistants.migrate.lines import CONTENTS
 
 KINDS = ("assistants", "files", "vector_stores", "threads")
-"""Of each there is a file `KIND.ndjson`."""
+"""The kinds of objects; each has a file `KIND.ndjson`."""
+
+ALL = "*"
+"""In place of an id: all objects of a kind."""
 
 _STATE, _MISSING = "export.state", "missing.txt"
 _SAFE = re.compile(r"[A-Za-z0-9_-]{1,200}")
+_OF_KIND = {kind: f'"object":"{kind[:-1]}"'.encode() for kind in KINDS}
 
 
 class Done(BaseModel):
-    """How far the export of one kind has come."""
+    """The progress of the export of one kind."""
 
     after: str | None = None
-    """The last object that is in the file with all that belongs to it."""
+    """The last object that the file contains completely."""
     bytes: int = 0
     objects: int = 0
+    read: int = 0
+    """Objects of the kind itself, without those that belong to them, that were read or could not be had."""
     complete: bool = False
+
+
+class Missing(BaseModel):
+    """What could not be had."""
+
+    kind: str
+    parent: str
+    """The id of the object of this kind that it is, or belongs to; or all of them."""
+    what: str
+    why: str
 
 
 class _State(BaseModel):
     source: str
     kinds: dict[str, Done] = Field(default_factory=dict[str, Done])
+    missing: list[Missing] = Field(default_factory=list[Missing])
 
 
 class Folder:
-    """Where an export is written. One that was stopped goes on after the last object that was written whole.
+    """The folder that an export is written to. A stopped export continues after the last object that is complete.
 
     Parameters
     ----------
@@ -53,63 +71,107 @@ class Folder:
         self._state = _State.model_validate_json(state.read_bytes()) if state.exists() else _State(source=source)
         if self._state.source != source:
             raise ValueError(f"{path} has an export of {self._state.source}: name another folder")
-        left = [each for each in self.missing if " *: " not in each]
-        (path / _MISSING).write_text("".join(f"{each}\n" for each in left))
+        self._state.missing = [each for each in self._state.missing if each.parent != ALL]
         for kind in KINDS:
             done = self._state.kinds.setdefault(kind, Done())
             with (path / f"{kind}.ndjson").open("ab") as file:
+                if file.tell() < done.bytes:  # it was changed by others
+                    self._state.kinds[kind] = done = Done()
                 file.truncate(done.bytes)
+        self._save()
 
     def done(self, kind: str) -> Done:
-        """How far the export of the kind has come."""
+        """The progress of the kind."""
         return self._state.kinds[kind]
 
-    def write(self, kind: str, lines: Iterable[bytes], after: str) -> None:
-        """Add the lines of objects, which end with the object `after`."""
+    @property
+    def complete(self) -> bool:
+        """Whether all kinds are complete and nothing is missing."""
+        return not self._state.missing and all(self.done(kind).complete for kind in KINDS)
+
+    def write(self, kind: str, lines: Iterable[bytes], objects: int, read: int, after: str | None = None) -> None:
+        """Add lines that hold so many objects.
+
+        Parameters
+        ----------
+        read
+            How many objects of the kind itself that were, found or not.
+        after
+            The object with which they end; None: they were read once more.
+        """
         content, done = b"".join(lines), self.done(kind)
         with (self._path / f"{kind}.ndjson").open("ab") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        done.after, done.bytes, done.objects = after, done.bytes + len(content), done.objects + content.count(b"\n")
+        done.bytes, done.objects, done.read = done.bytes + len(content), done.objects + objects, done.read + read
+        done.after = after or done.after
         self._save()
 
     def restart(self, kind: str) -> None:
-        """Begin the kind anew."""
+        """Begin the kind again."""
         self._state.kinds[kind] = Done()
+        self.forget_missing(kind, self.missing_of(kind))
+        self._save()
         (self._path / f"{kind}.ndjson").write_bytes(b"")
 
-    def complete(self, kind: str) -> None:
-        """The kind has no more objects."""
+    def end(self, kind: str) -> None:
+        """Record that the kind is complete."""
         self.done(kind).complete = True
         self._save()
 
-    def miss(self, kind: str, identifier: str, why: str) -> None:
-        """Note an object that could not be had."""
-        with (self._path / _MISSING).open("a") as file:
-            file.write(f"{kind} {identifier}: {why}\n")
+    def ids(self, kind: str) -> set[str]:
+        """The ids of the objects of the kind itself that are in its file."""
+        with (self._path / f"{kind}.ndjson").open("rb") as file:
+            found = [json.loads(line) for line in file if _OF_KIND[kind] in line]
+        return {str(each["id"]) for each in found if each.get("object") == kind[:-1]}
+
+    def miss(self, kind: str, parent: str, what: str, why: str) -> None:
+        """Note what could not be had. It is stored by the next write."""
+        missing = Missing(kind=kind, parent=parent, what=what, why=why)
+        if missing not in self._state.missing:
+            self._state.missing.append(missing)
+
+    def forget_missing(self, kind: str, parents: Iterable[str]) -> None:
+        """Note no longer what is missing of these objects."""
+        known = set(parents)
+        self._state.missing = [each for each in self._state.missing if each.kind != kind or each.parent not in known]
+
+    def missing_of(self, kind: str) -> list[str]:
+        """The ids of the objects of a kind that are missing, or of which something is."""
+        return list(dict.fromkeys(each.parent for each in self._state.missing if each.kind == kind))
 
     @property
     def missing(self) -> list[str]:
-        """The objects that could not be had, each once."""
-        path = self._path / _MISSING
-        return list(dict.fromkeys(path.read_text().splitlines())) if path.exists() else []
+        """What could not be had, and why."""
+        return [f"{each.what}: {each.why}" for each in self._state.missing]
 
     def content(self, file_id: str) -> Path | None:
-        """Where the content of a file belongs; None: its id is no name of a file."""
+        """The path of the content of a file; None if its id is no valid file name."""
         return self._path / CONTENTS / file_id if _SAFE.fullmatch(file_id) else None
 
     def _save(self) -> None:
+        (self._path / _MISSING).write_text("".join(f"{each}\n" for each in self.missing), encoding="utf-8")
         state = self._path / _STATE
         part = state.with_suffix(".part")
-        part.write_text(self._state.model_dump_json(indent=1))
+        with part.open("w", encoding="utf-8") as file:
+            file.write(self._state.model_dump_json(indent=1))
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(state)
 
 
-def raw_line(raw: dict[str, object]) -> bytes:
-    """An object as another server answered it, as a line."""
-    return json.dumps(raw, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace") + b"\n"
+class Progress(NamedTuple):
+    """How far the export of a kind has come."""
+
+    kind: str
+    read: int
+    """Objects of the kind itself."""
+    total: int | None
+    """Of those; None: not known yet."""
+    objects: int
+    """With those that belong to them."""
 
 
-Tell = Callable[[str], None]
-"""Tells the progress."""
+Tell = Callable[[Progress], None]
+"""Reports the progress."""

@@ -1,13 +1,13 @@
-"""The import: objects are sorted, and then written in an order in which no object names one that is still to come."""
+"""The import: sorts objects, and writes them in an order in which each follows the objects that it names."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 from assistants.migrate import mapping
 from assistants.migrate.contents import Contents
 from assistants.migrate.files import import_file, import_store
-from assistants.migrate.lines import Line
+from assistants.migrate.lines import END, Line
 from assistants.migrate.mapping import CONTENT, Refused
 from assistants.migrate.records import assistant_record
 from assistants.migrate.spool import Spool, Spooled
@@ -23,33 +23,40 @@ from assistants.storage.slices import Pace
 T = TypeVar("T")
 
 _AT_ONCE = 64
-"""Objects that are handed to `for_each` together."""
+"""The number of objects that are passed to `for_each` together."""
 
-_PARENTS = {"thread": "id", "thread.message": "thread_id", "thread.run": "thread_id", "thread.run.step": "thread_id"}
-"""By kind: the field with the thread."""
+_PARENTS = {
+    END: "thread_id",
+    "thread": "id",
+    "thread.message": "thread_id",
+    "thread.run": "thread_id",
+    "thread.run.step": "thread_id",
+}
+"""By kind: the field with the id of the thread."""
 
 
 async def import_lines(target: Target, lines: Iterable[Line], folder: Path | None = None) -> Report:
-    """Import objects, and the contents of files that are in the folder; what is there already is left, or refreshed.
+    """Import objects, and the contents of files in the folder; existing objects stay unchanged, or are refreshed.
 
     Raises
     ------
     AzureError
-        Storage failed. To repeat the import completes it.
+        Storage failed. A repetition completes the import.
     """
     with Spool() as spool:
         await _sort(target, lines, spool)
         await target.store.hear_time()
         contents = Contents(folder, spool)
-        await _each(spool.read("file", ""), lambda at, line: import_file(target, line, at, contents))
+        files, stores = await _once(target, spool, "file"), await _once(target, spool, "vector_store")
+        await _each(files, lambda at, line: import_file(target, line, at, contents))
         await _each(
-            spool.read("vector_store", ""),
+            stores,
             lambda at, line: import_store(target, line, at, spool.read("vector_store.file", str(line.raw.get("id")))),
         )
-        await _each(spool.read("assistant", ""), lambda at, line: _import_assistant(target, line, at))
+        await _each(await _once(target, spool, "assistant"), lambda at, line: _import_assistant(target, line, at))
         await _each(
             spool.groups("thread"),
-            lambda at, thread: import_thread(target, thread, at, spool.read("thread", thread)),
+            lambda at, thread: import_thread(target, thread, at, spool.read("thread", thread), spool.read(END, thread)),
         )
         await _tell_lost(target, spool)
     return target.report
@@ -63,6 +70,8 @@ async def _sort(target: Target, lines: Iterable[Line], spool: Spool) -> None:
             if line.error is not None:
                 raise Refused(line.error)
             kind = mapping.kind_of(raw)
+            if line.note:
+                await target.report.add("noted", kind, _text(raw, "id"), at, line.note)
             if kind == "assistant":
                 for number, made in enumerate(mapping.synthetic(raw)):
                     _keep(spool, str(made["object"]), f"{at}+{number}", made)
@@ -77,7 +86,7 @@ def _keep(spool: Spool, kind: str, at: str, raw: mapping.Json) -> None:
         thread = raw.get(_PARENTS[kind])
         if not isinstance(thread, str) or not thread:
             raise Refused(f"It has no `{_PARENTS[kind]}`.")
-        spool.add("thread", thread, at, {**raw, "object": kind})
+        spool.add(END if kind == END else "thread", thread, at, {**raw, "object": kind})
     elif kind == CONTENT:
         spool.add(kind, str(raw.get("file_id")), at, raw)
     elif kind == "vector_store.file":
@@ -86,8 +95,19 @@ def _keep(spool: Spool, kind: str, at: str, raw: mapping.Json) -> None:
         spool.add(kind, "", at, raw)
 
 
+async def _once(target: Target, spool: Spool, kind: str) -> Iterator[Spooled]:
+    """The objects of a kind, each once: the first one of an id."""
+    known = dict[str, int]()
+    for number, line in enumerate(spool.read(kind, "")):
+        identifier = str(line.raw.get("id"))
+        if known.setdefault(identifier, number) != number:
+            await target.report.add("noted", kind, identifier, line.at, "It came before: the first one is kept.")
+    kept = set(known.values())
+    return (line for number, line in enumerate(spool.read(kind, "")) if number in kept)
+
+
 async def _each(things: Iterable[T], act: Callable[[int, T], Awaitable[None]]) -> None:
-    """Act on each thing with its number, some at once."""
+    """Call `act` for each thing with its number, for several at once."""
     portion: list[tuple[int, T]] = []
     for numbered in enumerate(things):
         portion.append(numbered)
@@ -103,9 +123,9 @@ async def _import_assistant(target: Target, line: Spooled, number: int) -> None:
         return None
     record, documents = assistant_record(shown), target.store.assistants
     name = blob_name(target.project, record.id)
+    await target.name_files("assistant", record, line.at)
     if target.dry_run:
         return await target.foretold("assistant", record.id, line.at, await documents.read(name) is not None)
-    await target.name_files("assistant", record, line.at)
     created = target.time(shown.created_at, number)
     result = await put(documents, name, record, "asst_", created, (lambda _: record) if target.overwrite else None)
     await target.report.add(result, "assistant", record.id, line.at)
@@ -113,7 +133,7 @@ async def _import_assistant(target: Target, line: Spooled, number: int) -> None:
 
 
 async def _tell_lost(target: Target, spool: Spool) -> None:
-    """Files of vector stores that are not in the import, and contents of such files."""
+    """Files of vector stores that are not in the import, contents of such files, and ends of threads."""
     stores = {str(line.raw.get("id")) for line in spool.read("vector_store", "")}
     for store_id in spool.groups("vector_store.file"):
         if store_id not in stores:
@@ -124,6 +144,14 @@ async def _tell_lost(target: Target, spool: Spool) -> None:
     for file_id in spool.groups(CONTENT):
         if file_id not in files:
             await target.report.add("invalid", CONTENT, file_id, "", "Its file is not in the import.")
+    threads, ended = spool.groups("thread"), spool.groups(END)
+    for thread in sorted({*ended} - {*threads}):
+        await target.report.add("invalid", END, thread, "", "Its thread is not in the import.")
+    known = set(ended)
+    if without := [thread for thread in threads if thread not in known]:
+        which = f"{len(without):,} threads have" if len(without) > 1 else f"{without[0]} has"
+        why = f"{which} no end line, as exports of this service have: whether all of it is here is not known."
+        await target.report.add("noted", END, "", "", why)
 
 
 def _text(raw: object, name: str) -> str:

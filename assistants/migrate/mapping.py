@@ -1,10 +1,13 @@
-"""Objects of any version and service in the shape of v2: pure functions. What cannot be kept is told."""
+"""Converts objects of any version and service to v2's format: pure functions. They report the data that is lost."""
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from assistants.migrate.lines import END
+from assistants.migrate.times import LATEST, seconds
 from assistants.schema import v1
 from assistants.schema.assistants import Assistant
 from assistants.schema.base import AssistantId, FileId, MessageId, Resource, RunId, StepId, ThreadId, VectorStoreId
@@ -19,11 +22,11 @@ from assistants.storage.ids import derived
 Json = dict[str, Any]
 
 CONTENT = "file.content"
-"""The kind of a line with a piece of a file's content: `file_id`, and `data` in base64. They are in order."""
+"""The kind of a line with a piece of a file's content: `file_id`, and `data` in base64. The lines are in order."""
 
 
 class Kind(NamedTuple):
-    """The model of a kind of objects, the type of its ids, and the prefix by which an object without kind is known."""
+    """The model of a kind of objects, its type of ids, and the prefix that identifies an object without a kind."""
 
     model: type[Resource]
     id: TypeAdapter[str]
@@ -52,38 +55,35 @@ _LEFT: Mapping[str, str] = {
     "vector_store.file_batch": "Batches are not imported: the store's files are.",
 }
 
-_LATEST = 10_000_000_000
-"""Unix seconds; a larger number is in other units."""
-
 _MOST_MENDED = 200
-"""Parts of one object that are left out, at most."""
+"""The most parts of one object that are left out."""
 
 
 class Mapped(NamedTuple):
-    """An object as it is imported, and what of it is not."""
+    """An object in the imported form, and the parts of it that are left out."""
 
     model: Resource
     notes: list[str]
 
 
 class Refused(Exception):
-    """The object cannot be imported, for the reason that it says."""
+    """The object cannot be imported; the text gives the reason."""
 
 
 def kind_of(raw: Any) -> str:
-    """The kind of an object, by its `object`, or by its id where it has none.
+    """The kind of an object, by its field `object`, or by its id if it has no such field.
 
     Raises
     ------
     Refused
-        It is none that can be imported.
+        The object has no kind that can be imported.
     """
     if not isinstance(raw, dict):
         raise Refused("Not a JSON object.")
     fields = cast("Json", raw)
     named = fields.get("object")
-    if named in KINDS or named == CONTENT:
-        return str(named)
+    if isinstance(named, str) and (named in KINDS or named in (CONTENT, END)):
+        return named
     if isinstance(named, str):
         raise Refused(_LEFT.get(named, f"Objects of the kind '{named[:64]}' are not imported."))
     identifier = str(fields.get("id", ""))
@@ -98,10 +98,10 @@ def mapped(kind: str, raw: Json) -> Mapped:
     Raises
     ------
     Refused
-        It lacks what such an object needs, or its id is none.
+        The object lacks a required field, or its id is invalid.
     """
     model, notes = KINDS[kind].model, list[str]()
-    shaped = _as_v2(kind, {**raw, "object": kind})
+    shaped = _as_v2(kind, {**raw, "object": kind}, notes)
     for _ in range(_MOST_MENDED):
         try:
             found = model.model_validate(shaped)
@@ -116,7 +116,7 @@ def mapped(kind: str, raw: Json) -> Mapped:
         KINDS[kind].id.validate_python(found.id)
     except ValidationError as error:
         raise Refused(f"id: {error.errors()[0]['msg']}") from None
-    if not 0 <= getattr(found, "created_at", 0) < _LATEST:
+    if not 0 <= getattr(found, "created_at", 0) < LATEST:
         raise Refused("created_at: Not a time in Unix seconds.")
     notes += [f"{path}: unknown, left out" for path in _unknown(shaped, found.model_dump(mode="json"), "")]
     return Mapped(found, notes)
@@ -124,8 +124,10 @@ def mapped(kind: str, raw: Json) -> Mapped:
 
 def synthetic(raw: Json) -> list[Json]:
     """The vector store of an assistant of v1 with `retrieval`, which had none of its own, and the files in it."""
-    files = raw.get("file_ids")
-    if not files or {"type": "retrieval"} not in cast("list[Any]", raw.get("tools") or []):
+    files, tools = raw.get("file_ids"), raw.get("tools")
+    if not isinstance(files, list) or not files or not isinstance(tools, list):
+        return []
+    if not any(_retrieves(each) for each in cast("list[Any]", tools)):
         return []
     store, created = store_of(str(raw.get("id"))), raw.get("created_at")
     common = {"created_at": created, "status": "completed"}
@@ -138,13 +140,19 @@ def synthetic(raw: Json) -> list[Json]:
     ]
 
 
+def _retrieves(tool: Any) -> bool:
+    return isinstance(tool, dict) and cast("Json", tool).get("type") == "retrieval"
+
+
 def store_of(assistant_id: str) -> str:
-    """The id of the vector store that is made for an assistant of v1."""
+    """The id of the vector store that is created for an assistant of v1."""
     return derived("vs_", assistant_id)
 
 
-def _as_v2(kind: str, raw: Json) -> Json:
+def _as_v2(kind: str, raw: Json, notes: list[str]) -> Json:
     shaped = dict(raw)
+    if kind == "thread.message" and isinstance(raw.get("content"), (str, list)):
+        raw = shaped = {**shaped, "content": _parts(raw["content"])}
     if isinstance(raw.get("file_ids"), list):
         shaped = v1.restored(raw)
         if synthetic(raw) and kind == "assistant":
@@ -152,33 +160,70 @@ def _as_v2(kind: str, raw: Json) -> Json:
             shaped = {**shaped, "tool_resources": resources}
     if kind in ("assistant", "thread.run") and isinstance(shaped.get("tools"), list):
         tools = cast("list[Any]", shaped["tools"])
-        shaped["tools"] = [{"type": "file_search"} if each == {"type": "retrieval"} else each for each in tools]
+        shaped["tools"] = [{"type": "file_search"} if _retrieves(each) else each for each in tools]
     if kind == "vector_store":
         shaped = {"status": "completed", "file_counts": {}, **shaped}
     if kind == "vector_store.file":
         shaped = {"chunking_strategy": {"type": "other"}, "attributes": {}, "status": "completed", **shaped}
+    if isinstance(metadata := shaped.get("metadata"), dict):
+        shaped["metadata"] = dict(_texts(cast("Json", metadata), notes))
     for name, field in KINDS[kind].model.model_fields.items():
+        if name.endswith("_at") and isinstance(shaped.get(name), str | float):
+            time = seconds(shaped[name])
+            shaped[name] = shaped[name] if time is None else time
         if name in shaped and shaped[name] is None and not field.is_required():
-            del shaped[name]  # the default, where that is not null
+            del shaped[name]  # the default, which may differ from null
             if field.default is None:
                 shaped[name] = None
     return shaped
 
 
+def _parts(content: str | list[Any]) -> list[Any]:
+    """The parts of a message, also of one as it was sent."""
+    if isinstance(content, str):
+        return [_text_part(content)]
+    return [_text_part(each["text"]) if _is_sent(each) else each for each in content]
+
+
+def _is_sent(part: Any) -> bool:
+    return (
+        isinstance(part, dict)
+        and part == {"type": "text", "text": cast("Json", part).get("text")}
+        and isinstance(cast("Json", part)["text"], str)
+    )
+
+
+def _text_part(text: str) -> Json:
+    return {"type": "text", "text": {"value": text, "annotations": []}}
+
+
+def _texts(metadata: Json, notes: list[str]) -> Iterable[tuple[str, str]]:
+    """Metadata, whose values are texts."""
+    for name, value in metadata.items():
+        if not isinstance(value, str):
+            notes.append(f"metadata.{name}: not a text, {'left out' if value is None else 'kept as one'}")
+        if value is not None:
+            yield name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def _without(model: type[BaseModel], raw: Json, location: tuple[int | str, ...], why: str) -> tuple[Json, str]:
-    """The object without the item of a list, or the field, that is not valid."""
+    """The object without the invalid field or list item."""
     path = _path(raw, location)
     items = [number for number, part in enumerate(path) if isinstance(part, int)]
     cut = path[: items[-1] + 1] if items else path[:1]
-    shown = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
     field = model.model_fields.get(str(cut[0])) if cut else None
     if not cut or (len(cut) == 1 and (field is None or field.is_required())):
         raise Refused(f"{'.'.join(map(str, location))}: {why}")
-    return _cut(raw, cut), f"{shown}: {why} Left out."
+    left = "Left out." if cut == path else f"`{_shown(cut)}` is left out."
+    return _cut(raw, cut), f"{_shown(path)}: {why} {left}"
+
+
+def _shown(path: Iterable[int | str]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
 
 
 def _path(raw: Any, location: Iterable[int | str]) -> list[int | str]:
-    """The part of an error's location that is in the value: it names the members of unions, too."""
+    """The part of an error's location that exists in the value: locations also name the members of unions."""
     path, node = list[int | str](), raw
     for part in location:
         if isinstance(node, list) and isinstance(part, int) and part < len(cast("list[Any]", node)):
@@ -201,7 +246,7 @@ def _cut(node: Any, path: list[int | str]) -> Any:
 
 
 def _unknown(raw: Any, kept: Any, path: str) -> Iterable[str]:
-    """The paths of what is in an object, and not in the one that is kept."""
+    """The paths of fields that the object has and the kept one does not."""
     if raw == kept:
         return
     if isinstance(raw, dict) and isinstance(kept, dict):

@@ -1,4 +1,4 @@
-"""Records made from objects as another service showed them."""
+"""Makes records of another service's objects."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from assistants.state.threads import ThreadRecord
 from assistants.state.vector_stores import AUTO, NewMember, VectorStoreRecord
 
 _DEFAULTS = {"temperature": 1.0, "top_p": 1.0, "response_format": "auto"}
-"""Of an assistant: it is shown with them, and stored without, so that they are not sent to the model."""
+"""Defaults of an assistant: they are shown but not stored, so that they are not sent to the model."""
 
 
 def assistant_record(shown: Assistant) -> AssistantRecord:
@@ -27,7 +27,7 @@ def assistant_record(shown: Assistant) -> AssistantRecord:
 
 
 def thread_record(shown: Thread, asked: bool) -> ThreadRecord:
-    """A thread's record; `asked`: there is a user's message."""
+    """A thread's record; `asked`: it has a message of a user."""
     return ThreadRecord(
         id=shown.id,
         created_at=shown.created_at,
@@ -38,7 +38,7 @@ def thread_record(shown: Thread, asked: bool) -> ThreadRecord:
 
 
 def ended(run: Run) -> Run:
-    """The run, ended: one that was active elsewhere cannot go on here, and has expired."""
+    """The run, ended: a run that was active elsewhere cannot continue here, and has expired."""
     if run.status not in ACTIVE:
         return run
     return run.model_copy(update={"status": RunStatus.EXPIRED, "required_action": None})
@@ -77,7 +77,7 @@ def file_record(shown: File, without_content: bool) -> FileRecord:
 
 
 def store_record(shown: VectorStore) -> VectorStoreRecord:
-    """A vector store's record, still without its files."""
+    """A vector store's record, without its files."""
     return VectorStoreRecord(
         id=shown.id,
         created_at=shown.created_at,
@@ -90,7 +90,7 @@ def store_record(shown: VectorStore) -> VectorStoreRecord:
 
 
 def new_member(shown: VectorStoreFile) -> NewMember:
-    """A file that is to be put into its store as it was."""
+    """A file to be added to its store with its former time and attributes."""
     strategy = shown.chunking_strategy
     chunking = strategy["static"] if strategy["type"] == "static" else AUTO
     return NewMember(shown.id, shown.attributes, chunking, strict=False, created_at=shown.created_at)

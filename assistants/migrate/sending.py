@@ -4,28 +4,34 @@ import base64
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 
-from assistants.migrate.folder import raw_line
-from assistants.migrate.lines import CONTENTS, read
+from assistants.migrate.lines import CONTENTS, PART, raw_line, read
 from assistants.migrate.mapping import CONTENT
 from assistants.migrate.told import Told
 from assistants.storage.contents import PIECE
 
 _PIECE = PIECE // 4 * 3
-"""Bytes of a content in one line, which base64 makes a third longer."""
+"""Bytes of a content in one line; base64 makes them longer by a third."""
 
 
-def lines(source: Path) -> Iterator[bytes]:
-    """The objects of a file or a folder as lines, and then the contents of files."""
+def lines(source: Path, told: list[Told]) -> Iterator[bytes]:
+    """The objects of a file or a folder as lines, and then the contents of files. What cannot be sent is told."""
     for line in read(source):
+        if line.error is not None:
+            told.append(Told("invalid", "", "", line.at, line.error))
+            continue
+        if line.note:
+            told.append(Told("noted", "", "", line.at, line.note))
         if isinstance(line.raw, dict):
-            yield raw_line(line.raw)  # type: ignore[reportUnknownArgumentType]
+            yield raw_line(cast("dict[str, Any]", line.raw))
+        else:
+            told.append(Told("invalid", "", "", line.at, "Not a JSON object."))
     folder = source / CONTENTS
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.suffix != ".part":
+        if path.is_file() and path.suffix != PART:
             yield from _content(path)
 
 
@@ -41,12 +47,12 @@ def _content(path: Path) -> Iterator[bytes]:
 async def send(
     source: Path, url: str, key: str | None, transport: httpx2.AsyncBaseTransport | None = None, **params: Any
 ) -> AsyncIterator[Told | dict[str, Any]]:
-    """Send an import; what the service tells of each object, and finally its summary.
+    """Send an import; yields the service's result for each object, and finally its summary.
 
     Parameters
     ----------
     url
-        Of the service, with `/v1`.
+        The URL of the service, with `/v1`.
 
     Raises
     ------
@@ -54,8 +60,10 @@ async def send(
         The service does not answer, or refuses the import.
     """
 
+    unsent = list[Told]()
+
     async def body() -> AsyncIterator[bytes]:
-        for line in lines(source):
+        for line in lines(source, unsent):
             yield line
 
     headers = {"authorization": f"Bearer {key}"} if key else {}
@@ -65,6 +73,8 @@ async def send(
             if answer.status_code != 200:
                 await answer.aread()
             answer.raise_for_status()
+            for told in unsent:
+                yield told
             async for line in answer.aiter_lines():
                 if line.strip():
                     found = json.loads(line)

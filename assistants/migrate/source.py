@@ -1,4 +1,4 @@
-"""Another server that speaks the API: requests that are repeated as it asks, and its lists page by page."""
+"""Another server with the API: requests with repetitions, and lists page by page."""
 
 import asyncio
 import random
@@ -10,6 +10,7 @@ from typing import Any, cast
 import httpx2
 
 from assistants.identity import identity
+from assistants.migrate.lines import PART
 
 Json = dict[str, Any]
 
@@ -17,13 +18,13 @@ _TRIES = 10
 _LONGEST_PAUSE = 60.0
 _REPEATED = frozenset({408, 409, 429, 500, 502, 503, 504})
 _MOST_ASKED = 600.0
-"""Seconds of a `Retry-After` that are waited, at most."""
+"""The most seconds of a `Retry-After` that are respected."""
 
 PAGE = 100
 
 
 class Refused(Exception):
-    """The server does not give this: its status and its words."""
+    """The server refuses a request: its status and its message."""
 
     def __init__(self, status: int, said: str) -> None:
         super().__init__(f"{status} {said}".strip())
@@ -31,12 +32,12 @@ class Refused(Exception):
 
 
 class Credentials:
-    """The headers that say who asks: a key, or an Entra token that is renewed.
+    """The headers of authentication: a key, or an Entra token that is renewed.
 
     Parameters
     ----------
     scope
-        Of the token, such as `https://ai.azure.com/.default`; None: the key alone.
+        The scope of the token, such as `https://ai.azure.com/.default`; None: only the key.
     """
 
     def __init__(self, key: str | None, scope: str | None = None) -> None:
@@ -65,7 +66,7 @@ class Source:
     Parameters
     ----------
     project
-        Sent as `OpenAI-Project`.
+        The value of the header `OpenAI-Project`.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class Source:
         Raises
         ------
         Refused
-            The server does not give it, or does not answer.
+            The server refuses the request, or does not answer.
         """
         answer = await self._asked(path, params)
         try:
@@ -115,8 +116,8 @@ class Source:
             seen = last
 
     async def download(self, path: str, place: Path) -> None:
-        """Write a content into a file, which is there only when it is whole; raises as `get`."""
-        part = place.with_name(place.name + ".part")
+        """Write a content to a file, which exists only once it is complete; raises as `get`."""
+        part = place.with_name(place.name + PART)
         for attempt in range(_TRIES):
             try:
                 async with self._client.stream("GET", **await self._request(path, {})) as answer:
@@ -153,12 +154,12 @@ class Source:
         return {"url": self._base + path, "params": {**self._params, **params}, "headers": headers}
 
     async def _pause(self, attempt: int, answer: httpx2.Response | None, refused: Refused) -> None:
-        """Wait before the request is repeated, as long as the server asks.
+        """Wait before a repetition, as long as the server asks.
 
         Raises
         ------
         Refused
-            It is not to be repeated, or was often enough.
+            The request may not be repeated, or was repeated often enough.
         """
         if attempt == _TRIES - 1 or (answer is not None and answer.status_code not in _REPEATED):
             raise refused

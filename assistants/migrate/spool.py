@@ -1,4 +1,4 @@
-"""Objects that wait for those that belong to them, in a temporary file: only where they stand is in memory."""
+"""Objects in a temporary file, until those that belong to them are read; only their positions are in memory."""
 
 import tempfile
 from array import array
@@ -9,14 +9,14 @@ from pydantic_core import from_json, to_json
 
 
 class Spooled(NamedTuple):
-    """An object, and where it came from."""
+    """An object, and its position in the import."""
 
     at: str
     raw: dict[str, Any]
 
 
 class Spool:
-    """Objects by groups, each in the order in which they came. A context manager that deletes the file."""
+    """Objects by groups, each in the order of arrival. A context manager that deletes the file."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
@@ -30,7 +30,7 @@ class Spool:
         self._file.close()
 
     def add(self, kind: str, group: str, at: str, raw: dict[str, Any]) -> None:
-        """Keep an object until its group is read."""
+        """Store an object until its group is read."""
         self._file.seek(self._end)
         content = to_json((at, raw))
         self._file.write(content)
@@ -38,12 +38,16 @@ class Spool:
         self._end += len(content)
 
     def groups(self, kind: str) -> list[str]:
-        """The groups of a kind, in the order in which they were begun."""
+        """The groups of a kind, in the order of their first objects."""
         return list(self._groups.get(kind, ()))
 
     def has(self, kind: str, group: str) -> bool:
         """Whether the group has objects."""
         return group in self._groups.get(kind, {})
+
+    def size(self, kind: str, group: str) -> int:
+        """The number of objects of a group."""
+        return len(self._groups.get(kind, {}).get(group, ())) // 2
 
     def read(self, kind: str, group: str) -> Iterator[Spooled]:
         """The objects of a group."""

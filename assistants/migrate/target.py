@@ -1,6 +1,6 @@
-"""Where an import goes: a project of this service, and how."""
+"""The target of an import: a project of this service, and the import's options."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from assistants.migrate.mapping import Refused, mapped
 from assistants.migrate.spool import Spooled
@@ -21,16 +21,18 @@ class Target:
     project: str
     report: Report
     overwrite: bool = False
-    """What is there is refreshed."""
+    """Existing objects are refreshed."""
     dry_run: bool = False
     """Nothing is written."""
+    foreseen: dict[tuple[str, str], bool] = field(default_factory=dict[tuple[str, str], bool])
+    """What a dry run would have written, by kind and id; of a file, whether with its content."""
 
     def time(self, created_at: int, number: int) -> float:
-        """The time that orders an object: those of one second keep their order in the import."""
+        """The time that orders an object: objects of the same second keep their order in the import."""
         return created_at + (number % 1_000_000) / 1_000_000
 
     async def mapped(self, kind: str, line: Spooled) -> Resource | None:
-        """The object of a line; None where it is not valid. What cannot be kept of it is told."""
+        """The object of a line; None if it is invalid. Data that is lost is reported."""
         identifier = str(line.raw.get("id", ""))
         try:
             found = mapped(kind, line.raw)
@@ -42,21 +44,36 @@ class Target:
         return found.model
 
     async def foretold(self, kind: str, identifier: str, at: str, there: bool) -> None:
-        """Tell the result that an object would have."""
+        """Report the result that an object would have."""
         existing = "overwritten" if self.overwrite else "there"
+        self.foreseen[kind, identifier] = True
         await self.report.add(existing if there else "imported", kind, identifier, at)
 
     async def name_files(self, kind: str, record: Equipped, at: str) -> None:
-        """Record on files that an assistant or a thread names them; tell which files and stores are missing."""
+        """Record on files that an assistant or a thread names them; report missing files and stores."""
         now = self.store.clock.now()
 
         async def use(file_id: str) -> None:
             name = blob_name(self.project, file_id)
-            document = await self.store.files.change(name, lambda file: used_by(file, record.id, now))
-            if document is None or document.value.gone(now):
+            if self.dry_run:
+                there = ("file", file_id) in self.foreseen or await self.has_file(file_id)
+            else:
+                document = await self.store.files.change(name, lambda file: used_by(file, record.id, now))
+                there = document is not None and not document.value.gone(now)
+            if not there:
                 await self.report.add("noted", kind, record.id, at, f"Its file '{file_id}' is not there.")
 
         await for_each(use, code_files(record.tool_resources))
         for store_id in store_ids(record.tool_resources):
-            if await self.store.vector_stores.read(blob_name(self.project, store_id)) is None:
+            there = ("vector_store", store_id) in self.foreseen
+            if not there and await self.store.vector_stores.read(blob_name(self.project, store_id)) is None:
                 await self.report.add("noted", kind, record.id, at, f"Its vector store '{store_id}' is not there.")
+
+    async def has_file(self, file_id: str, with_content: bool = False) -> bool:
+        """Whether a file is there, or would be after this dry run."""
+        if self.foreseen.get(("file", file_id), False):
+            return True
+        document = await self.store.files.read(blob_name(self.project, file_id))
+        if document is None or document.value.gone(self.store.clock.now()):
+            return False
+        return not (with_content and document.value.without_content)

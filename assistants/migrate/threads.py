@@ -1,9 +1,10 @@
-"""Threads that are imported: messages, runs and steps first, and the thread's document last, which shows it all."""
+"""Imports threads: messages, runs and steps first, and last the thread's document, which makes them visible."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
+from assistants.migrate.lines import END, OF_THREAD
 from assistants.migrate.mapping import KINDS
 from assistants.migrate.records import ended, run_record, thread_record
 from assistants.migrate.spool import Spooled
@@ -34,15 +35,21 @@ class _Gathered:
     messages: dict[str, tuple[Message, bytes]] = field(default_factory=dict[str, tuple[Message, bytes]])
     runs: dict[str, Run] = field(default_factory=dict[str, Run])
     steps: dict[str, RunStep] = field(default_factory=dict[str, RunStep])
+    came: dict[str, set[str]] = field(default_factory=lambda: {kind: set[str]() for kind in OF_THREAD})
+    """The ids of all lines by their kind, valid or not."""
 
 
-async def import_thread(target: Target, thread_id: str, number: int, lines: Iterable[Spooled]) -> None:
-    """Import a thread with all that is in it; no client sees a part of it.
+async def import_thread(
+    target: Target, thread_id: str, number: int, lines: Iterable[Spooled], ends: Iterable[Spooled] = ()
+) -> None:
+    """Import a thread with all that is in it; no client sees a part of it. Its end lines say how much that is.
 
-    An import that is repeated after a crash appends the same messages again, in the same order, and the log keeps the
-    first of each.
+    A repetition after a crash appends the same messages again, in the same order, and the log keeps the first record of
+    each.
     """
     found = await _gathered(target, lines)
+    for end in ends:
+        await _check_end(target, thread_id, end, found)
     thread = found.thread or _made(thread_id, found)
     if thread is None:
         if found.messages or found.runs:
@@ -56,6 +63,8 @@ async def import_thread(target: Target, thread_id: str, number: int, lines: Iter
     if target.dry_run:
         known = await store.threads.read(name)
         there = known is not None
+        if not there or target.overwrite:
+            await _tell_missing(target, record, found)
     else:
         at, known = await reserve(store.threads, name, "thread_", target.time(thread.created_at, number), noted=True)
         there = known is not None or not await _written(target, at, record, found)
@@ -74,20 +83,20 @@ async def import_thread(target: Target, thread_id: str, number: int, lines: Iter
 
 
 async def _written(target: Target, at: str, record: ThreadRecord, found: _Gathered) -> bool:
-    """Write a thread, its document last; whether it was not there."""
+    """Write a thread, its document last; return whether it did not exist."""
     records = [content for _, content in found.messages.values()]
     await target.store.messages.create_log(target.project, record.id, records)
     await _write_runs(target, record.id, found)
-    await target.name_files("thread", record, found.at)
+    await _tell_missing(target, record, found)
     try:
         await target.store.threads.create(at, record)
-    except Conflict:  # another import was faster
+    except Conflict:  # another import was first
         return False
     return True
 
 
 async def _tell_lacking(target: Target, thread: ThreadRecord, found: _Gathered) -> None:
-    """Tell how many messages a thread that is there lacks: they may be the rest of an import in parts."""
+    """Report the number of messages that an existing thread lacks: they may be the rest of an import in parts."""
     try:
         known = await target.store.messages.read(target.project, thread.id, thread.segments)
     except ThreadGone:
@@ -102,6 +111,7 @@ async def _gathered(target: Target, lines: Iterable[Spooled]) -> _Gathered:
     messages, runs, steps = list[tuple[Message, str]](), list[tuple[Run, str]](), list[tuple[RunStep, str]]()
     for line in lines:
         kind = str(line.raw["object"])
+        found.came[kind].add(str(line.raw.get("id")))
         shown = await target.mapped(kind, line)
         found.at = found.at or line.at
         match shown:
@@ -118,7 +128,8 @@ async def _gathered(target: Target, lines: Iterable[Spooled]) -> _Gathered:
         await pace.done()
     for message, at in _oldest_first(messages):
         try:
-            found.messages.setdefault(message.id, (message, put_record(message)))
+            kept, _ = found.messages.setdefault(message.id, (message, put_record(message)))
+            await _tell_other(target, message, kept, at)
         except ApiError as error:
             await target.report.add("invalid", message.object, message.id, at, error.message)
         await pace.done()
@@ -126,10 +137,10 @@ async def _gathered(target: Target, lines: Iterable[Spooled]) -> _Gathered:
         if run.status in ACTIVE:
             why = f"It was {run.status.value}, and cannot go on: it has expired."
             await target.report.add("noted", run.object, run.id, at, why)
-        found.runs.setdefault(run.id, ended(run))
+        await _tell_other(target, ended(run), found.runs.setdefault(run.id, ended(run)), at)
     for step, at in _oldest_first(steps):
         if step.run_id in found.runs:
-            found.steps.setdefault(step.id, step)
+            await _tell_other(target, step, found.steps.setdefault(step.id, step), at)
         else:
             await target.report.add(
                 "invalid", step.object, step.id, at, f"Its run '{step.run_id}' is not in the import."
@@ -137,8 +148,27 @@ async def _gathered(target: Target, lines: Iterable[Spooled]) -> _Gathered:
     return found
 
 
+async def _tell_other(target: Target, shown: Message | Run | RunStep, kept: Message | Run | RunStep, at: str) -> None:
+    if shown != kept:
+        await target.report.add("noted", shown.object, shown.id, at, "It came before, and differs: the first is kept.")
+
+
+async def _check_end(target: Target, thread_id: str, end: Spooled, found: _Gathered) -> None:
+    """Tell whether lines of the thread were lost."""
+    counts = end.raw.get("counts")
+    named = cast("dict[str, Any]", counts) if isinstance(counts, dict) else {}
+    lost = [
+        f"{number - len(found.came[kind])} of {number} {kind}"
+        for kind in OF_THREAD
+        if isinstance(number := named.get(kind), int) and number > len(found.came[kind])
+    ]
+    if lost or end.raw.get("status") != "completed" or named.keys() != set(OF_THREAD):
+        why = f"The thread is not whole: {', '.join(lost)} are lost." if lost else "It is no end line."
+        await target.report.add("invalid", END, thread_id, end.at, why)
+
+
 def _oldest_first(found: Sequence[tuple[R, str]]) -> Sequence[tuple[R, str]]:
-    """The objects as they came, unless they came with the newest first, or in pages, whose order is not known."""
+    """The objects in their order of arrival, unless that is newest first, or in pages, whose order is unknown."""
     if any(at.endswith("]") for _, at in found):
         return sorted(found, key=lambda each: each[0].created_at)
     if not found or found[0][0].created_at <= found[-1][0].created_at:
@@ -149,7 +179,7 @@ def _oldest_first(found: Sequence[tuple[R, str]]) -> Sequence[tuple[R, str]]:
 
 
 def _made(thread_id: str, found: _Gathered) -> Thread | None:
-    """A thread that is not in the import, for its messages and runs."""
+    """A thread for messages and runs whose thread is not in the import."""
     times = [message.created_at for message, _ in found.messages.values()]
     times += [run.created_at for run in found.runs.values()]
     try:
@@ -171,14 +201,20 @@ async def _write_runs(target: Target, thread_id: str, found: _Gathered) -> None:
         await put(target.store.runs, name, record, "run_", created, refreshed if target.overwrite else None)
 
     await for_each(write, enumerate(found.runs.values()))
-    for assistant_id in {run.assistant_id for run in found.runs.values()}:
-        if await target.store.assistants.read(blob_name(target.project, assistant_id)) is None:
+
+
+async def _tell_missing(target: Target, record: ThreadRecord, found: _Gathered) -> None:
+    """Tell what the thread names and is not there; its files note that it names them."""
+    await target.name_files("thread", record, found.at)
+    for assistant_id in sorted({run.assistant_id for run in found.runs.values()}):
+        there = ("assistant", assistant_id) in target.foreseen
+        if not there and await target.store.assistants.read(blob_name(target.project, assistant_id)) is None:
             why = f"The assistant '{assistant_id}' of its runs is not there."
-            await target.report.add("noted", "thread", thread_id, found.at, why)
+            await target.report.add("noted", "thread", record.id, found.at, why)
 
 
 async def _refresh(target: Target, at: str, record: ThreadRecord, found: _Gathered) -> None:
-    """Give a thread that is there what it lacks, and the metadata of the import."""
+    """Add missing objects to an existing thread, and set the metadata of the import."""
     store = target.store
     document = await store.threads.read(at)
     if document is None:
@@ -192,7 +228,7 @@ async def _refresh(target: Target, at: str, record: ThreadRecord, found: _Gather
     ]
     await store.messages.append(target.project, record.id, document.value.segments, records)
     await _write_runs(target, record.id, found)
-    await target.name_files("thread", record, found.at)
+    await _tell_missing(target, record, found)
 
     def refreshed(thread: ThreadRecord) -> ThreadRecord | None:
         kept = {"metadata": record.metadata, "tool_resources": record.tool_resources}

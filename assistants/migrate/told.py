@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 from typing import Literal, NamedTuple
 
 Result = Literal["imported", "there", "overwritten", "invalid", "noted"]
-"""`noted`: it is imported, but for what `why` says."""
+"""`noted`: it is imported, except for the part that `why` names."""
 
 
 class Told(NamedTuple):
-    """The result of one object, and where its line is."""
+    """The result of one object, and the position of its line."""
 
     result: Result
     object: str
@@ -19,7 +19,7 @@ class Told(NamedTuple):
 
 
 class Report:
-    """Tells each result, and counts them by kind of object."""
+    """Reports each result, and counts them by kind of object."""
 
     def __init__(self, tell: Callable[[Told], Awaitable[None]]) -> None:
         self._tell = tell
@@ -30,7 +30,7 @@ class Report:
         await self._tell(Told(result, kind, identifier, at, why))
 
     def summary(self) -> dict[str, dict[str, int]]:
-        """How many objects of each kind had each result."""
+        """The number of objects by kind and result."""
         kinds = sorted({kind for kind, _ in self.counts})
         return {
             kind: {result: number for (each, result), number in self.counts.items() if each == kind} for kind in kinds

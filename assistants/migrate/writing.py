@@ -1,4 +1,4 @@
-"""Documents that are imported: written once, at their places."""
+"""Writes imported documents once, at their places."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -16,17 +16,17 @@ D = TypeVar("D", bound=BaseModel)
 async def reserve(
     documents: Documents[D], name: str, prefix: str, created: float, noted: bool = False
 ) -> tuple[str, Document[D] | None]:
-    """Where a document stands, or is to stand, and the document if it is there.
+    """The name for a document, or of an existing one, and the document if it exists.
 
-    The pointer is written before anything else of the object, and found again by an import that is repeated.
+    The pointer is written before any other blob of the object, and a repeated import finds it again.
 
     Parameters
     ----------
     prefix
-        Of our own ids of such objects.
+        The prefix of this service's ids of such objects.
     noted
-        Whether there is to be a pointer even if the name itself is the place: a sweep of what was not committed leaves
-        an object with a pointer alone.
+        Whether a pointer is required even if the name itself is the place: a sweep of uncommitted creations ignores
+        objects with a pointer.
     """
     at = place(name, prefix, created)
     if at != name and not may_be_ours(name, prefix):
@@ -48,13 +48,13 @@ async def put(
     created: float,
     refresh: Callable[[D], D | None] | None,
 ) -> Result:
-    """Write a document unless it is there; then, `refresh` it, if that is given."""
+    """Write a document unless it exists; then `refresh` it, if that is given."""
     at, known = await reserve(documents, name, prefix, created)
     if known is None:
         try:
             await documents.create(at, value)
             return "imported"
-        except Conflict:  # another import was faster
+        except Conflict:  # another import was first
             pass
     if refresh is None:
         return "there"

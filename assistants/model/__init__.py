@@ -1,1 +1,1 @@
-"""The model's endpoint: chat completions and embeddings, its errors, and when it is asked again."""
+"""The model's endpoint: chat completions and embeddings, its errors, and their repetition."""

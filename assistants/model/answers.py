@@ -1,4 +1,4 @@
-"""The chunks of a chat completion from the bytes of its answer, whatever form the endpoint gave it."""
+"""The chunks of a chat completion, parsed from an answer in any of the forms that endpoints use."""
 
 import asyncio
 import json
@@ -10,42 +10,42 @@ from assistants.model.errors import CutOff, Refused, TooMuch, Unreadable, is_err
 from assistants.model.sse import Event, events
 
 Chunk = Mapping[str, Any]
-"""A chunk of a completion, or a whole one, as it came: any part of it may be missing, or of another type."""
+"""A chunk of a completion, or a whole one, unchanged: any part of it may be missing, or of another type."""
 
 MAX_EVENT = 1024 * 1024
-"""Bytes of one event, and of an answer that does not come as events: parsing it must not hold up other runs."""
+"""The most bytes of one event, and of an answer without events: parsing it must not hold up other runs."""
 
 MAX_ANSWER = 64 * 1024 * 1024
-"""Bytes of a stream: more than the longest text in the smallest pieces."""
+"""The most bytes of a stream: more than the longest text in the smallest pieces."""
 
 LINGER = 5.0
-"""Seconds that an answer which has its finish reason is given for the rest: its usage and its end."""
+"""Seconds for which the rest of an answer, its usage and its end, is awaited after its finish reason."""
 
 _HEAD = 16 * 1024
-"""Bytes of the beginning that are kept, to tell what came if it is none of what is known."""
+"""Bytes of the beginning that are kept, to describe an answer of an unknown form."""
 
 _FIELDS = (b"", b"data", b"event", b"id", b"retry")
 
 _SHOWN = 200
-"""Characters of what was not understood that are told."""
+"""The most characters of an unknown answer that an error quotes."""
 
 
 async def chunks(body: AsyncIterator[bytes]) -> AsyncGenerator[Chunk, None]:
-    """The chunks of the answer, as they come.
+    """The chunks of the answer, as they arrive.
 
-    Known are a stream of events, objects one a line, and a completion that came whole, as JSON or as an event. The
-    answer has ended with `[DONE]` or with a finish reason; an answer that came whole is its own end.
+    The known forms are a stream of events, objects one per line, and a complete completion, as JSON or as an event. The
+    answer has ended with `[DONE]` or with a finish reason; a complete completion needs neither.
 
     Raises
     ------
     Refused
-        It is an error, or there is one in it.
+        The answer is an error, or contains one.
     CutOff
-        It has no end.
+        The answer has no end.
     Unreadable
-        It, or a part of it, is none of that.
+        The answer, or a part of it, has an unknown form.
     TooMuch
-        It is longer than any that is taken in.
+        The answer is longer than allowed.
     """
     answer = _Answer()
     async with aclosing(_events(answer.counted(body))) as found:
@@ -76,7 +76,7 @@ async def whole(body: AsyncIterator[bytes]) -> Mapping[str, Any]:
 
 
 class _Answer:
-    """What is known of an answer so far."""
+    """The state of an answer that is being read."""
 
     def __init__(self) -> None:
         self.done = False
@@ -88,7 +88,7 @@ class _Answer:
         self._odd = self._rest = ""
 
     async def counted(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The bytes up to a bound. When the completion has finished, what goes wrong after that does not matter."""
+        """The bytes, up to a limit. An error after the end of the completion is ignored."""
         pieces = aiter(body)
         deadline: float | None = None
         while True:
@@ -111,7 +111,7 @@ class _Answer:
             yield piece
 
     def take(self, event: Event) -> Iterator[Chunk]:
-        """What an event has for the completion, if anything."""
+        """The chunks of the completion in an event."""
         self._read = True
         if event.data.startswith(b"[DONE]"):
             self.done = True
@@ -144,7 +144,7 @@ class _Answer:
             yield value
 
     def _see(self, choice: dict[str, Any]) -> None:
-        """Note how far the completion has come."""
+        """Record the progress of the completion."""
         reason: Any = choice.get("finish_reason")
         if choice.get("error") or reason in _FAILURES:
             raise Refused(words(choice.get("error") or {"message": _failed(reason), "code": reason}), None)
@@ -160,9 +160,9 @@ class _Answer:
         Raises
         ------
         CutOff
-            There is no more of it, though it has no end.
+            The answer breaks off without its end.
         Unreadable
-            Nothing in it was a completion.
+            No part of it was a completion.
         """
         if self._finished or (self.done and self._begun):
             return
@@ -174,13 +174,13 @@ class _Answer:
 
     @property
     def _foreign(self) -> bool:
-        """Whether it is a text of some other kind: neither events nor comments are in it."""
+        """Whether it is a text of another kind: it contains neither events nor comments."""
         lines = [line for line in self._head.splitlines() if line.strip()]
         return not self._read and any(line.partition(b":")[0] not in _FIELDS for line in lines)
 
 
 async def _events(body: AsyncIterator[bytes]) -> AsyncGenerator[Event, None]:
-    """The events of a stream; of another answer, the objects that it consists of."""
+    """The events of a stream; of another answer, the objects that it contains."""
     pieces = aiter(body)
     head = b""
     async for piece in pieces:
@@ -210,7 +210,7 @@ async def _events(body: AsyncIterator[bytes]) -> AsyncGenerator[Event, None]:
 
 
 async def _page(head: bytes, pieces: AsyncIterator[bytes]) -> str:
-    """The beginning of a page, enough to know it by."""
+    """The beginning of a page, long enough to identify it."""
     async for piece in pieces:
         head += piece
         if len(head) > 16_384:
@@ -255,4 +255,4 @@ _NO_REASONS = ("", "null", "None", "none")
 """Finish reasons that some endpoints have in every chunk."""
 
 _FAILURES = ("error", "network_error", "insufficient_system_resource", "abort", "aborted", "cancelled", "failed")
-"""Finish reasons of answers that are none."""
+"""Finish reasons of failed answers."""

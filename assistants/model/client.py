@@ -1,4 +1,4 @@
-"""The SDK's client of the model's endpoint. It is imported when it is first used, as it takes long."""
+"""The SDK's client of the model's endpoint, imported at the first use, as its import takes long."""
 
 import httpcore2  # noqa: F401  # which the client imports when it is made
 from azure.identity.aio import get_bearer_token_provider

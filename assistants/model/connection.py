@@ -1,4 +1,4 @@
-"""The HTTP connections to the model's endpoint, which the SDK's client uses: no redirects, no bombs."""
+"""The HTTP connections of the SDK's client to the model's endpoint: no redirects, bounded error bodies."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ MAX_ERROR = 256 * 1024
 
 
 class Connection(DefaultAsyncHttpxClient):
-    """Follows no redirect, which would take the prompt to another host, and reads only the beginning of an error.
+    """Follows no redirect, which would send the prompt to another host, and reads only the beginning of an error.
 
     Parameters
     ----------
     transport
-        What sends the requests, in place of connections to the endpoint.
+        Sends the requests, instead of connections to the endpoint.
     """
 
     def __init__(self, transport: httpx2.AsyncBaseTransport | None = None) -> None:
@@ -39,7 +39,7 @@ _OF_THE_BODY = ("content-encoding", "content-length", "transfer-encoding")
 
 
 async def _beginning(answer: httpx2.Response) -> bytes:
-    """What can be read of an error's body, up to a bound: the error is known without it."""
+    """The readable part of an error's body, up to a limit: the error is reported even without it."""
     body = b""
     try:
         async for piece in answer.aiter_bytes():

@@ -1,4 +1,4 @@
-"""How long a prompt may be: `MODEL_CONTEXT`, a table of known models, and what the endpoint refused."""
+"""The allowed length of a prompt: by `MODEL_CONTEXT`, a table of known models, and the endpoint's refusals."""
 
 from collections.abc import Mapping
 
@@ -10,17 +10,17 @@ CONTEXTS: Mapping[str, int] = {
     "gpt-4-1106": 128_000, "gpt-4-0125": 128_000, "gpt-4o": 128_000, "gpt-4.1": 1_047_576, "gpt-4.5": 128_000,
     "gpt-5": 400_000, "o1": 200_000, "o1-mini": 128_000, "o1-preview": 128_000, "o3": 200_000, "o4-mini": 200_000,
 }  # fmt: skip
-"""Tokens of prompt and answer together, by the beginnings of the models' names (OpenAI's page of models)."""
+"""Tokens of prompt and answer together, by the beginnings of models' names (from OpenAI's documentation of models)."""
 
 DEFAULT = 128_000
-"""Tokens of a model that is not known."""
+"""Tokens of an unknown model."""
 
 _FOR_THE_ANSWER = 8
-"""The part of the context that is left to the answer: an eighth."""
+"""The part of the context that is reserved for the answer: an eighth."""
 
 
 def longest_prompt(settings: Settings, model: str, learnt: ModelLearnt) -> int:
-    """The tokens that a prompt should have at most, for the model that an assistant names."""
+    """The most tokens that a prompt should have, for the model that an assistant names."""
     whole = context(settings, model)
     known = learnt.longest()
     most = max(whole - whole // _FOR_THE_ANSWER, 1)
@@ -37,7 +37,7 @@ def context(settings: Settings, model: str) -> int:
 
 
 def _known(name: str) -> int | None:
-    """That of the longest beginning, up to a hyphen, that is in the table."""
+    """The context of the longest beginning of the name, up to a hyphen, that is in the table."""
     while name not in CONTEXTS:
         name, hyphen, _ = name.rpartition("-")
         if not hyphen:

@@ -1,4 +1,4 @@
-"""What turns texts into vectors. It is injected: search knows nothing of the model's endpoint."""
+"""The interface of embeddings. An embedder is injected: search is independent of the model's endpoint."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ if TYPE_CHECKING:
 
 
 class Vectors(NamedTuple):
-    """Embeddings of texts, and of which model they are: only vectors of one model and one length can be compared."""
+    """Embeddings of texts, and their model: only vectors of one model and one length can be compared."""
 
     model: str
     matrix: NDArray[np.float32]
-    """One row a text, each of length 1, or all 0: a text without a vector."""
+    """One row per text, each of length 1, or all zeros for a text without a vector."""
 
 
 class Embedder(Protocol):
     """An endpoint that may have embeddings."""
 
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
-        """The texts' vectors; None where the endpoint has no embeddings.
+        """The texts' vectors; None if the endpoint has no embeddings.
 
         Raises
         ------
         EndpointError
-            There are none: just now if the endpoint is busy, else as long as it is as it is.
+            No vectors: for the present if the endpoint is busy, else until its configuration changes.
         Exception
-            There are none just now.
+            No vectors at present.
         """
         ...
 
 
 class NoEmbedder:
-    """No embeddings: what is searched is found by its words."""
+    """The embedder of a service without embeddings: files are searched by keywords."""
 
     async def embed(self, texts: Sequence[str]) -> None:  # noqa: ARG002
         return None

@@ -1,4 +1,4 @@
-"""Embeddings by the model's endpoint: in batches and of lengths that it takes, and again while it is busy."""
+"""Embeddings by the model's endpoint: in batches and lengths that it accepts, repeated while it is busy."""
 
 from __future__ import annotations
 
@@ -24,35 +24,35 @@ from assistants.tokens import of_text
 log = logging.getLogger("assistants.engine")
 
 NONE = "none"
-"""The name of no model."""
+"""The setting that disables embeddings."""
 
 _TEXTS, _TOKENS = 128, 60_000
-"""A batch's: OpenAI takes 2,048 and 300,000 by its own count, and others less."""
+"""The most texts and tokens of a batch: OpenAI accepts 2,048 and 300,000 by its own count, other endpoints less."""
 
 _LONGEST = 24_000
-"""Characters of a text that count: models read about 8,000 tokens."""
+"""The characters of a text that are embedded: models read about 8,000 tokens."""
 
 _CUTS, _SHORTEST = 5, 64
-"""How often a text that is refused is cut to its half, and tokens that every model takes."""
+"""How often a refused text is halved, and the number of tokens that every model accepts."""
 
 _HOPELESS = 3
-"""Texts that are refused, however short, before any is taken: then all would be."""
+"""Refused texts, however short, before the first accepted one: then all would be refused."""
 
 _TRIES = 3
-"""How often an endpoint that is out of order, and not only busy, is asked again."""
+"""Tries of an endpoint that fails without being busy."""
 
 _PATIENCE = 20.0
-"""Seconds after which it is not asked again."""
+"""Seconds after which a failing endpoint is not called again."""
 
 _FAILING = 60.0
-"""Seconds for which an endpoint that was out of order is asked once only."""
+"""Seconds after a failure for which an endpoint is called once only."""
 
 _LONGEST_WAIT = 60.0
-"""Seconds that are waited for an endpoint that is busy."""
+"""The most seconds to wait for a busy endpoint."""
 
 _AT_ONCE = 4
 _ASK_AGAIN = 300.0
-"""Seconds after which an endpoint that had no embeddings is asked again."""
+"""Seconds after which an endpoint without embeddings is called again."""
 
 _NO_MODEL = re.compile(
     r"model.{0,80}(not |unknown|invalid|unsupported)|(not |unknown|invalid|unsupported).{0,80}model", re.I
@@ -63,20 +63,20 @@ _LENGTH = re.compile(r"token|length|too (long|large|big)|exceed|payload|\bbytes\
 
 
 class _Miscounted(EndpointError):
-    """There are not as many vectors as texts."""
+    """The answer has more or fewer vectors than there are texts."""
 
 
 class _Given(NamedTuple):
-    """What texts got: their embeddings as they came, None where there is none, and whether one request was enough."""
+    """The results for texts: embeddings, unchanged, or None for a text without one; whether one request sufficed."""
 
     rows: list[object]
     at_once: bool
 
 
 class EndpointEmbedder:
-    """The embeddings of the endpoint that the settings name, all of length 1 and no longer than the settings say.
+    """The embeddings of the endpoint in the settings, all of length 1 and with at most the configured dimensions.
 
-    Which batches and texts the endpoint takes is learnt from what it refuses.
+    It learns from refusals which batches and texts the endpoint accepts.
     """
 
     def __init__(self, settings: Settings, endpoint: Endpoint) -> None:
@@ -86,17 +86,18 @@ class EndpointEmbedder:
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._none_until = self._failing_until = 0.0
         self.lacking: Refused | None = None
-        """Why the endpoint has no embeddings, where it has said so."""
+        """The endpoint's refusal, if it has no embeddings."""
 
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
-        """The texts' vectors; None where the endpoint has no embeddings.
+        """The texts' vectors; None if the endpoint has no embeddings.
 
-        A text has none that is refused however short it is cut, or whose vector cannot be used.
+        A text has no vector if it is refused at any length, or if its vector cannot be used.
 
         Raises
         ------
         EndpointError
-            There are none: just now, if the error says that the endpoint is busy, or as long as it is as it is.
+            No vectors: for the present if the error says that the endpoint is busy, else until its configuration
+            changes.
         """
         if not self._settings.has_model or self._model == NONE or time.monotonic() < self._none_until:
             return None
@@ -119,7 +120,7 @@ class EndpointEmbedder:
         return None if matrix is None else Vectors(self._model, matrix)
 
     async def _rows(self, texts: Sequence[str], refused: list[EndpointError]) -> list[object]:
-        """What the texts get. An endpoint that has not taken any yet shows by the first batch what it takes."""
+        """The results for the texts. If no batch has been accepted yet, the first one shows the endpoint's limits."""
         parts = list(batches([text[:_LONGEST] for text in texts]))
         ahead = 0 if self._endpoint.learnt.of(self._model).accepted else 1
         given = [await self._batch(part, refused) for part in parts[:ahead]]
@@ -132,14 +133,14 @@ class EndpointEmbedder:
         return [row for each in given for row in each.rows]
 
     def _batches(self, texts: Sequence[str]) -> Iterator[list[str]]:
-        """The texts in batches as they are taken, by all that is known."""
+        """The texts in batches within the known limits."""
         learnt = self._endpoint.learnt.of(self._model)
         longest = learnt.longest()
         cut = [_cut(text, longest) for text in texts] if longest else texts
         return batches(cut, learnt.batch_texts or _TEXTS, learnt.batch_tokens or _TOKENS)
 
     async def _batch(self, texts: Sequence[str], refused: list[EndpointError]) -> _Given:
-        """What the texts of a batch get; what is refused as a whole is sent in halves."""
+        """The results for a batch; if it is refused as a whole, it is sent in halves."""
         learnt = self._endpoint.learnt.of(self._model)
         parts, longest, error = list(self._batches(texts)), learnt.longest(), None
         if len(parts) == 1:
@@ -162,12 +163,12 @@ class EndpointEmbedder:
         return _Given([row for each in given for row in each.rows], at_once=False)
 
     async def _shorter(self, text: str, error: EndpointError, refused: list[EndpointError]) -> object:
-        """What a text gets that was refused as it is: the vector of its beginning, if that is taken.
+        """The result for a refused text: the vector of its beginning, if that is accepted.
 
         Raises
         ------
         EndpointError
-            Of several texts none was taken, now or ever.
+            None of several texts was accepted, so no other would be.
         """
         learnt = self._endpoint.learnt.of(self._model)
         for _ in range(_CUTS):
@@ -180,7 +181,7 @@ class EndpointEmbedder:
                 if not _about_input(trouble):
                     raise
                 continue
-            if tokens > learnt.accepted:  # else it was not too long, but for what it said
+            if tokens > learnt.accepted:  # else the refusal was not for its length
                 learnt.refuses(tokens)
             return row
         refused.append(error)
@@ -189,12 +190,12 @@ class EndpointEmbedder:
         return None
 
     async def _asked(self, texts: Sequence[str]) -> list[object]:
-        """The embeddings of the texts as they came.
+        """The embeddings of the texts, unchanged.
 
         Raises
         ------
         EndpointError
-            The endpoint refuses, or answers nothing that can be used, again and again.
+            The endpoint refuses, or gives unusable answers repeatedly.
         """
         body = {
             "model": self._model,
@@ -228,7 +229,7 @@ class EndpointEmbedder:
         return found
 
     def _wait(self, trouble: EndpointError, attempt: int, started: float) -> float | None:
-        """Seconds after which to ask again; None: it would not help, or would take too long."""
+        """Seconds after which to call again; None: a repetition would not help, or would take too long."""
         if _lacking(trouble) or _about_input(trouble):
             return None
         wait, now = retry_after(trouble, attempt), time.monotonic()
@@ -242,13 +243,13 @@ class EndpointEmbedder:
 
 
 def _tokens(usage: object) -> int | None:
-    """The tokens that a report of usage counts, if it does."""
+    """The tokens in a report of usage; None if it has no count."""
     found = cast("dict[str, object]", usage).get("prompt_tokens") if isinstance(usage, dict) else None
     return found if isinstance(found, int) else None
 
 
 def batches(texts: Sequence[str], most: int = _TEXTS, tokens: int = _TOKENS) -> Iterator[list[str]]:
-    """The texts in their order, in batches that are neither too many nor too long."""
+    """The texts in their order, in batches within both limits."""
     batch, together = list[str](), 0
     for text in texts:
         size = of_text(text)
@@ -262,14 +263,14 @@ def batches(texts: Sequence[str], most: int = _TEXTS, tokens: int = _TOKENS) -> 
 
 
 def _cut(text: str, tokens: int) -> str:
-    """The beginning of a text that has so many tokens at most."""
+    """The beginning of a text, of at most `tokens` tokens."""
     if of_text(text) <= tokens:
         return text
     return text[: bisect_right(range(1, len(text) + 1), tokens, key=lambda length: of_text(text[:length]))]
 
 
 def _lacking(error: EndpointError) -> bool:
-    """Whether it says that there are no embeddings, or none by this model."""
+    """Whether the error means that the endpoint has no embeddings, or none by this model."""
     if not isinstance(error, Refused) or error.status not in (400, 403, 404, 405, 422, 501):
         return False
     if error.status in (404, 405, 501) or error.code in ("model_not_found", "OperationNotSupported"):
@@ -281,7 +282,7 @@ def _lacking(error: EndpointError) -> bool:
 
 
 def _about_input(error: EndpointError) -> bool:
-    """Whether fewer texts, or shorter ones, may be taken."""
+    """Whether fewer or shorter texts may be accepted."""
     if isinstance(error, (TooMuch, _Miscounted)):
         return True
     if not isinstance(error, Refused) or _lacking(error):

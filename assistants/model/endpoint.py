@@ -1,4 +1,4 @@
-"""The model's endpoint: OpenAI, Azure OpenAI, or anything that speaks chat completions."""
+"""The model's endpoint: OpenAI, Azure OpenAI, or any other with chat completions."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -33,20 +33,20 @@ class Model(Protocol):
         Raises
         ------
         EndpointError
-            There is no answer, or it has no end.
+            There is no answer, or it breaks off.
         """
         ...
 
 
 class Endpoint:
-    """The endpoint that the settings name. It does not retry: a run does, for as long as it lives.
+    """The endpoint that the settings name. It does not retry; a run retries until it ends.
 
-    What it refuses in a request, and can be spared, is left out or renamed, then and from then on.
+    Optional parameters that it refuses are left out or renamed, at once and in later requests.
 
     Parameters
     ----------
     transport
-        What sends the requests, in place of connections to the endpoint.
+        Sends the requests, instead of connections to the endpoint.
     """
 
     def __init__(self, settings: Settings, transport: httpx2.AsyncBaseTransport | None = None) -> None:
@@ -77,7 +77,7 @@ class Endpoint:
                 await answer.aclose()
 
     async def embed(self, body: dict[str, Any]) -> Mapping[str, Any]:
-        """The answer as it came.
+        """The endpoint's answer, unchanged.
 
         Raises
         ------
@@ -95,7 +95,7 @@ class Endpoint:
             await answer.aclose()
 
     async def send(self, method: str, path: str, query: Mapping[str, object], body: object | None) -> httpx2.Response:
-        """Any request of the endpoint's API, such as GET /models: its answer, an error or not, the body unread.
+        """The answer to any request of the endpoint's API, such as GET /models, successful or not, its body unread.
 
         Raises
         ------
@@ -104,7 +104,7 @@ class Endpoint:
         """
         from assistants.model.client import APIConnectionError, APIStatusError
 
-        # The header is how the client is asked not to read what may be a stream.
+        # The header tells the client not to read the body, which may be a stream.
         options: Any = {"params": query, "headers": {"X-Stainless-Raw-Response": "stream"}}
         ask: Any = getattr(self._client, method.lower())
         try:
@@ -133,7 +133,7 @@ class Endpoint:
         return client(self._settings, Connection(self._transport))
 
     async def _ask(self, path: str, body: dict[str, Any]) -> httpx2.Response:
-        """The answer, its body unread, to the request as the endpoint takes it."""
+        """The answer, its body unread, to the request in the form that the endpoint accepts."""
         learnt, tried, before = self.learnt.of(body["model"]), set[Remedy](), set[object]()
         changes: dict[str, str | None] = {}
         while True:
@@ -157,12 +157,12 @@ class Endpoint:
         Raises
         ------
         EndpointError
-            There is none, or it is an error.
+            There is no answer, or it is an error.
         """
         from assistants.model.client import APIConnectionError, APIStatusError, APITimeoutError
 
         try:
-            # The header is how the client is asked not to read what may be a stream.
+            # The header tells the client not to read the body, which may be a stream.
             options: Any = {"headers": {"X-Stainless-Raw-Response": "stream"}}
             return await self._client.post(path, cast_to=httpx2.Response, body=body, options=options)
         except APIStatusError as error:

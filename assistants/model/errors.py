@@ -1,4 +1,4 @@
-"""What the model's endpoint says instead of an answer: one family of errors, in words without the operator's keys."""
+"""The errors of the model's endpoint: one family, with the endpoint's own messages, without the operator's keys."""
 
 import html
 import json
@@ -8,21 +8,21 @@ from typing import Any, NamedTuple, cast
 from urllib.parse import quote
 
 LONGEST = 4096
-"""Characters of an endpoint's words that are kept."""
+"""The most characters of an endpoint's message that are kept."""
 
 
 class EndpointError(Exception):
-    """The endpoint gave no answer; as text, its own words where it said any."""
+    """The endpoint has not answered; the text is its own message if it sent one."""
 
     transient = False
     """Whether the same request may succeed later."""
     status: int | None = None
-    """The HTTP status, or the one that an error in a stream stands for."""
+    """The HTTP status, or the status that an error in a stream corresponds to."""
     code: str | None = None
     params: Sequence[str] = ()
-    """The names of what the error is about: of parameters and of fields in them."""
+    """The names of the parameters, and of fields in them, that the error is about."""
     wait: float | None = None
-    """Seconds after which the endpoint wants to be asked again."""
+    """Seconds after which the endpoint allows a repetition."""
 
 
 class Refused(EndpointError):
@@ -41,7 +41,7 @@ class Refused(EndpointError):
 
 
 class Unreachable(EndpointError):
-    """There was no answer: no connection, or none in time."""
+    """There was no answer: no connection, or no answer in time."""
 
     transient = True
 
@@ -60,20 +60,20 @@ class Unreadable(EndpointError):
 
 
 class TooMuch(EndpointError):
-    """The answer, or one event of it, is longer than any that is taken in."""
+    """The answer, or one event of it, is longer than allowed."""
 
 
 class Words(NamedTuple):
-    """What an error body says."""
+    """The content of an error body."""
 
     message: str = ""
     code: str | None = None
     params: tuple[str, ...] = ()
     status: int | None = None
-    """The HTTP status that it names, or stands for."""
+    """The HTTP status that it contains, or corresponds to."""
 
     def __or__(self, other: "Words") -> "Words":  # type: ignore[reportIncompatibleMethodOverride]
-        """These, with the others' where there are none."""
+        """These words; those that are missing are taken from the other."""
         return Words(
             self.message or other.message,
             self.code or other.code,
@@ -83,12 +83,12 @@ class Words(NamedTuple):
 
 
 class Mask:
-    """Takes the operator's keys, and whatever is sent as a bearer token, out of texts.
+    """Removes the operator's keys, and all bearer tokens, from texts.
 
     Parameters
     ----------
     keys
-        Short ones, as `none` and `test`, are no secrets and stay.
+        The operator's keys. Short ones, such as `none` and `test`, are no secrets and stay.
     """
 
     _SHORTEST = 7
@@ -99,12 +99,12 @@ class Mask:
             form for key in keys if len(key) >= self._SHORTEST for form in (key, json.dumps(key)[1:-1], quote(key, ""))
         }
         self.forms = sorted(forms, key=len, reverse=True)
-        """The keys as they may stand in a text."""
+        """The keys in all forms in which a text may contain them."""
         secrets = [re.escape(form) for form in self.forms]
         self._text = re.compile("|".join([*secrets, r"(?<=[Bb]earer )[\w.~+/-]{16,}=*"]))
         self._bytes = re.compile(self._text.pattern.encode())
         self.longest = max((len(form.encode()) for form in forms), default=0)
-        """Bytes of the longest key in any of its forms: so much may have to be held back of what comes in pieces."""
+        """Bytes of the longest key in any form: of a text in pieces, this many may have to be held back."""
 
     def __call__(self, text: str) -> str:
         return self._text.sub(self._HIDDEN, text)
@@ -121,10 +121,10 @@ class Mask:
 
 
 def words(body: object) -> Words:
-    """What an error body of any shape says: bytes or text as they came, or JSON that was parsed.
+    """The content of an error body of any format: bytes or text, or parsed JSON.
 
     Known are `{"error": {...}}`, `{"error": "text"}`, `[{"error": ...}]`, `{"detail": "text"}` and FastAPI's list of
-    details, `{"message": ...}`, `{"errors": [...]}`, what has one of them in another one, HTML and plain text.
+    details, `{"message": ...}`, `{"errors": [...]}`, one of these within another, HTML and plain text.
     """
     if isinstance(body, bytes):
         body = body.decode(errors="replace")
@@ -139,7 +139,7 @@ def words(body: object) -> Words:
 
 
 def is_error(event: Mapping[str, Any]) -> bool:
-    """Whether an object of a stream, or an answer whose status is no error's, is one all the same."""
+    """Whether an object of a stream, or an answer with a successful status, is an error."""
     if event.get("error") or any(str(event.get(name)).lower() == "error" for name in ("object", "type")):
         return True
     if event.get("choices") is not None:
@@ -154,13 +154,13 @@ _TEXTS = (
     "message", "Message", "msg", "error_message", "errorMessage", "error_msg", "status_msg", "faultstring", "detail",
     "errors",
 )  # fmt: skip
-"""Where errors have their words, the most telling first."""
+"""The keys of an error's message, the most specific first."""
 
 _MORE_TEXTS = ("details", "title", "description", "reason")
-"""Where only errors that are known as such have them."""
+"""The keys of a message in an object that is known to be an error."""
 
 _INSIDE = ("error", "base_resp", "fault", "response", "body", "exception")
-"""Where they have an error of their own."""
+"""The keys of an error within an error."""
 
 _CODES = ("code", "error_code", "status_code", "statusCode", "http_status", "status", "type", "error_type")
 
@@ -174,11 +174,11 @@ _STATUSES = (
     ("not.?found", 404),
     ("invalid|bad.?request|context_length|validation", 400),
 )
-"""What codes and types stand for."""
+"""The statuses that codes and types correspond to."""
 
 _DEEPEST = 6
 _MOST = 5
-"""Errors of a list that are told."""
+"""The most errors of a list that are quoted."""
 
 
 def _walk(value: object, depth: int) -> Words:
@@ -192,7 +192,7 @@ def _walk(value: object, depth: int) -> Words:
 
 
 def _text(text: str, depth: int) -> Words:
-    """A text, or the words of the JSON that it is."""
+    """The words of a text, or of the JSON that it contains."""
     if text[:1] in "{[" and len(text) > 1:
         try:
             found = _walk(json.loads(text), depth + 1)
@@ -220,10 +220,10 @@ def _told(value: dict[str, Any], depth: int) -> Words:
         if not found.message and value.get(name):
             inner = _fields(value[name], depth) if name == "errors" else _walk(value[name], depth + 1)
             found |= inner
-    if found.params and isinstance(value.get("loc"), list) and found.message:  # one of FastAPI's details
+    if found.params and isinstance(value.get("loc"), list) and found.message:  # an item of FastAPI's details
         found = found._replace(message=f"{'.'.join(found.params)}: {found.message}")
     raw: Any = cast("dict[str, Any]", value["metadata"]).get("raw") if isinstance(value.get("metadata"), dict) else None
-    if raw and depth < _DEEPEST:  # OpenRouter, of the provider that it asked
+    if raw and depth < _DEEPEST:  # the provider's error in OpenRouter's
         beneath = words(raw)
         found = found._replace(message=_cut(": ".join(filter(None, (found.message, beneath.message))))) | beneath
     return found
@@ -238,7 +238,7 @@ def _fields(value: object, depth: int) -> Words:
 
 
 def _named(value: dict[str, Any]) -> Words:
-    """The code, the status and the names that an object gives."""
+    """The code, the status and the names in an object."""
     given = [value[name] for name in _CODES if isinstance(value.get(name), str | int) and value[name] is not True]
     texts = [each for each in given if isinstance(each, str) and each != "error" and not each.isdigit()]
     status = next((int(each) for each in given if re.fullmatch("[45][0-9]{2}", str(each))), None)
@@ -255,7 +255,7 @@ def _stands_for(text: str) -> int | None:
 
 
 def _plain(text: str) -> str:
-    """A text's words; of a page, its title and what it shows."""
+    """The words of a text; of a page, its title and its visible text."""
     text = text[: 16 * LONGEST]
     if re.match(r"\s*<(!doctype|html|head|body|\?xml|h1|p\b)", text, re.I):
         text = re.sub(r"<(script|style)\b.*?(</\1\s*>|$)|<!--.*?(-->|$)", " ", text, flags=re.I | re.S)

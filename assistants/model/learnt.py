@@ -1,4 +1,4 @@
-"""What was learnt about the models of an endpoint: what their requests must not have, and how long they may be."""
+"""The learnt properties of an endpoint's models: parameters that they refuse, and lengths that they accept."""
 
 import time
 from collections import OrderedDict
@@ -6,39 +6,39 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 MAX_MODELS = 256
-"""Models of which something is remembered; beyond that, the one that was asked for the longest ago is forgotten."""
+"""The most models whose properties are kept; the least recently used one is dropped."""
 
 MEMORY = 3600.0
-"""Seconds for which the length that a model has refused is remembered: its endpoint may be given a larger one."""
+"""Seconds for which a refused length is kept: the endpoint may get a model with a larger context."""
 
 SHORTEST = 128
-"""Tokens that every model takes: what refuses so few refuses something else."""
+"""Tokens that every model accepts: a refusal of so few has another reason."""
 
 
 @dataclass
 class ModelLearnt:
-    """What was learnt about one model."""
+    """The learnt properties of one model."""
 
     remedies: dict[str, str | None] = field(default_factory=dict[str, str | None])
-    """What its requests must not have, and what they have instead."""
+    """By name: the parameters that it refuses, and their replacements."""
     accepted: int = 0
-    """Tokens of the longest prompt that was taken, as they are estimated."""
+    """Estimated tokens of the longest prompt that was accepted."""
     refused: int | None = None
-    """Tokens of the shortest prompt that was refused for its length."""
+    """Estimated tokens of the shortest prompt that was refused for its length."""
     refused_at: float = 0.0
     batch_texts: int | None = None
-    """Texts that a request for embeddings should have at most; None: no bound is known."""
+    """The most texts of a request for embeddings; None: no limit is known."""
     batch_tokens: int | None = None
-    """Tokens that they should have together at most."""
+    """The most tokens of such a request."""
 
     def accepts(self, tokens: int) -> None:
-        """Note that a prompt was not too long."""
+        """Record that a prompt was accepted."""
         self.accepted = max(self.accepted, tokens)
         if self.refused is not None and self.refused <= tokens:
             self.refused = None
 
     def refuses(self, tokens: int, now: Callable[[], float] = time.monotonic) -> None:
-        """Note that a prompt was too long."""
+        """Record that a prompt was refused for its length."""
         if tokens < SHORTEST:
             return
         if self.accepted >= tokens:
@@ -47,20 +47,20 @@ class ModelLearnt:
         self.refused_at = now()
 
     def longest(self, now: Callable[[], float] = time.monotonic) -> int | None:
-        """The tokens that a prompt should have at most; None: no bound is known."""
+        """The most tokens that a prompt should have; None: no limit is known."""
         if self.refused is None or now() - self.refused_at > MEMORY:
             return None
         return min(max(self.accepted, self.refused // 2), self.refused - 1)
 
 
 class Learnt:
-    """What was learnt about the models of one endpoint, by their names there."""
+    """The learnt properties of the models of one endpoint, by their names there."""
 
     def __init__(self) -> None:
         self._models: OrderedDict[str, ModelLearnt] = OrderedDict()
 
     def of(self, model: str) -> ModelLearnt:
-        """What is known of a model, to be read and added to; any thread may ask."""
+        """The properties of a model, which callers read and change; safe for any thread."""
         found = self._models.setdefault(model, ModelLearnt())
         self._models.move_to_end(model)
         while len(self._models) > MAX_MODELS:
@@ -69,5 +69,5 @@ class Learnt:
 
     @property
     def models(self) -> Mapping[str, ModelLearnt]:
-        """All that is known."""
+        """The properties of all models."""
         return self._models

@@ -1,4 +1,4 @@
-"""A call of the model's endpoint as spans and metrics tell it (semantic conventions of generative AI)."""
+"""A call of the model's endpoint in spans and metrics (semantic conventions of generative AI)."""
 
 import time
 from typing import Self
@@ -39,22 +39,22 @@ class Operation:
 
     @property
     def seconds(self) -> float:
-        """Since it began."""
+        """Seconds since the beginning of the call."""
         return time.monotonic() - self._began
 
     def add(self, metric: record.Metric, value: float) -> None:
-        """Note a value of this call."""
+        """Record a metric of this call."""
         record.add(metric, value, self._shared)
 
     def used(self, put_in: int | None, put_out: int | None) -> None:
-        """Note its tokens, where they are known."""
+        """Record the call's tokens, if they are known."""
         self.span.set({INPUT_TOKENS: put_in, OUTPUT_TOKENS: put_out})
         for kind, tokens in (("input", put_in), ("output", put_out)):
             if tokens is not None:
                 record.add(TOKENS, tokens, {**self._shared, TOKEN_TYPE: kind})
 
     def fail(self, error: str) -> None:
-        """Note the kind of its error."""
+        """Record the type of the call's error."""
         self._error = error
         self.span.fail(error)
 

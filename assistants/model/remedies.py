@@ -1,6 +1,6 @@
-"""What an endpoint refuses in a request, and how the request is changed so that it is not: pure functions.
+"""Remedies: changes to a request after an endpoint has refused it: pure functions.
 
-Left out is only what the client did not ask for: what the service added, and what is the API's default anyway.
+Only values that the client did not set are left out: those that the service added, and the API's defaults.
 """
 
 import re
@@ -13,28 +13,28 @@ Json = dict[str, Any]
 
 
 class Remedy(NamedTuple):
-    """A change to requests that are refused otherwise."""
+    """A change to requests that would be refused without it."""
 
     name: str
     """A parameter, or a place in the messages or tools."""
     instead: str | None = None
-    """What takes its place; None: it is left out."""
+    """The replacement; None: it is left out."""
 
 
 ADDED = ("stream_options", "dimensions", "encoding_format")
-"""Parameters that the service adds and can do without."""
+"""Parameters that the service adds and can omit."""
 
 DEFAULTS: Mapping[str, object] = {
     "temperature": 1, "top_p": 1, "parallel_tool_calls": True, "tool_choice": "auto",
     "response_format": {"type": "text"}, "reasoning_effort": "medium",
 }  # fmt: skip
-"""Values that mean the same as none."""
+"""Values that are equal to a missing parameter."""
 
 ROLE, ADJACENT, CONTENT, STRICT = "messages.role", "messages.adjacent", "messages.content", "tools.strict"
-"""Places: the role of instructions, messages of one role in a row, a content of null, a function's `strict: false`."""
+"""Places: the role of instructions, successive messages of one role, a null content, a function's `strict: false`."""
 
 THOUGHTS = "messages.reasoning_content"
-"""Left out where it is refused; empty where it is missing, as it is of what was said in earlier runs."""
+"""Left out if it is refused; empty if it is missing, as in messages of earlier runs."""
 
 _BUDGET, _OLD_BUDGET = "max_completion_tokens", "max_tokens"
 _FIELDS = {"role", "content", "name", "tool_calls", "tool_call_id", "refusal", "id", "type", "function", "arguments"}
@@ -65,7 +65,7 @@ _STREAM = re.compile(
 
 
 def remedies(error: Refused, sent: Json) -> list[Remedy]:
-    """The changes after which the request may be accepted, if there are any."""
+    """The changes after which the request may be accepted; empty if there are none."""
     if error.status not in (400, 404, 415, 422, 500, 501):
         return []
     found = list(_of_messages(str(error), sent))
@@ -77,7 +77,7 @@ def remedies(error: Refused, sent: Json) -> list[Remedy]:
 
 
 def adapted(body: Json, changes: Mapping[str, str | None]) -> Json:
-    """The request as its endpoint takes it."""
+    """The request in the form that its endpoint accepts."""
     for name, instead in sorted(changes.items(), key=lambda each: each[0] == ADJACENT):
         place = name.partition(".")[0]
         if place == "messages" and "messages" in body:
@@ -106,7 +106,7 @@ def _of_messages(text: str, sent: Json) -> Iterator[Remedy]:
 
 
 def _of_parameters(error: Refused, sent: Json) -> Iterator[Remedy]:
-    """What can be spared of what the refusal names: first by `param` or `loc`, then in its text."""
+    """The optional ones of the refused parameters: first by `param` or `loc`, then by the message's text."""
     text = str(error)
     spare = [name for name, value in sent.items() if name in (*ADDED, *DEFAULTS) and _spare(name, value)]
     yield from (Remedy(name) for name in spare if name in error.params)
@@ -137,7 +137,7 @@ def _spare(name: str, value: object) -> bool:
 
 
 def _returned(sent: Json) -> set[str]:
-    """The fields of messages and calls that are the endpoint's own, given back to it."""
+    """The endpoint's own fields of messages and calls, which are sent back to it."""
     messages: list[Json] = sent.get("messages", [])
     calls: list[Json] = [call for message in messages for call in message.get("tool_calls", ())]
     functions: list[Json] = [call["function"] for call in calls]
@@ -158,7 +158,7 @@ def _changed(messages: list[Json], place: str, instead: str | None) -> list[Json
 
 
 def _without(value: Any, name: str) -> Any:
-    """A message without a field, in its calls and their functions neither."""
+    """A message without a field, also in its calls and their functions."""
     calls = {"tool_calls": [_without(call, name) for call in value["tool_calls"]]} if "tool_calls" in value else {}
     function = {"function": _without(value["function"], name)} if isinstance(value.get("function"), dict) else {}
     return {key: each for key, each in {**value, **calls, **function}.items() if key != name}
@@ -172,7 +172,7 @@ def _lax(tool: Json) -> Json:
 
 
 def alternating(messages: list[Json]) -> list[Json]:
-    """The messages with those of one role in a row made one, and a user's first."""
+    """The messages with successive ones of one role joined, and a user's message first."""
     merged: list[Json] = []
     for message in messages:
         last = merged[-1] if merged else {}

@@ -1,4 +1,4 @@
-"""When a request that failed is sent again."""
+"""The decision whether and when to repeat a failed request."""
 
 import math
 import random
@@ -9,17 +9,17 @@ from email.utils import parsedate_to_datetime
 from assistants.model.errors import EndpointError
 
 SHORTEST_WAIT = 0.5
-"""Seconds between two tries, at least."""
+"""The least number of seconds between two tries."""
 
 _LONGEST_WAIT = 30.0
 _JITTER = 0.25
-"""By so much of itself, or of a second, a wait is longer at random."""
+"""The random part by which a wait is longer, of the wait or of a second."""
 
 
 def retry_after(trouble: Exception, attempt: int) -> float | None:
-    """Seconds after which to ask again; None: it would not help.
+    """Seconds after which to call again; None: a repetition would not help.
 
-    What the endpoint says in `Retry-After` is honoured; without it the wait doubles from the shortest on.
+    `Retry-After` of the endpoint is respected; without it the wait doubles from `SHORTEST_WAIT` on.
     """
     if not isinstance(trouble, EndpointError) or not trouble.transient:
         return None
@@ -30,12 +30,12 @@ def retry_after(trouble: Exception, attempt: int) -> float | None:
 
 
 def is_busy(trouble: EndpointError) -> bool:
-    """Whether the endpoint asks to come again later; any other trouble may be there to stay."""
+    """Whether the endpoint is busy and asks for a repetition; any other error may be permanent."""
     return trouble.transient and (trouble.wait is not None or trouble.status in (408, 429, 503))
 
 
 def wait_of(headers: Mapping[str, str]) -> float | None:
-    """The seconds that an answer names: `retry-after-ms`, or `Retry-After` in seconds or as a date."""
+    """The seconds in an answer's headers: `retry-after-ms`, or `Retry-After` in seconds or as a date."""
     try:
         if "retry-after-ms" in headers:
             return _sane(float(headers["retry-after-ms"]) / 1000)

@@ -1,4 +1,4 @@
-"""Server-sent events as endpoints send them: bounded in size, read in time that grows with their bytes alone."""
+"""Server-sent events of endpoints: bounded in size, parsed in time proportional to their bytes."""
 
 from collections.abc import AsyncIterator
 from typing import NamedTuple
@@ -9,18 +9,18 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class Event(NamedTuple):
-    """One event. Its data may be no JSON, or only a part of it where a line of it is not whole."""
+    """One event. Its data may be no JSON, or only a part of it if one of its lines is incomplete."""
 
     name: str
     data: bytes
     ended: bool = True
-    """Whether its last line has an end: the last event of a stream may be a part of one."""
+    """Whether its last line has an end: the last event of a stream may be incomplete."""
 
 
 async def lines(chunks: AsyncIterator[bytes], longest: int) -> AsyncIterator[bytes]:
-    r"""The lines of what comes in pieces, each with its end: `\n`, `\r\n` or `\r`.
+    r"""The lines of bytes that arrive in pieces, each with its end: `\n`, `\r\n` or `\r`.
 
-    A `\n` that comes in another piece than its `\r` is left out.
+    A `\n` that arrives in another piece than its `\r` is left out.
 
     Raises
     ------
@@ -44,9 +44,9 @@ async def lines(chunks: AsyncIterator[bytes], longest: int) -> AsyncIterator[byt
 
 
 async def events(chunks: AsyncIterator[bytes], longest: int) -> AsyncIterator[Event]:
-    """The events that have data, in their order.
+    """The events with data, in their order.
 
-    More is taken for events than the standard has: a field without a space or a value, one event directly after the
+    More is accepted than the standard allows: a field without a space or a value, one event directly after the
     other, the last one without a blank line after it, and a line that is an object or a list by itself.
 
     Raises
@@ -87,5 +87,5 @@ def _field(line: bytes) -> tuple[bytes, bytes]:
 
 
 def _whole(value: bytes) -> bool:
-    """Whether a line of data seems to be an event by itself, as most are: it need not wait for a blank line."""
+    """Whether a line of data seems to be a complete event, as most are: it need not wait for a blank line."""
     return value.startswith(b"[DONE]") or (value[:1] == b"{" and value[-1:] == b"}")

@@ -1,4 +1,4 @@
-"""The vectors in answers of embeddings, whatever form they have: pure functions."""
+"""The vectors in answers of embeddings, in all their formats: pure functions."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def listed(answer: Mapping[str, Any], count: int) -> list[object] | None:
-    """The embeddings of an answer in the order of their texts, as they came; None: they are not as many as the texts.
+    """The embeddings of an answer in the order of their texts, unchanged; None if there are more or fewer than texts.
 
-    Where the indices do not say which is which, as they are missing or repeated, the position does.
+    If the indices are missing or repeated, the positions determine the order.
     """
     data: Any = answer.get("data")
     if not isinstance(data, list) or len(cast("list[Any]", data)) != count:
@@ -29,10 +29,9 @@ def listed(answer: Mapping[str, Any], count: int) -> list[object] | None:
 
 
 def unit(rows: Sequence[object], dimensions: int) -> NDArray[np.float32] | None:
-    """A matrix of so many columns at most, whose rows have length 1; None where there are no vectors.
+    """A matrix of at most `dimensions` columns, whose rows have length 1; None if there are no vectors.
 
-    A row is 0 where there is no vector: nothing, none of numbers, one that is not finite, or one of another length than
-    most.
+    A row is 0 if it has no vector: it is null, not numeric, not finite, or of another length than most.
     """
     import numpy as np
 
@@ -50,7 +49,7 @@ def unit(rows: Sequence[object], dimensions: int) -> NDArray[np.float32] | None:
 
 
 def _vector(row: object) -> NDArray[np.float32] | None:
-    """Base64 of little-endian float32, or numbers where the endpoint knows no base64, perhaps in one list more."""
+    """The vector in base64 of little-endian float32, or in numbers, which some endpoints nest in another list."""
     import numpy as np
 
     try:

@@ -1,1 +1,1 @@
-"""Telling others of what has happened: after it was written, late or twice if need be, and never in its way."""
+"""Notifications of changes, sent after the write, possibly late or twice, without delaying it."""

@@ -1,24 +1,24 @@
-"""Addresses that a webhook may have: those of the internet, and no others unless an operator lists the host."""
+"""The addresses that a webhook may have: public ones, and those of hosts that the operator lists."""
 
 import asyncio
 import ipaddress
 import socket
 
 _PLATFORM = ipaddress.ip_address("168.63.129.16")
-"""Azure's own services for a machine, at an address that is otherwise a public one."""
+"""Azure's own services for a machine, at an address in the public range."""
 
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
-"""IPv6 addresses that stand for IPv4 ones (RFC 6052)."""
+"""IPv6 addresses that translate to IPv4 ones (RFC 6052)."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Refused(Exception):
-    """The host has a private address, or none."""
+    """The host has a private address, or no address."""
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is on the internet; one that stands for another is what that one is."""
+    """Whether an address is public; a translated address counts as the one that it translates to."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
         if address in _TRANSLATED:
@@ -29,7 +29,7 @@ def is_public(address: Address) -> bool:
 
 
 async def address_of(host: str, port: int, listed: bool) -> str:
-    """The address to connect to: resolved once, so that no later answer of the name's owner matters.
+    """The address to connect to, resolved once, so that a later DNS answer cannot change it.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ async def address_of(host: str, port: int, listed: bool) -> str:
     Raises
     ------
     Refused
-        It has one and is not listed, or the name is unknown.
+        The host has a private address and is not listed, or its name is unknown.
     """
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -1,7 +1,7 @@
-"""The states of a project's runs in storage, so that a change in any process reaches a listener in any other.
+"""The feed of a project: the states of its runs in storage, which carries them from any process to any other.
 
-An append blob holds those of ten minutes. Listeners make it; where it is missing there is no listener, and a writer's
-append comes to nothing. Two blobs at most are left of a project that has no listener any longer.
+An append blob holds the states of ten minutes. Listeners create it; if it is missing there is no listener, and a
+writer's append has no effect. At most two blobs remain of a project without listeners.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ from assistants.storage.services import IF_MISSING
 CONTAINER = "notifications"
 
 SPAN = 600
-"""Seconds of which a blob holds the states."""
+"""Seconds whose states are in one blob."""
 
 _AHEAD = 30.0
-"""Seconds before its time in which a listener makes the next blob."""
+"""Seconds before its time at which a listener creates the next blob."""
 
 _BEHIND = 5.0
-"""Seconds after its time in which a state may still be appended to a blob, by a clock that is behind."""
+"""Seconds after its time in which a process whose clock is behind may still append to a blob."""
 
 POLL = 1.0
 """Seconds between two reads; the writes of this process are read at once."""
@@ -36,7 +36,7 @@ _MOST = 1024 * 1024
 
 
 class Cursor(NamedTuple):
-    """A place in the feed: the number of a blob, and the bytes of it that were read."""
+    """A position in the feed: the number of a blob, and the bytes of it that were read."""
 
     span: int
     offset: int
@@ -52,7 +52,7 @@ class Feed:
         self._made: set[str] = set()
 
     async def send(self, states: Sequence[State]) -> None:
-        """Append states, where there is a listener."""
+        """Append states, if there is a listener."""
         lines: defaultdict[str, list[str]] = defaultdict(list)
         for state in states:
             lines[state.project].append(json.dumps(state.argument) + "\n")
@@ -63,10 +63,10 @@ class Feed:
         self._news = asyncio.Event()
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing, as there is no connection to close."""
 
     async def end(self, project: str) -> Cursor:
-        """The place after all that has been appended, from which a listener begins."""
+        """The position after all states so far, from which a listener begins."""
         cursor = Cursor(self._now, 0)
         await self._make(project, cursor.span)
         while (read := await self._read(project, cursor)) != b"":
@@ -74,7 +74,7 @@ class Feed:
         return cursor
 
     async def after(self, project: str, cursor: Cursor) -> tuple[list[dict[str, str]], Cursor]:
-        """The states after a cursor, as far as they are there, and the cursor after them."""
+        """The states after a cursor, and the cursor after them."""
         now = self._store.clock.now()
         if (cursor.span + 1) * SPAN - now < _AHEAD:
             await self._make(project, cursor.span + 1)
@@ -86,7 +86,7 @@ class Feed:
         return found, cursor._replace(offset=cursor.offset + len(whole))
 
     async def news(self, seconds: float) -> None:
-        """Wait until this process has appended something, for so many seconds at most."""
+        """Wait until this process appends a state, for at most `seconds` seconds."""
         waiting = asyncio.create_task(self._news.wait())
         try:
             await asyncio.wait({waiting}, timeout=seconds)
@@ -109,7 +109,7 @@ class Feed:
             return b""
 
     async def _make(self, project: str, span: int) -> None:
-        """Make a blob, and delete that of the span before the last one."""
+        """Create a blob, and delete the one before the previous one."""
         name, container = self._name(project, span), self._blobs.client.get_container_client(CONTAINER)
         if name in self._made:
             return

@@ -1,4 +1,4 @@
-"""Who listens to the states of runs, and how: by Azure SignalR Service, or by the hub of this service."""
+"""The listeners of runs' states, and their way: Azure SignalR Service, or the hub of this service."""
 
 import hashlib
 import json
@@ -13,20 +13,20 @@ from assistants.settings import Settings
 from assistants.state.store import Store
 
 LIFETIME = 600
-"""Seconds for which a token of the hub's own is valid; it is needed only to connect."""
+"""Seconds for which a token of this service's hub is valid; only connecting requires it."""
 
 _AUDIENCE = "notificationhub"
 
 
 class Listener(NamedTuple):
-    """The project that a client listens to, and the thread, if it asked for one."""
+    """The project that a client listens to, and the thread, if it names one."""
 
     project: str
     thread: str | None
 
 
 class Hub:
-    """The way of notifications that the settings choose. At most one of `azure` and `feed` is there."""
+    """The way of notifications that the settings choose. At most one of `azure` and `feed` is set."""
 
     def __init__(self, store: Store) -> None:
         settings = store.settings
@@ -44,7 +44,7 @@ class Hub:
 
 
 def token_for(settings: Settings, listener: Listener) -> str:
-    """A token for the hub's own connections, so that no key is in their addresses."""
+    """A token for the connections to this service's hub, so that their addresses contain no key."""
     import jwt
 
     claims = {"aud": _AUDIENCE, "exp": int(time.time()) + LIFETIME, "sub": listener.project, "thread": listener.thread}
@@ -52,7 +52,7 @@ def token_for(settings: Settings, listener: Listener) -> str:
 
 
 def listener_of(settings: Settings, token: str, late: bool = False) -> Listener | None:
-    """The listener that a token is for; None: it is none of ours, or, unless it may be `late`, no longer valid."""
+    """The listener of a token; None: the token is invalid, or has expired and may not be `late`."""
     import jwt
 
     try:
@@ -64,7 +64,7 @@ def listener_of(settings: Settings, token: str, late: bool = False) -> Listener 
 
 
 def _secret(settings: Settings) -> bytes:
-    """A key that all processes of the service have, and no caller: it is made of what the operator has set."""
+    """A secret that all processes of the service can derive from the settings, and no caller."""
     storage = settings.storage.get_secret_value() if settings.storage else settings.storage_account
     known = json.dumps([_AUDIENCE, storage, sorted(settings.api_keys.items())])
     return hashlib.sha256(known.encode()).digest()

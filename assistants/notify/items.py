@@ -1,4 +1,4 @@
-"""The items of the queue `webhooks`: an event each."""
+"""The items of the queue `webhooks`, one for each event."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -14,21 +14,21 @@ WEBHOOKS = "webhooks"
 """The queue of the events that are sent to webhooks."""
 
 ATTEMPTS = 10
-"""How often an event is sent; with the pauses between them that takes about a day."""
+"""How often an event is sent; with the pauses between the attempts this takes about a day."""
 
 
 class Tell(Item):
-    """Tell the project's webhook of an event."""
+    """Send an event to the project's webhook."""
 
     project: Project
     id: str
     type: str
     created_at: int
     sequence_number: int | None = None
-    """Of the events of a run: counted from 0."""
+    """The number of an event of a run, from 0 on."""
     data: dict[str, str]
     attempt: Annotated[int, Field(ge=0, le=ATTEMPTS)] = 0
-    """How often it was sent in vain."""
+    """The number of failed attempts so far."""
 
     @property
     def queue(self) -> str:
@@ -36,7 +36,7 @@ class Tell(Item):
 
 
 def of_run(key: RunKey, run: RunRecord, numbers: Iterable[int]) -> list[Tell]:
-    """The items of a run's notices with these numbers. A repetition has the same id."""
+    """The items of a run's notices with these numbers. A repetition derives the same ids."""
     found: list[Tell] = []
     for number in numbers:
         notice = (run.notices or [])[number]

@@ -1,7 +1,7 @@
-"""What webhooks are told of a run: pure functions of its record.
+"""The events of a run for webhooks: pure functions of its record.
 
 The write that changes a run also records the notices of the change. They are sent after it, and marked as told by the
-next write of the same process; those without the mark are sent again when the run is looked at again.
+next write of the same process; the look-again item sends unmarked ones again.
 """
 
 from collections.abc import Collection, Iterator
@@ -18,7 +18,7 @@ def begun(run: RunRecord) -> RunRecord:
 
 
 def noted(before: RunRecord, after: RunRecord) -> RunRecord:
-    """The run after a change, with the notices of that change: messages that were published, and another state."""
+    """The run after a change, with the notices of the change: of published messages, and of a new state."""
     if is_discarded(after):
         return after
     new = list(_published(before, after))
@@ -28,7 +28,7 @@ def noted(before: RunRecord, after: RunRecord) -> RunRecord:
 
 
 def untold(run: RunRecord, until: float | None = None) -> list[int]:
-    """The numbers of the notices that may not have been sent; with `until`, of those that are as old as that."""
+    """The numbers of the notices that may not have been sent; with `until`, only of those from before that time."""
     if is_discarded(run):
         return []
     notices = enumerate(run.notices or ())
@@ -36,7 +36,7 @@ def untold(run: RunRecord, until: float | None = None) -> list[int]:
 
 
 def told(run: RunRecord, numbers: Collection[int]) -> RunRecord:
-    """The run with these notices marked as told; the same object if they are."""
+    """The run with these notices marked as told; the same object if they are marked already."""
     notices = run.notices or []
     if all(number >= len(notices) or notices[number].told for number in numbers):
         return run
@@ -52,7 +52,7 @@ def is_discarded(run: RunRecord) -> bool:
 
 
 def _published(before: RunRecord, after: RunRecord) -> Iterator[Notice]:
-    """The messages that have reached the thread since; those that were cut off are not completed."""
+    """The messages that were published by the change; those that were cut off are not completed."""
     for number in range(_published_turns(before), _published_turns(after)):
         said = message(after, number)
         if said is not None and said.status == "completed":
@@ -60,7 +60,7 @@ def _published(before: RunRecord, after: RunRecord) -> Iterator[Notice]:
 
 
 def _published_turns(run: RunRecord) -> int:
-    """A turn is published before its calls are given out, and before its run ends."""
+    """The number of published turns: a turn is published before its calls are given out, and before its run ends."""
     return len(run.turns) - (run.unpublished is not None and run.active)
 
 

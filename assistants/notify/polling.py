@@ -1,4 +1,4 @@
-"""Connections by long polling: their places in the feed, which the process keeps that has negotiated them."""
+"""Connections by long polling: their positions in the feed, in the memory of the process that negotiated them."""
 
 import time
 from dataclasses import dataclass, field
@@ -7,24 +7,24 @@ from assistants.notify.feed import POLL, Cursor, Feed
 from assistants.notify.protocol import HANDSHAKE, PING, invocation
 
 IDLE = 60.0
-"""Seconds without a poll after which a connection is forgotten."""
+"""Seconds without a poll after which a connection is dropped."""
 
 LONGEST = 20.0
-"""Seconds that a poll takes at most; clients give a connection up that is silent for thirty."""
+"""The most seconds of a poll; clients end a connection that is silent for thirty."""
 
 _MOST = 10_000
 
 
 @dataclass
 class Connection:
-    """A connection that was negotiated. Each poll continues where the one before it ended."""
+    """A negotiated connection. Each poll continues at the end of the preceding one."""
 
     project: str
     thread: str | None
     polled_at: float = field(default_factory=time.monotonic)
     cursor: Cursor | None = None
     answered: bool = False
-    """Its handshake was."""
+    """Whether its handshake was answered."""
 
     async def poll(self, feed: Feed) -> str:
         """The next records; the first poll, which only connects, has none."""

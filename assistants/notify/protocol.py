@@ -1,4 +1,4 @@
-"""SignalR's hub protocol in JSON, as far as a server needs it that only sends: records that end with 0x1E.
+"""SignalR's hub protocol in JSON, in the part that a sending server needs: records that end with 0x1E.
 
 https://github.com/dotnet/aspnetcore/blob/main/src/SignalR/docs/specs/HubProtocol.md
 """
@@ -25,7 +25,7 @@ HANDSHAKE = _record({})
 PING = _record({"type": 6})
 
 CLOSE = _record({"type": 7, "allowReconnect": True})
-"""The connection ends here, and the client may connect again."""
+"""The record that ends the connection, and allows the client to connect again."""
 
 
 def invocation(argument: dict[str, str]) -> str:

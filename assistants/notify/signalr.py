@@ -1,7 +1,7 @@
 """Azure SignalR Service in its serverless mode: tokens for clients, and messages by its REST API of 2022-06-01.
 
-A client is a user of the service named after its project, or its project and thread, by a claim that is signed: so it
-needs to join no group, and hears nothing of other projects.
+A client is a user of the service named after its project, or its project and thread, by a signed claim: so it
+joins no group, and receives no state of other projects.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from assistants.notify.states import State
 from assistants.settings import Settings, SignalRConnection
 
 LIFETIME = 3600
-"""Seconds for which a client's token is valid; it needs it only to connect."""
+"""Seconds for which a client's token is valid; only connecting requires it."""
 
 _SCOPE = "https://signalr.azure.com/.default"
 _VERSION = "2022-06-01"
@@ -39,12 +39,12 @@ class AzureSignalR:
         self._http = httpx2.AsyncClient(timeout=_TIMEOUT, follow_redirects=False)
 
     async def negotiated(self, project: str, thread: str | None) -> dict[str, str]:
-        """Where a client connects to, and its token.
+        """The URL that a client connects to, and its token.
 
         Raises
         ------
         httpx2.HTTPError, azure.core.exceptions.AzureError
-            The service gives no token.
+            The service issues no token.
         """
         url, user = f"{self._endpoint}/client/?hub={HUB}", listener(project, thread)
         if self._key:
@@ -54,7 +54,7 @@ class AzureSignalR:
         return {"url": url, "accessToken": answer.json()["token"]}
 
     async def send(self, states: Sequence[State]) -> None:
-        """Send each state to those who listen to its project or its thread."""
+        """Send each state to the listeners of its project or its thread."""
         for state in states:
             message = {"target": TARGET, "arguments": [state.argument]}
             users = (listener(state.project, None), listener(state.project, state.thread))

@@ -1,4 +1,4 @@
-"""The states of runs on their way to those who listen: told after the write, in the background, once if at all."""
+"""The states of runs for listeners: sent after the write, in the background, at most once."""
 
 import asyncio
 import logging
@@ -14,11 +14,11 @@ from assistants.storage.documents import Document
 log = logging.getLogger("assistants.notify")
 
 _MOST = 10_000
-"""States that may wait; beyond that the oldest are dropped."""
+"""The most states that wait; if there are more, the oldest are dropped."""
 
 _AT_ONCE = 100
 _LAST_WORDS = 2.0
-"""Seconds that a process which stops takes to send those that wait."""
+"""Seconds that a stopping process spends on sending the states that wait."""
 
 
 class State(NamedTuple):
@@ -36,7 +36,7 @@ class State(NamedTuple):
 
 
 class Carrier(Protocol):
-    """Brings states to those who listen. Both methods may raise; what was to be sent is lost then."""
+    """Sends states to listeners. If one of its methods raises, the states are lost."""
 
     async def send(self, states: Sequence[State]) -> None: ...
 
@@ -44,7 +44,7 @@ class Carrier(Protocol):
 
 
 class States:
-    """Takes the states from the writes of this process, in their order, and never makes one wait."""
+    """Receives the states from the writes of this process, in their order, and never delays a write."""
 
     def __init__(self, carrier: Carrier) -> None:
         self._carrier = carrier
@@ -69,12 +69,12 @@ class States:
             states = [self._waiting.popleft() for _ in range(min(len(self._waiting), _AT_ONCE))]
             try:
                 await self._carrier.send(states)
-            except Exception as error:  # whatever it is, no run may fail for it
+            except Exception as error:  # no error here may fail a run
                 log.warning("%d states of runs were not told: %s", len(states), error)
 
 
 def entered(document: Document[RunRecord], before: RunRecord | None) -> list[State]:
-    """The states that a run entered by a write; one that was created claimed was queued before."""
+    """The states that a run entered by a write; a run that was created claimed has been queued before."""
     run, project = document.value, document.name.partition("/")[0]
     if is_discarded(run) or (before is not None and before.status is run.status):
         return []

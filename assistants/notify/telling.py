@@ -1,4 +1,4 @@
-"""Sending what webhooks are told: after the write, and again by the run's look-again item where that failed."""
+"""Sends the events of runs and files to webhooks: after the write, and again by the look-again item if that failed."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ def is_told(store: Store, project: str) -> bool:
 
 
 async def tell(store: Store, key: RunKey, document: Document[RunRecord], since: int) -> Document[RunRecord]:
-    """Send the notices from number `since` on, which this process has just written. What fails here is sent later.
+    """Send the notices from number `since` on, which this process has just written. Failed ones are sent later.
 
     The result has them marked as told. The next write under the claim stores the marks; without a claim, they are
     stored now.
@@ -45,9 +45,9 @@ async def tell(store: Store, key: RunKey, document: Document[RunRecord], since: 
 
 
 async def tell_missed(store: Store, key: RunKey, document: Document[RunRecord]) -> Document[RunRecord]:
-    """Send the notices that may not have been sent by the process that wrote them.
+    """Send the notices that the process which wrote them may not have sent.
 
-    Of an active run they are as old as a claim: the marks of younger ones may still be on their way.
+    Those of an active run have to be as old as a claim: the marks of younger ones may not be written yet.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""The queue `webhooks`: an event is posted to its project's webhook until that has taken it, for about a day.
+"""The queue `webhooks`: posts an event to its project's webhook until it is accepted, for about a day.
 
-Headers and signature are those of Standard Webhooks (https://www.standardwebhooks.com), which OpenAI's have, too.
+Headers and signature follow Standard Webhooks (https://www.standardwebhooks.com), as OpenAI's do.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from assistants.storage.retrying import outlast
 log = logging.getLogger("assistants.notify")
 
 FIRST_PAUSE = 5.0
-"""Seconds after which an event is sent again for the first time; each pause is four times as long as the one before."""
+"""Seconds after which an event is sent again for the first time; each further pause is four times as long."""
 
 _LONGEST_PAUSE = 8 * 3600.0
 
@@ -35,7 +35,7 @@ class Webhooks:
     Parameters
     ----------
     transport
-        What sends the requests, in place of connections to the webhooks.
+        Sends the requests, instead of connections to the webhooks.
     """
 
     def __init__(self, store: Store, transport: httpx2.AsyncBaseTransport | None = None) -> None:
@@ -44,12 +44,12 @@ class Webhooks:
         self._client: httpx2.AsyncClient | None = None
 
     async def handle(self, content: bytes) -> None:
-        """Send an event; if the webhook does not take it, send it again later.
+        """Send an event; if the webhook does not accept it, send it again later.
 
         Raises
         ------
         pydantic.ValidationError
-            The item is malformed; repeated, it ends as poison.
+            The item is malformed; after its last delivery it moves to the poison queue.
         AzureError
             Storage failed; the item is to be delivered again.
         """
@@ -70,7 +70,7 @@ class Webhooks:
         await self._again(item)
 
     async def give_up(self, content: bytes) -> None:
-        """Send the event of an item that failed repeatedly again, unless it was sent for a day."""
+        """Send the event of an item that failed repeatedly again, unless it has been sent for a day."""
         await outlast(lambda: self._give_up(content))
 
     async def close(self) -> None:
@@ -94,7 +94,7 @@ class Webhooks:
         await post.send(self._store, again, pause if again.attempt < ATTEMPTS else 0)
 
     async def _send(self, hook: Webhook, item: Tell) -> int:
-        """The status of the answer, of which nothing else is read."""
+        """Send the event; return the status of the answer, whose body is not read."""
         url, port = httpx2.URL(hook.url), httpx2.URL(hook.url).port or (443 if hook.url.startswith("https:") else 80)
         address = await address_of(hook.host, port, hook.host in self._store.settings.webhook_hosts)
         content = body(item)
@@ -108,7 +108,7 @@ class Webhooks:
 
     def _connected(self) -> httpx2.AsyncClient:
         if self._client is None:
-            limits = httpx2.Limits(max_keepalive_connections=0)  # a connection belongs to one host, not to its address
+            limits = httpx2.Limits(max_keepalive_connections=0)  # reuse is by address, which hosts may share
             self._client = httpx2.AsyncClient(
                 transport=self._transport, timeout=TIMEOUT, follow_redirects=False, trust_env=False, limits=limits
             )

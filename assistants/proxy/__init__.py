@@ -1,4 +1,4 @@
-"""The other implementation: the same API at another endpoint, whose answers are checked and passed on unchanged.
+"""The proxy backend: the same API at another endpoint, whose answers are checked and passed on unchanged.
 
-It depends on the wire only, not on storage, the engine or the routes; the routes of `assistants.api` call it.
+It depends on the API's models only, not on storage, the engine or the routes; the routes of `assistants.api` call it.
 """

@@ -11,7 +11,7 @@ from assistants.schema.base import KEEP_NULLS
 from assistants.schema.locations import fields
 
 MAX_EXAMPLE = 300
-"""Characters that are kept of an example."""
+"""The most characters of an example."""
 
 _PROBLEMS: Mapping[str, str] = {
     "extra_forbidden": "unknown field",
@@ -34,7 +34,7 @@ class Deviation(NamedTuple):
     problem
         In two words or three, such as "unknown field".
     place
-        The field, such as `data[].status`, the event, or nothing.
+        The field, such as `data[].status`, or the event; may be empty.
     example
         The payload's value, as JSON, shortened.
     """
@@ -53,7 +53,7 @@ def deviations(part: str, model: Any, content: bytes, around: str = "") -> list[
     model
         Any type that pydantic can validate.
     around
-        Put before each place.
+        A prefix for each place.
     """
     adapter, found = _adapter(model), list[Deviation]()
     try:
@@ -109,7 +109,7 @@ def _deviation(part: str, around: str, payload: object, error: Mapping[str, Any]
 
 
 def _missing(value: object, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], object]]:
-    """The fields that took their default, though the wire always has them."""
+    """The fields that took their default, although the API always sends them."""
     if isinstance(value, BaseModel):
         for name in type(value).model_fields:
             if name not in value.model_fields_set:

@@ -1,4 +1,4 @@
-"""The order of a stream's events (contract, 7): a state machine that finds the events which come out of order."""
+"""The order of a stream's events (contract, 7): a state machine that finds events which are out of order."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -52,12 +52,12 @@ class Order:
             self._run = "awaiting"
 
     def take(self, event: str, data: Mapping[str, Any]) -> list[str]:
-        """The reasons why this event may not come now; none, as a rule."""
+        """The reasons why this event is out of order; empty if it is not."""
         first, self._started = not self._started, True
         return list(self._problems(event, data, first))
 
     def end(self) -> list[str]:
-        """The reasons why the stream may not end now."""
+        """The reasons why the end of the stream is out of order."""
         return [] if self._done else ["ends without done"]
 
     def _problems(self, event: str, data: Mapping[str, Any], first: bool) -> Iterator[str]:

@@ -12,7 +12,7 @@ from assistants.proxy.deviations import Deviation
 log = logging.getLogger("assistants.proxy")
 
 MAX_KINDS = 1_000
-"""Kinds that are kept; deviations of further kinds are counted only."""
+"""The most kinds that are kept; deviations of further kinds are only counted."""
 
 _PAGE = """\
 <!doctype html>
@@ -61,7 +61,7 @@ class Case:
 
 @dataclass
 class Report:
-    """The deviations in one project's calls since the process began."""
+    """The deviations in one project's calls since the start of the process."""
 
     upstream: str
     since: int = field(default_factory=lambda: int(time.time()))
@@ -84,7 +84,7 @@ class Report:
             log.warning("deviation %s", json.dumps({**line, "path": path}, ensure_ascii=False))
 
     def body(self) -> dict[str, Any]:
-        """The report as JSON has it, the most frequent kinds first."""
+        """The report as JSON, the most frequent kinds first."""
         cases = sorted(self.cases.items(), key=lambda item: -item[1].count)
         found = [
             {
@@ -110,7 +110,7 @@ class Report:
         }
 
     def page(self) -> str:
-        """The report as a page."""
+        """The report as an HTML page."""
         columns = ("count", "operation", "part", "problem", "place", "example", "path")
         body = self.body()
         rows = "\n".join(

@@ -1,4 +1,4 @@
-"""The other Assistants endpoint: OpenAI's own flavour, Azure's, another instance of this service."""
+"""The other Assistants endpoint: OpenAI's own flavour, Azure's, or another instance of this service."""
 
 from collections.abc import AsyncIterator
 
@@ -36,7 +36,7 @@ class Upstream:
 
     @property
     def is_azure(self) -> bool:
-        """Whether it takes a key as `api-key`, and may answer with its gateway's errors (contract, 10)."""
+        """Whether it expects a key as `api-key`, and may answer with its gateway's errors (contract, 10)."""
         return "/openai" in self._base.path or "api-version" in self._base.params
 
     async def send(
@@ -47,7 +47,7 @@ class Upstream:
         Parameters
         ----------
         path
-            Below `/v1`, decoded.
+            The path below `/v1`, decoded.
 
         Raises
         ------
@@ -65,7 +65,7 @@ class Upstream:
         return await answered(self._client.send(request, stream=True), NAME, self._secrets if self._key else None)
 
     async def reached(self) -> None:
-        """Raises unless it answers: any answer but a failure will do, as no caller's key is at hand."""
+        """Raise unless it is reachable: any answer but a failure is accepted, as there is no caller's key."""
         answer = await self.send("GET", "/models", b"", Headers(), b"")
         await answer.aclose()
         if answer.status_code >= 500:

@@ -1,4 +1,4 @@
-"""The check of a stream as it passes: each event against its model, its status and its order."""
+"""The checks of a stream while it is forwarded: each event against its model, its status and its order."""
 
 import json
 import re
@@ -23,7 +23,7 @@ class Watch:
         self._add = add
 
     def see(self, block: bytes) -> bool:
-        """Check one event; return whether it is one, and no comment."""
+        """Check one event; return whether it is an event, not a comment."""
         event, data = parsed(block)
         if not event and not data:
             return False
@@ -32,7 +32,7 @@ class Watch:
         return True
 
     def skip(self, size: int) -> None:
-        """An event of so many bytes, which are too many to look at."""
+        """Record an event of `size` bytes, which is too large to be checked."""
         self._add(Deviation("stream", "too long", "an event", excerpt(size)))
 
     def end(self) -> None:
@@ -55,7 +55,7 @@ class Watch:
         else:
             content = data.encode(errors="replace")
             value = loaded(data)
-            if not isinstance(value, dict):  # so that its order cannot be checked
+            if not isinstance(value, dict):  # its order cannot be checked
                 yield from deviations("stream", EVENTS[event], content, event)
                 return
             payload = cast("dict[str, Any]", value)

@@ -1,1 +1,1 @@
-"""Answers of other services on their way to the client: as they come, in bounds, and without the operator's keys."""
+"""Forwards answers of other services to the client: as they arrive, bounded, and without the operator's keys."""

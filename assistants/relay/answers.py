@@ -1,4 +1,4 @@
-"""Answers of other services on their way to the client: their bytes unchanged but for keys, as they come."""
+"""Answers of other services, forwarded to the client as they arrive, with unchanged bytes except for keys."""
 
 import logging
 import re
@@ -15,13 +15,13 @@ from assistants.relay.bodies import Unusable, guarded
 from assistants.schema.errors import ApiError, key_refused, timed_out, unknown_url, unreachable, unusable
 
 MAX_EVENT = 32 * 1024 * 1024
-"""Bytes of one event: images come in one. So much is held in memory until it is whole."""
+"""The most bytes of one event, which may contain images; it is kept in memory until it is complete."""
 
 MAX_ANSWER = 64 * 1024 * 1024
-"""Bytes of an answer that is read before it is passed on."""
+"""The most bytes of an answer that is read before it is passed on."""
 
 MAX_ERROR = 256 * 1024
-"""Bytes of an error that are read."""
+"""The most bytes of an error that are read."""
 
 CONNECT = 10.0
 """Seconds to open a connection to another service."""
@@ -33,7 +33,7 @@ _OURS = {
     "upgrade", "content-length", "content-encoding", "set-cookie", "server", "date", "alt-svc",
     "strict-transport-security",
 }  # fmt: skip
-"""Headers that belong to one connection, or to one server, and not to the answer."""
+"""Headers that belong to a connection or to a server, not to the answer."""
 
 _BLANK, _LONGEST_BLANK = re.compile(rb"\n\n|\r\n\r\n|\r\r"), 4
 
@@ -41,7 +41,7 @@ log = logging.getLogger("assistants.api")
 
 
 class Relayed(StreamingResponse):
-    """An answer whose connection is given back however its sending ends."""
+    """An answer whose connection is released even if it cannot be sent."""
 
     def __init__(self, answer: httpx2.Response, body: AsyncIterator[bytes]) -> None:
         super().__init__(body, answer.status_code, headers_of(answer))
@@ -63,7 +63,7 @@ def target(method: str, path: str) -> str:
     Raises
     ------
     ApiError
-        It would leave the API that it is put under (404).
+        The path would leave the API that it is appended to (404).
     """
     if {".", ".."} & set(path.split("/")):
         raise unknown_url(method, path)
@@ -71,7 +71,7 @@ def target(method: str, path: str) -> str:
 
 
 def media_type(answer: httpx2.Response) -> str:
-    """What an answer says that it is, without parameters."""
+    """The media type of an answer, without parameters."""
     return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
@@ -80,20 +80,20 @@ def headers_of(answer: httpx2.Response) -> Mapping[str, str]:
     return {name: value for name, value in answer.headers.items() if name not in _OURS}
 
 
-async def answered(sent: Awaitable[httpx2.Response], what: str, secrets: Iterable[str] | None) -> httpx2.Response:
-    """The answer, its body unread, and no key in it.
+async def answered(sent: Awaitable[httpx2.Response], service: str, secrets: Iterable[str] | None) -> httpx2.Response:
+    """The answer, its body unread, without keys in it.
 
     Parameters
     ----------
-    what
-        Names the service that was asked.
+    service
+        The name of the service, for the errors.
     secrets
-        Keys of the service's own, one of which it was asked with; None: it was asked with the caller's.
+        The service's own keys, one of which the request had; None: the request had the caller's.
 
     Raises
     ------
     ApiError
-        There is none (502), or none in time (504), or the service's own key was refused (502).
+        There is no answer (502), or none in time (504), or the service's own key was refused (502).
     """
     try:
         answer = await sent
@@ -101,36 +101,36 @@ async def answered(sent: Awaitable[httpx2.Response], what: str, secrets: Iterabl
             return guarded(answer, ())
         answer = guarded(answer, [*secrets, *_credentials(answer.request)])
         if answer.status_code in (401, 403):
-            said = words(await _beginning(answer, MAX_ERROR)).message
-            log.warning("%s refused the key of this service: %s", what, said)
-            raise key_refused(what, said)
+            message = words(await _beginning(answer, MAX_ERROR)).message
+            log.warning("%s refused the key of this service: %s", service, message)
+            raise key_refused(service, message)
     except httpx2.TransportError as error:
-        raise failure(error, what) from error
+        raise failure(error, service) from error
     return answer
 
 
-async def read(answer: httpx2.Response, what: str) -> bytes:
-    """The whole body, known before the first byte of it is sent; raises as `answered` does, and if it is too long."""
+async def read(answer: httpx2.Response, service: str) -> bytes:
+    """The whole body, read before its first byte is sent; raises as `answered` does, and if it is too long."""
     try:
         content = await _beginning(answer, MAX_ANSWER + 1)
     except httpx2.TransportError as error:
-        raise failure(error, what) from error
+        raise failure(error, service) from error
     if len(content) > MAX_ANSWER:
-        raise unusable(what, f"it has more than {MAX_ANSWER} bytes")
+        raise unusable(service, f"it has more than {MAX_ANSWER} bytes")
     return content
 
 
 async def events(answer: httpx2.Response) -> AsyncIterator[list[bytes]]:
-    """Whole server-sent events as soon as they are there, with the blank lines that end them, and what is left then.
+    """Server-sent events as soon as each is complete, with the blank lines that end them, and finally the rest.
 
     Raises
     ------
     httpx2.TransportError
-        The stream was cut, or an event is too long; what there is of it is lost.
+        The stream was cut, or an event is too long; its bytes so far are lost.
     """
     begun, size, seam = list[bytes](), 0, b""
     async for chunk in answer.aiter_bytes():
-        # An end may be torn. What is searched again is no end by itself, so each one that is found ends in the chunk.
+        # An end may be split between chunks. The bytes searched again contain no whole end, so each end found is new.
         ends = [found.end() - len(seam) for found in _BLANK.finditer(seam + chunk)]
         if ends:
             blocks = [chunk[start:end] for start, end in zip([0, *ends], ends, strict=False)]
@@ -146,11 +146,11 @@ async def events(answer: httpx2.Response) -> AsyncIterator[list[bytes]]:
         yield [b"".join(begun)]
 
 
-def failure(error: httpx2.TransportError, what: str) -> ApiError:
-    """What the client is told when another service fails us."""
+def failure(error: httpx2.TransportError, service: str) -> ApiError:
+    """The error for the client when another service fails."""
     if isinstance(error, Unusable):
-        return unusable(what, str(error))
-    return timed_out(what) if isinstance(error, httpx2.TimeoutException) else unreachable(what)
+        return unusable(service, str(error))
+    return timed_out(service) if isinstance(error, httpx2.TimeoutException) else unreachable(service)
 
 
 async def _beginning(answer: httpx2.Response, most: int) -> bytes:
@@ -167,6 +167,6 @@ async def _beginning(answer: httpx2.Response, most: int) -> bytes:
 
 
 def _credentials(request: httpx2.Request) -> list[str]:
-    """What a request was authorised with, such as a token of the service's identity."""
+    """The credentials in a request, such as a token of the service's identity."""
     found = (request.headers.get("authorization", "").rpartition(" ")[2], request.headers.get("api-key", ""))
     return [each for each in found if each]

@@ -1,4 +1,4 @@
-"""The bodies of other services' answers: decoded in small pieces, with asterisks where the operator's keys were."""
+"""The bodies of other services' answers: decoded in small pieces, with asterisks in place of the operator's keys."""
 
 import re
 import zlib
@@ -9,21 +9,21 @@ import httpx2
 from assistants.model.errors import Mask
 
 PIECE = 64 * 1024
-"""Bytes that are decoded at once."""
+"""The most bytes that are decoded at once."""
 
 _IDENTITY = ("", "identity")
 _ZIPPED = {"gzip": 31, "x-gzip": 31, "deflate": 15}
-"""Encodings that are understood, though none is asked for, and the window bits that zlib knows them by."""
+"""Encodings that are decoded, although none is requested, and the window bits of each in zlib."""
 
 
 class Unusable(httpx2.RemoteProtocolError):
-    """An answer cannot be passed on; as text, why."""
+    """An answer cannot be passed on; the text gives the reason."""
 
 
 def guarded(answer: httpx2.Response, secrets: Iterable[str]) -> httpx2.Response:
-    """The same answer without keys in its headers and its body, which is not encoded any more.
+    """The same answer without keys in its headers and its body, which is no longer encoded.
 
-    Its body may have been read or not; where it cannot be decoded, reading it raises `Unusable`.
+    Its body may have been read or not; if it cannot be decoded, reading it raises `Unusable`.
     """
     masking = Masking(secrets)
     encoding = answer.headers.get("content-encoding", "").strip().lower()
@@ -38,7 +38,7 @@ def guarded(answer: httpx2.Response, secrets: Iterable[str]) -> httpx2.Response:
 
 
 class Masking:
-    """Puts asterisks in the place of keys, as many as they have bytes: what is passed on is as long as it was."""
+    """Replaces keys by as many asterisks as they have bytes, so that the length stays the same."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._forms = [form.encode() for form in Mask(secrets).forms]
@@ -47,11 +47,11 @@ class Masking:
         self._kept = b""
 
     def whole(self, content: bytes) -> bytes:
-        """What came at once."""
+        """A whole body, masked."""
         return self._any.sub(lambda found: b"*" * len(found[0]), content)
 
     def take(self, piece: bytes) -> bytes:
-        """What can be passed on after one more piece: what may be the beginning of a key waits for the next."""
+        """The bytes that can be passed on after a further piece; a possible beginning of a key is kept back."""
         content = self.whole(self._kept + piece)
         start = max(len(content) - self._longest + 1, 0)
         begun = next((at for at in range(start, len(content)) if self._begins(content[at:])), len(content))
@@ -59,7 +59,7 @@ class Masking:
         return content[:begun]
 
     def rest(self) -> bytes:
-        """What still waits at the end."""
+        """The bytes that are kept back at the end."""
         return self._kept
 
     def _begins(self, end: bytes) -> bool:
@@ -83,12 +83,12 @@ class _Guarded(httpx2.AsyncByteStream):
 
 
 async def decoded(pieces: AsyncIterable[bytes], encoding: str) -> AsyncGenerator[bytes]:
-    """What was encoded, never more than a piece at once, however much it becomes.
+    """The decoded body, at most one piece at once, whatever the size of the whole.
 
     Raises
     ------
     Unusable
-        It is not encoded as it says, or in a way that is not understood.
+        The body is not encoded as declared, or its encoding is unknown.
     """
     if encoding not in _ZIPPED:
         raise Unusable(f"its encoding is {encoding[:32]!r}")

@@ -1,4 +1,4 @@
-"""Requests of Azure AI Agents as OpenAI's, and what of them this service cannot do (contract, 10.1)."""
+"""Translates requests of Azure AI Agents to OpenAI's, and refuses features that only Azure has (contract, 10.1)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
@@ -26,22 +26,22 @@ HOSTED: Mapping[str, str] = {
     "sharepoint_grounding": _FILES,
     "web_search_preview": _FUNCTION,
 }
-"""Tools that Azure executes, and what this service has instead of each."""
+"""Tools that Azure executes, and the tool of this service that replaces each."""
 
 _OUTPUT = "function_call_output"
 _SOURCES = ("configuration", "data_source", "data_sources")
 
 
 def as_openai(body: Json) -> Json:
-    """The body of any request of Azure AI Agents, as OpenAI has it.
+    """The body of a request of Azure AI Agents in OpenAI's form.
 
-    The values of the client's own, such as functions' parameters and metadata, are not looked into. What is no valid
-    request stays as it is, for the schema to refuse.
+    The client's own values, such as functions' parameters and metadata, are not examined. An invalid request stays
+    unchanged; the schema refuses it.
 
     Raises
     ------
     ApiError
-        It names a tool that Azure hosts, or data in Azure's storage (400).
+        The request names a tool that Azure hosts, or data in Azure's storage (400).
     """
     return _request(body, "")
 
@@ -107,7 +107,7 @@ def _stores(stores: list[Any], at: str) -> Iterator[Any]:
 
 
 def _output(output: Any) -> object:
-    """An output of a function without its type, which has one value."""
+    """An output of a function without its `type`, which has one possible value."""
     if isinstance(output, dict) and cast("Json", output).get("type", ...) in (_OUTPUT, None):
         return {name: value for name, value in cast("Json", output).items() if name != "type"}
     return cast("object", output)

@@ -35,14 +35,14 @@ class _AssistantFields(Request):
 
 
 class CreateAssistant(_AssistantFields):
-    """An assistant to be made."""
+    """A request to create an assistant."""
 
     model: Model
     tool_resources: OptionalNulls[NewToolResources] | None = None
 
 
 class ModifyAssistant(_AssistantFields):
-    """Only the fields in `model_fields_set` change; a null clears one."""
+    """A request to modify an assistant. Only the fields in `model_fields_set` change; a null clears one."""
 
     model: NotNull[Model] = None
     tool_resources: OptionalNulls[ToolResources] | None = None

@@ -25,7 +25,7 @@ MAX_TEXT = 256_000
 """The longest string of a request, in characters (contract, 1 and 3)."""
 
 MAX_DEPTH = 100
-"""The deepest nesting of a client's own JSON: it must be readable once it is stored, and parsers stop at 200."""
+"""The deepest nesting of a client's own JSON: parsers stop at 200, and it has to be readable once it is stored."""
 
 MAX_NODES = 50_000
 """Values in a client's own JSON: a schema of 5,000 properties, each described, has some 20,000."""
@@ -58,7 +58,7 @@ class Request(Deferred):
     """A request body: unknown fields and loose types are refused (contract, 0).
 
     `model_fields_set` distinguishes a field that was sent as null from one that was left out. Every string is bounded,
-    as pydantic looks for lone surrogates, which cannot be stored, in bounded strings only.
+    as pydantic checks only bounded strings for lone surrogates, which cannot be stored.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, str_max_length=MAX_TEXT)
@@ -78,7 +78,7 @@ class Request(Deferred):
 class Object(Deferred):
     """An object that is answered and stored; fields are in the wire's order, and unknown ones are dropped on load.
 
-    All fields are always answered: /openapi.json has those with a default as required too.
+    Answers have all fields: in /openapi.json those with a default are required, too.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -93,7 +93,7 @@ class Object(Deferred):
 
 
 class Resource(Object):
-    """An object with an id of its own, which lists can hold."""
+    """An object with an id of its own, which lists can contain."""
 
     id: str
 
@@ -111,7 +111,7 @@ NotNull = Annotated[T | None, _NotNull()]
 _NULL = {"type": "null"}
 
 KEEP_NULLS = {"nulls": "kept"}
-"""The context of a validation in which `OptionalNulls` drops nothing: no answer is to have such nulls."""
+"""The context of a validation in which `OptionalNulls` drops no null: such nulls are errors of an answer."""
 
 
 class _OptionalNulls:
@@ -141,18 +141,18 @@ class _OptionalNulls:
 
 
 OptionalNulls = Annotated[T, _OptionalNulls()]
-"""An object in a request: a null counts as left out where it says nothing else.
+"""An object in a request: a null for an optional key that is not nullable counts as left out.
 
-Clients read objects into classes and send them back with nulls for all that was not there.
+Clients read objects into classes and send them back with nulls for all missing keys.
 """
 
 
 _MAX_ID = 144
-"""Characters of an id; ours have about 30, and those of imported objects up to 128 after their prefix."""
+"""Characters of an id; this service's have about 30, those of imported objects up to 128 after their prefix."""
 
 
 class _Id:
-    """An id: `prefix`, then letters, digits, `_` and `-`, as it becomes part of a blob's name."""
+    """The type of an id: `prefix`, then letters, digits, `_` and `-`, as it becomes part of a blob's name."""
 
     def __init__(self, prefix: str, *others: str) -> None:
         self.prefix, self._prefixes = prefix, (prefix, *others)
@@ -189,7 +189,7 @@ Timestamp = int
 """Unix seconds."""
 
 Items = Annotated[list[T], Field(fail_fast=True)]
-"""A list of a request. Only its first invalid item is reported: there could be a million."""
+"""A list of a request. Only its first invalid item is reported: a million could be invalid."""
 
 _MAX_PAIRS = 16
 
@@ -213,7 +213,7 @@ def _no_none(value: Any) -> Any:
 
 
 ObjectMetadata = Annotated[dict[str, str], BeforeValidator(_no_none)]
-"""Metadata as it is shown: `{}` where there is none (contract, 0)."""
+"""Metadata in an object: `{}` if there is none (contract, 0)."""
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern="^[a-zA-Z0-9_-]+$")]
 """The name of a function or of an output schema."""
@@ -224,7 +224,7 @@ def _children(node: object) -> Iterable[object]:
 
 
 def bounded(value: T, depth: int = MAX_DEPTH, nodes: int = MAX_NODES) -> T:
-    """The JSON value, if it is nested at most so deep and has at most so many values."""
+    """The JSON value, unless it is nested more than `depth` levels deep or has more than `nodes` values."""
     level, count = list[object]([value]), 1
     for _ in range(depth):
         level = [child for node in level for child in _children(node)]
@@ -246,7 +246,7 @@ def _storable(value: dict[str, Any]) -> dict[str, Any]:
 
 
 JsonObject = Annotated[dict[str, Any], AfterValidator(_storable)]
-"""A client's own JSON, a JSON Schema mostly, kept as it is."""
+"""A client's own JSON, in most cases a JSON Schema, kept unchanged."""
 
 
 _JSON_TYPES: Mapping[type, str] = {
@@ -264,7 +264,7 @@ def _json_type(value: object) -> str | None:
 
 
 def by_json_type(expected: str) -> Discriminator:
-    """Choose a member of a union by the value's JSON type, so that an error names what is wrong in that member.
+    """Choose a member of a union by the value's JSON type, so that an error names the problem within that member.
 
     The members are tagged `<string>`, `<number>`, `<boolean>`, `<array>` or `<object>`.
     """

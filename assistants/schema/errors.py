@@ -1,15 +1,15 @@
-"""Every error a client can get: one exception, and a constructor for each row of the catalogue (contract, 8)."""
+"""All errors of the API: one exception, and a constructor for each row of the catalogue (contract, 8)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from assistants.schema.base import Object
 
 MAX_SHOWN = 8_192
-"""Characters of a client's text that a message or a param quotes at most."""
+"""The most characters of a client's text that a message or a param quotes."""
 
 
 class Error(Object):
-    """An error in OpenAI's shape; also the data of a stream's `error` event."""
+    """An error in OpenAI's format; also the data of a stream's `error` event."""
 
     message: str
     type: str
@@ -24,7 +24,7 @@ class ErrorResponse(Object):
 
 
 class GatewayErrorDetails(Object):
-    """What Azure's gateway says."""
+    """The details of an error of Azure's gateway."""
 
     code: str
     message: str
@@ -37,7 +37,7 @@ class GatewayErrorResponse(Object):
 
 
 class ApiError(Exception):
-    """An error that is ready to be answered."""
+    """An error in the form of an answer."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class ApiError(Exception):
 
 
 class GatewayError(ApiError):
-    """An error of Azure's gateway, which stands before the service and has a shape of its own (contract, 10)."""
+    """An error of Azure's gateway, which is in front of the service and has a format of its own (contract, 10)."""
 
     def body(self) -> dict[str, dict[str, str | None]]:
         return {"error": {"code": str(self.status), "message": self.message}}
@@ -84,7 +84,7 @@ def missing_key() -> ApiError:
 
 
 def incorrect_key(key: str) -> ApiError:
-    """The key is named by its first five and last two characters, a short one not at all."""
+    """The key is wrong. The message has its first five and last two characters, of a short key none."""
     shown = f"{key[:5]}***{key[-2:]}" if len(key) >= 16 else "***"
     return ApiError(
         401,
@@ -95,7 +95,7 @@ def incorrect_key(key: str) -> ApiError:
 
 
 def keys_not_configured() -> ApiError:
-    """The service has no keys, and listens to other machines: only its operator can help."""
+    """The service has no keys, but listens to other machines: its operator has to configure keys."""
     return ApiError(
         401,
         "This service accepts no requests yet: its operator has to set API_KEYS, for example KEY=default.",
@@ -128,24 +128,24 @@ def unknown_beta(beta: str) -> ApiError:
 
 
 def not_found(kind: str, id: str) -> ApiError:  # noqa: A002
-    """`kind` is as the message has it: assistant, thread, run, run step, message, vector store, or file."""
+    """`kind` is a word of the message: assistant, thread, run, run step, message, vector store, or file."""
     if kind == "file":
         return ApiError(404, f"No such File object: {id}", param="id")
     return ApiError(404, f"No {kind} found with id '{id}'.")
 
 
 def not_in_store(kind: str, id: str, store_id: str) -> ApiError:  # noqa: A002
-    """`kind` is file or file batch; the vector store itself is there."""
+    """A vector store has no such file or file batch (`kind`); the vector store exists."""
     return ApiError(404, f"No {kind} found with id '{id}' in vector store '{store_id}'.")
 
 
 def store_expired(store_id: str) -> ApiError:
-    """A vector store was not used for as many days as its `expires_after` says."""
+    """A vector store was not used for the days of its `expires_after`."""
     return ApiError(400, f"Vector store '{store_id}' has expired.")
 
 
 def store_full(store_id: str, most: int) -> ApiError:
-    """A vector store would hold more files than it may."""
+    """A vector store would have more files than it may."""
     return ApiError(400, f"Vector store '{store_id}' cannot hold more than {most} files.")
 
 
@@ -189,7 +189,7 @@ def token_without_project() -> ApiError:
 
 
 def hosted_tool(tool: str, param: str, instead: str) -> ApiError:
-    """A tool that Azure executes; `instead` is what this service has for it."""
+    """A tool that Azure executes; `instead` names this service's alternative."""
     return ApiError(
         400,
         f"The tool '{tool}' is hosted by Azure AI Agents, and this service does not have it. Use {instead}.",
@@ -220,12 +220,12 @@ def malformed_json() -> ApiError:
 
 
 def too_large() -> ApiError:
-    """An object does not fit one block of storage."""
+    """An object does not fit into one block of storage."""
     return ApiError(413, "The request is too large to be stored.", code="request_too_large")
 
 
 def body_too_large(most: int) -> ApiError:
-    """A body that is no form has more bytes than any may."""
+    """A body other than a form has more bytes than it may."""
     return ApiError(413, f"Maximum content size limit ({most}) exceeded.", code="request_too_large")
 
 
@@ -236,18 +236,18 @@ def body_too_many_values(most: int) -> ApiError:
 
 
 def thread_full(thread_id: str) -> ApiError:
-    """The thread has as many bytes as it may have."""
+    """The thread has reached the greatest size of a thread."""
     return ApiError(400, f"Thread {thread_id} is full: no more messages can be added to it.")
 
 
 def file_too_large(param: str, most: int) -> ApiError:
-    """A file, or a part of one, has more than so many bytes."""
+    """A file, or a part of one, has more than `most` bytes."""
     message = f"Invalid '{param}': file too large. Expected a file with at most {most} bytes."
     return ApiError(413, message, param=param, code="file_above_max_size")
 
 
 def malformed_form() -> ApiError:
-    """The body is not the form that its content type says it is."""
+    """The body is not the form that its content type declares."""
     return ApiError(400, "We could not parse the multipart form of your request.")
 
 
@@ -289,7 +289,7 @@ def unknown_part(part_id: str) -> ApiError:
 
 
 def upload_mismatch(param: str, expected: object, got: object) -> ApiError:
-    """The parts together are not what the client says; `param` is bytes or md5."""
+    """The parts together differ from the client's value; `param` is bytes or md5."""
     message = f"The parts of the upload do not match its '{param}': expected {expected}, but got {got}."
     return ApiError(400, message, param=param, code="invalid_value")
 
@@ -305,7 +305,7 @@ def unknown_parameter(param: str) -> ApiError:
 
 
 def invalid_type(param: str, expected: str, got: str) -> ApiError:
-    """`expected` and `got` have their articles; without a param it is the body itself that is wrong."""
+    """A value of a wrong type; `expected` and `got` have their articles. Without a param the body itself is wrong."""
     subject = f"'{param}'" if param else "the request body"
     message = f"Invalid type for {subject}: expected {expected}, but got {got} instead."
     return ApiError(400, message, param=param or None, code="invalid_type")
@@ -325,7 +325,7 @@ def invalid_id(param: str, value: str, expected: str) -> ApiError:
 
 
 def invalid(param: str, problem: str, expected: str, code: str = "invalid_value") -> ApiError:
-    """`problem` is what is wrong in a few words, `expected` the sentence after it, without its full stop."""
+    """An invalid value: `problem` describes it in a few words, `expected` ends the message, without its full stop."""
     return ApiError(400, f"Invalid '{param}': {problem}. Expected {expected}.", param=param, code=code)
 
 
@@ -345,7 +345,7 @@ def too_many_code_files(most: int, got: int) -> ApiError:
 
 
 def unsupported_files(suffixes: Iterable[str]) -> ApiError:
-    """Files that cannot be searched were to be put into a vector store, in whatever way. The original's words."""
+    """Files that cannot be searched were to be added to a vector store, by any route. OpenAI's words."""
     shown = ", ".join(dict.fromkeys(suffix or "none" for suffix in suffixes))
     return ApiError(
         400,
@@ -357,13 +357,13 @@ def unsupported_files(suffixes: Iterable[str]) -> ApiError:
 
 
 def unsupported_image_file(supported: Sequence[str], suffix: str) -> ApiError:
-    """A message is to show a file that is no image, as its name says. The original's words."""
+    """A message has an image file whose name is not that of an image. OpenAI's words."""
     message = f"Invalid message content: Expected file type to be a supported format: {', '.join(supported)}"
     return ApiError(400, f"{message} but got {suffix or 'none'}.")
 
 
 def unsupported_image() -> ApiError:
-    """A message is to show a file that has the name of an image, and is none or is too large. The original's words."""
+    """A message has an image file with the name of an image that is none, or is too large. OpenAI's words."""
     return ApiError(
         400,
         "You uploaded an unsupported image. Please make sure your image is below 20 MB in size and is of one the "
@@ -383,12 +383,12 @@ def thread_locked(thread_id: str, run_id: str) -> ApiError:
 
 
 def run_already_active(thread_id: str, run_id: str) -> ApiError:
-    """A thread runs one run at a time."""
+    """The thread has an active run already."""
     return ApiError(400, f"Thread {thread_id} already has an active run {run_id}.")
 
 
 def nothing_to_run_on() -> ApiError:
-    """Neither a user message nor instructions."""
+    """A run has neither a user message nor instructions."""
     return ApiError(
         400,
         "Run creation requires a Thread with a user message or an assistant with instructions.",
@@ -402,7 +402,7 @@ def outputs_not_accepted(status: str) -> ApiError:
 
 
 def outputs_mismatch(expected: Sequence[str], got: Sequence[str]) -> ApiError:
-    """Other outputs were submitted than those of all pending calls."""
+    """The submitted outputs are not those of all pending calls."""
     return ApiError(400, f"Expected tool outputs for call_ids {list(expected)}, got {list(got)}")
 
 
@@ -417,7 +417,7 @@ def cannot_update(status: str) -> ApiError:
 
 
 def server_error(request_id: str) -> ApiError:
-    """Something is wrong with the service itself."""
+    """The service itself has failed."""
     return ApiError(
         500,
         "The server had an error processing your request. Sorry about that! You can retry your request, or contact "
@@ -437,25 +437,23 @@ def unavailable(retry_after: int = 1) -> ApiError:
     )
 
 
-def unreachable(what: str) -> ApiError:
-    """The service behind this one gives no answer, or broke off in the middle of one."""
-    return ApiError(502, f"{what} could not be reached. Please retry your request.", type="server_error")
+def unreachable(service: str) -> ApiError:
+    """The service behind this one does not answer, or its answer broke off."""
+    return ApiError(502, f"{service} could not be reached. Please retry your request.", type="server_error")
 
 
-def key_refused(what: str, said: str) -> ApiError:
-    """The service behind this one refuses the key of this one; its own caller's was right, and none will do better."""
-    return _upstream(
-        f"{what} refused the key of this service: {said}" if said else f"{what} refused the key of this service."
-    )
+def key_refused(service: str, message: str) -> ApiError:
+    """The service behind this one refuses this service's key. The caller's key is right, so a repetition is useless."""
+    return _upstream(f"{service} refused the key of this service" + (f": {message}" if message else "."))
 
 
-def unusable(what: str, why: str) -> ApiError:
+def unusable(service: str, why: str) -> ApiError:
     """The answer of the service behind this one cannot be passed on; `why` has no full stop."""
-    return _upstream(f"{what} gave an answer that cannot be passed on: {why}.")
+    return _upstream(f"{service} gave an answer that cannot be passed on: {why}.")
 
 
 def stored_responses(param: str | None) -> ApiError:
-    """Several projects share one endpoint, which cannot tell whose a stored response is; `param` names one."""
+    """A request uses stored responses (`param`); several projects share one endpoint, which stores them together."""
     return ApiError(
         403,
         "Stored responses are not available: several projects share this service, and their responses are stored "
@@ -465,9 +463,9 @@ def stored_responses(param: str | None) -> ApiError:
     )
 
 
-def timed_out(what: str) -> ApiError:
-    """The service behind this one has been silent for too long."""
-    return ApiError(504, f"{what} did not answer in time. Please retry your request.", type="server_error")
+def timed_out(service: str) -> ApiError:
+    """The service behind this one has not answered for too long."""
+    return ApiError(504, f"{service} did not answer in time. Please retry your request.", type="server_error")
 
 
 def enumerated(values: Sequence[str], conjunction: str) -> str:
@@ -477,5 +475,5 @@ def enumerated(values: Sequence[str], conjunction: str) -> str:
 
 
 def _upstream(message: str) -> ApiError:
-    """It is of no use to send the same again, which clients do otherwise."""
+    """An error that is the same for every repetition; the header keeps clients from repeating the request."""
     return ApiError(502, message, type="server_error", headers={"x-should-retry": "false"})

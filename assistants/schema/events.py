@@ -1,4 +1,4 @@
-"""The data of a stream's events (contract, 7): whole objects, and deltas, in which most may be left out."""
+"""The data of a stream's events (contract, 7): whole objects, and deltas, whose fields are mostly optional."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NotRequired
@@ -15,7 +15,7 @@ from assistants.schema.threads import Thread
 
 
 class FilePiece(TypedDict):
-    """A file, and what is quoted of it where it is cited."""
+    """A file that is cited, and the quoted passage."""
 
     file_id: NotRequired[str]
     quote: NotRequired[str]
@@ -43,14 +43,14 @@ class FilePathDelta(_AnnotationDelta):
 
 
 class TextPiece(TypedDict):
-    """More text, and annotations of what was said."""
+    """Further text and its annotations."""
 
     value: NotRequired[str]
     annotations: NotRequired[list[Annotated[FileCitationDelta | FilePathDelta, Field(discriminator="type")]]]
 
 
 class TextDelta(TypedDict):
-    """More of a text part."""
+    """Further text of a text part."""
 
     index: int
     type: Literal["text"]
@@ -58,7 +58,7 @@ class TextDelta(TypedDict):
 
 
 class RefusalDelta(TypedDict):
-    """More of a refusal."""
+    """Further text of a refusal."""
 
     index: int
     type: Literal["refusal"]
@@ -72,13 +72,13 @@ class ImageFileDelta(ImageFileContent):
 
 
 class ImageUrlDelta(ImageUrlContent):
-    """An image from elsewhere."""
+    """An image at a URL."""
 
     index: int
 
 
 class SaidDelta(TypedDict):
-    """More of a message."""
+    """Further content of a message."""
 
     role: NotRequired[Role]
     content: NotRequired[
@@ -87,7 +87,7 @@ class SaidDelta(TypedDict):
 
 
 class MessageDelta(Object):
-    """What is new in a message."""
+    """The change of a message."""
 
     id: str
     object: Literal["thread.message.delta"]
@@ -100,7 +100,7 @@ class _CallDelta(TypedDict):
 
 
 class FunctionPiece(TypedDict):
-    """More of a function call."""
+    """Further text of a function call."""
 
     name: NotRequired[str]
     arguments: NotRequired[str]
@@ -115,7 +115,7 @@ class FunctionDelta(_CallDelta):
 
 
 class LogsDelta(TypedDict):
-    """More of what code printed."""
+    """Further text that code printed."""
 
     index: int
     type: Literal["logs"]
@@ -131,7 +131,7 @@ class ImageDelta(TypedDict):
 
 
 class CodePiece(TypedDict):
-    """More of code, and of what it gave."""
+    """Further code, and its outputs."""
 
     input: NotRequired[str]
     outputs: NotRequired[list[Annotated[LogsDelta | ImageDelta, Field(discriminator="type")]]]
@@ -159,7 +159,7 @@ class RetrievalDelta(_CallDelta):
 
 
 class ToolCallsDelta(TypedDict):
-    """More of a step's calls."""
+    """Further data of a step's calls."""
 
     type: Literal["tool_calls"]
     tool_calls: NotRequired[
@@ -172,13 +172,13 @@ class ToolCallsDelta(TypedDict):
 
 
 class DoneDelta(TypedDict):
-    """More of what a step did."""
+    """Further details of a step."""
 
     step_details: NotRequired[Annotated[MessageCreationDetails | ToolCallsDelta, Field(discriminator="type")]]
 
 
 class StepDelta(Object):
-    """What is new in a step."""
+    """The change of a step."""
 
     id: str
     object: Literal["thread.run.step.delta"]

@@ -14,14 +14,14 @@ FilePurpose = Literal[
 
 
 class FileExpiration(Request):
-    """When a file expires: so many seconds after it was created. A form has texts only."""
+    """When a file expires: `seconds` after its creation. All values of a form are texts."""
 
     anchor: Literal["created_at"]
     seconds: Annotated[int, Field(strict=False, ge=3600, le=2_592_000)]
 
 
 class CreateFile(Request):
-    """A form; of the file itself, which is read as it comes, it has the name."""
+    """A form to create a file; its `file` is the name only, as the content is read as a stream."""
 
     file: Annotated[str, Field(json_schema_extra={"format": "binary"})]
     purpose: UploadPurpose
@@ -42,7 +42,7 @@ class File(Resource):
 
 
 def form(model: type[Request]) -> dict[str, Any]:
-    """The description in /openapi.json of a form that the route reads by itself."""
+    """The description in /openapi.json of a form that the route parses itself."""
     schema = model.model_json_schema()
     for name, value in schema.pop("$defs", {}).items():
         for field in schema["properties"].values():
@@ -51,5 +51,5 @@ def form(model: type[Request]) -> dict[str, Any]:
                 del field["$ref"]
     for field in schema["properties"].values():
         if field.get("format") == "binary":
-            del field["maxLength"]  # of the name
+            del field["maxLength"]  # it is that of the name
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}

@@ -10,7 +10,7 @@ Found = TypeVar("Found", bound=Resource)
 
 
 class Page(Object, Generic[Item]):
-    """A page of a list; an empty one has null ids."""
+    """A page of a list; the ids of an empty page are null."""
 
     object: Literal["list"] = "list"
     data: list[Item]
@@ -25,7 +25,7 @@ class Page(Object, Generic[Item]):
 
 
 class Deleted(Object):
-    """That something was deleted, and its kind."""
+    """The deletion of an object, with its kind."""
 
     id: str
     object: Literal[

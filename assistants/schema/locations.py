@@ -1,4 +1,4 @@
-"""The place of one of pydantic's errors in a payload: a pure function."""
+"""The location of one of pydantic's errors in a payload: a pure function."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -12,7 +12,7 @@ def fields(location: Sequence[str | int], payload: Any, last_is_field: bool) -> 
     Parameters
     ----------
     location
-        Of the error, below the payload.
+        The location of the error, below the payload.
     last_is_field
         The last step names a field that is missing or forbidden.
     """

@@ -57,14 +57,14 @@ class ImageUrl(TypedDict):
 
 
 class ImageUrlContent(TypedDict):
-    """An image from elsewhere in a message."""
+    """An image at a URL in a message."""
 
     type: Literal["image_url"]
     image_url: ImageUrl
 
 
 class TextInput(TypedDict):
-    """A text part as it is sent: a plain string, where the object has a `Text`."""
+    """A text part of a request: a plain string, while the object has a `Text`."""
 
     type: Literal["text"]
     text: MessageText
@@ -85,7 +85,7 @@ class FileReference(TypedDict):
 
 
 class CitedFile(FileReference):
-    """A file that is cited, and what of it."""
+    """A file that is cited, and the quoted passage."""
 
     quote: NotRequired[str]
 
@@ -128,7 +128,7 @@ class TextContent(TypedDict):
 
 
 class RefusalContent(TypedDict):
-    """What the model said when it refused to answer."""
+    """The model's refusal to answer."""
 
     type: Literal["refusal"]
     refusal: str
@@ -145,7 +145,7 @@ class Attachment(TypedDict):
 
 
 class CreateMessage(Request):
-    """A message to be added to a thread."""
+    """A request to add a message to a thread."""
 
     role: Role
     content: InputContent
@@ -157,19 +157,19 @@ CreateMessages = Annotated[Items[CreateMessage], Field(max_length=MAX_ITEMS)]
 
 
 class ModifyMessage(Request):
-    """New metadata of a message."""
+    """A request to replace a message's metadata."""
 
     metadata: Metadata | None = None
 
 
 class MessageIncompleteDetails(Object):
-    """Why a message ends early."""
+    """Why a message is incomplete."""
 
     reason: MessageIncompleteReason
 
 
 class Message(Resource):
-    """A message; `completed_at` is set just when it is completed, `incomplete_at` just when it is incomplete."""
+    """A message; `completed_at` is set only if it is completed, `incomplete_at` only if it is incomplete."""
 
     object: Literal["thread.message"] = "thread.message"
     created_at: Timestamp

@@ -45,19 +45,19 @@ class RunStatus(StrEnum):
     """The states of a run; all but the last five lock the thread."""
 
     QUEUED = "queued"
-    """It waits for a driver, at first or after its outputs have come."""
+    """It waits for a driver, initially or after its outputs were submitted."""
     IN_PROGRESS = "in_progress"
-    """The model or a server tool is at work."""
+    """The model or a server tool is working."""
     REQUIRES_ACTION = "requires_action"
     """The client owes the outputs of its functions."""
     CANCELLING = "cancelling"
-    """It has been asked to stop."""
+    """The client has cancelled it, and it has not stopped yet."""
     CANCELLED = "cancelled"
-    """It was stopped by the client."""
+    """It has stopped after the client cancelled it."""
     FAILED = "failed"
-    """It was ended by `last_error`."""
+    """It has ended with `last_error`."""
     COMPLETED = "completed"
-    """The model has said its last word."""
+    """The model has finished its answer."""
     INCOMPLETE = "incomplete"
     """The model was cut off by a token budget or a content filter."""
     EXPIRED = "expired"
@@ -82,7 +82,7 @@ class _RunFields(Request):
 
 
 class CreateRun(_RunFields):
-    """A run to be made on a thread; what is given overrides the assistant."""
+    """A request to create a run on a thread; its fields override the assistant's."""
 
     reasoning_effort: ReasoningEffort | None = None
     additional_instructions: Instructions | None = None
@@ -90,34 +90,34 @@ class CreateRun(_RunFields):
 
 
 class CreateThreadAndRun(_RunFields):
-    """A thread to be made, and a run on it; what is given overrides the assistant."""
+    """A request to create a thread and a run on it; the run's fields override the assistant's."""
 
     thread: NotNull[CreateThread] = None
     tool_resources: OptionalNulls[ToolResources] | None = None
 
 
 class ModifyRun(Request):
-    """New metadata of a run."""
+    """A request to replace a run's metadata."""
 
     metadata: Metadata | None = None
 
 
 class ToolOutput(Request):
-    """A missing output is the empty string."""
+    """The output of a function call; a missing output is the empty string."""
 
     tool_call_id: str
     output: Annotated[str, Field(max_length=MAX_OUTPUT)] = ""
 
 
 class SubmitToolOutputs(Request):
-    """The outputs of all calls that a run waits for."""
+    """The outputs of all calls that a run awaits."""
 
     tool_outputs: Annotated[Items[ToolOutput], Field(max_length=MAX_ITEMS)]
     stream: bool | None = None
 
 
 class FunctionCall(Object):
-    """`arguments` is the model's own text, which need not be JSON (contract, 12)."""
+    """The name and arguments of a call; `arguments` is the model's own text, which need not be JSON (contract, 12)."""
 
     name: str
     arguments: str
@@ -138,7 +138,7 @@ class SubmitToolOutputsAction(Object):
 
 
 class RequiredAction(Object):
-    """What the client has to do before the run can go on."""
+    """The action of the client that the run waits for."""
 
     type: Literal["submit_tool_outputs"] = "submit_tool_outputs"
     submit_tool_outputs: SubmitToolOutputsAction
@@ -152,7 +152,7 @@ class LastError(Object):
 
 
 class IncompleteDetails(Object):
-    """Why a run ended early; of a content filter the SDK's type knows nothing, so that is null."""
+    """Why a run is incomplete; null for a content filter, which the SDK's type does not have."""
 
     reason: Literal["max_completion_tokens", "max_prompt_tokens"] | None
 
@@ -166,7 +166,7 @@ class Usage(Object):
 
 
 class Run(Resource):
-    """A run; which times are set in which state is the table of the contract, 4.1."""
+    """A run; the table of the contract, 4.1, says which times are set in which state."""
 
     object: Literal["thread.run"] = "thread.run"
     created_at: Timestamp

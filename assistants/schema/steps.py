@@ -15,20 +15,20 @@ StepStatus = Literal["in_progress", "cancelled", "failed", "completed", "expired
 
 
 class MessageCreation(Object):
-    """The message that a step made."""
+    """The message of a step."""
 
     message_id: str
 
 
 class MessageCreationDetails(Object):
-    """A step that made a message."""
+    """The details of a step that created a message."""
 
     type: Literal["message_creation"] = "message_creation"
     message_creation: MessageCreation
 
 
 class AnsweredFunction(FunctionCall):
-    """A function call and its output, null until that was submitted."""
+    """A function call and its output, null until it is submitted."""
 
     output: str | None = None
 
@@ -42,7 +42,7 @@ class FunctionStepCall(Object):
 
 
 class LogOutput(Object):
-    """What code printed."""
+    """The text that code printed."""
 
     type: Literal["logs"] = "logs"
     logs: str
@@ -59,7 +59,7 @@ CodeOutput = Annotated[LogOutput | ImageOutput, Field(discriminator="type")]
 
 
 class CodeInterpreter(Object):
-    """Code and what came of it."""
+    """Code and its outputs."""
 
     input: str
     outputs: list[CodeOutput] = Field(default_factory=list[CodeOutput])
@@ -74,14 +74,14 @@ class CodeInterpreterStepCall(Object):
 
 
 class ResultContent(TypedDict):
-    """A piece of a file."""
+    """A passage of a file."""
 
     type: Literal["text"]
     text: str
 
 
 class FileSearchResult(TypedDict):
-    """`content` is shown only when it is asked for with `include[]`."""
+    """A result of a search; `content` is shown only if requested with `include[]`."""
 
     file_id: str
     file_name: str
@@ -90,7 +90,7 @@ class FileSearchResult(TypedDict):
 
 
 class FileSearch(TypedDict):
-    """How a search was ranked, and what it found."""
+    """The ranking options of a search, and its results."""
 
     ranking_options: NotRequired[RankingOptions]
     results: NotRequired[list[FileSearchResult]]
@@ -105,11 +105,11 @@ class FileSearchStepCall(Object):
 
 
 class Retrieval(TypedDict):
-    """Always empty."""
+    """An empty object."""
 
 
 class RetrievalStepCall(Object):
-    """A call of this service's own tool, in v1's shape (contract, 13)."""
+    """A call of this service's own tool, in v1's format (contract, 13)."""
 
     id: str
     type: Literal["retrieval"] = "retrieval"
@@ -122,7 +122,7 @@ StepToolCall = Annotated[
 
 
 class ToolCallsDetails(Object):
-    """A step that called tools, of any types together."""
+    """The details of a step that called tools, of any types together."""
 
     type: Literal["tool_calls"] = "tool_calls"
     tool_calls: list[StepToolCall] = Field(default_factory=list[StepToolCall])
@@ -132,7 +132,7 @@ StepDetails = Annotated[MessageCreationDetails | ToolCallsDetails, Field(discrim
 
 
 class RunStep(Resource):
-    """A step; `expires_at` is the wire's, `expired_at` and `metadata` are the SDK's (contract, 5)."""
+    """A step; `expires_at` is a field of OpenAI's answers, `expired_at` and `metadata` are the SDK's (contract, 5)."""
 
     object: Literal["thread.run.step"] = "thread.run.step"
     created_at: Timestamp

@@ -10,7 +10,7 @@ from assistants.schema.tools import NewToolResources, ToolResources
 
 
 class CreateThread(Request):
-    """A thread to be made, perhaps with its first messages."""
+    """A request to create a thread, with its first messages if there are any."""
 
     messages: NotNull[CreateMessages] = None
     tool_resources: OptionalNulls[NewToolResources] | None = None
@@ -18,7 +18,7 @@ class CreateThread(Request):
 
 
 class ModifyThread(Request):
-    """Only the fields in `model_fields_set` change; a null clears one."""
+    """A request to modify a thread. Only the fields in `model_fields_set` change; a null clears one."""
 
     tool_resources: OptionalNulls[ToolResources] | None = None
     metadata: Metadata | None = None

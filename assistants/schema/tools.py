@@ -25,7 +25,7 @@ class CodeInterpreterTool(TypedDict):
 
 
 class FunctionDefinition(TypedDict):
-    """A function of the client; without `parameters` it takes none."""
+    """A function of the client; without `parameters` it has none."""
 
     name: Name
     description: NotRequired[str]
@@ -47,14 +47,14 @@ class RetrievalTool(TypedDict):
 
 
 class RankingOptions(TypedDict):
-    """How results are ranked, and the score that they need."""
+    """The ranker of results, and the score that results need."""
 
     ranker: NotRequired[Literal["auto", "default_2024_08_21"]]
     score_threshold: Annotated[float, Field(ge=0, le=1)]
 
 
 class FileSearchOptions(TypedDict):
-    """Overrides of file search."""
+    """Options of file search."""
 
     max_num_results: NotRequired[Annotated[int, Field(ge=1, le=50)]]
     ranking_options: NotRequired[OptionalNulls[RankingOptions]]
@@ -73,7 +73,7 @@ AssistantTool = Annotated[
 
 
 class PlainFileSearchTool(TypedDict):
-    """File search without its options, as an attachment names it."""
+    """File search without its options, as in an attachment."""
 
     type: Literal["file_search"]
 
@@ -88,7 +88,7 @@ class AutoChunking(TypedDict):
 
 
 class StaticChunks(TypedDict):
-    """Sizes in tokens; chunks overlap by half their size at most."""
+    """Sizes in tokens; chunks overlap by at most half their size."""
 
     max_chunk_size_tokens: Annotated[int, Field(ge=100, le=4096)]
     chunk_overlap_tokens: Annotated[int, Field(ge=0)]
@@ -111,7 +111,7 @@ ChunkingStrategy = Annotated[AutoChunking | StaticChunking, Field(discriminator=
 
 
 class NewVectorStore(TypedDict):
-    """The helper that makes a vector store and attaches it."""
+    """A vector store to be created and attached."""
 
     file_ids: NotRequired[Annotated[Items[FileId], Field(max_length=100_000_000)]]
     chunking_strategy: NotRequired[ChunkingStrategy]
@@ -141,7 +141,7 @@ class FileSearchResources(TypedDict):
 
 
 class NewFileSearchResources(FileSearchResources):
-    """Exactly one of the two."""
+    """File search resources of a new object: the ids of vector stores or new vector stores, exactly one of the two."""
 
     vector_stores: NotRequired[
         Annotated[Items[Annotated[NewVectorStore, AfterValidator(_with_files)]], Field(max_length=1)]
@@ -160,14 +160,14 @@ def _exactly_one(resources: NewFileSearchResources) -> NewFileSearchResources:
 
 
 class ToolResources(TypedDict):
-    """What tools may use."""
+    """The resources of tools."""
 
     code_interpreter: NotRequired[OptionalNulls[CodeInterpreterResources]]
     file_search: NotRequired[OptionalNulls[FileSearchResources]]
 
 
 class NewToolResources(TypedDict):
-    """Resources of an assistant or a thread to be made: new vector stores may be among them (contract, 1.2)."""
+    """The resources of a new assistant or thread, which may include new vector stores (contract, 1.2)."""
 
     code_interpreter: NotRequired[OptionalNulls[CodeInterpreterResources]]
     file_search: NotRequired[
@@ -186,7 +186,7 @@ class TextFormat(TypedDict):
 
 
 class JsonObjectFormat(TypedDict):
-    """The model answers with some JSON object."""
+    """The model answers with a JSON object."""
 
     type: Literal["json_object"]
 
@@ -230,7 +230,7 @@ class FunctionChoice(TypedDict):
 
 
 def without_function(choice: Any) -> Any:
-    """A choice of a server tool whose function is null, as a client has it that has one class for all choices."""
+    """The choice of a server tool without its null function, sent by clients that have one class for all choices."""
     match choice:
         case {"type": "code_interpreter" | "file_search" | "retrieval", "function": None}:
             return {name: value for name, value in choice.items() if name != "function"}
@@ -250,7 +250,7 @@ ToolChoice = Annotated[
 
 
 class TruncationStrategy(TypedDict):
-    """How a long thread is cut for the model: `last_messages` keeps so many of the latest."""
+    """How a long thread is truncated for the model: `last_messages` keeps this number of the latest."""
 
     type: Literal["auto", "last_messages"]
     last_messages: NotRequired[Annotated[int, Field(ge=1)] | None]

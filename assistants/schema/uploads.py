@@ -1,4 +1,4 @@
-"""Uploads: files that come in parts (contract, 6.2)."""
+"""Uploads: files that are sent in parts (contract, 6.2)."""
 
 from typing import Annotated, Literal
 
@@ -10,14 +10,14 @@ from assistants.schema.files import File, FileExpiration, FilePurpose
 Purpose = Literal["assistants", "batch", "fine-tune", "vision"]
 
 MAX_PART = 64 * 1024 * 1024
-"""Bytes of a part."""
+"""The most bytes of a part."""
 
 MAX_UPLOAD = 8 * 1024 * 1024 * 1024
-"""Bytes of all parts."""
+"""The most bytes of all parts."""
 
 
 class CreateUpload(Request):
-    """What the file will be."""
+    """A request to create an upload, with the data of its file."""
 
     filename: str
     purpose: Purpose
@@ -27,7 +27,7 @@ class CreateUpload(Request):
 
 
 class AddUploadPart(Request):
-    """A form."""
+    """A form to add a part."""
 
     data: Annotated[str, Field(json_schema_extra={"format": "binary"})]
 
@@ -40,7 +40,7 @@ class CompleteUpload(Request):
 
 
 class Upload(Resource):
-    """A file on its way."""
+    """A file that is being uploaded."""
 
     object: Literal["upload"] = "upload"
     bytes: int
@@ -53,7 +53,7 @@ class Upload(Resource):
 
 
 class UploadPart(Resource):
-    """A part of it."""
+    """A part of an upload."""
 
     object: Literal["upload.part"] = "upload.part"
     created_at: Timestamp

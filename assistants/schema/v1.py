@@ -1,12 +1,12 @@
-"""The first version of the API: its requests in the shape of v2, and v2's objects in its own (contract, 13).
+"""Version 1 of the API: its requests in the format of v2, and v2's objects in its own format (contract, 13).
 
-One list of `file_ids` served all tools of v1. As v2 sees it, an assistant's files are the code interpreter's and, with
-`retrieval`, those of a vector store; a message's files are attachments for both tools. Read back, `file_ids` are
+One list of `file_ids` served all tools of v1. In v2's terms, an assistant's files are the code interpreter's and, with
+`retrieval`, those of a vector store; a message's files are attachments for both tools. In answers, `file_ids` are
 the code interpreter's files and the attachments'.
 
 Which fields a request may have follows the SDK of that time (openai 1.20, 2024-04): v2's `tool_resources`,
 `attachments`, `top_p`, `parallel_tool_calls`, `reasoning_effort`, and an assistant's `temperature` and
-`response_format`, are unknown parameters. Objects keep what v2 added, as clients pass over it, but for the fields that
+`response_format`, are unknown parameters. Objects keep v2's additions, as clients ignore them, except the fields that
 `file_ids` stands for.
 """
 
@@ -66,7 +66,7 @@ class V1Request(Request):
     """A request of v1."""
 
     def v2(self) -> Json:
-        """The request in the shape of v2, with only the fields that were sent."""
+        """The request in the format of v2, with only the fields that were sent."""
         return _request(self.model_dump(mode="json", exclude_unset=True))
 
 
@@ -80,7 +80,7 @@ class _AssistantFields(V1Request):
 
 
 class CreateAssistant(_AssistantFields):
-    """An assistant to be made."""
+    """A request to create an assistant."""
 
     model: Model
 
@@ -92,13 +92,13 @@ class CreateAssistant(_AssistantFields):
 
 
 class ModifyAssistant(_AssistantFields):
-    """Only the fields that were sent change."""
+    """A request to modify an assistant. Only the fields that were sent change."""
 
     model: NotNull[Model] = None
 
 
 class CreateMessage(V1Request):
-    """A message to be added to a thread; its content is text."""
+    """A request to add a message to a thread; its content is text."""
 
     role: Role
     content: MessageText
@@ -110,14 +110,14 @@ CreateMessages = Annotated[Items[CreateMessage], Field(max_length=MAX_ITEMS)]
 
 
 class CreateThread(V1Request):
-    """A thread to be made, perhaps with its first messages."""
+    """A request to create a thread, with its first messages if there are any."""
 
     messages: NotNull[CreateMessages] = None
     metadata: Metadata | None = None
 
 
 class ModifyThread(V1Request):
-    """New metadata of a thread."""
+    """A request to replace a thread's metadata."""
 
     metadata: Metadata | None = None
 
@@ -138,20 +138,20 @@ class _RunFields(V1Request):
 
 
 class CreateRun(_RunFields):
-    """A run to be made on a thread."""
+    """A request to create a run on a thread."""
 
     additional_instructions: Instructions | None = None
     additional_messages: CreateMessages | None = None
 
 
 class CreateThreadAndRun(_RunFields):
-    """A thread to be made, and a run on it."""
+    """A request to create a thread, and a run on it."""
 
     thread: NotNull[CreateThread] = None
 
 
 class CreateAssistantFile(Request):
-    """A file to be given to an assistant."""
+    """A request to add a file to an assistant."""
 
     file_id: FileId
 
@@ -165,7 +165,7 @@ class AssistantFile(Resource):
 
 
 class AssistantFileDeleted(Object):
-    """That a file was taken from an assistant."""
+    """The removal of a file from an assistant."""
 
     id: str
     object: Literal["assistant.file.deleted"] = "assistant.file.deleted"
@@ -181,15 +181,15 @@ class MessageFile(Resource):
 
 
 def as_v1(payload: Json) -> Json:
-    """An object, a page of objects, or an event's data of v2 in the shape of v1."""
+    """An object, a page of objects, or an event's data of v2 in the format of v1."""
     show = _OBJECTS.get(payload.get("object", ""))
     return show(payload) if show else payload
 
 
 def restored(payload: Any) -> Any:
-    """The reverse of `as_v1`: an object, a page or an event's data of v1 in the shape of v2.
+    """The reverse of `as_v1`: an object, a page or an event's data of v1 in the format of v2.
 
-    Files lose their store, which v1 did not show; an object of neither version stays as it is.
+    Files lose their store, which v1 did not show; an object of neither version stays unchanged.
     """
     match payload:
         case {"object": "list", "data": list()}:
@@ -231,7 +231,7 @@ def _attachments(files: list[str]) -> list[Json]:
 
 
 def _renamed(tools: list[Any], old: str, new: str) -> list[Any]:
-    """Tools, or the choice of one, of which one has another name in the other version."""
+    """Tools, or the choice of a tool, with the tool `old` renamed to `new`."""
     return [{"type": new} if _type(tool) == old else tool for tool in tools]
 
 
@@ -268,7 +268,7 @@ def _message_delta(payload: Json) -> Json:
 
 
 def _part(part: Json) -> Json:
-    """A citation of v1 has a quote."""
+    """A content part in v1's format, in which a citation has a quote."""
     annotations = part["text"].get("annotations") if part["type"] == "text" else None
     if not annotations:
         return part
@@ -294,7 +294,7 @@ def _details(details: Json) -> Json:
 
 
 def _call(call: Json) -> Json:
-    """A search of v1 does not show its results."""
+    """A call in v1's format, in which a search does not show its results."""
     if call["type"] != "file_search":
         return call
     kept = {name: value for name, value in call.items() if name in ("index", "id")}

@@ -40,7 +40,7 @@ def _finite(value: float) -> float:
 
 
 Number = Annotated[float, PlainValidator(_finite), WithJsonSchema({"type": "number"})]
-"""A number of the client's, kept as it is: an integer stays one."""
+"""A number of the client, kept unchanged: an integer stays one."""
 
 Attribute = Annotated[
     Annotated[Annotated[str, Field(max_length=512)], Tag("<string>")]
@@ -51,18 +51,18 @@ Attribute = Annotated[
 Attributes = Pairs[Attribute]
 AttributeValue = str | int | float | bool
 ObjectAttributes = Annotated[dict[str, AttributeValue], BeforeValidator(lambda value: {} if value is None else value)]
-"""Attributes as they are shown: `{}` where there are none."""
+"""Attributes in an object: `{}` if there are none."""
 
 
 class ExpiresAfter(TypedDict):
-    """The store expires when it has not been used for so many days."""
+    """The store expires when it has not been used for `days` days."""
 
     anchor: Literal["last_active_at"]
     days: Annotated[int, Field(ge=1, le=365)]
 
 
 class CreateVectorStore(Request):
-    """A vector store to be made, perhaps with its first files."""
+    """A request to create a vector store, with its first files if there are any."""
 
     file_ids: NotNull[Annotated[Items[FileId], Field(max_length=500)]] = None
     name: str | None = None
@@ -73,7 +73,7 @@ class CreateVectorStore(Request):
 
 
 class ModifyVectorStore(Request):
-    """Only the fields in `model_fields_set` change; a null clears one."""
+    """A request to modify a vector store. Only the fields in `model_fields_set` change; a null clears one."""
 
     name: str | None = None
     expires_after: ExpiresAfter | None = None
@@ -81,7 +81,7 @@ class ModifyVectorStore(Request):
 
 
 class CreateVectorStoreFile(Request):
-    """A file to be put into a vector store."""
+    """A request to add a file to a vector store."""
 
     file_id: FileId
     attributes: Attributes | None = None
@@ -89,13 +89,13 @@ class CreateVectorStoreFile(Request):
 
 
 class ModifyVectorStoreFile(Request):
-    """The file's new attributes, all of them."""
+    """A request to replace all of a file's attributes."""
 
     attributes: Attributes | None
 
 
 class CreateVectorStoreFileBatch(Request):
-    """Files to be put into a vector store: all alike, or each with attributes and chunks of its own."""
+    """A request to add files to a vector store: all alike, or each with attributes and chunks of its own."""
 
     file_ids: NotNull[Annotated[Items[FileId], Field(min_length=1, max_length=2000)]] = None
     files: NotNull[Annotated[Items[CreateVectorStoreFile], Field(min_length=1, max_length=2000)]] = None
@@ -112,7 +112,7 @@ class CreateVectorStoreFileBatch(Request):
 
 
 class FileCounts(Object):
-    """How many files are in each state."""
+    """The number of files in each state."""
 
     in_progress: int = 0
     completed: int = 0
@@ -145,7 +145,7 @@ class FileError(Object):
 
 
 class OtherChunking(TypedDict):
-    """Chunks of which nothing is known."""
+    """Chunks of an unknown strategy."""
 
     type: Literal["other"]
 
@@ -164,7 +164,7 @@ class VectorStoreFile(Resource):
 
 
 class VectorStoreFileBatch(Resource):
-    """Files that were put into a vector store by one request."""
+    """Files that were added to a vector store by one request."""
 
     object: Literal["vector_store.files_batch", "vector_store.file_batch"] = "vector_store.files_batch"
     created_at: Timestamp
@@ -181,7 +181,7 @@ class TextContent(Object):
 
 
 class VectorStoreFileContent(Object):
-    """The text of a file, in the chunks into which it was cut."""
+    """The text of a file, in its chunks."""
 
     object: Literal["vector_store.file_content.page"] = "vector_store.file_content.page"
     data: list[TextContent]
@@ -200,7 +200,7 @@ _Values = Annotated[
 
 
 class ComparisonFilter(TypedDict):
-    """What one attribute must be."""
+    """A condition on one attribute."""
 
     type: Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"]
     key: str
@@ -214,7 +214,7 @@ class ComparisonFilter(TypedDict):
 
 
 class CompoundFilter(TypedDict):
-    """Several filters, of which all or any must hold."""
+    """Several filters, combined by `and` or `or`."""
 
     type: Literal["and", "or"]
     filters: "Items[Filter]"
@@ -233,7 +233,7 @@ def _few(chosen: Filter) -> Filter:
 
 
 class SearchRanking(TypedDict):
-    """How results are ranked, and the score that they need."""
+    """The ranker of results, and the score that results need."""
 
     ranker: NotRequired[Literal["none", "auto", "default-2024-11-15"]]
     score_threshold: NotRequired[Annotated[float, Field(ge=0, le=1)]]
@@ -254,7 +254,7 @@ class SearchVectorStore(Request):
 
 
 class SearchResult(Object):
-    """A file's best piece for the query."""
+    """A file, with its best chunks for the query."""
 
     file_id: str
     filename: str
@@ -264,7 +264,7 @@ class SearchResult(Object):
 
 
 class SearchResults(Object):
-    """What was found, the best first."""
+    """The results of a search, the best first."""
 
     object: Literal["vector_store.search_results.page"] = "vector_store.search_results.page"
     search_query: list[str]

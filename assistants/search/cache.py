@@ -1,4 +1,4 @@
-"""The indexes of vector stores in memory: nothing is read again as long as the documents' ETags are the same."""
+"""The indexes of vector stores in memory: documents are read again only when their ETags have changed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Cache:
         )
 
     async def open(self, project: str, document: Document[VectorStoreRecord]) -> Opened:
-        """The store, with the chunks of all files that this document has as completed.
+        """The store, with the chunks of all files that are completed in this document.
 
         Only chunks that are not in memory are read. Concurrent calls for a store wait for each other.
 

@@ -1,4 +1,4 @@
-"""Texts cut into chunks that overlap."""
+"""Cuts texts into chunks that overlap."""
 
 import re
 from bisect import bisect_right
@@ -11,7 +11,7 @@ _PER_TOKEN = 4
 """The most characters of a token, as tokens are estimated."""
 
 _BREAKS = ("\n\n", "\n", "\u3002", ". ", " ", "\t")
-"""The places to cut a text after, the best first: a paragraph, a line, a sentence, a word."""
+"""The places after which a text is cut, the best first: a paragraph, a line, a sentence, a word."""
 
 _SLACK = 8
 """The parts by which a chunk may be shorter and an overlap smaller, for a better place to cut."""
@@ -27,9 +27,9 @@ class Span(NamedTuple):
 
 
 def chunk(text: str, size: int, overlap: int) -> list[Span]:
-    """Chunks of at most `size` tokens, each of which begins about `overlap` tokens before the one before it ends.
+    """Chunks of at most `size` tokens; each begins about `overlap` tokens before the end of the preceding one.
 
-    They begin and end between words where there are any, and together they hold all of the text but white space.
+    They begin and end between words if there are any, and together they contain all of the text but white space.
     """
     spans: list[Span] = []
     start = _visible(text, 0)
@@ -51,7 +51,7 @@ def _end(text: str, start: int, size: int) -> int:
 
 
 def _again(text: str, end: int, overlap: int) -> int:
-    """The start of the next chunk, after one that ends at `end`."""
+    """The start of the chunk after the one that ends at `end`."""
     piece = text[max(end - overlap * _PER_TOKEN, 0) : end]
     length = _most(len(piece), overlap, lambda length: piece[-length:]) if not piece.isascii() else len(piece)
     start = end - length

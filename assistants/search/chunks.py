@@ -1,7 +1,7 @@
-"""The blob that holds the chunks of one version of a file in a vector store.
+"""The blob of the chunks of one version of a file in a vector store.
 
-A header in JSON describes the rest: numpy's numbers (little-endian), then the text. Vectors are stored with half the
-precision that they are searched with, which changes no ranking; a chunk without one has 0 in its place.
+A JSON header describes the rest: numpy's numbers (little-endian), then the text. Vectors are stored with half the
+precision of searches, which changes no ranking; a chunk without a vector has zeros in its place.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NUMBER = 4
 
 
 def encode(segment: Segment) -> bytes:
-    """The chunks of one file as they are stored."""
+    """The blob of the chunks of one file."""
     import numpy as np
 
     (text,), postings = segment.texts, segment.postings
@@ -47,7 +47,7 @@ def encode(segment: Segment) -> bytes:
 
 
 def with_vectors(blob: bytes, vectors: Vectors) -> bytes:
-    """Chunks that were stored without vectors, with them: one for each."""
+    """The blob with vectors, one for each chunk, from a blob without vectors."""
     return _with(blob, vectors.model, vectors.matrix.astype("<f2"))
 
 
@@ -59,7 +59,7 @@ def _with(blob: bytes, model: str, matrix: NDArray[np.float16]) -> bytes:
 
 
 def decode(blob: bytes, file_id: str, version: str) -> Segment:
-    """The chunks that were stored, without a copy of their numbers: `merged` makes one, with vectors to search."""
+    """The chunks in a blob, without a copy of their numbers: `merged` makes one, with vectors to search."""
     import numpy as np
 
     from assistants.search.segment import Postings, Segment, Text, grouped
@@ -87,7 +87,7 @@ def decode(blob: bytes, file_id: str, version: str) -> Segment:
 
 
 def texts(blob: bytes) -> list[str]:
-    """The texts of the chunks that were stored."""
+    """The texts of the chunks in a blob."""
     header, at = _header(blob)
     size = header["chunks"]
     bounds = struct.unpack_from(f"<{2 * size}I", blob, at)
@@ -102,12 +102,12 @@ def _head(header: dict[str, Any]) -> bytes:
 
 
 def _matrix(header: dict[str, Any], at: int) -> int:
-    """Where the vectors begin, or would, when the header ends there."""
+    """The position at which the vectors begin, or would, if the header ends at `at`."""
     return at + _NUMBER * (3 * header["chunks"] + 2 * header["words"] + header["postings"])
 
 
 def _header(blob: bytes) -> tuple[dict[str, Any], int]:
-    """The header, and its end."""
+    """The header, and the position of its end."""
     magic, length = _HEADER.unpack_from(blob)
     if magic != _MAGIC:
         raise ValueError("these are no chunks of a file")

@@ -15,8 +15,8 @@ _ORDERS: Mapping[str, Callable[[float, float], bool]] = {
 def matches(chosen: Filter | None, attributes: Mapping[str, AttributeValue]) -> bool:
     """Whether a file with these attributes is searched.
 
-    Values of different types differ, and have no order; 1 and 1.0 are one value. A file without the attribute is
-    chosen by `ne` and `nin` only.
+    Values of different types differ, and have no order; 1 and 1.0 are one value. A file without the attribute matches
+    `ne` and `nin` only.
     """
     if chosen is None:
         return True

@@ -13,8 +13,8 @@ class Hit(NamedTuple):
     file_id: str
     filename: str
     score: float
-    """How well it answers the queries: from 0 to 1, and never more than the score of a hit before it."""
+    """How well the chunk answers the queries: from 0 to 1, and at most the score of the preceding hit."""
     attributes: Mapping[str, AttributeValue]
     chunk: int
-    """Its number among the chunks of its file, from 0 on."""
+    """The chunk's number within its file, from 0 on."""
     text: str

@@ -11,7 +11,7 @@ import numpy as np
 from assistants.search.segment import Flags, Segment, merged
 
 _TIMES = 2
-"""A segment is merged with the next one unless it is so many times larger: few remain, at little cost."""
+"""A segment is merged with the next one unless it is this many times larger: few remain, at little cost."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Index:
 
     @cached_property
     def nbytes(self) -> int:
-        """Bytes of memory, about."""
+        """Bytes of memory, approximately."""
         return sum(segment.nbytes for segment in self.segments)
 
     @cached_property

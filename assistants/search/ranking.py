@@ -1,4 +1,4 @@
-"""The ranking of chunks: the orders by meaning and by keywords, fused by reciprocal rank."""
+"""The ranking of chunks: their orders by meaning and by keywords, combined by reciprocal rank fusion."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from assistants.search.segment import Flags, Floats, Segment
 from assistants.search.words import Words
 
 DEPTH = 200
-"""Chunks of each order that are fused; those further down do not count."""
+"""The first chunks of each order, which are fused; further chunks do not count."""
 
 RANK = 60.0
-"""The larger, the less the first places count: a chunk gets 1 / (RANK + its place) from each order that it is in."""
+"""The larger, the less the first ranks count: a chunk gets 1 / (RANK + its rank) from each order that it is in."""
 
 MEANING, KEYWORDS = 1.0, 1.0
 """The weights of the two orders."""
@@ -35,7 +35,7 @@ Numbers = NDArray[np.int64]
 
 
 class Ranked(NamedTuple):
-    """A chunk that was found: its segment, its number there, and its score."""
+    """A chunk in the ranking: its segment, its number there, and its score."""
 
     segment: int
     chunk: int
@@ -64,18 +64,18 @@ def rank(
     A chunk's relevance is the greater of two numbers, for the query that it answers best: the cosine of the angle
     between the vectors of chunk and query, and its share of the points that the keywords of the query can give by
     BM25; a chunk of average length that has each of them once has all of the points. The score is the relevance, or
-    that of a chunk further down where that is greater: the order is by ranks, but scores never rise.
+    that of a later chunk if that is greater: the order is by ranks, but scores never rise.
 
     Parameters
     ----------
     searched
         For each segment, the flags of the chunks that are searched; None: all.
     vectors
-        The queries' vectors, one row each, of 0 where a query has none; None: only keywords are compared.
+        The queries' vectors, one row each, of zeros for a query without one; None: only keywords are compared.
     threshold
         The least relevance of a chunk.
     fused
-        Whether keywords count where both the query and the chunk have vectors.
+        Whether keywords count if both the query and the chunk have vectors.
     """
     mask = _mask(segments, searched)
     orders = list(_by_meaning(segments, vectors, mask)) if vectors else []
@@ -125,7 +125,7 @@ def _by_meaning(segments: Sequence[Segment], vectors: Vectors, mask: Flags | Non
 def _keyword_orders(
     segments: Sequence[Segment], queries: Sequence[str], vectors: Vectors | None, mask: Flags | None
 ) -> Iterable[_Order]:
-    """An order for each query; with vectors, only of what these cannot find: a query or chunks without any."""
+    """An order for each query; if there are vectors, only of chunks and queries that have none."""
     words = Words()
     unseen = _unseen(segments, vectors, mask) if vectors else mask
     for number, query in enumerate(queries):
@@ -136,7 +136,7 @@ def _keyword_orders(
 
 
 def _unseen(segments: Sequence[Segment], vectors: Vectors, mask: Flags | None) -> Flags:
-    """The chunks that are searched and have no vector that can be compared."""
+    """The searched chunks without a comparable vector."""
     unseen, start = np.ones(sum(map(len, segments)), np.bool_), 0
     for each in segments:
         for group in each.groups:
@@ -185,10 +185,10 @@ def _reciprocal(orders: Sequence[_Order], found: Numbers) -> Places:
 
 
 def _fresh(segments: Sequence[Segment], chunks: Sequence[tuple[int, int]]) -> Places:
-    """The parts of their points that chunks, the best first, keep, as better ones have their text; a repetition: 0.
+    """The part of its points that each chunk keeps, best first: less if better chunks have some of its text, 0 if all.
 
-    Chunks of a file begin half of a chunk or more after each other, an eighth less where the text has a better place to
-    cut: only those that are at most two apart have text in common.
+    Chunks of a file begin at least half of a chunk after each other, or an eighth less if the text has a better place
+    to cut: only chunks at most two apart have text in common.
     """
     kept = np.ones(len(chunks))
     same: set[tuple[str, int, bytes]] = set()

@@ -47,21 +47,21 @@ class Searcher:
     ) -> list[Hit]:
         """The best chunks of all these stores together, the best first; the results of several queries are fused.
 
-        The stores count as used.
+        The stores are recorded as used.
 
         Parameters
         ----------
         limit
-            How many hits at most.
+            The most hits.
         filters
-            Which files are searched, by their attributes.
+            The files to search, by their attributes.
         score_threshold
             The least score of a hit, from 0 to 1.
         ranker
-            `none` is the order of the embeddings, with keywords for what has none only; any other name is the fusion
-            with keywords.
+            `none` is the order of the embeddings, with keywords only for chunks and queries without any; all other
+            names mean the fusion with keywords.
         budget
-            Tokens that the texts of the hits may have together; None: as many as they have.
+            The most tokens of the hits' texts together; None: no limit.
         skip_missing
             Search the stores that exist, without an error for the others.
 
@@ -97,7 +97,7 @@ class Searcher:
         return await self._store.vector_stores.change(name, lambda record: used(usable(record, now), now), document)
 
     async def _embedded(self, queries: Sequence[str]) -> Vectors | None:
-        """The queries' vectors; None if the endpoint fails: then the search is by keywords."""
+        """The queries' vectors; None if the endpoint fails: the search then is by keywords."""
         if not queries:
             return None
         try:
@@ -135,12 +135,12 @@ def _best(
 
 
 def _chosen(record: VectorStoreRecord, filters: Filter | None) -> Callable[[str], bool] | None:
-    """A function that says whether the filters choose a file."""
+    """A function that returns whether the filters match a file."""
     return (lambda file_id: matches(filters, record.members[file_id].attributes)) if filters else None
 
 
 def _within(hits: Iterable[Hit], limit: int, budget: int | None) -> list[Hit]:
-    """The first hits that fit; those after one that does not fit are tried, too."""
+    """The first hits within the limits; a hit that exceeds the budget is skipped, and later ones are tried."""
     kept: list[Hit] = []
     for hit in hits:
         size = of_text(hit.text) if budget is not None else 0

@@ -1,4 +1,4 @@
-"""Chunks of some files, as they are searched: their texts, their vectors, and where each word is.
+"""Segments: the chunks of some files in the form that is searched, with their texts, vectors and postings of words.
 
 A segment never changes. The chunks of one file are the smallest; more files are merged into a larger one.
 """
@@ -41,9 +41,9 @@ class Text(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Vectors that can be compared: of one model and one length, with the numbers of their chunks.
+    """Comparable vectors: of one model and one length, with the numbers of their chunks.
 
-    As they are stored they have half the precision; they are searched in a segment that was merged.
+    In a stored segment they have half the precision; they are searched in a merged segment.
     """
 
     model: str
@@ -93,7 +93,7 @@ class Segment:
 
     @cached_property
     def nbytes(self) -> int:
-        """Bytes of memory, about."""
+        """Bytes of memory, approximately."""
         texts = sum(len(text.content) + text.spans.nbytes for text in self.texts)
         groups = sum(group.matrix.nbytes + group.chunks.nbytes for group in self.groups)
         return texts + groups + self.postings.nbytes + self.lengths.nbytes
@@ -116,7 +116,7 @@ class Segment:
 
 
 def segment(filename: str, text: str, spans: Sequence[Span], vectors: Vectors | None) -> Segment:
-    """The chunks of one file, with one vector for each, or a row of 0."""
+    """The chunks of one file, with one vector for each, or a row of zeros."""
     cuts = sorted({0, *(at for span in spans for at in span)})
     pieces = [text[start:end] for start, end in zip(cuts, [*cuts[1:], len(text)], strict=True)]
     places = {at: number for number, at in enumerate(cuts)}
@@ -140,7 +140,7 @@ def segment(filename: str, text: str, spans: Sequence[Span], vectors: Vectors | 
 
 
 def grouped(model: str, matrix: Floats) -> tuple[Group, ...]:
-    """The vectors among the rows for all chunks: one of 0 says that its chunk has none."""
+    """The vectors among the rows for all chunks: a row of zeros means that its chunk has none."""
     there = matrix.any(axis=1)
     if not there.any():
         return ()
@@ -182,7 +182,7 @@ def _grouped(segments: Sequence[Segment], kept: Sequence[Flags], renumbered: Seq
 
 
 def _stacked(matrices: Sequence[Floats]) -> Floats:
-    """As np.concatenate, which takes several times as long where the precision is another one."""
+    """As np.concatenate, which takes several times as long if the precisions differ."""
     starts = _starts([len(each) for each in matrices])
     stacked = np.empty((int(starts[-1]), matrices[0].shape[1]), np.float32)
     for each, start in zip(matrices, starts, strict=False):
@@ -191,7 +191,7 @@ def _stacked(matrices: Sequence[Floats]) -> Floats:
 
 
 def _joined(postings: Sequence[Postings], kept: Sequence[Flags], renumbered: Sequence[Numbers]) -> Postings:
-    """The postings of kept chunks under their new numbers, each put where it belongs: nothing is sorted."""
+    """The postings of kept chunks under their new numbers, each written to its final position: nothing is sorted."""
     every = [_words_of(each, keep) for each, keep in zip(postings, kept, strict=True)]
     words = np.unique(np.concatenate([own for own, _ in every]))
     places = [np.searchsorted(words, own) for own, _ in every]
@@ -211,7 +211,7 @@ def _joined(postings: Sequence[Postings], kept: Sequence[Flags], renumbered: Seq
 
 
 def _words_of(postings: Postings, kept: Flags) -> tuple[Numbers, NDArray[np.int64]]:
-    """The words of the kept chunks, and in how many of these each one is."""
+    """The words of the kept chunks, and for each the number of these chunks that have it."""
     if kept.all() or not len(postings.words):
         return postings.words, np.diff(postings.starts)
     often = np.add.reduceat(kept[postings.chunks], postings.starts[:-1], dtype=np.int64)
@@ -227,7 +227,7 @@ def _counted(words: Numbers, chunks: Numbers) -> Postings:
 
 
 def _indexed(words: Numbers, chunks: Numbers, counts: NDArray[np.uint8]) -> Postings:
-    """Postings of words that are in order."""
+    """Postings of words that are already sorted."""
     firsts = np.flatnonzero(np.diff(words, prepend=words[:1] + np.uint32(1))) if len(words) else np.zeros(0, np.int64)
     return Postings(words[firsts], np.append(firsts, len(words)).astype(np.int64), chunks, counts)
 

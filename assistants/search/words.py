@@ -1,4 +1,4 @@
-"""The words of a text as numbers that are the same in every process; keywords are compared by them."""
+"""The words of a text as numbers, equal in every process, which the comparison of keywords uses."""
 
 import re
 from zlib import crc32
@@ -7,11 +7,11 @@ _WORD = re.compile(r"[^\W_]+")
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+"
 )
-"""Scripts without spaces between words, or with many endings: pairs of characters stand for words."""
+"""Scripts without spaces between words, or with many endings: pairs of characters are used as words."""
 
 
 class Words(dict[str, int]):
-    """Numbers of 32 bits for words, computed once each: singular and plural have one number."""
+    """Numbers of 32 bits for words, computed once each: singular and plural have the same number."""
 
     def __missing__(self, word: str) -> int:
         number = self[word] = crc32(_singular(word).encode())
@@ -44,7 +44,7 @@ def _pairs(run: str) -> list[str]:
 
 
 def _singular(word: str) -> str:
-    """Harman's S-stemmer (1991)."""
+    """The singular of a word, by Harman's S-stemmer (1991)."""
     if len(word) < 4 or not word.endswith("s"):
         return word
     if word.endswith("ies") and word[-4] not in "ae":

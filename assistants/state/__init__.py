@@ -1,1 +1,1 @@
-"""The objects and their rules. Knows storage, knows nothing of HTTP."""
+"""The objects and their rules, stored in blobs. Independent of HTTP."""

@@ -1,4 +1,4 @@
-"""Assistants: the record of the fields that were set, and its view."""
+"""Assistants: the record, with the fields that were set, and the object that the API shows."""
 
 from pydantic import Field
 
@@ -24,6 +24,6 @@ class AssistantRecord(Equipped):
 
 
 def view(record: AssistantRecord) -> Assistant:
-    """The assistant as the wire shows it: a field that was never set has its default (contract, 1)."""
+    """The assistant in the API's form: a field that was never set has its default (contract, 1)."""
     fields = {name: value for name, value in record if value is not None}
     return Assistant.model_validate(fields | {"tool_resources": view_resources(record.tool_resources, record.tools)})

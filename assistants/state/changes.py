@@ -1,4 +1,4 @@
-"""What this process writes to documents, told to its own requests that wait for a change."""
+"""Notifies the requests of this process that wait for a change of a document which the process writes."""
 
 import asyncio
 from collections.abc import Callable, Generator
@@ -24,7 +24,7 @@ class Watch(Generic[D]):
         self._news.set()
 
     async def next(self, seconds: float) -> Document[D] | None:
-        """The document as it was written last, as soon as it has been; None after so many seconds without a write."""
+        """The document of the latest write, as soon as there was one; None after `seconds` seconds without a write."""
         waiting = asyncio.create_task(self._news.wait())
         try:
             await asyncio.wait({waiting}, timeout=seconds)
@@ -36,18 +36,18 @@ class Watch(Generic[D]):
 
 
 class Changes(Generic[D]):
-    """Tells each write to the watches of its document, and to those who subscribed to all of them."""
+    """Passes each write to the watches of its document, and to the functions that are subscribed to all documents."""
 
     def __init__(self) -> None:
         self._watches: dict[str, list[Watch[D]]] = {}
         self._subscribed: list[Callable[[Document[D], D | None], None]] = []
 
     def subscribe(self, told: Callable[[Document[D], D | None], None]) -> None:
-        """Have each write told, with the value before it; None: the document was created."""
+        """Have `told` called for each write, with the value before it; None: the document was created."""
         self._subscribed.append(told)
 
     def tell(self, document: Document[D], before: D | None) -> None:
-        """This process has written the document, or created it."""
+        """Pass on a write of this process; `before` is None if it created the document."""
         for told in self._subscribed:
             told(document, before)
         for watch in self._watches.get(document.name, ()):

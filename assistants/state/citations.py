@@ -1,8 +1,8 @@
 """Citations and links: the annotations of the model's text (contract, 3 and 12).
 
-A mark is `【number:place†source】`: the number of the call that found something, and its place among the results. Which
-source the model writes, and whether it writes one, does not matter. One mark may name several results, separated by
-commas or semicolons; there may be spaces, and the colon may be a full-width one. All positions are code points.
+A mark is `【number:place†source】`: the number of the call of a search, and the place of the result among its results.
+The source may be any text, or missing. One mark may name several results, separated by commas or semicolons; it may
+contain spaces, and a full-width colon. All positions are code points.
 
 A link is `sandbox:/mnt/data/` and the path of a file that code has made, as it is or percent-encoded.
 """
@@ -19,7 +19,7 @@ from assistants.schema.messages import FileCitation, FilePath
 from assistants.state.runs import FUNCTION, Found, ToolCall, Turn
 
 MAX_CITATIONS = 200
-"""Annotations of one message; further marks stay without one. So many fit a record of the log, beside the text."""
+"""Annotations of one message; further marks get none. With the text they fit into a record of the log."""
 
 MAX_QUOTE = 300
 """Code points of a quote."""
@@ -30,16 +30,16 @@ _LAST_NUMBER = 999_999
 
 _MAX_MARK = 600
 _MAX_RESULTS = 20
-"""In one mark."""
+"""The most results that one mark may name."""
 
 _ENDS = ".!?\u3002\uff01\uff1f"
 _BLANK, _SEPARATOR = " \u00a0\u202f\u3000", ",;\uff0c\uff1b\u3001"
 _GAP = f"[{_BLANK}]{{0,3}}"
 _NAMED = f"([0-9]{{1,9}}){_GAP}[:\uff1a]{_GAP}([0-9]{{1,4}})"
 _NEXT = f"(?:[{_SEPARATOR}]{_GAP}{_NAMED}(?={_GAP}[†{_SEPARATOR}】])|[{_BLANK}]{_NAMED}(?={_GAP}†))"
-"""Another result in the same mark; what only looks like one belongs to the source before it."""
+"""Another result in the same mark; any other text belongs to the source before it."""
 _HALF = f"{_GAP}(?:[0-9]{{1,9}}{_GAP}(?:[:\uff1a]{_GAP}[0-9]{{0,4}}{_GAP})?)?"
-"""What may become `_NAMED` as the text goes on."""
+"""A beginning that may become `_NAMED` as the text continues."""
 _HALF_NEXT = f"(?:[{_SEPARATOR}{_BLANK}]{_HALF}\\Z)"
 _SOURCE = f"(?:†(?:(?!{_NEXT}|{_HALF_NEXT})[^【】\x00-\x1f]){{0,200}})?"
 _RESULTS = f"{_GAP}{_NAMED}{_GAP}{_SOURCE}(?:{_NEXT}{_GAP}{_SOURCE}){{0,{_MAX_RESULTS - 1}}}"
@@ -53,7 +53,7 @@ _LINK = "sandbox:/mnt/data/"
 
 
 class Piece(NamedTuple):
-    """A piece of a text: a mark or a link with its annotation, or anything else."""
+    """A piece of a text: a mark or a link with its annotation, or text without one."""
 
     text: str
     annotation: FileCitation | FilePath | None = None
@@ -67,22 +67,22 @@ def mark(number: int, place: int, file_name: str) -> str:
 
 
 def settled(text: str, turns: Sequence[Turn] = ()) -> int:
-    """How much of a text that goes on is no part of a mark, or of a link, that may still become whole."""
+    """The length of the text without a mark or a link at its end that may still be completed."""
     last = text.rfind("【", max(len(text) - _MAX_MARK, 0))
     return last if last >= 0 and _BEGUN.fullmatch(text, last) else _settled_link(text, _made(turns))
 
 
 def pieces(turns: Sequence[Turn], text: str, before: Sequence[str] = (), cited: int = 0) -> Iterator[Piece]:
-    """A text, cut where it cites what was found, or links a file that was made.
+    """A text, cut into pieces at its marks of search results and its links to files that code has made.
 
     Parameters
     ----------
     turns
-        The turns of the run before the one that says it.
+        The turns of the run before the turn of the text.
     before
-        The parts of the message's text that come before it. They end in no mark and no link that is begun.
+        The preceding parts of the message's text. None of them ends in an unfinished mark or link.
     cited
-        The annotations in them.
+        The number of annotations in them.
     """
     whole, offset, at = "", 0, 0
     made = _made(turns)
@@ -116,9 +116,9 @@ def annotations(turns: Sequence[Turn], text: str) -> list[FileCitation | FilePat
 
 
 def numbered(turns: Sequence[Turn], said: Iterable[str], calls: Sequence[ToolCall]) -> list[ToolCall]:
-    """The calls of the next turn; those of server tools with numbers that no mark in the thread or of the run has yet.
+    """The calls of the next turn; those of server tools get numbers that no mark in the thread or of the run has yet.
 
-    `said` are the texts of the thread: what they cite is not cited anew when the model repeats it.
+    `said` are the texts of the thread: a citation that the model repeats from one of them gets no annotation.
     """
     if all(call.type == FUNCTION for call in calls):
         return list(calls)
@@ -129,9 +129,9 @@ def numbered(turns: Sequence[Turn], said: Iterable[str], calls: Sequence[ToolCal
 
 
 def quote(text: str, claim: str) -> str:
-    """The passage of a text that has the most in common with what is said of it, word for word.
+    """The passage of a text that has the most in common with the claim that cites it, word for word.
 
-    Letters are compared by threes, which holds for any script; of passages that are equally good the first is taken.
+    Letters are compared by threes, which works for any script; of equally good passages the first is taken.
     """
     said = _threes(claim)
 
@@ -142,7 +142,7 @@ def quote(text: str, claim: str) -> str:
 
 
 class _Named(NamedTuple):
-    """A result that a mark names: the number of its call, its place, and where the mark says so."""
+    """A result that a mark names: the number of its call, its place, and the position of this in the mark."""
 
     number: int
     place: int
@@ -165,17 +165,17 @@ def _named(found: re.Match[str]) -> list[_Named]:
 
 
 def _trimmed(text: str, end: int) -> int:
-    """Where what ends there ends without blanks."""
+    """The end of the text that ends at `end`, without the blanks before it."""
     while text[end - 1] in _BLANK:
         end -= 1
     return end
 
 
 def _cited(turns: Sequence[Turn], found: re.Match[str], most: int) -> list[tuple[int, int, tuple[ToolCall, Found]]]:
-    """What of a mark cites a result, and which: from where to where.
+    """The parts of a mark that cite a result: start, end, and the result with its call.
 
-    Where all that it names is there, each result has its share of the mark, so that nothing is left of a mark whose
-    citations a client replaces. Otherwise each result has what names it, and the rest stays text.
+    If all results that it names exist, each has a share of the mark, so that a client which replaces the citations
+    replaces the whole mark. Otherwise each existing result has the part that names it, and the rest stays text.
     """
     if len(found[0]) > _MAX_MARK:
         return []
@@ -204,7 +204,7 @@ def _link(text: str, start: int, file_id: str) -> FilePath:
 
 
 def _made(turns: Sequence[Turn]) -> dict[str, str]:
-    """The ids of the files that code has made, by their paths; of one path, the latest."""
+    """The ids of the files that code has made, by their paths; of one path, the latest file."""
     found: dict[str, str] = {}
     for turn in turns:
         for call in turn.calls:
@@ -220,18 +220,18 @@ def _path(link: str, made: dict[str, str]) -> str:
 
 @lru_cache(maxsize=16)
 def _targets(paths: frozenset[str]) -> tuple[str, ...]:
-    """The links to these files, the longest first."""
+    """The targets of links to these files, the longest first."""
     return tuple(sorted({_LINK + each for path in paths for each in (path, encoded(path))}, key=len, reverse=True))
 
 
 @lru_cache(maxsize=16)
 def _links(paths: frozenset[str]) -> re.Pattern[str]:
-    """A link to one of these files, and to no other: the name does not go on behind it."""
+    """A pattern of a link to one of these files; the file's name does not continue behind the link."""
     return re.compile(f"(?:{'|'.join(map(re.escape, _targets(paths)))})(?![\\w-]|\\.\\w)")
 
 
 def _settled_link(text: str, made: dict[str, str]) -> int:
-    """How much of a text is no part of a link whose end is not known."""
+    """The length of the text without a link at its end whose end is not known."""
     if not made:
         return len(text)
     targets = _targets(frozenset(made))
@@ -254,14 +254,14 @@ def _result(turns: Sequence[Turn], number: int, place: int) -> tuple[ToolCall, F
 
 
 def _claim(before: str) -> str:
-    """The sentence that a mark stands in, or behind."""
+    """The sentence that contains the mark or precedes it."""
     said = _MARK.sub("", before).rstrip(f"{_ENDS} \n")
     return _SENTENCE_END.split(said)[-1]
 
 
 @lru_cache(maxsize=16)
 def _passages(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
-    """The passages with their letters by threes; kept, as what is cited once is mostly cited again."""
+    """The passages with their letters by threes; cached, as a text that is cited once is mostly cited again."""
     found = (part[0] for sentence in _SENTENCE_END.split(text) for part in _PASSAGE.finditer(sentence))
     return tuple((passage, _threes(passage)) for passage in found)
 

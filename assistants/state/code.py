@@ -1,4 +1,4 @@
-"""The code of a call of the code interpreter, out of its arguments: whole, or while the model writes them."""
+"""The code in the arguments of a call of the code interpreter, whole or while the model writes them."""
 
 import json
 import re
@@ -10,7 +10,7 @@ _PIECE = re.compile(r'[^"\\]+|\\u[0-9a-fA-F]{4}|\\[^u]')
 
 
 def code_of(arguments: str) -> str:
-    """The code; of arguments that break off, as much as there is. Arguments that are no object are code themselves."""
+    """The code; of unfinished arguments, the code so far. Arguments that are no object are code themselves."""
     try:
         given: Any = json.loads(arguments)
     except (ValueError, RecursionError):
@@ -23,7 +23,7 @@ def code_of(arguments: str) -> str:
 class Decoder:
     """Decodes the value of `code`, the first field of an object, as the text of the JSON arrives.
 
-    Half of an escape sequence, and half of a surrogate pair, waits for its other half.
+    Half of an escape sequence, or of a surrogate pair, is kept back until its other half arrives.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Decoder:
         return "".join(decoded)
 
     def _shown(self, piece: re.Match[str]) -> tuple[str, int] | None:
-        """The text of a piece and where the piece ends; None as long as its other half is not there."""
+        """The text of a piece and the position where the piece ends; None until its other half has arrived."""
         text, end = piece[0], piece.end()
         if not text.startswith("\\"):
             return text, end

@@ -18,7 +18,7 @@ class FileRecord(Deferred):
     bytes: int
     expires_at: int | None = None
     image: str | None = None
-    """The media type of an image that models take; empty: it is none; None: the content was not looked at."""
+    """The media type of an image that models accept; empty: it is none; None: the content was not examined."""
     stores: list[str] = Field(default_factory=list[str])
     """Vector stores that the file may be in."""
     users: list[str] = Field(default_factory=list[str])
@@ -26,7 +26,7 @@ class FileRecord(Deferred):
     without_content: bool = False
     """The file was imported, and its content was not."""
     deleted: bool = False
-    """The file is deleted; it has still to be taken out of the `stores` and `users`."""
+    """The file is deleted, but may still be named by its `stores` and `users`."""
 
     def gone(self, now: float) -> bool:
         """Whether the file is deleted or has expired."""
@@ -34,30 +34,30 @@ class FileRecord(Deferred):
 
 
 def view(record: FileRecord) -> File:
-    """The file as the wire shows it (contract, 6.1)."""
+    """The file in the API's form (contract, 6.1)."""
     return File.model_validate(record.model_dump(exclude={"image", "stores", "users", "deleted", "without_content"}))
 
 
 def in_store(record: FileRecord, store_id: str, now: float) -> FileRecord | None:
-    """Record that the file may be in a store. None: that is recorded, or the file is gone."""
+    """Record that the file may be in a store. None: this is recorded already, or the file is gone."""
     if record.gone(now) or store_id in record.stores:
         return None
     return record.model_copy(update={"stores": [*record.stores, store_id]})
 
 
 def out_of_store(record: FileRecord, store_id: str) -> FileRecord | None:
-    """Record that the file is not in a store. None: that is recorded."""
+    """Record that the file is not in a store. None: this is recorded already."""
     left = [store for store in record.stores if store != store_id]
     return record.model_copy(update={"stores": left}) if left != record.stores else None
 
 
 def used_by(record: FileRecord, user: str, now: float) -> FileRecord | None:
-    """Record that an assistant or a thread may have the file. None: that is recorded, or the file is gone."""
+    """Record that an assistant or a thread may have the file. None: this is recorded already, or the file is gone."""
     if record.gone(now) or user in record.users:
         return None
     return record.model_copy(update={"users": [*record.users, user][-_USERS_KEPT:]})
 
 
 def deleted(record: FileRecord) -> FileRecord | None:
-    """Mark the file as deleted. None: it is."""
+    """Mark the file as deleted. None: it is marked already."""
     return None if record.deleted else record.model_copy(update={"deleted": True})

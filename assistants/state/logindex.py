@@ -1,7 +1,7 @@
 """The index of a segment: an append blob with the entries of its outline, so that no reader parses the segment again.
 
-Readers write it where much of a segment is in no index. Its name begins with the segment's, so that a purge finds it;
-if it is lost, a reader makes it anew.
+A reader writes it if much of a segment is in no index. Its name begins with the segment's, so that a purge finds it;
+if it is lost, a reader writes a new one.
 """
 
 import logging
@@ -14,7 +14,7 @@ from assistants.storage.services import if_ends_at
 log = logging.getLogger("assistants.state")
 
 SUFFIX = ".index1"
-"""Ends in the version of the entries: others are of no use."""
+"""Ends with the version of the entries' format: indexes of another version are not read."""
 
 _BLOCK = MAX_RECORD // SIZE * SIZE
 
@@ -32,16 +32,16 @@ class LogIndex:
         self._logs = logs
 
     async def read(self, segment: str, first: int) -> bytes:
-        """The entries of a segment from number `first` on; none where there is no index."""
+        """The entries of a segment from number `first` on; none if it has no index."""
         try:
             return await self._logs.read(segment + SUFFIX, first * SIZE)
         except NoLog:
             return b""
 
     async def write(self, segment: str, first: int, entries: bytes) -> bool:
-        """Append the entries from number `first` on; return whether the index ended there, and has them now.
+        """Append the entries from number `first` on; return whether the index ended there and has them now.
 
-        All writers have the same entries for the same bytes. A failure is only logged.
+        All writers write the same entries for the same bytes. A failure is only logged.
 
         Raises
         ------
@@ -67,6 +67,6 @@ class LogIndex:
             await self._logs.append(name, entries, if_ends_at(position))
             try:
                 await self._logs.part(segment, 0, 1)
-            except NoLog:  # it was purged meanwhile, perhaps for the last time
+            except NoLog:  # it was purged meanwhile, perhaps by the last repetition
                 await self._logs.delete(name)
                 raise

@@ -1,4 +1,4 @@
-"""The objects that requests name: found, or OpenAI's 404."""
+"""Finds the objects that requests name, or raises OpenAI's 404."""
 
 from typing import TypeVar
 

@@ -37,12 +37,12 @@ async def put_records(messages: Iterable[Message], slices: Slices) -> list[bytes
 
 
 def update_record(message_id: str, metadata: dict[str, str]) -> bytes:
-    """The new metadata, all of it."""
+    """The record of a message's new metadata, complete."""
     return _record("update", {"id": message_id, "metadata": metadata})
 
 
 def delete_record(message_id: str) -> bytes:
-    """Final, however often the message is put again."""
+    """The record of a deletion; it is final, even if the message is put again later."""
     return _record("delete", message_id)
 
 
@@ -56,7 +56,7 @@ class Messages:
     slices
         Shared by the tasks of this process that read long logs.
     cache_bytes
-        Memory for what is known of the logs that were read last.
+        Memory for the outlines of the logs that were read last.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Messages:
         Raises
         ------
         ApiError
-            It took so long that the creation was given up (503).
+            It took so long that the creation was discarded (503).
         """
         await self._logs.create(_segment(project, thread_id, 0))
         await self.fill_log(project, thread_id, records)
@@ -103,7 +103,7 @@ class Messages:
     ) -> int:
         """Append records in their order to a thread with this number of segments; return the new number.
 
-        `most` are the bytes that the last segment may have then.
+        `most` is the greatest size in bytes that the last segment may have afterwards.
 
         Raises
         ------
@@ -131,7 +131,7 @@ class Messages:
         return segments
 
     async def _roll(self, project: str, thread_id: str, segments: int, size: int) -> int:
-        """Begin the next segment. If this process dies before the end, the next append repeats it."""
+        """Begin the next segment. If this process dies meanwhile, the next append repeats it."""
         await self._logs.create(_segment(project, thread_id, segments))
 
         def one_more(thread: ThreadRecord) -> ThreadRecord | None:
@@ -160,7 +160,7 @@ class Messages:
         return Transcript(self._logs, self._slices, thread_id, found)
 
     async def begun(self, thread_id: str, records: Sequence[bytes]) -> Transcript:
-        """The messages of a thread whose log begins with these records."""
+        """The messages of a new thread, whose log begins with these records."""
         content, segment = b"".join(records), Segment("")
         await segment.take(content, 0, self._slices, len(content))
         return Transcript(self._logs, self._slices, thread_id, [segment])
@@ -170,12 +170,12 @@ class Messages:
         return self._logs.names(f"{project}/", start_from)
 
     async def last_append(self, project: str, thread_id: str) -> float:
-        """When the thread's log was last appended to, by storage's clock; 0 if there is no log."""
+        """When the thread's log was last appended to, in storage time; 0 if it has no log."""
         prefix = blob_name(project, thread_id) + "/"
         return max([entry.modified_at async for entry in self._logs.listing.forwards(prefix)], default=0)
 
     async def purge(self, project: str, thread_id: str) -> bool:
-        """Delete a thread's log with its indexes; return whether there was anything."""
+        """Delete a thread's log with its indexes; return whether any of these existed."""
         names = [name async for name in self._logs.names(blob_name(project, thread_id) + "/")]
         for name in names:
             self._outlines.forget(name)

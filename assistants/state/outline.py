@@ -1,4 +1,4 @@
-"""The outline of a message log's segment: where each of its records stands, folded. Pure.
+"""The outline of a segment of a message log: the position of each record, and the effect of records on messages.
 
 An entry has 37 bytes: the kind of the record, a digest of the message's id, offset and length of the record's line,
 and a digest of the message's run.
@@ -19,7 +19,7 @@ SIZE = _ENTRY.size
 """Bytes of an entry."""
 
 ASKED, SAID, UPDATE, DELETE, AGAIN = b"u", b"a", b"m", b"d", b"x"
-"""The kinds of records: a put of a user's message, of another message, of one that was put already; the other two."""
+"""The kinds of records: the put of a user's message, of another message, and of one put before; update; deletion."""
 
 _PUTS = ASKED + SAID
 
@@ -37,20 +37,20 @@ class Outline:
     def __init__(self) -> None:
         self.entries = bytearray()
         self.end = 0
-        """Bytes of the segment that it covers."""
+        """Bytes of the segment that the outline covers."""
         self.puts: dict[bytes, int] = {}
         """By message: the number of the entry that puts it."""
         self.updates: dict[bytes, list[int]] = {}
         """By message: the numbers of the entries."""
         self.deletes: dict[bytes, int] = {}
-        """By message: the number of the first one."""
+        """By message: the number of the first deletion."""
 
     def __len__(self) -> int:
         """The number of entries."""
         return len(self.entries) // SIZE
 
     def take(self, line: bytes, offset: int) -> None:
-        """Add the entry of the record that stands at `offset`, if it is the next one."""
+        """Add the entry of the record at `offset`, if it is the next one."""
         if offset != self.end:
             return
         record = json.loads(line)
@@ -67,7 +67,7 @@ class Outline:
         self.end = offset + len(line)
 
     def load(self, first: int, entries: bytes) -> None:
-        """Add entries that another outline of the segment has from number `first` on, as far as they are not known."""
+        """Add entries of another outline of the segment, from number `first` on, unless they are known."""
         number = len(self)
         entries = entries[(number - first) * SIZE : len(entries) // SIZE * SIZE]
         if first > number or not entries:
@@ -106,12 +106,12 @@ class Outline:
         return bytes(self.entries[at : at + 16])
 
     def span(self, number: int) -> Span:
-        """Where the record stands."""
+        """The position of the record."""
         start, length = _PLACE.unpack_from(self.entries, number * SIZE + _PLACE_AT)
         return Span(start, start + length)
 
     def put_among(self, low: int, high: int, backwards: bool, run: bytes | None = None) -> Iterator[int]:
-        """The numbers from `low` up to `high` of entries that put a message, of the run if it is given."""
+        """The numbers, from `low` up to `high`, of entries that put a message; only of `run` if it is given."""
         numbers: Iterable[int] = range(low, high)
         if run is not None:
             numbers = self._of_run(low, high, backwards, run)
@@ -129,10 +129,10 @@ class Outline:
 
 
 def digest_of(message_id: str) -> bytes:
-    """Of an id, 16 bytes."""
+    """The digest of a message's id, 16 bytes."""
     return hashlib.blake2b(message_id.encode(errors="surrogatepass"), digest_size=16).digest()
 
 
 def run_digest(run_id: str | None) -> bytes:
-    """Of a run's id, 8 bytes."""
+    """The digest of a run's id, 8 bytes."""
     return bytes(8) if run_id is None else digest_of(run_id)[:8]

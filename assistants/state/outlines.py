@@ -1,4 +1,4 @@
-"""The outlines of the threads that a process read last: only what was appended since then is fetched."""
+"""The outlines of the threads that a process read last: only the bytes appended since then are fetched."""
 
 from collections import OrderedDict
 from contextlib import suppress
@@ -15,7 +15,7 @@ REACH = 128 * 1024
 """Bytes at the end of a segment that are kept, and that need no index: a shorter segment has none."""
 
 _ENTRY_BYTES = 200
-"""Memory that an entry takes, with its place in the outline's tables."""
+"""Bytes of memory that an entry takes, with its place in the outline's tables."""
 
 _LOADED = 1000 * SIZE
 """Bytes of entries that are loaded at once."""
@@ -28,7 +28,7 @@ class Segment:
     name: str
     outline: Outline = field(default_factory=Outline)
     tail: bytes = b""
-    """Some of its last bytes."""
+    """Some of the last bytes of the segment."""
     tail_end: int = 0
     indexed: int = 0
     """The number of entries that are known to be in the index."""
@@ -49,7 +49,7 @@ class Segment:
         return self.tail[start - begins : end - begins] if begins <= start and end <= self.tail_end else None
 
     async def take(self, content: bytes, offset: int, slices: Slices, kept: int = 0) -> None:
-        """Add the whole lines of what stands at `offset`; another reader may add the same ones meanwhile."""
+        """Add the complete lines of the content at `offset`; another reader may add the same ones meanwhile."""
         pace, content = Pace(slices), content[: content.rfind(b"\n") + 1]
         self._keep(content, offset, kept or REACH)
         known = self.outline.end - offset
@@ -103,7 +103,7 @@ class Outlines:
         return segment
 
     def forget(self, name: str) -> None:
-        """Keep nothing of a segment that is deleted."""
+        """Drop a segment that is deleted from memory."""
         _, size = self._segments.pop(name, (None, 0))
         self._held -= size
 
@@ -115,7 +115,7 @@ class Outlines:
             self.forget(next(iter(self._segments)))
 
     async def _grow(self, segment: Segment) -> None:
-        """Fetch what was appended, by one request where that is little."""
+        """Fetch the appended bytes, by one request if they are few."""
         start = segment.outline.end
         content, size = await self._logs.part(segment.name, start, start + REACH)
         if size <= start + len(content):
@@ -125,7 +125,7 @@ class Outlines:
         await self._write_index(segment)
 
     async def _catch_up(self, segment: Segment, content: bytes, start: int, size: int) -> None:
-        """Read the rest up to `size`: its end, the index, and the records that are in neither."""
+        """Read the rest up to `size`: its end, the index, and the records between both."""
         name, outline, first = segment.name, segment.outline, len(segment.outline)
         end_at = max(size - REACH, start + len(content))
         entries, end = await together(self._index.read(name, first), self._logs.read(name, end_at, size))
@@ -147,7 +147,7 @@ class Outlines:
             return
         with suppress(*TRANSIENT):
             more = await self._index.read(segment.name, first)
-            if more:  # another process was faster
+            if more:  # another process wrote the index first
                 await segment.load(first, more, self._slices)
-            else:  # it is lost
+            else:  # the index is lost
                 segment.indexed = 0

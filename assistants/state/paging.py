@@ -17,7 +17,7 @@ T = TypeVar("T")
 Order = Literal["asc", "desc"]
 
 PAGE_BYTES = 16 * 1024 * 1024
-"""Bytes of the stored objects of a page: one with more has fewer objects than its limit, but one at least."""
+"""Bytes of the stored objects of a page: a page of larger objects has fewer than its limit, but at least one."""
 
 
 class Cursors(NamedTuple):
@@ -51,13 +51,13 @@ async def page(
     Parameters
     ----------
     keys
-        The keys in ascending order, from a given one on; only as many are taken as the page needs.
+        The keys in ascending order, from a given one on; the page takes only as many as it needs.
     key
         The key of a cursor's id.
     read
-        The objects of some keys, in their order; it may leave some out.
+        The objects of some keys, in their order; it may leave out some.
     backwards
-        The keys in descending order, from before a given one on; without it, all are read in the other order.
+        The keys in descending order, from before a given one on; without it, all keys are read in ascending order.
     size
         The bytes of a key's object, which `PAGE_BYTES` bounds.
     """
@@ -132,12 +132,12 @@ async def page_of_documents(
 async def page_of_items(
     items: Sequence[tuple[str, T | None]], cursors: Cursors, unknown: Callable[[str], Exception]
 ) -> tuple[list[T], bool]:
-    """A page of (id, object) pairs given oldest first; an id without an object is a cursor only.
+    """A page of (id, object) pairs given oldest first; an id without an object serves as a cursor only.
 
     Raises
     ------
     Exception
-        The error that `unknown` returns for a cursor that no pair has.
+        The error that `unknown` returns for a cursor that is in no pair.
     """
     position = {identifier: -index for index, (identifier, _) in enumerate(items)}
 

@@ -19,7 +19,7 @@ class Item(Deferred):
 
 
 async def send(store: Store, item: Item, delay: float = 0) -> Receipt:
-    """Send an item, to appear after `delay` seconds.
+    """Send an item; it is visible after `delay` seconds.
 
     Raises
     ------

@@ -29,9 +29,9 @@ class Attachments(NamedTuple):
     code: list[str]
     search: list[str]
     rest: list[str]
-    """Those that no tool may use."""
+    """The files that no tool may use."""
     strict: bool = True
-    """Whether a file to be searched has to be of a type that can be."""
+    """Whether a file of an unsupported type for file search is an error."""
 
     def __bool__(self) -> bool:
         return any((self.code, self.search, self.rest))
@@ -41,7 +41,7 @@ NOTHING = Attachments([], [], [])
 
 
 def attachments_of(messages: Iterable[CreateMessage] | None, v1: bool = False) -> Attachments:
-    """The files of some messages. In v1 they are for all tools, and none has to be for the search."""
+    """The files of some messages. In v1 all tools may use them, and files of any type are allowed."""
     found = [each for message in messages or () for each in message.attachments or ()]
 
     def of(kind: str) -> list[str]:
@@ -52,7 +52,7 @@ def attachments_of(messages: Iterable[CreateMessage] | None, v1: bool = False) -
 
 
 def named(requested: NewToolResources | None) -> ToolResources | None:
-    """The ids in the requested resources; a store that is still to be made has none."""
+    """The ids in the requested resources; a store that is yet to be created has none."""
     if requested is None:
         return None
     resources: ToolResources = {}
@@ -69,17 +69,17 @@ def code_files(resources: ToolResources | None) -> list[str]:
 
 
 def store_ids(resources: ToolResources | None) -> list[str]:
-    """The vector stores, of which there is one at most."""
+    """The ids of the vector stores, at most one."""
     return (resources or {}).get("file_search", {}).get("vector_store_ids", [])
 
 
 def equipped(record: E, files: Sequence[str], store_id: str | None = None) -> E | None:
-    """Add files for the code interpreter, and the store, to the record. None: it has them.
+    """Add files for the code interpreter, and the store, to the record. None: it has them already.
 
     Raises
     ------
     ApiError
-        There would be more files than the code interpreter may have (400).
+        The code interpreter would have too many files (400).
     """
     had = record.tool_resources or {}
     resources: ToolResources = {**had}
@@ -114,7 +114,7 @@ def runs_code(tools: Iterable[AssistantTool]) -> bool:
 
 
 def view_resources(resources: ToolResources | None, tools: Iterable[AssistantTool]) -> ToolResources:
-    """The resources as the wire shows them: a code interpreter always has a list of files."""
+    """The resources in the API's form: a code interpreter always has a list of files."""
     if runs_code(tools):
         return {"code_interpreter": {"file_ids": []}, **(resources or {})}
     return resources or {}

@@ -1,4 +1,4 @@
-"""Objects that may be too old: found by a listing alone, which tells when each was made and last written."""
+"""Objects that may be too old, found by a listing, which gives the times of an object's creation and last write."""
 
 import logging
 import time
@@ -23,13 +23,13 @@ LISTED = 1_000
 """Names that one item of retention lists at most."""
 
 PATIENCE = 120.0
-"""Seconds after which an item leaves the rest to another: the host would end its process after `functionTimeout`."""
+"""Seconds after which an item leaves the rest to another item, well before the host's `functionTimeout`."""
 
 _AT_ONCE = 16
 
 
 class Old(NamedTuple):
-    """Documents that were made and last written before a time, and the name from which the listing goes on."""
+    """Documents that were created and last written before a time, and the name from which the listing continues."""
 
     entries: list[Entry]
     rest: str | None
@@ -40,12 +40,12 @@ async def old(
 ) -> Old:
     """The documents whose ids have this prefix, up to `most` of them.
 
-    The listing begins with those that were made before that time: names have the newest first.
+    The listing begins with those that were created before that time: names sort newest first.
     """
     found: list[Entry] = []
     first, examined = max(start, blob_name(project, beginning(prefix, before))), 0
     async for entry in documents.listing.forwards(f"{project}/", first, LISTED):
-        if is_pointer(entry.name):  # pointers stand behind all documents
+        if is_pointer(entry.name):  # pointers are listed after all documents
             break
         if examined == LISTED or len(found) == most:
             return Old(found, entry.name)
@@ -56,18 +56,18 @@ async def old(
 
 
 async def unchanged(documents: Documents[D], entry: Entry) -> Document[D] | None:
-    """The document of a listing; None if it was changed or deleted since."""
+    """The document of an entry of a listing; None if it was changed or deleted since then."""
     document = next(iter(await documents.listed([entry])), None)
     return document if document is not None and document.etag == entry.etag else None
 
 
 async def retire(found: Old, act: Callable[[Entry], Awaitable[bool]]) -> tuple[int, str | None]:
-    """Call `act` with each entry, sixteen at once, as long as there is time; a document that cannot be read is left.
+    """Call `act` with each entry, sixteen at once, within `PATIENCE`; a document that cannot be read is skipped.
 
     Returns
     -------
     tuple
-        For how many `act` was true, and the name from which another item goes on.
+        The number of entries for which `act` was true, and the name from which another item continues.
     """
 
     async def attempted(entry: Entry) -> bool:
@@ -98,5 +98,5 @@ async def projects(documents: Documents[Any]) -> AsyncIterator[str]:
 
 
 async def is_said_in(store: Store, project: str, thread_id: str, since: float) -> bool:
-    """Whether a message came into the thread, or changed, since then."""
+    """Whether a message was added to the thread, or changed, since then."""
     return await store.messages.last_append(project, thread_id) >= since

@@ -1,4 +1,4 @@
-"""Runs as they are stored: one document holds the whole run, and one write changes it."""
+"""Runs in their stored form: one document holds the whole run, and one write changes it."""
 
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ ACTIVE = frozenset({RunStatus.QUEUED, RunStatus.IN_PROGRESS, RunStatus.REQUIRES_
 """The states that lock the thread (contract, 4.1)."""
 
 Finish = Literal["stop", "length", "content_filter", "tool_calls", "cancelled", "expired", "failed"]
-"""Why a turn ended: the model's own reasons, and those of a turn that was cut off."""
+"""Why a turn ended: the model's finish reason, or the reason why the turn was cut off."""
 
 
 class Found(Deferred):
@@ -59,7 +59,7 @@ class Ran(Deferred):
 
     outputs: list[LogOutput | ImageOutput] = Field(default_factory=list[LogOutput | ImageOutput])
     files: dict[str, str] = Field(default_factory=dict[str, str])
-    """The files that code has made, by their paths below `/mnt/data`; in the run's first call, with those before it."""
+    """The files that code has made, by their paths below `/mnt/data`; in the first call also earlier ones."""
 
 
 class ToolCall(Deferred):
@@ -73,13 +73,13 @@ class ToolCall(Deferred):
     sent_at: float | None = None
     """When the item of a server tool's call was last sent."""
     number: int = 0
-    """Of a server tool's call: the number with which the marks of its results begin."""
+    """The number with which the marks of the results of a server tool's call begin."""
     found: list[Found] | None = None
     """The results of a search, in the order of its output."""
     ran: Ran | None = None
-    """What came of the code, in the code interpreter."""
+    """The result of the code of a code interpreter call."""
     extra: dict[str, Any] | None = None
-    """Fields that are not OpenAI's, which the endpoint wants back with the call. No client sees them."""
+    """Fields outside OpenAI's API, which are sent back to the endpoint with the call. No client sees them."""
 
 
 class Turn(Deferred):
@@ -100,11 +100,11 @@ class Turn(Deferred):
     dropped: int = 0
     """The number of the oldest records of the thread that were left out of the prompt."""
     parked: bool = False
-    """The calls have been given out. A turn that is not parked has yet to be published."""
+    """The calls have been given out. A turn that is not parked is not published yet."""
     answered_at: float | None = None
     """When the last of the outputs arrived."""
     extra: dict[str, Any] | None = None
-    """Fields of the message that are not OpenAI's, which the endpoint wants back with it. No client sees them."""
+    """Fields of the message outside OpenAI's API, which are sent back to the endpoint with it. No client sees them."""
 
     @property
     def silent(self) -> bool:
@@ -119,9 +119,9 @@ class Notice(Deferred):
     """The name of the event, such as `thread.run.completed`."""
     at: float
     message: str | None = None
-    """The id of the message, if it is about one."""
+    """The id of the message, if the event is one of a message."""
     told: bool = False
-    """An item of the queue `webhooks` has it. Not set, it may have been sent all the same."""
+    """An item of the queue `webhooks` has been sent. If not set, it may have been sent nevertheless."""
 
 
 class Claim(Deferred):
@@ -181,17 +181,17 @@ class RunRecord(Deferred):
     truncation_strategy: TruncationStrategy | None = None
 
     v1: bool = False
-    """The run was created by v1, so that its file search is v1's retrieval."""
+    """The run was created by v1, so its file search is v1's retrieval."""
     committed: bool = False
-    """The creation is known to be committed. If not set, it may have failed."""
+    """The creation is known to be committed. If not set, the creation may have failed."""
     thread_stores: list[str] = Field(default_factory=list[str])
     """The thread's vector stores at the creation of the run."""
     thread_files: list[str] = Field(default_factory=list[str])
     """The files of the thread's code interpreter at the creation of the run."""
     segments: int = 1
-    """The number of segments of the thread's log that this run knows of."""
+    """The number of segments of the thread's log, as this run knows it."""
     prompt_lengths: list[int] | None = Field(default=None, validation_alias="prompt", serialization_alias="prompt")
-    """Bytes of each segment of the log that belong to the prompt; fixed by the first claim. Stored as `prompt`."""
+    """Bytes of each segment of the log that belong to the prompt; set by the first claim. Stored as `prompt`."""
     additional_messages: list[Message] = Field(default_factory=list[Message])
     turns: list[Turn] = Field(default_factory=list[Turn])
     claim: Claim | None = None
@@ -204,6 +204,8 @@ class RunRecord(Deferred):
     """In the order of what happened; None as long as the project has no webhook."""
     imported: Imported | None = None
     """The run was imported, and is shown as it was."""
+    trace: str | None = None
+    """The `traceparent` of its creation, where spans are recorded; those of later requests for the run join it."""
 
     @property
     def active(self) -> bool:
@@ -255,7 +257,7 @@ def usage(record: RunRecord) -> Usage:
 
 
 def view(record: RunRecord) -> Run:
-    """The run as the wire shows it (contract, 4 and 4.1)."""
+    """The run in the API's form (contract, 4 and 4.1)."""
     if record.imported:
         return record.imported.run.model_copy(update={"metadata": record.metadata})
     shown: dict[str, Any] = {name: value for name in _SHOWN if (value := getattr(record, name)) is not None}
@@ -279,12 +281,12 @@ def view(record: RunRecord) -> Run:
 
 
 def _view_reason(reason: str) -> str | None:
-    """The reason as the SDK's type has it: token budgets only. The message has its own details of a content filter."""
+    """The reason if the SDK's type has it: token budgets only. For a content filter the message has its own details."""
     return None if reason == "content_filter" else reason
 
 
 def created_view(record: RunRecord) -> Run:
-    """The run as its creation shows it: queued, even where its creator has claimed it already."""
+    """The run as the response to its creation shows it: queued, even if its creator has claimed it already."""
     return view(record.model_copy(update={"status": RunStatus.QUEUED, "started_at": None}))
 
 

@@ -11,14 +11,14 @@ RANKER = "default_2024_08_21"
 
 
 class Limits(NamedTuple):
-    """The most results and tokens of a search (contract, 12)."""
+    """The greatest number of results and of tokens of a search (contract, 12)."""
 
     results: int
     tokens: int
 
 
 def limits(run: RunRecord) -> Limits:
-    """20 results and 16,000 tokens; for models of the time of gpt-3.5, 5 and 4,000."""
+    """20 results and 16,000 tokens; for models of the generation of gpt-3.5, 5 and 4,000."""
     small = run.model.startswith(("gpt-3.5", "gpt-35"))
     results = options(run).get("max_num_results", 5 if small else 20)
     return Limits(results, 4_000 if small else 16_000)
@@ -39,7 +39,7 @@ def options(run: RunRecord) -> FileSearchOptions:
 
 
 def view(run: RunRecord, call: ToolCall, content: bool) -> FileSearch:
-    """The answered call as a step shows it; with the texts if these are requested (contract, 5)."""
+    """The answered call in the form of a step; with the texts if these are requested (contract, 5)."""
     if call.output is None:
         return {}
     results = [_result(call.output, found, content) for found in call.found or ()]

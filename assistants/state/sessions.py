@@ -1,8 +1,8 @@
 """The code interpreter's sessions, one for each thread, and the executions in them: pure decisions about records.
 
-An execution is done at most once. It begins with the write that notes it in the session as the one under way, and its
-outcome is a document of its own, which is never replaced. One that is under way without an outcome after `until` is
-given the outcome that it was interrupted.
+An execution is done at most once. It begins with the write that records it in the session as the one in progress. Its
+outcome is a document of its own, which is never replaced. An execution in progress that has no outcome after `until`
+gets an outcome that says that it was interrupted.
 """
 
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ from assistants.state.runs import Ran
 from assistants.storage.ids import blob_name
 
 MAX_FILES = 100
-"""Files that code has made which a session keeps, the latest ones."""
+"""Files made by code that a session keeps: the latest ones."""
 
 LIFETIME = 3600
 """Seconds after which variables move to another process (contract, 12)."""
@@ -32,10 +32,10 @@ async def _end_nothing(project: str, thread: str) -> None:
 
 @dataclass
 class Hosting:
-    """What executes code in this process, as far as runs and threads depend on it."""
+    """The functions of this process's code execution that runs and threads depend on."""
 
     missing: Callable[[], Awaitable[str | None]] = _nothing_missing
-    """Says why no code can be executed."""
+    """Returns why code cannot be executed; None: it can."""
     end: Callable[[str, str], Awaitable[None]] = _end_nothing
     """Ends the session of a project's thread."""
 
@@ -45,50 +45,50 @@ class Underway(Deferred):
 
     id: str
     until: float
-    """When it may be taken for interrupted."""
+    """The time after which it is considered interrupted."""
 
 
 class SessionRecord(Deferred):
     """A session as it is stored."""
 
     began_at: float
-    """When its process was last begun, or a time before that."""
+    """When its process was last started, or an earlier time."""
     underway: Underway | None = None
     last: str | None = None
-    """The last execution that left variables, or may have."""
+    """The last execution that changed the variables, or may have."""
     snapshot: str | None = None
     """The execution whose snapshot is kept."""
     files: dict[str, str] = Field(default_factory=dict[str, str])
-    """The files that code has made, by their paths below `/mnt/data`; the latest one last."""
+    """The files that code has made, by their paths below `/mnt/data`, the latest last."""
 
 
 class Outcome(Deferred):
     """The outcome of an execution."""
 
     output: str
-    """For the model."""
+    """The output for the model."""
     ran: Ran
     executed: bool = True
     """Whether the session has the execution's variables, or may have."""
     snapshot: bool = False
-    """Whether they are kept, under the execution's id."""
+    """Whether a snapshot of the variables is stored, under the execution's id."""
     files: dict[str, str] = Field(default_factory=dict[str, str])
-    """The files that it made or changed."""
+    """The files that the execution made or changed."""
 
 
 class Step(Enum):
-    """The next thing to do about an execution."""
+    """The next step for an execution."""
 
     BEGIN = "begin"
-    """Nothing is under way: note it and execute it."""
+    """No execution is in progress: record it and execute it."""
     TAKE = "take"
     """It has an outcome."""
     WAIT = "wait"
-    """An execution is under way, this one or another one."""
+    """An execution is in progress, this one or another one."""
     INTERRUPT = "interrupt"
-    """The execution under way is overdue: give it its outcome."""
+    """The execution in progress is overdue: write its outcome."""
     SETTLE = "settle"
-    """The execution under way has an outcome, which the session does not have yet."""
+    """The execution in progress has an outcome, which the session does not have yet."""
 
 
 def step(session: SessionRecord, outcome: Outcome | None, other: Outcome | None, now: float) -> Step:
@@ -99,9 +99,9 @@ def step(session: SessionRecord, outcome: Outcome | None, other: Outcome | None,
     session
         Read before the outcomes, as an outcome is written before the session is.
     outcome
-        The execution's.
+        The outcome of the execution.
     other
-        The outcome of the execution under way, this one or another one.
+        The outcome of the execution in progress, this one or another one.
     """
     if session.underway is not None and other is not None:
         return Step.SETTLE
@@ -113,20 +113,20 @@ def step(session: SessionRecord, outcome: Outcome | None, other: Outcome | None,
 
 
 def begun(session: SessionRecord, execution: str, now: float, until: float) -> SessionRecord:
-    """The session in which the execution is under way."""
+    """The session with the execution in progress."""
     began = session.began_at if now < session.began_at + LIFETIME else now
     return session.model_copy(update={"underway": Underway(id=execution, until=until), "began_at": began})
 
 
 def freed(session: SessionRecord, execution: str) -> SessionRecord | None:
-    """The session in which the execution, of which nothing was executed, has not begun. None: it has not."""
+    """The session without the execution, whose code was not executed. None: it is not in progress there."""
     if session.underway is None or session.underway.id != execution:
         return None
     return session.model_copy(update={"underway": None})
 
 
 def settled(session: SessionRecord, execution: str, outcome: Outcome) -> SessionRecord | None:
-    """The session after the execution. None: it is not under way there."""
+    """The session after the execution. None: it is not in progress there."""
     if session.underway is None or session.underway.id != execution:
         return None
     made = outcome.files

@@ -24,7 +24,7 @@ _OF_THE_RUN = (
 
 
 def new_assistant(store: Store, request: CreateAssistant) -> AssistantRecord:
-    """An assistant with an id and a time of its own (contract, 1)."""
+    """An assistant with a new id and the present time (contract, 1)."""
     fields: dict[str, Any] = _given(request) | {"tool_resources": named(request.tool_resources)}
     return AssistantRecord(id=store.ids.new("asst_"), created_at=int(store.clock.now()), **fields)
 
@@ -38,7 +38,7 @@ def modified_assistant(record: AssistantRecord, request: ModifyAssistant) -> Ass
 
 
 def new_thread(store: Store, request: CreateThread) -> ThreadRecord:
-    """A thread, still without its messages (contract, 2)."""
+    """A thread without its messages (contract, 2)."""
     return ThreadRecord(
         id=store.ids.new("thread_"),
         created_at=int(store.clock.now()),
@@ -49,7 +49,7 @@ def new_thread(store: Store, request: CreateThread) -> ThreadRecord:
 
 
 def new_message(store: Store, thread_id: str, request: CreateMessage) -> Message:
-    """A client's message, which is created completed (contract, 3)."""
+    """A client's message, created with the status completed (contract, 3)."""
     now = int(store.clock.now())
     return Message.model_validate(
         {
@@ -82,7 +82,7 @@ def new_run(
     additional_messages: Sequence[Message] = (),
     v1: bool = False,
 ) -> RunRecord:
-    """A run with its own copy of the assistant: a later change or deletion of the assistant does not affect it."""
+    """A run with a copy of the assistant's fields: a later change or deletion of the assistant does not affect it."""
     now = store.clock.now()
     given = _given(request)
     fields: dict[str, Any] = {

@@ -26,7 +26,7 @@ from assistants.storage.slices import Slices
 from assistants.storage.transport import Transport
 
 _REMEMBERED = 1_000
-"""Runs, some 100 bytes each. The first write of a run's driver says in the document that it is committed."""
+"""Runs, some 100 bytes each. The first write of a run's driver records in the document that it is committed."""
 
 
 class RunKey(NamedTuple):
@@ -66,24 +66,24 @@ class Store:
     """The chunks of a version of a file in a vector store."""
     sessions: Documents[SessionRecord]
     outcomes: Documents[Outcome]
-    """Of executions of code."""
+    """The outcomes of executions of code."""
     snapshots: Contents
-    """The variables of sessions."""
+    """The snapshots of sessions' variables."""
     services: tuple[BlobService, QueueService]
     spans: dict[str, Span] = field(default_factory=dict[str, Span])
-    """By project: the threads of this process that a queued sweep covers."""
+    """By project: the ids of the threads of this process that a queued sweep covers."""
     committed: dict[str, None] = field(default_factory=dict[str, None])
-    """The names of the latest runs that this process has seen committed, before their documents say so."""
+    """The names of the latest runs whose commit this process has seen, before their documents record it."""
     ended: dict[str, None] = field(default_factory=dict[str, None])
-    """The names of the latest runs that this process has seen ended, which they are for good: none locks its thread."""
+    """The names of the latest runs whose end this process has seen. An end is final: such a run locks no thread."""
     slices: Slices = field(default_factory=Slices)
     """Shared by the streams and the readers of long threads of this process."""
     answered: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
-    """By the names of runs that this process drives and that await server tools: set when it stores an output."""
+    """By the names of runs of this process that await server tools: set when the process stores an output."""
     changes: Changes[RunRecord] = field(default_factory=Changes[RunRecord])
-    """The runs that this process writes, for its requests that wait."""
+    """The runs that this process writes, for its requests that wait for a change."""
     hosting: Hosting = field(default_factory=Hosting)
-    """What executes code in this process, as far as runs and threads depend on it."""
+    """The functions of this process's code execution that runs and threads depend on."""
 
     @classmethod
     def open(cls, settings: Settings, transport: MakeTransport = Transport) -> "Store":
@@ -125,15 +125,15 @@ class Store:
         )
 
     def saw_committed(self, key: RunKey) -> None:
-        """Remember that the thread names the run: its creation is committed, for good."""
+        """Remember that the thread names the run: its creation is committed."""
         _remember(self.committed, key.name)
 
     def saw_ended(self, key: RunKey) -> None:
-        """Remember that the run has ended. Its document has to be read all the same where its metadata are shown."""
+        """Remember that the run has ended. Its document is still read where its metadata are shown."""
         _remember(self.ended, key.name)
 
     async def hear_time(self) -> None:
-        """Have storage correct the clock, unless it has; any answer does.
+        """Correct the clock by a request to storage, unless an earlier response has corrected it.
 
         Raises
         ------

@@ -17,13 +17,13 @@ class ThreadGone(ApiError):
 
 
 class ThreadRecord(Equipped):
-    """A thread as it is stored. It is locked while the run that it names is active."""
+    """A thread in its stored form. It is locked while the run that it names is active."""
 
     created_at: int
     metadata: dict[str, str] = Field(default_factory=dict[str, str])
     last_run_id: str | None = None
     asked: bool = False
-    """The log has a user's message. If not set, the log has to be read to know."""
+    """The log has a user's message. If not set, the log has to be read for the answer."""
     segments: int = 1
     full_bytes: int = 0
     """Bytes of the segments before the last one."""
@@ -35,11 +35,11 @@ class Span(NamedTuple):
     newest: str
     oldest: str
     until: float
-    """The monotonic time until which their creation may begin."""
+    """The monotonic time until which threads of these ids may be created."""
 
 
 def view(record: ThreadRecord) -> Thread:
-    """The thread as the wire shows it (contract, 2)."""
+    """The thread in the API's form (contract, 2)."""
     return Thread(
         id=record.id,
         created_at=record.created_at,

@@ -1,4 +1,4 @@
-"""The messages of a thread as its log has them: found by the outlines, and read where they stand."""
+"""The messages of a thread, found by the outlines of its log and read from it."""
 
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
@@ -17,18 +17,18 @@ from assistants.storage.logs import Logs
 from assistants.storage.slices import Pace, Slices
 
 _GAP = 16 * 1024
-"""Bytes between two records that are read along with them, for one request less."""
+"""Bytes between two records that are read along with them, to save a request."""
 
 _FIRST_PORTION = 32 * 1024
 _PORTION = 1024 * 1024
 """Bytes of records that are read at once."""
 
 _CANDIDATES = 1000
-"""Entries that are looked at before others go on."""
+"""Entries that are examined before other tasks run."""
 
 
 class Place(NamedTuple):
-    """A record: its segment, and the number of its entry."""
+    """The place of a record: its segment, and the number of its entry."""
 
     segment: int
     number: int
@@ -37,12 +37,12 @@ class Place(NamedTuple):
 class Transcript:
     """The messages of a thread up to a length of its log, the oldest first.
 
-    An id keeps its first put; an update replaces the metadata; a delete is final, but leaves a place that is a cursor.
+    The first put of an id counts; an update replaces the metadata; a deletion is final, but the id is still a cursor.
 
     Parameters
     ----------
     lengths
-        Bytes of each segment; None: as far as they are known now.
+        Bytes of each segment; None: all bytes that are known now.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Transcript:
         self._counts = [outline.count(length) for outline, length in zip(outlines, self.lengths, strict=False)]
 
     def until(self, lengths: Sequence[int]) -> "Transcript":
-        """The messages as they were when the log had only these lengths."""
+        """The messages of the log when it had only these lengths."""
         return Transcript(self._logs, self._slices, self._thread_id, self._segments, lengths)
 
     def __contains__(self, message_id: str) -> bool:
@@ -70,7 +70,7 @@ class Transcript:
 
     @property
     def asked(self) -> bool:
-        """Whether there is a message of a user."""
+        """Whether any message is a user's."""
         places = self._among(Place(0, -1), self._end, backwards=True)
         return any(self._outlines[place.segment].asked(place.number) for place in places)
 
@@ -87,7 +87,7 @@ class Transcript:
     async def page(
         self, cursors: Cursors, unknown: Callable[[str], Exception], run_id: str | None = None
     ) -> tuple[list[Message], bool]:
-        """A page of the messages, of the run if it is given, and whether there are more.
+        """A page of the messages, only of the run if it is given, and whether more follow.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class Transcript:
         return data, has_more
 
     async def newest_first(self) -> AsyncGenerator[tuple[Message, int], None]:
-        """The messages, and of each the number of records before it; the more are taken, the more are read at once."""
+        """The messages, each with the number of records before it; the reads grow with the number of messages taken."""
         batch, size, portion = list[Place](), 0, _FIRST_PORTION
         for place in self._among(Place(0, -1), self._end, backwards=True):
             batch.append(place)
@@ -151,7 +151,7 @@ class Transcript:
         return Place(len(self._counts), 0)
 
     def _place(self, message_id: str) -> Place | None:
-        """Where the message was put first."""
+        """The place of the first put of the message."""
         digest = digest_of(message_id)
         for segment, outline in enumerate(self._outlines):
             number = outline.puts.get(digest)
@@ -192,7 +192,7 @@ class Transcript:
         return True
 
     def _update(self, place: Place) -> Place | None:
-        """The last update of a message: each has all of the metadata."""
+        """The last update of a message; each has the complete metadata."""
         digest = self._outlines[place.segment].digest(place.number)
         for segment in reversed(range(len(self._counts))):
             numbers = self._outlines[segment].updates.get(digest, ())

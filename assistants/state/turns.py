@@ -28,7 +28,7 @@ _STAMPS = {"completed": "completed_at", "cancelled": "cancelled_at", "expired": 
 
 
 def message_id(run_id: str, turn: int) -> str:
-    """The id of a turn's message; it is the same at every publication."""
+    """The id of a turn's message; each publication derives the same one."""
     return derived("msg_", run_id, turn)
 
 
@@ -38,7 +38,7 @@ def step_id(run_id: str, turn: int, kind: StepType) -> str:
 
 
 def message(run: RunRecord, number: int) -> Message | None:
-    """The message of a recorded turn (contract, 3); None where the model said nothing."""
+    """The message of a recorded turn (contract, 3); None if the answer has no text."""
     turn = run.turns[number]
     if turn.silent:
         return None
@@ -68,7 +68,7 @@ def message(run: RunRecord, number: int) -> Message | None:
 
 
 def images(run: RunRecord, number: int) -> list[ImageFileContent]:
-    """The figures of the code since the last message before this turn's: the first parts of its message."""
+    """The figures of code since the preceding turn's message; they are the first parts of this turn's message."""
     last = max((before for before in range(number) if not run.turns[before].silent), default=0)
     return [
         {"type": "image_file", "image_file": {"file_id": output.file_id}}
@@ -80,7 +80,7 @@ def images(run: RunRecord, number: int) -> list[ImageFileContent]:
 
 
 def code_outputs(call: ToolCall) -> list[dict[str, object]]:
-    """The outputs of code as a step shows them."""
+    """The outputs of code in the form of a step."""
     return [
         {"type": "image", "image": {"file_id": output.file_id}}
         if isinstance(output, ImageOutput)
@@ -113,7 +113,7 @@ def begun_message(run: RunRecord, number: int, started: float) -> Message:
 
 
 def steps(run: RunRecord, content: bool = False) -> list[RunStep]:
-    """The steps of a run, oldest first; with the texts that searches found, if these are requested (contract, 5)."""
+    """The steps of a run, oldest first; with the texts of search results if these are requested (contract, 5)."""
     if run.imported:
         return run.imported.steps if content else [_without_texts(step) for step in run.imported.steps]
     return [step for number in range(len(run.turns)) for step in steps_of_turn(run, number, content)]
@@ -162,7 +162,7 @@ def begun_step(
 
 
 def _without_texts(step: RunStep) -> RunStep:
-    """The step without the texts that its searches found."""
+    """The step without the texts of search results."""
     if not isinstance(step.step_details, ToolCallsDetails):
         return step
     step = step.model_copy(deep=True)

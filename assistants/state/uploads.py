@@ -23,7 +23,7 @@ class UploadRecord(Deferred):
 
     id: str
     file_id: str
-    """The file that it will become."""
+    """The file that the upload will become."""
     created_at: int
     expires_at: int
     filename: str
@@ -33,12 +33,12 @@ class UploadRecord(Deferred):
     """Seconds after which the file expires."""
     status: Literal["pending", "completed", "cancelled"] = "pending"
     part_ids: list[str] | None = None
-    """The parts that it is completed with, once that has begun."""
+    """The parts of the file, set when the completion begins."""
     file: File | None = None
 
 
 def view(record: UploadRecord, now: float) -> Upload:
-    """The upload as the wire shows it."""
+    """The upload in the API's form."""
     shown = record.model_dump(include=set(Upload.model_fields) - {"object", "status"})
     return Upload.model_validate({**shown, "status": _status(record, now)})
 
@@ -55,12 +55,12 @@ def pending(record: UploadRecord, now: float) -> None:
 
 
 def cancelled(record: UploadRecord, now: float) -> UploadRecord | None:
-    """Cancel the upload; a repetition changes nothing.
+    """Cancel the upload; a repetition has no effect.
 
     Raises
     ------
     ApiError
-        It has ended otherwise, or is being completed (400).
+        It has ended in another way, or is being completed (400).
     """
     if record.status == "cancelled":
         return None
@@ -71,12 +71,12 @@ def cancelled(record: UploadRecord, now: float) -> UploadRecord | None:
 
 
 def begun(record: UploadRecord, part_ids: list[str], now: float) -> UploadRecord | None:
-    """Begin to complete the upload with these parts and no others; a repetition changes nothing.
+    """Begin to complete the upload with these parts; a repetition has no effect.
 
     Raises
     ------
     ApiError
-        It has ended otherwise, or is being completed with other parts (400).
+        It has ended in another way, or is being completed with other parts (400).
     """
     if record.status == "completed" and record.part_ids == part_ids:
         return None
@@ -94,12 +94,12 @@ def given_up(record: UploadRecord, part_ids: list[str]) -> UploadRecord | None:
 
 
 def completed(record: UploadRecord, file: File) -> UploadRecord:
-    """The upload that has become a file."""
+    """The upload, completed as a file."""
     return record.model_copy(update={"status": "completed", "file": file})
 
 
 def blocks(record: UploadRecord, part_ids: Iterable[str], sizes: Mapping[str, int]) -> list[str]:
-    """The blocks of the parts in their order, of all blocks that are there.
+    """The blocks of the parts in their order, taken from the existing blocks.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def blocks(record: UploadRecord, part_ids: Iterable[str], sizes: Mapping[str, in
 
 
 def block(part_id: str, number: int) -> str:
-    """The name of a part's block. All are of one length, as storage requires."""
+    """The name of a part's block. All names have the same length, as storage requires."""
     return f"{part_id}.{number:05}"
 
 
@@ -130,7 +130,7 @@ def part_of(block: str) -> str:
 
 
 def file_of(record: UploadRecord, now: int) -> FileRecord:
-    """The file that it becomes."""
+    """The file that the upload becomes."""
     return FileRecord(
         id=record.file_id,
         created_at=now,

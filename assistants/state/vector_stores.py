@@ -1,6 +1,6 @@
 """Vector stores: one document holds the store, its files and its batches, so one write moves a status and all counts.
 
-Everything here is a pure function of that document.
+All functions here are pure functions of that document.
 """
 
 from collections import Counter
@@ -73,12 +73,12 @@ class VectorStoreRecord(Deferred):
     members: dict[str, Member] = Field(default_factory=dict[str, Member])
     batches: dict[str, Batch] = Field(default_factory=dict[str, Batch])
     removed: dict[str, int] = Field(default_factory=dict[str, int])
-    """Ordinals of the files that were taken out last, so that they can still be cursors."""
+    """Ordinals of the files that were removed last, so that they can still be cursors."""
     next_ordinal: int = 0
     closed: bool = False
-    """It has expired for good: its chunks are deleted."""
+    """It has expired, finally: its chunks are deleted."""
     freed: bool = False
-    """None of its chunks is left."""
+    """All of its chunks are deleted."""
 
     @property
     def expires_at(self) -> int | None:
@@ -86,7 +86,7 @@ class VectorStoreRecord(Deferred):
 
     @property
     def in_progress(self) -> dict[str, Member]:
-        """The files that are still to be ingested."""
+        """The files that are yet to be ingested."""
         return {file_id: each for file_id, each in self.members.items() if each.status == "in_progress"}
 
     def expired(self, now: float) -> bool:
@@ -94,15 +94,15 @@ class VectorStoreRecord(Deferred):
 
 
 class NewMember(NamedTuple):
-    """A file that is to be put into a store; its version, name and size are added later."""
+    """A file to be added to a store; its version, name and size are added later."""
 
     file_id: str
     attributes: Mapping[str, AttributeValue]
     chunking: StaticChunks
     strict: bool = True
-    """Whether the request is refused if the file's type cannot be searched; else the file fails, alone and later."""
+    """Whether the request is refused if the file's type cannot be searched; else that file alone fails, later."""
     created_at: int | None = None
-    """When it was put into the store, if not now."""
+    """When it was added to the store, if not now."""
     version: str = ""
     filename: str = ""
     size: int = 0
@@ -119,7 +119,7 @@ class Outcome(NamedTuple):
 
 
 def new_vector_store(id_: str, request: CreateVectorStore, now: float) -> VectorStoreRecord:
-    """A store, still without its files."""
+    """A store without its files."""
     return VectorStoreRecord(
         id=id_,
         created_at=int(now),
@@ -137,7 +137,7 @@ def new_member(
     strategy: ChunkingStrategy | None = None,
     strict: bool = True,
 ) -> NewMember:
-    """A file as a request has it: by default with `auto` chunks."""
+    """A file of a request; its default is `auto` chunks."""
     chunking = strategy["static"] if strategy and strategy["type"] == "static" else AUTO
     return NewMember(file_id, attributes or {}, chunking, strict)
 
@@ -163,7 +163,7 @@ def usable(record: VectorStoreRecord, now: float) -> VectorStoreRecord:
 
 
 def used(record: VectorStoreRecord, now: float) -> VectorStoreRecord | None:
-    """Record that the store was just used. None: the last use is too recent to write another."""
+    """Record that the store is used now. None: the last use is too recent for another write."""
     if now - record.last_active_at < _HOUR or record.expired(now):
         return None
     return record.model_copy(update={"last_active_at": int(now)})
@@ -172,7 +172,7 @@ def used(record: VectorStoreRecord, now: float) -> VectorStoreRecord | None:
 def with_members(
     record: VectorStoreRecord, files: Sequence[NewMember], now: float, batch_id: str | None = None
 ) -> VectorStoreRecord:
-    """Add files to the store; a file that it has already is ingested again.
+    """Add files to the store; a file that is in the store already is ingested again.
 
     Raises
     ------
@@ -256,7 +256,7 @@ def settled(record: VectorStoreRecord, outcomes: Iterable[Outcome]) -> VectorSto
 
 
 def closed(record: VectorStoreRecord, now: float) -> VectorStoreRecord | None:
-    """Close a store that has expired, whose files in progress end. None: it is closed, or has not expired."""
+    """Close an expired store; its files in progress end. None: it is closed already, or has not expired."""
     if record.closed or not record.expired(now):
         return None
     ended = {name: each.model_copy(update={"status": "cancelled"}) for name, each in record.in_progress.items()}
@@ -264,12 +264,12 @@ def closed(record: VectorStoreRecord, now: float) -> VectorStoreRecord | None:
 
 
 def freed(record: VectorStoreRecord) -> VectorStoreRecord | None:
-    """Record that no chunk of a closed store is left. None: that is recorded, or the store is not closed."""
+    """Record that all chunks of a closed store are deleted. None: this is recorded already, or it is not closed."""
     return record.model_copy(update={"freed": True}) if record.closed and not record.freed else None
 
 
 def batch_cancelled(record: VectorStoreRecord, batch_id: str) -> VectorStoreRecord | None:
-    """Cancel the batch's files that are in progress. None: there are none.
+    """Cancel the batch's files that are in progress. None: it has none.
 
     Raises
     ------
@@ -315,7 +315,7 @@ def batch_of(record: VectorStoreRecord, batch_id: str) -> Batch:
 def listed(
     record: VectorStoreRecord, among: Iterable[str], status: FileStatus | None
 ) -> list[tuple[str, VectorStoreFile | None]]:
-    """All of the store's files, the oldest first; None for files that are not requested, or were taken out."""
+    """All of the store's files, oldest first; None for files that are not requested, or were removed."""
     among = set(among)
     ordinals = record.removed | {file_id: each.ordinal for file_id, each in record.members.items()}
 
@@ -327,7 +327,7 @@ def listed(
 
 
 def view_store(record: VectorStoreRecord, now: float) -> VectorStore:
-    """The store as the wire shows it."""
+    """The store in the API's form."""
     counts = _counts(record, record.members)
     status: VectorStoreStatus = "in_progress" if counts.in_progress else "completed"
     return VectorStore(
@@ -346,7 +346,7 @@ def view_store(record: VectorStoreRecord, now: float) -> VectorStore:
 
 
 def view_file(record: VectorStoreRecord, file_id: str) -> VectorStoreFile:
-    """A file of the store as the wire shows it.
+    """A file of the store in the API's form.
 
     Raises
     ------
@@ -367,7 +367,7 @@ def view_file(record: VectorStoreRecord, file_id: str) -> VectorStoreFile:
 
 
 def view_batch(record: VectorStoreRecord, batch_id: str) -> VectorStoreFileBatch:
-    """A batch as the wire shows it: it counts its files that are still in the store.
+    """A batch in the API's form; its counts are of the files that are still in the store.
 
     Raises
     ------

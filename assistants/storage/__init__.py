@@ -1,1 +1,1 @@
-"""Blobs and queues: documents with ETags, append-only logs, ids, items. Knows nothing of assistants."""
+"""Blobs and queues: documents with ETags, append-only logs, ids, items. Independent of the Assistants API."""

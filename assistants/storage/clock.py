@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable
 
 MAX_STEP = 30.0
-"""Seconds by which answers correct a clock at once, as after a pause of the machine that its own clock has missed."""
+"""Seconds by which one answer corrects a clock at once, as after a suspension that the local clock has missed."""
 
 SLEW = 0.1
-"""Seconds by which answers correct a clock further, for each second that passes."""
+"""Seconds by which answers correct a clock further, per second that passes."""
 
 
 class Clock:
@@ -37,7 +37,7 @@ class Clock:
         return self._local()
 
     def observe(self, date: float, sent: float, received: float) -> None:
-        """Take in a `Date` header (whole seconds) of an answer; `sent` and `received` are local times."""
+        """Correct the clock by an answer's `Date` header (whole seconds); `sent` and `received` are local times."""
         earliest, latest = date - received, date + 1 - sent
         wanted = min(max(self._offset, earliest), latest) - self._offset
         if not self.corrected:
@@ -51,10 +51,10 @@ class Clock:
 
 
 def steady() -> Callable[[], float]:
-    """The machine's time, read once, and from then on counted by a clock that is never set.
+    """A clock that reads the machine's time once, and then counts by a clock that is never set.
 
-    Where the system has one, it counts while the machine is suspended, too: `CLOCK_BOOTTIME` of Linux, and
-    `CLOCK_MONOTONIC` of macOS. Windows' only one does.
+    If the system has one, it also counts while the machine is suspended: `CLOCK_BOOTTIME` of Linux, `CLOCK_MONOTONIC`
+    of macOS and Windows.
     """
     number = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
     count = time.monotonic if number is None else lambda: time.clock_gettime(number)

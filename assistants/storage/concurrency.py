@@ -1,4 +1,4 @@
-"""Calls of storage that are under way at the same time."""
+"""Concurrent calls of storage."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable

@@ -44,7 +44,7 @@ class _Retry(ExponentialRetry):
 
 
 def blob_service(settings: Settings, clock: Clock | None = None, transport: MakeTransport = Transport) -> BlobService:
-    """The account's blobs; of its client a read of up to `MAX_READ` or a write of up to `MAX_WRITE` is one request.
+    """The account's blobs. A read of up to `MAX_READ` or a write of up to `MAX_WRITE` by its client is one request.
 
     Raises
     ------

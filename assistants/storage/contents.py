@@ -38,7 +38,7 @@ class Contents:
         await made_on_first_use(lambda: blob.stage_block(block, piece), self._container.create_container)
 
     async def commit(self, name: str, blocks: Iterable[str]) -> None:
-        """Make a content of these blocks in this order. A repetition is harmless; other blocks are dropped.
+        """Commit a content of these blocks in this order. A repetition is harmless; other blocks are dropped.
 
         Raises
         ------
@@ -73,7 +73,7 @@ class Contents:
         Raises
         ------
         ResourceNotFoundError
-            It does not exist, or no longer.
+            The content does not exist, or no longer.
         """
         for offset in range(start, end, PIECE):
             length = min(PIECE, end - offset)

@@ -1,4 +1,4 @@
-"""JSON documents with ETags: every write is conditional, and a lost answer is settled by reading again."""
+"""JSON documents with ETags. Every write is conditional; if its answer is lost, a read determines its result."""
 
 import asyncio
 import gc
@@ -30,13 +30,13 @@ D = TypeVar("D", bound=BaseModel)
 _WRITES_KEPT = 16
 _TRIES = 50
 _LONGEST_PAUSE = 0.2
-"""Seconds between two tries of a contended change; the pauses begin at a hundredth of that and double."""
+"""Seconds between two tries of a contended change; the pauses begin at a hundredth of this and double."""
 _KEPT = 4 * 1024 * 1024
 """Bytes of JSON of the documents of a container that are kept in memory; parsed they take about six times as much."""
 _SMALL = 4 * 1024
-"""Bytes of JSON; to keep a smaller document saves nothing that can be measured, unless it is listed again."""
+"""Bytes of JSON. Keeping a smaller document saves no measurable time, unless it is listed again."""
 _LARGE = 256 * 1024
-"""Bytes of JSON whose parsing is not interrupted by garbage collections: these take three times as long as it does."""
+"""Bytes of JSON whose parsing is not interrupted by garbage collection, which takes three times as long."""
 
 
 class _Envelope(Deferred, Generic[D]):
@@ -55,7 +55,7 @@ class Document(Generic[D]):
 
 
 class _Kept(Generic[D]):
-    """The documents that were read last, by their names. What is kept may have changed or be gone since.
+    """The documents that were read last, by their names. A document may have changed or been deleted since then.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class _Kept(Generic[D]):
         return self._documents[name][0]
 
     def add(self, document: Document[D], size: int) -> None:
-        """Keep a document whose JSON has so many bytes, unless it is too small or too large."""
+        """Keep a document of `size` bytes of JSON, unless it is too small or too large."""
         self.drop(document.name)
         if not self._least <= size <= _KEPT:
             return
@@ -95,7 +95,7 @@ class Documents(Generic[D]):
     Parameters
     ----------
     imported
-        Whether objects of this kind are imported: one that is missing is then looked for at a place.
+        Whether objects of this kind are imported: a document that is missing may then stand at a place.
     """
 
     def __init__(self, service: BlobService, container: str, model: type[D], *, imported: bool = True) -> None:
@@ -110,7 +110,7 @@ class Documents(Generic[D]):
     async def read(self, name: str) -> Document[D] | None:
         """The document as it is now, under its name or at its place, which is then its name.
 
-        One that is kept and has not changed is not sent and parsed again.
+        A kept document that has not changed is not sent and parsed again.
         """
         at = self.places.known(name) or name
         found = await self._read(at, self._kept.get(at))
@@ -132,13 +132,13 @@ class Documents(Generic[D]):
         return [document for document in found if document is not None]
 
     async def listed_under(self, name: str) -> str:
-        """The name under which lists have a document, or had it until it was deleted."""
+        """The name under which lists have a document, or had it before its deletion."""
         if self._listed.get(name) or self._kept.get(name):
             return name
         return await self.places.of(name) or name
 
     async def create(self, name: str, value: D) -> Document[D]:
-        """Write a new document; that of an imported object, at its place.
+        """Write a new document; a document of an imported object is written at its place.
 
         Raises
         ------
@@ -202,7 +202,7 @@ class Documents(Generic[D]):
         except ResourceModifiedError:
             return False
         except ResourceNotFoundError:
-            return True  # perhaps by this very request, whose answer was lost on the way
+            return True  # perhaps by this request, whose first answer was lost
         return True
 
     def names(self, prefix: str, start_from: str | None = None, at_once: int | None = None) -> AsyncIterator[str]:
@@ -241,7 +241,7 @@ class Documents(Generic[D]):
             raise
 
     async def _read(self, name: str, known: Document[D] | None, *more: _Kept[D]) -> Document[D] | None:
-        """The document, which is then kept, in `more` as well; `known` if it has not changed."""
+        """The document, which is then kept, also in `more`; `known` if it has not changed."""
         try:
             found = await self._service.get(self._name, name, known and known.etag)
         except ResourceNotFoundError:
@@ -267,6 +267,6 @@ class Documents(Generic[D]):
 
 
 async def _pause(attempt: int) -> None:
-    """Wait a little before a contended change is tried again; the first repetition follows at once."""
+    """Wait before a contended change is tried again; the first repetition follows at once."""
     if attempt:
         await asyncio.sleep(min(_LONGEST_PAUSE / 100 * 2**attempt, _LONGEST_PAUSE) * random.uniform(0.5, 1))

@@ -1,4 +1,4 @@
-"""The errors of storage that are not the SDK's, and the errors that a later attempt may not meet."""
+"""The errors of storage that are not the SDK's, and those that a later attempt may not raise again."""
 
 from azure.core.exceptions import AzureError
 

@@ -1,4 +1,4 @@
-"""Ids that look like OpenAI's and sort newest first, and the ONE mapping from an id to its blob's name."""
+"""Ids that look like OpenAI's and sort newest first, and the only mapping from an id to its blob's name."""
 
 import hashlib
 import re
@@ -44,7 +44,7 @@ def beginning(prefix: str, time: float) -> str:
 
 
 def made_at(identifier: str, prefix: str) -> float | None:
-    """When an id was made, if it looks like our own ids with that prefix; OpenAI's look so, too, and tell no time."""
+    """When an id was made, if it has the form of this service's ids with that prefix; OpenAI's ids may have it, too."""
     if re.fullmatch(re.escape(prefix) + f"[0-9A-Za-z]{{{_LENGTH}}}", identifier) is None:
         return None
     inverted = 0
@@ -63,7 +63,7 @@ def derived(prefix: str, *parts: object) -> str:
 def blob_name(project: str, *ids: str) -> str:
     """The name of the blob of the object with the last of these ids; the ids before it are those of its parents.
 
-    Total: any text that a client sends as an id has a name of its own, and no name is outside its project.
+    Total: every text that a client sends as an id has a name of its own, and no name is outside its project.
     """
     return "/".join((project, *map(_segment, ids)))
 

@@ -10,7 +10,7 @@ from azure.storage.blob.aio import ContainerClient
 from assistants.storage.services import BlobService, Entry
 
 _BETWEEN = 200
-"""Names between two anchors, at first."""
+"""Names between two anchors, initially."""
 _AT_ONCE = 1000
 """Names in one answer: a few milliseconds of parsing."""
 _PREFIXES = 1000
@@ -20,7 +20,7 @@ _PREFIXES = 1000
 async def names_in(
     container: ContainerClient, prefix: str, start_from: str | None = None, at_once: int | None = None
 ) -> AsyncIterator[str]:
-    """Names in their order, from `start_from` on (itself included), `at_once` by one request."""
+    """Names in their order, from `start_from` on (itself included), `at_once` per request."""
     names = container.list_blob_names(name_starts_with=prefix, start_from=start_from, results_per_page=at_once)
     try:
         async for name in names:
@@ -32,10 +32,10 @@ async def names_in(
 class Listing:
     """The blobs of a container.
 
-    Storage lists in one direction only. For the other one, some of the names that were listed are kept as anchors, from
-    which a later listing begins. An anchor is only where to begin: it stays right when its blob is deleted and when
-    others are made. Names of new objects come before all others, so that the anchors of a prefix last; those of
-    imported objects come between, where more anchors are made as they are listed.
+    Storage lists in one direction only. For the reverse one, some of the listed names are kept as anchors, from which
+    a later listing begins. An anchor stays valid when its blob is deleted and when others are created. Names of new
+    objects precede all others, so the anchors of a prefix remain; names of imported objects lie between, and get more
+    anchors when they are listed.
     """
 
     def __init__(self, service: BlobService, container: str) -> None:
@@ -46,7 +46,7 @@ class Listing:
     async def forwards(
         self, prefix: str, start_from: str | None = None, at_once: int | None = None
     ) -> AsyncIterator[Entry]:
-        """As `BlobService.entries`; none where there is no container."""
+        """As `BlobService.entries`; none if the container does not exist."""
         try:
             async for entry in self._service.entries(self._name, prefix, start_from, at_once):
                 yield entry
@@ -54,9 +54,9 @@ class Listing:
             return
 
     async def backwards(self, prefix: str, below: str | None = None) -> AsyncIterator[Entry]:
-        """In the reverse order, from before the name `below` on; without it, from the last one on.
+        """The blobs in reverse order, from before the name `below` on; without it, from the last one on.
 
-        Where this process has no anchors yet, all names before are listed once.
+        If this process has no anchors yet, all preceding names are listed once.
         """
         anchors = self._anchors.get(prefix, ())
         at = len(anchors) if below is None else bisect_left(anchors, below)

@@ -60,7 +60,7 @@ class Logs:
             raise refused(name) from None
 
     async def part(self, name: str, start: int, end: int) -> Part:
-        """The bytes from `start` up to `end`, as far as they are there, by one request; and the size of the log.
+        """The existing bytes from `start` up to `end`, by one request; and the size of the log.
 
         Raises
         ------
@@ -77,9 +77,9 @@ class Logs:
             return Part(b"", start)
 
     async def read(self, name: str, start: int = 0, end: int | None = None) -> bytes:
-        """The bytes from `start` up to `end` (or the log's end as it is now).
+        """The bytes from `start` up to `end` (or the log's present end).
 
-        Read by explicit ranges, one request each: an append in between fails no read.
+        Each range is one request with explicit bounds: a concurrent append fails no read.
 
         Raises
         ------

@@ -1,7 +1,7 @@
-"""Where the documents of imported objects stand: their ids do not tell the time that orders them.
+"""The places of the documents of imported objects, whose ids do not give the time by which they are ordered.
 
-Such a document has a name that begins as those of its time do, its place, and a pointer from its id to the place.
-Pointers stand behind all documents. One stays when its document is deleted, so that the id is still a cursor.
+Such a document stands at a place: a name that begins as those of its time do. A pointer leads from its id to the place.
+Pointers are listed after all documents. One stays when its document is deleted, so that the id is still a cursor.
 """
 
 import hashlib
@@ -16,21 +16,21 @@ from assistants.storage.ids import beginning, made_at
 from assistants.storage.services import IF_MISSING, BlobService
 
 _KEPT = 10_000
-"""Places that are remembered."""
+"""Places that are kept in memory."""
 
 _SLACK = range(-2, 2 * 3600)
-"""Seconds from the making of an id to `created_at`: an upload has the id of its file an hour before."""
+"""Seconds from the time in an id to `created_at`: an upload has the id of its file an hour before."""
 
 _FIRST = 1_735_689_600.0
 _LAST = 2_051_222_400.0
-"""No id of our own was made before 2025; those of 2035 are told from OpenAI's by reading."""
+"""Seconds since the epoch: of 2025, before which this service made no id, and of 2035. Other ids are OpenAI's."""
 
 _BEHIND = "~"
 """Sorts after all characters of ids."""
 
 
 class Places:
-    """The pointers of one container; `used`: whether there are any."""
+    """The pointers of one container; `used`: whether any exist."""
 
     def __init__(self, service: BlobService, container: str, used: bool = True) -> None:
         self._service, self._name, self._used = service, container, used
@@ -38,11 +38,11 @@ class Places:
         self._known: OrderedDict[str, str] = OrderedDict()
 
     def known(self, name: str) -> str | None:
-        """The place of the document of that name, if it is remembered."""
+        """The place of the document of that name, if it is kept in memory."""
         return self._known.get(name)
 
     async def of(self, name: str) -> str | None:
-        """The place of the document of that name; None: it has none, and stands under its name, if anywhere."""
+        """The place of the document of that name; None: it has no place, and stands under its name if it exists."""
         known = self._known.get(name)
         if known or not self._used or "/" not in name or _BEHIND in name.rpartition("/")[2][1:]:
             return known
@@ -53,7 +53,7 @@ class Places:
         return self._remember(name, json.loads(found.content)["place"]) if found else None
 
     async def point(self, name: str, place: str) -> tuple[str, bool]:
-        """Write the pointer, unless there is one; return the place to which it points, and whether it is new."""
+        """Write the pointer unless one exists; return the place to which it points, and whether it is new."""
         content, new = json.dumps({"place": place}).encode(), True
         try:
             await made_on_first_use(
@@ -73,12 +73,12 @@ class Places:
 
 
 def place(name: str, prefix: str, created: float) -> str:
-    """The place of an object that was created at that time; its own name, where that tells the time.
+    """The place of an object that was created at that time; its own name if that gives the time.
 
     Parameters
     ----------
     prefix
-        Of our own ids of such objects.
+        The prefix of this service's ids of such objects.
     """
     parent, _, identifier = name.rpartition("/")
     made = made_at(identifier, prefix)
@@ -89,7 +89,7 @@ def place(name: str, prefix: str, created: float) -> str:
 
 
 def may_be_ours(name: str, prefix: str) -> bool:
-    """Whether the id may have been made by such a service as this one: few of OpenAI's look so."""
+    """Whether this service may have made the id: few of OpenAI's have this form."""
     made = made_at(name.rpartition("/")[2], prefix)
     return made is not None and _FIRST < made < _LAST
 
@@ -100,7 +100,7 @@ def end_of_documents(prefix: str) -> str:
 
 
 def is_pointer(name: str) -> bool:
-    """Whether a blob of that name is no document, but leads to one."""
+    """Whether the blob of that name is a pointer, not a document."""
     return name.rpartition("/")[2].startswith(_BEHIND)
 
 

@@ -1,4 +1,4 @@
-"""Queue items: JSON objects that hold ids only, never expire, and may come twice, late or never."""
+"""Queue items: JSON objects of ids that never expire, and may come twice, late or never."""
 
 import base64
 import json
@@ -18,10 +18,10 @@ class Queues:
     def __init__(self, service: QueueService) -> None:
         self._service = service
         self.on_send: Callable[[str], None] | None = None
-        """Is told the queue of each item that appears at once, for a listener in this process."""
+        """Called with the queue of each item that is visible at once, for a listener in this process."""
 
     async def send(self, queue: str, item: Mapping[str, Any], delay: float = 0) -> Receipt:
-        """Send an item to a queue, to appear after `delay` seconds, rounded up."""
+        """Send an item to a queue; it is visible after `delay` seconds, rounded up."""
         text = base64.b64encode(json.dumps(item).encode()).decode()  # as the Functions host expects
         receipt = await made_on_first_use(
             lambda: self._service.send(queue, text, math.ceil(delay)),
@@ -32,7 +32,7 @@ class Queues:
         return receipt
 
     async def delete(self, queue: str, receipt: Receipt) -> None:
-        """Delete an item that was sent, unless it was received or deleted since."""
+        """Delete a sent item, unless it was received or deleted since then."""
         try:
             await self._service.delete(queue, receipt)
         except HttpResponseError as error:

@@ -1,7 +1,7 @@
-"""Requests to the storage account that are prepared by hand, below the clients of the SDK: they take less CPU time.
+"""Requests to the storage account without the clients of the SDK, which take more CPU time.
 
-The pipeline is azure-core's. The endpoint, the version of the API and the credential are those of the SDK's client;
-the transport is the one that the client uses. Not there: logging of each request, tracing and client request ids.
+The pipeline is azure-core's. The endpoint, the API version and the credential are those of the SDK's client;
+the transport is the one that the client uses. Requests are not logged and not traced, and have no client request id.
 """
 
 import re
@@ -40,11 +40,11 @@ class Requests:
     Parameters
     ----------
     client
-        Names the endpoint and the credential.
+        Gives the endpoint and the credential.
     transport
         Sends the requests; it is the client's, and is closed with the client.
     retry
-        A policy of this object's own: a pipeline does not share it.
+        A retry policy for this object alone: pipelines cannot share one.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Requests:
         endpoint = urlsplit(client.url)
         self._endpoint = f"{endpoint.scheme}://{endpoint.netloc}{endpoint.path.rstrip('/')}"
         self._signature = endpoint.query
-        """A shared access signature, where that is the credential."""
+        """The shared access signature, if that is the credential."""
         self._headers = {"x-ms-version": client.api_version, "User-Agent": "assistants"}
         policies: list[Any] = [retry, _Dated(), *_authentication(client.credential)]
         self._pipeline: AsyncPipeline[HttpRequest, AsyncHttpResponse] = AsyncPipeline(transport, policies)
@@ -69,19 +69,19 @@ class Requests:
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
     ) -> AsyncHttpResponse:
-        """The answer, its body in memory, to a request to a path that is quoted already. A 304 is an answer.
+        """The response, its body in memory, to a request for a path that is already quoted. A 304 is no error.
 
         Raises
         ------
         azure.core.exceptions.HttpResponseError
-            The service refuses: of the class that the SDK's clients raise, with `error_code`.
+            The service refuses the request: the class that the SDK's clients raise, with `error_code`.
         azure.core.exceptions.AzureError
-            No answer came, even when it was repeated.
+            No answer came to any of the tries.
         """
         request = HttpRequest(method, self._url(path, query), {**self._headers, **(headers or {})})
         if content:
             request.set_bytes_body(content)
-            # Where the header is missing, aiohttp adds it after the request was signed.
+            # If the header is missing, aiohttp adds it after the request was signed.
             request.headers.setdefault("Content-Type", "application/octet-stream")
         elif method == "PUT":
             request.headers["Content-Length"] = "0"
@@ -98,14 +98,14 @@ class Requests:
 
 
 class _Dated(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
-    """The date, which is signed: each repetition has its own."""
+    """Sets the date, which is signed, anew for each repetition."""
 
     def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
         request.http_request.headers["x-ms-date"] = format_date_time(time())
 
 
 class _Bearer(AsyncBearerTokenCredentialPolicy[HttpRequest, AsyncHttpResponse]):
-    """A token of the credential; of the tenant that the account names, where it refuses the credential's own."""
+    """Sends a token of the credential; of the account's tenant if the account refuses the credential's own."""
 
     async def on_challenge(
         self,
@@ -120,7 +120,7 @@ class _Bearer(AsyncBearerTokenCredentialPolicy[HttpRequest, AsyncHttpResponse]):
 
 
 def _authentication(credential: Any) -> list[object]:
-    """The policy for the credential of a client of the SDK, in which an account key is a policy already."""
+    """The policy for the credential of an SDK client; an account key is a policy already."""
     if credential is None:
         return []
     return [credential if isinstance(credential, SansIOHTTPPolicy) else _Bearer(credential, _SCOPE)]

@@ -1,4 +1,4 @@
-"""Repeating a call until storage has recovered."""
+"""Repetition of a call until storage has recovered."""
 
 import asyncio
 import logging
@@ -13,12 +13,12 @@ _PAUSES = (1, 5, 15, 60, 120)
 
 
 async def outlast(act: Callable[[], Awaitable[None]]) -> None:
-    """Repeat the handling of a poison item until storage has recovered: no delivery comes after it.
+    """Repeat the handling of a poison item until storage has recovered: it is not delivered again.
 
     Raises
     ------
     AzureError, Contended
-        Storage has not recovered within some minutes.
+        Storage has not recovered within three minutes and a half.
     """
     for pause in _PAUSES:
         try:

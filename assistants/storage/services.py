@@ -1,6 +1,6 @@
-"""The blob and the queue service of an account: the operations that a run makes again and again, prepared by hand.
+"""The blob and the queue service of an account: the frequent operations of runs, as requests without the SDK.
 
-The SDK's clients do the rest.
+The SDK's clients do the other operations.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -21,7 +21,7 @@ from assistants.storage.requests import Requests
 T = TypeVar("T")
 
 IF_MISSING: Mapping[str, str] = {"If-None-Match": "*"}
-"""The condition that nothing is there yet."""
+"""The condition that the blob does not exist."""
 
 ALWAYS: Mapping[str, str] = {}
 """No condition."""
@@ -31,7 +31,7 @@ _MAX_XML = 16 * 1024 * 1024
 
 
 def if_match(etag: str) -> Mapping[str, str]:
-    """The condition that nothing has changed since."""
+    """The condition that the blob has not changed."""
     return {"If-Match": etag}
 
 
@@ -41,19 +41,19 @@ def if_ends_at(position: int) -> Mapping[str, str]:
 
 
 def if_at_most(size: int) -> Mapping[str, str]:
-    """The condition that the blob has at most so many bytes after an append."""
+    """The condition that the blob has at most `size` bytes after an append."""
     return {"x-ms-blob-condition-maxsize": str(size)}
 
 
 class Blob(NamedTuple):
-    """A blob's content, or the part of it that was asked for, and the ETag of the blob."""
+    """A blob's content, or the requested part of it, and the ETag of the blob."""
 
     content: bytes
     etag: str
 
 
 class Entry(NamedTuple):
-    """A blob in a listing: its name, its ETag, the time of its last write, as a header has it, and its bytes."""
+    """A blob in a listing: its name, its ETag, the time of its last write as in a header, and its size in bytes."""
 
     name: str
     etag: str
@@ -66,28 +66,28 @@ class Entry(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Some bytes of a blob, and how many the blob has."""
+    """Some bytes of a blob, and the size of the blob in bytes."""
 
     content: bytes
     size: int
 
 
 class Appended(NamedTuple):
-    """The appends and the bytes that a blob has after one more."""
+    """The number of appends and of bytes of a blob after an append."""
 
     appends: int
     size: int
 
 
 class Receipt(NamedTuple):
-    """What it takes to change or delete a message: its id, and the receipt of the last one who hid it."""
+    """The id and the latest pop receipt of a message, with which it can be changed or deleted."""
 
     id: str
     pop_receipt: str
 
 
 class Received(NamedTuple):
-    """A message that is hidden from others for a while."""
+    """A message that was received, and is hidden from other receivers for a while."""
 
     receipt: Receipt
     text: str
@@ -103,7 +103,7 @@ class BlobService:
     Parameters
     ----------
     client
-        What does the rest.
+        The SDK's client, for the other operations.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class BlobService:
         return None if response.status_code == 304 else Blob(response.body(), response.headers["ETag"])
 
     async def get_range(self, container: str, name: str, start: int, end: int) -> Part:
-        """The bytes from `start` up to `end`, as far as they are there. A 416 says that there are none."""
+        """The existing bytes from `start` up to `end`; none if the service answers 416."""
         headers = {"x-ms-range": f"bytes={start}-{end - 1}"}
         response = await self._requests.send("GET", _path(container, name), headers=headers)
         content = response.body()
@@ -130,12 +130,12 @@ class BlobService:
         return Part(content, int(size) if content and size.isdigit() else start + len(content))
 
     async def put(self, container: str, name: str, content: bytes, condition: Mapping[str, str]) -> str:
-        """Write a block blob by one request, if the condition holds; its new ETag."""
+        """Write a block blob by one request, if the condition holds; return its new ETag."""
         headers = {"x-ms-blob-type": "BlockBlob", **condition}
         return (await self._requests.send("PUT", _path(container, name), None, headers, content)).headers["ETag"]
 
     async def create_append(self, container: str, name: str, condition: Mapping[str, str]) -> str:
-        """Make an append blob, if the condition holds; its ETag."""
+        """Create an append blob, if the condition holds; return its ETag."""
         headers = {"x-ms-blob-type": "AppendBlob", **condition}
         return (await self._requests.send("PUT", _path(container, name), None, headers)).headers["ETag"]
 
@@ -151,7 +151,7 @@ class BlobService:
     async def entries(
         self, container: str, prefix: str, start_from: str | None = None, at_once: int | None = None
     ) -> AsyncIterator[Entry]:
-        """The blobs in the order of their names, from `start_from` on (itself included), `at_once` by one request."""
+        """The blobs in the order of their names, from `start_from` on (itself included), `at_once` per request."""
         query: dict[str, str | int] = {"restype": "container", "comp": "list", "prefix": prefix}
         if start_from is not None:
             query["startFrom"] = start_from
@@ -175,7 +175,7 @@ class QueueService:
     Parameters
     ----------
     client
-        What does the rest.
+        The SDK's client, for the other operations.
     """
 
     def __init__(
@@ -188,7 +188,7 @@ class QueueService:
         self._requests = Requests(client, transport, retry)
 
     async def send(self, queue: str, text: str, delay: int = 0) -> Receipt:
-        """Put a message into a queue, to appear after `delay` seconds; it never expires."""
+        """Put a message into a queue; it is visible after `delay` seconds and never expires."""
         content = f"<QueueMessage><MessageText>{escape(text)}</MessageText></QueueMessage>".encode()
         query = {"visibilitytimeout": delay, "messagettl": -1}
         headers = {"Content-Type": "application/xml"}
@@ -196,12 +196,12 @@ class QueueService:
         return _messages(response, _receipt)[0]
 
     async def receive(self, queue: str, number: int, lease: int) -> list[Received]:
-        """Up to `number` (at most 32) visible messages, hidden from now on for `lease` seconds."""
+        """Up to `number` (at most 32) visible messages, hidden for `lease` seconds."""
         query = {"numofmessages": number, "visibilitytimeout": lease}
         return _messages(await self._requests.send("GET", _path(queue, "messages"), query), _received)
 
     async def update(self, queue: str, receipt: Receipt, delay: int) -> Receipt:
-        """Have a message appear after `delay` seconds from now; the receipt that it takes afterwards."""
+        """Make a message visible after `delay` seconds; return its new receipt."""
         query = {"popreceipt": receipt.pop_receipt, "visibilitytimeout": delay}
         response = await self._requests.send("PUT", _path(queue, "messages", receipt.id), query)
         return Receipt(receipt.id, response.headers["x-ms-popreceipt"])
@@ -216,12 +216,12 @@ class QueueService:
 
 
 def _path(container: str, *parts: str) -> str:
-    """Quoted as the SDK does it."""
+    """The path, quoted as the SDK does it."""
     return "/".join((quote(container), *(quote(part, safe="~/") for part in parts)))
 
 
 def _messages(response: AsyncHttpResponse, made: Callable[[Mapping[str, str]], T]) -> list[T]:
-    """What is made of the fields of each message of a list in XML."""
+    """The result of `made` for the fields of each message of an XML list."""
     try:
         return [made({field.tag: field.text or "" for field in message}) for message in _parsed(response, "messages")]
     except (LookupError, ValueError) as error:
@@ -229,7 +229,7 @@ def _messages(response: AsyncHttpResponse, made: Callable[[Mapping[str, str]], T
 
 
 def _parsed(response: AsyncHttpResponse, kind: str) -> ET.Element:
-    """The root of a list in XML."""
+    """The root of an XML list."""
     body = response.body()
     try:
         if len(body) > _MAX_XML:
@@ -240,7 +240,7 @@ def _parsed(response: AsyncHttpResponse, kind: str) -> ET.Element:
 
 
 def _entry(blob: ET.Element) -> Entry:
-    """The ETag as headers have it: a listing leaves out its quotes."""
+    """The entry of a blob, with its ETag in the form of a header: a listing leaves out the quotes."""
     name = blob.find("Name")
     text = "" if name is None else name.text or ""
     if name is not None and name.get("Encoded") == "true":

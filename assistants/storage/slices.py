@@ -1,14 +1,14 @@
-"""Work that comes without waiting, done in slices, so that tasks share the event loop fairly."""
+"""Slices of the event loop's time for tasks with much work and few waits, so that they share the loop fairly."""
 
 import asyncio
 from collections import deque
 
 SLICE = 0.002
-"""Seconds of such work that the loop does before it does anything else."""
+"""Seconds of such work in the loop before other tasks run."""
 
 
 class Slices:
-    """The tasks of one event loop that have more work at once: one of them goes on each time the loop comes round."""
+    """The tasks of an event loop that have more work at once: one of them continues in each iteration of the loop."""
 
     def __init__(self) -> None:
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -38,9 +38,9 @@ class Slices:
 
 
 class Pace:
-    """How long a task works on what comes, one thing after the other, before others go on.
+    """The time that a task works on a stream of objects before other tasks continue.
 
-    What it has waited for has a slice of its own, unless other tasks await theirs.
+    An object that the task had to wait for gets a slice of its own, unless other tasks await theirs.
     """
 
     def __init__(self, slices: Slices) -> None:
@@ -50,12 +50,12 @@ class Pace:
         self._asked = self._began
 
     def came(self) -> None:
-        """The next thing is there."""
+        """The next object has arrived."""
         if self._clock() - self._asked >= SLICE:
             self._begin()
 
     async def done(self) -> None:
-        """It is dealt with; others go on if it is their turn."""
+        """The object is processed; other tasks continue if it is their turn."""
         if self._clock() - self._began >= self._length:
             await self._slices.next()
             self._began, self._length = self._clock(), SLICE

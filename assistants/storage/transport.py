@@ -1,4 +1,4 @@
-"""The one place where every storage request leaves the process, below all retries."""
+"""The transport through which every storage request leaves the process, below all retries."""
 
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -18,12 +18,12 @@ class Transport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
     Parameters
     ----------
     timeout
-        Seconds that connecting, and then each wait for bytes, may take.
+        Seconds that connecting may take, and then each wait for bytes.
     """
 
     def __init__(self, clock: Clock, timeout: float) -> None:
         self._clock = clock
-        # With the environment's settings each request uses two threads, for a proxy and for a .netrc file.
+        # With the environment's settings each request would use two threads, for a proxy and for a .netrc file.
         self._inner: AsyncHttpTransport[HttpRequest, AsyncHttpResponse] = AioHttpTransport(
             connection_timeout=timeout, read_timeout=timeout, use_env_settings=bool(getproxies())
         )
@@ -54,5 +54,5 @@ class Transport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
 
 @lru_cache(8)
 def _timestamp(date: str) -> float:
-    """Of a `Date` header, which is the same in all answers of a second."""
+    """The time of a `Date` header; cached, as all answers of a second have the same one."""
     return parsedate_to_datetime(date).timestamp()

@@ -1,1 +1,1 @@
-"""What an operator sees: spans, metrics, and the ids in log lines."""
+"""Telemetry for the operator: spans, metrics, and the ids in log lines."""

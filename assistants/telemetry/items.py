@@ -1,4 +1,4 @@
-"""Queue items in traces: an item carries its sender's place, and its handling is a span of the same trace."""
+"""Queue items in traces: an item has its sender's `traceparent`, and its handling is a span of the same trace."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from assistants.telemetry import record
 from assistants.telemetry.names import DESTINATION, MESSAGING, MESSAGING_OPERATION, POISONED, QUEUE
 
 TRACEPARENT = "traceparent"
-"""The field of an item's body; a handler that does not know it ignores it."""
+"""The field in an item's body; a handler that does not know it ignores it."""
 
 
 class Handler(Protocol):
@@ -24,7 +24,7 @@ class Handler(Protocol):
 
 
 class Traced:
-    """The handler of a queue, seen."""
+    """A queue's handler, with a span for each item."""
 
     def __init__(self, queue: str, handler: Handler) -> None:
         self._queue, self._handler = queue, handler
@@ -45,13 +45,13 @@ class Traced:
 
 
 def carried() -> Mapping[str, str]:
-    """What an item's body has besides its own fields: nothing, where nothing is recorded."""
+    """The trace fields of an item's body; empty if nothing is recorded."""
     place = record.traceparent()
     return {TRACEPARENT: place} if place else {}
 
 
 def sender(content: bytes) -> str | None:
-    """The place that an item carries."""
+    """The `traceparent` in an item's body."""
     try:
         item: Any = json.loads(content)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Log lines that name the request, the run, the trace and the span that they belong to."""
+"""Log lines with the ids of their request, run, trace and span."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ _NAMED = "named"
 
 
 def ids() -> dict[str, str]:
-    """Those that are known, by the names that lines have for them."""
+    """The known ids, by their names in log lines."""
     found, place = scope(), record.current()
     known = {"request": found.request, "run": found.run}
     known |= {"trace": place[0], "span": place[1]} if place else {}
@@ -34,7 +34,7 @@ def suffix(log_record: logging.LogRecord) -> str:
 
 
 class Ids(logging.Filter):
-    """Adds the ids to the message of a record, once, for handlers whose format is not ours."""
+    """Adds the ids to the message of a record, once, for handlers with a format of their own."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if more := suffix(record):

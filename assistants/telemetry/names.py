@@ -1,9 +1,9 @@
-"""The names of attributes and metrics: of OpenTelemetry's semantic conventions where those have one, otherwise ours."""
+"""The names of attributes and metrics: those of OpenTelemetry's semantic conventions, otherwise this project's."""
 
 from typing import NamedTuple
 
 SCHEMA = "https://opentelemetry.io/schemas/1.44.0"
-"""The version of the semantic conventions; those of generative AI are in development, so that it is pinned."""
+"""The version of the semantic conventions, pinned as those of generative AI are in development."""
 
 METHOD = "http.request.method"
 ROUTE = "http.route"
@@ -56,10 +56,10 @@ _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 2
 _LONG = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 
 RUNS = Metric("assistants.runs", "{run}")
-"""Entries into a state, by state."""
+"""The number of entries into a state, by state."""
 QUEUE_TIME = Metric("assistants.run.queue_time", "s", _LONG)
 FIRST_WORD = Metric("assistants.run.time_to_first_word", "s", _LONG)
-"""From the creation of a run to the first piece of the model's first answer."""
+"""Seconds from the creation of a run to the first piece of the model's first answer."""
 RUN_DURATION = Metric("assistants.run.duration", "s", _LONG)
 RETRIES = Metric("assistants.model.retries", "{call}")
 CLAIMS_LOST = Metric("assistants.claims.lost", "{claim}")

@@ -1,4 +1,4 @@
-"""OpenTelemetry, with its exporters. It is imported only where one is configured, as it takes long."""
+"""OpenTelemetry with its exporters, imported only if one is configured, as the import takes long."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from opentelemetry.sdk.metrics.export import MetricExporter, PeriodicExportingMe
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
-from opentelemetry.trace import Span, SpanKind, StatusCode, set_span_in_context
+from opentelemetry.trace import (
+    Link,
+    Span,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    get_current_span,
+    set_span_in_context,
+)
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from assistants.settings import Settings
@@ -30,11 +38,11 @@ _KINDS = {
 }  # fmt: skip
 _CONTEXT = TraceContextTextMapPropagator()
 _FLUSH = 5_000
-"""Milliseconds that the last export may take."""
+"""The most milliseconds of the last export."""
 
 
 class OpenTelemetry:
-    """Records with providers of its own: no library that finds a global one begins to record as well."""
+    """Records with its own providers, so that no library which uses the global ones begins to record."""
 
     def __init__(self, settings: Settings) -> None:
         self.contents = settings.record_contents
@@ -49,9 +57,15 @@ class OpenTelemetry:
         self._meter = self._metrics.get_meter(_NAME, schema_url=SCHEMA)
         self._instruments: dict[str, Counter | Histogram] = {}
 
-    def span(self, name: str, kind: Kind, attributes: Attributes, parent: str | None) -> record.Span:
-        place = _CONTEXT.extract({"traceparent": parent}) if parent else None
-        begun = self._tracer.start_span(name, place, _KINDS[kind], _known({**_ids(), **attributes}))
+    def span(
+        self, name: str, kind: Kind, attributes: Attributes, parent: str | None, origin: str | None
+    ) -> record.Span:
+        place, links = _place(parent), list[Link]()
+        if origin is not None:
+            here, began = _spot(place), _spot(_place(origin))
+            if began.is_valid and began.trace_id != here.trace_id:
+                place, links = _place(origin), [Link(here)] if here.is_valid else []
+        begun = self._tracer.start_span(name, place, _KINDS[kind], _known({**_ids(), **attributes}), links)
         return _Span(begun)
 
     def add(self, metric: Metric, value: float, attributes: Attributes) -> None:
@@ -112,6 +126,15 @@ class _Span(record.Span):
         if kind is not None:
             self.fail(kind.__name__)
         self._span.end()
+
+
+def _place(traceparent: str | None) -> Context | None:
+    """None: the task's place."""
+    return _CONTEXT.extract({"traceparent": traceparent}) if traceparent else None
+
+
+def _spot(place: Context | None) -> SpanContext:
+    return get_current_span(place).get_span_context()
 
 
 def _ids() -> Attributes:

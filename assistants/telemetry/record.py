@@ -1,4 +1,4 @@
-"""Spans and metrics. Where no exporter is configured nothing is recorded, and OpenTelemetry is not imported."""
+"""Spans and metrics. Without a configured exporter nothing is recorded, and OpenTelemetry is not imported."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from assistants.telemetry.names import Metric
 
 Value = str | bool | int | float | Sequence[str]
 Attributes = Mapping[str, Value | None]
-"""By their names; None where a value is not known."""
+"""Attributes by their names; None for an unknown value."""
 
 Kind = Literal["server", "client", "consumer", "internal"]
 
@@ -40,7 +40,7 @@ class Recorder(Protocol):
 
     contents: bool
 
-    def span(self, name: str, kind: Kind, attributes: Attributes, parent: str | None) -> Span: ...
+    def span(self, name: str, kind: Kind, attributes: Attributes, parent: str | None, origin: str | None) -> Span: ...
 
     def add(self, metric: Metric, value: float, attributes: Attributes) -> None: ...
 
@@ -58,7 +58,7 @@ _recorder: Recorder | None = None
 
 
 def begin(settings: Settings) -> None:
-    """Record from now on, if an exporter is configured. What is wrong with it fails no start: it is logged."""
+    """Start recording, if an exporter is configured. An error in its configuration is logged, and no start fails."""
     global _recorder
     if settings.application_insights is None and settings.otlp_endpoint is None:
         return
@@ -71,7 +71,7 @@ def begin(settings: Settings) -> None:
 
 
 def end() -> None:
-    """Export what was recorded, and record no more."""
+    """Export the recorded data, and stop recording."""
     global _recorder
     recorder, _recorder = _recorder, None
     if recorder is not None:
@@ -79,13 +79,13 @@ def end() -> None:
 
 
 def flush() -> None:
-    """Export what was recorded; blocks."""
+    """Export the recorded data; blocks."""
     if _recorder is not None:
         _recorder.flush()
 
 
 def is_on() -> bool:
-    """Whether anything is recorded."""
+    """Whether an exporter is configured."""
     return _recorder is not None
 
 
@@ -94,23 +94,27 @@ def with_contents() -> bool:
     return _recorder is not None and _recorder.contents
 
 
-def span(name: str, kind: Kind, attributes: Attributes, parent: str | None = None) -> Span:
-    """A span of the task's trace, or of that of a `traceparent` (W3C Trace Context); it has the ids of the scope."""
-    return _recorder.span(name, kind, attributes, parent) if _recorder is not None else _NOTHING
+def span(name: str, kind: Kind, attributes: Attributes, parent: str | None = None, origin: str | None = None) -> Span:
+    """A span of the task's trace, or of that of a `traceparent` (W3C Trace Context); it has the ids of the scope.
+
+    With an `origin`, the `traceparent` of the beginning of the work, it belongs to that trace. Where the task is in
+    another one, it is linked to the task's place.
+    """
+    return _recorder.span(name, kind, attributes, parent, origin) if _recorder is not None else _NOTHING
 
 
 def add(metric: Metric, value: float, attributes: Attributes) -> None:
-    """Count, or note a measured value."""
+    """Add a count, or record a measured value."""
     if _recorder is not None:
         _recorder.add(metric, value, attributes)
 
 
 def traceparent() -> str | None:
-    """The task's place in its trace, as W3C Trace Context writes it."""
+    """The task's span, as a `traceparent` of W3C Trace Context."""
     return _recorder.traceparent() if _recorder is not None else None
 
 
 def current() -> tuple[str, str] | None:
-    """The ids of the trace and the span that the task is in, in hexadecimal."""
+    """The hexadecimal ids of the task's trace and span."""
     parts = (traceparent() or "").split("-")
     return (parts[1], parts[2]) if len(parts) == 4 else None

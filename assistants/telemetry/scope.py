@@ -1,4 +1,4 @@
-"""What a task works for, which spans and log lines name: a request, a run, its thread and project."""
+"""The scope of a task, named by spans and log lines: its request, run, thread and project."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Scope(NamedTuple):
-    """The ids, where they are known."""
+    """The ids; None for an unknown one."""
 
     request: str | None = None
     project: str | None = None
@@ -25,7 +25,7 @@ def scope() -> Scope:
 
 @contextmanager
 def scoped(**ids: str) -> Generator[None]:
-    """Name these ids too, during the block and in the tasks that are begun in it."""
+    """Add these ids to the scope, during the block and in the tasks that are started in it."""
     token = _scope.set(_scope.get()._replace(**ids))
     try:
         yield

@@ -9,7 +9,7 @@ from assistants.tools.servertool import Answer, Question, ServerTool, ToolFailed
 
 
 async def answer(question: Question) -> Answer:
-    """The results; in a run of v1, the answer of retrieval."""
+    """The results; in a run of v1, the answer of the tool `retrieval`."""
     asked = queries(question.call.arguments)
     return await (look_up if question.run.v1 else search)(question, asked)
 

@@ -1,4 +1,4 @@
-"""v1's retrieval: a search in files, or the fake, which answers Oslo to every question."""
+"""v1's retrieval: a search in files, or a fake that answers Oslo to every question."""
 
 import asyncio
 import json
@@ -11,12 +11,12 @@ from assistants.tools.servertool import Answer, Question, ServerTool
 
 
 async def answer(question: Question) -> Answer:
-    """The answer to `q`; without one, the answer to all of the arguments."""
+    """The answer to the argument `q`; without one, the answer to all arguments."""
     return await look_up(question, [_query(question.call.arguments)])
 
 
 async def look_up(question: Question, queries: Sequence[str]) -> Answer:
-    """The answer of the handler that is set; by default the fake's while there are no files to search."""
+    """The answer of the configured handler; by default the fake's if there are no files to search."""
     handler = question.store.settings.retrieval_handler
     if handler == "search" or (handler is None and await _has_files(question)):
         return await search(question, queries)

@@ -1,4 +1,4 @@
-"""A search for the model: in the stores of the assistant and of the thread together (contract, 12)."""
+"""A search for the model, in the stores of the assistant and of the thread together (contract, 12)."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ MAX_QUERY = 2_000
 """Characters of a query; the rest is cut off."""
 
 NOTHING = "Nothing was found."
-"""The output where no chunk answers the queries."""
+"""The output if no chunk answers the queries."""
 
 _HOW_TO_CITE = (
     "Each result begins with its mark. Cite every result that your answer rests on: "
@@ -30,7 +30,7 @@ async def search(question: Question, queries: Sequence[str]) -> Answer:
     Raises
     ------
     ToolFailed
-        A store has expired since.
+        A store has expired meanwhile.
     """
     run = question.run
     stores, most, ranked = run.stores, limits(run), ranking(run)
@@ -54,7 +54,7 @@ async def search(question: Question, queries: Sequence[str]) -> Answer:
 
 
 def answer_of(number: int, hits: Sequence[Hit]) -> Answer:
-    """The answer to the call of that number; results that exceed the size of an output are left out."""
+    """The answer to call `number`; results that exceed the size of an output are left out."""
     output, found = _HOW_TO_CITE, list[Found]()
     for place, hit in enumerate(hits):
         head = f"{output}\n\n{mark(number, place, hit.filename)}\n"

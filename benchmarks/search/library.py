@@ -1,4 +1,4 @@
-"""Documents as a vector store searches them."""
+"""Documents in the form that a vector store searches."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class Library:
         return len(self._segment)
 
     def answerable(self, questions: Sequence[Question]) -> list[Question]:
-        """The questions of which a chunk has the answer."""
+        """The questions whose answer is in a chunk."""
         chunks = [self._chunk(number) for number in range(len(self))]
         return [each for each in questions if any(each.answered(*chunk) for chunk in chunks)]
 
     async def ranked(self, questions: Sequence[str], ranking: Ranking) -> list[Iterator[tuple[str, str]]]:
-        """For each question the chunks that are found, the best first: each with the name of its document."""
+        """For each question the ranked chunks, the best first: each with the name of its document."""
         vectors = await self._embedder.embed(questions)
         found: list[Iterator[tuple[str, str]]] = []
         for number, question in enumerate(questions):

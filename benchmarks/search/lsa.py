@@ -1,4 +1,4 @@
-"""Latent semantic analysis: embeddings that need no model, fitted on the texts that are searched."""
+"""Latent semantic analysis: embeddings without a model, fitted on the texts that are searched."""
 
 from collections.abc import Sequence
 
@@ -12,14 +12,14 @@ from sklearn.preprocessing import Normalizer
 from assistants.model.embedder import Vectors
 
 DIMENSIONS = 256
-"""As many as the service asks of OpenAI's models."""
+"""The number of dimensions that the service requests of OpenAI's models."""
 
 
 class LsaEmbedder:
-    """An embedder for texts like those it was made with: the 256 directions in which their words differ most.
+    """An embedder for texts like those it was fitted on: the 256 directions in which their words differ most.
 
-    Words count by the logarithm of how often they are in a text and by how rare they are (TF-IDF); the directions are
-    found by a truncated singular value decomposition (Deerwester et al., 1990).
+    Words are weighted by the logarithm of their frequency in a text and by their rarity (TF-IDF); the directions are
+    computed by a truncated singular value decomposition (Deerwester et al., 1990).
     """
 
     def __init__(self, texts: Sequence[str]) -> None:

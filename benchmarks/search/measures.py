@@ -9,13 +9,13 @@ from benchmarks.search.questions import Question
 
 
 class Measures(NamedTuple):
-    """Of questions that have an answer, each figure from 0 to 1."""
+    """Measures over questions with an answer, each from 0 to 1."""
 
     recall_5: float
     """The share of questions with the answer in one of the first five chunks."""
     recall_20: float
     mrr: float
-    """The mean of 1 / the place of the first chunk with the answer; 0 where it is not found."""
+    """The mean of 1 / the rank of the first chunk with the answer; 0 if it is not found."""
 
 
 async def measure(library: Library, questions: Sequence[Question], ranking: Ranking) -> Measures:

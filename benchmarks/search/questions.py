@@ -1,4 +1,4 @@
-"""The questions, and where in the documentation their answers are."""
+"""The questions, and the places of their answers in the documentation."""
 
 import json
 from pathlib import Path
@@ -12,10 +12,10 @@ class Question(NamedTuple):
     document: str
     """The path of the document with the answer (see `corpus`)."""
     anchor: str
-    """A piece of the answer, each run of white space as one space. It is in this document once, and in no other."""
+    """A part of the answer, with each run of white space as one space. It occurs once, in this document only."""
 
     def answered(self, document: str, chunk: str) -> bool:
-        """Whether a chunk of a document has the answer."""
+        """Whether a chunk of a document contains the answer."""
         return document == self.document and self.anchor in flat(chunk)
 
 

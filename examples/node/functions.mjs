@@ -1,4 +1,4 @@
-// Function tools with openai-node (npm install openai): our functions run here, the answer is streamed.
+// Function tools with openai-node (npm install openai): this program executes its functions, and streams the answer.
 
 import OpenAI from "openai";
 

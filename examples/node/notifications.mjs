@@ -1,4 +1,4 @@
-// Hear of a run's states instead of polling, with the stock client of SignalR (npm install openai @microsoft/signalr).
+// Receives a run's states instead of polling, by the stock client of SignalR (npm install openai @microsoft/signalr).
 
 import { HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
 import OpenAI from "openai";

@@ -5,6 +5,7 @@ param insightsId string
 param storageId string
 param email string
 
+// The functions of poison queues are QUEUE_poison, their spans process QUEUE-poison.
 // A line of the logger assistants.runs is JSON, with the level and the logger before it where it came from standard error.
 var runs = 'traces | where message has \'"run":\' | extend line = parse_json(extract(@\'(\\{.*\\})\', 1, message)) | where isnotempty(line.to)'
 var rules = [
@@ -12,14 +13,14 @@ var rules = [
     name: 'poison'
     title: 'An item is in a -poison queue'
     severity: 1
-    query: 'union (requests | where name in ("work_poison", "code-interpreter_poison", "retrieval_poison", "ingest_poison")), (customMetrics | where name == "assistants.items.poisoned")'
+    query: 'union (requests | where name endswith "_poison" or name endswith "-poison"), (customMetrics | where name == "assistants.items.poisoned" and valueSum > 0)'
     above: 0
   }
   {
     name: 'age-of-work'
-    title: 'Runs wait more than a minute in the queue work'
+    title: 'Runs waited more than a minute in the queue work, or wait there for five'
     severity: 2
-    query: '${runs} | where line.from == "queued" and line.to == "in_progress" and todouble(line.seconds) > 60'
+    query: 'let lines = ${runs}; union (lines | where line.from == "queued" and line.to == "in_progress" and todouble(line.seconds) > 60), (lines | extend at = iff(line.to == "queued", timestamp - 1s, timestamp) | summarize arg_max(at, line) by run = tostring(line.run) | where line.to == "queued" and at < ago(5m))'
     above: 0
   }
   {

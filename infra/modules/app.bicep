@@ -16,8 +16,13 @@ param openAiBaseUrl string
 param openAiApiKey string
 param azureOpenAiEndpoint string
 param modelMap string
+param entraTenant string
+param entraAudience string
+param entraProjects string
 param threadTtlDays string
 param fileTtlDays string
+@secure()
+param appSettings object
 param sessionPool string
 param httpConcurrency int
 param alwaysReady int
@@ -81,10 +86,10 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   }
 }
 
-resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
+resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
   parent: app
   name: 'appsettings'
-  properties: {
+  properties: union({
     AzureWebJobsStorage__accountName: storage.name
     AzureWebJobsStorage__blobServiceUri: storage.properties.primaryEndpoints.blob
     AzureWebJobsStorage__queueServiceUri: storage.properties.primaryEndpoints.queue
@@ -102,10 +107,13 @@ resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
     OPENAI_API_KEY: openAiApiKey
     AZURE_OPENAI_ENDPOINT: azureOpenAiEndpoint
     MODEL_MAP: modelMap
+    ENTRA_TENANT: entraTenant
+    ENTRA_AUDIENCE: entraAudience
+    ENTRA_PROJECTS: entraProjects
     THREAD_TTL_DAYS: threadTtlDays
     FILE_TTL_DAYS: fileTtlDays
     CODE_INTERPRETER_POOL: sessionPool
-  }
+  }, appSettings)
 }
 
 output name string = app.name

@@ -33,7 +33,7 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
 
 resource ofTheApp 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for role in items(roles): {
   scope: insights
-  name: guid(insights.id, 'app', role.value)
+  name: guid(insights.id, identityPrincipalId, role.value)
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.value)
     principalId: identityPrincipalId

@@ -46,7 +46,7 @@ resource embedding 'Microsoft.CognitiveServices/accounts/deployments@2024-10-01'
 
 resource ofTheApp 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for role in items(roles): {
   scope: account
-  name: guid(account.id, 'app', role.value)
+  name: guid(account.id, identityPrincipalId, role.value)
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.value)
     principalId: identityPrincipalId

@@ -27,7 +27,7 @@ resource pool 'Microsoft.App/sessionPools@2025-07-01' = {
 
 resource ofTheApp 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for role in items(roles): {
   scope: pool
-  name: guid(pool.id, 'app', role.value)
+  name: guid(pool.id, identityPrincipalId, role.value)
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.value)
     principalId: identityPrincipalId

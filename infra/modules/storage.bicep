@@ -7,7 +7,18 @@ param principalId string
 param principalType string
 
 var deploymentContainerName = 'deployment'
-var queueNames = ['work', 'work-poison', 'code-interpreter', 'code-interpreter-poison', 'retrieval', 'retrieval-poison', 'ingest', 'ingest-poison']
+var queueNames = [
+  'work'
+  'work-poison'
+  'code-interpreter'
+  'code-interpreter-poison'
+  'retrieval'
+  'retrieval-poison'
+  'ingest'
+  'ingest-poison'
+  'webhooks'
+  'webhooks-poison'
+]
 var roles = {
   'Storage Blob Data Owner': 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
   'Storage Queue Data Contributor': '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
@@ -55,7 +66,7 @@ resource queues 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-
 
 resource ofTheApp 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for role in items(roles): {
   scope: account
-  name: guid(account.id, name, 'app', role.value)
+  name: guid(account.id, identityPrincipalId, role.value)
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.value)
     principalId: identityPrincipalId

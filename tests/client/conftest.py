@@ -14,7 +14,7 @@ from tests.support.service.issuer import OID, Issuer
 from tests.support.service.processes import Model, Service
 
 ALICE, ALICE_TOO, BOB, CAROL = "alice-0123456789", "alice-9876543210", "bob-=-0123456789", "carol-0123456789"
-"""Keys of three projects, of which one has two; the service knows Bob's by its hash."""
+"""Keys of three projects, one of which has two; the service knows Bob's by its hash."""
 
 BOB_HASHED = f"sha256:{hashlib.sha256(BOB.encode()).hexdigest()}"
 
@@ -23,7 +23,7 @@ SEGMENT = 4
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Tests that talk to the service without keys do so through every kind of client that is asked for."""
+    """Run tests that use the service without keys with every requested kind of client."""
     if "sdk" in metafunc.fixturenames:
         asked = str(metafunc.config.getoption("sdk"))
         kinds = CLIENTS if asked == "all" else asked.split(",")
@@ -34,23 +34,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def client(service: Service, sdk: str) -> Iterator[OpenAI]:
-    """The official SDK, pointed at the service; it validates every answer and does not retry."""
+    """The official SDK, connected to the service; it validates every answer and does not retry."""
     with connect(service.url, kind=sdk) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
 def issuer() -> Iterator[Issuer]:
-    """An issuer of access tokens, which the configured service accepts beside its keys."""
+    """An issuer of access tokens, which the configured service accepts besides its keys."""
     with Issuer() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def configured(tmp_path_factory: pytest.TempPathFactory, model: Model, issuer: Issuer) -> Iterator[Service]:
-    """A service with settings of its own: keys and tokens of projects, mapped models, short segments of message logs.
+    """A service with its own settings: keys and tokens of projects, mapped models, short segments of message logs.
 
-    Its Azurite is its own too, as services that share one attend to each other's runs, by their own settings.
+    It has its own Azurite, as services that share one attend to each other's runs, by their own settings.
     """
     settings = {
         "API_KEYS": f"{ALICE}=alice, {ALICE_TOO}=alice, {BOB_HASHED}=bob, {CAROL}=carol",
@@ -82,18 +82,18 @@ def bob(configured: Service) -> Iterator[OpenAI]:
 
 @pytest.fixture(scope="session")
 def carol(configured: Service) -> Iterator[OpenAI]:
-    """The SDK with a key of the project `carol`, which begins empty and is for one test only."""
+    """The SDK with a key of the project `carol`, which is empty at first and used by one test only."""
     with connect(configured.url, CAROL) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
 def assistant(client: OpenAI) -> Assistant:
-    """An assistant with nothing but a model."""
+    """An assistant with a model and no other field."""
     return client.beta.assistants.create(model="gpt-4o")
 
 
 @pytest.fixture
 def topic() -> str:
-    """A text that no other test uses, by which a test finds its own requests to the shared demo model."""
+    """A unique text, by which a test finds its own requests to the shared demo model."""
     return f"topic-{secrets.token_hex(6)}"

@@ -1,4 +1,4 @@
-"""Access tokens of Entra ID beside keys, in every flavour."""
+"""Access tokens of Entra ID besides keys, in every flavour."""
 
 import json
 from typing import Any
@@ -22,7 +22,7 @@ GUEST = "cccccccc-bbbb-4ccc-8ddd-eeeeeeeeeeee"
 
 
 class Credential:
-    """The credential of a client, as azure-identity has them; it is asked for the scope of Azure AI."""
+    """A client's credential, in the form of azure-identity; the client requests a token for the scope of Azure AI."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -34,7 +34,7 @@ class Credential:
 
 
 class PlainHttp(BearerTokenCredentialPolicy):
-    """The client's own policy, which sends tokens without TLS too."""
+    """The client's own policy, which also sends tokens without TLS."""
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
         request.context.options["enforce_https"] = False

@@ -1,4 +1,4 @@
-"""Clients of Azure AI Agents: the SDK's own clients work by their endpoint and a key alone (contract, 10.1)."""
+"""Clients of Azure AI Agents: the SDK's own clients need only their endpoint and a key (contract, 10.1)."""
 
 import json
 from collections.abc import Iterator
@@ -118,7 +118,7 @@ def test_functions_are_answered_by_hand_with_the_type_of_an_output(azure: Agents
 
 
 class Heard(agents.AgentEventHandler[str]):
-    """Hears a stream."""
+    """Records the events of a stream."""
 
     def __init__(self) -> None:
         super().__init__()

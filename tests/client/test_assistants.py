@@ -13,7 +13,7 @@ from tests.support.sdk.talk import function, upload
 
 @pytest.fixture(scope="module")
 def everything(client: OpenAI) -> dict[str, Any]:
-    """A request that leaves nothing out."""
+    """A request with all fields."""
     resources = {
         "code_interpreter": {"file_ids": [upload(client)]},
         "file_search": {"vector_store_ids": [client.vector_stores.create().id]},

@@ -1,4 +1,4 @@
-"""The Azure flavour: the SDK's own client works by its endpoint and its key alone."""
+"""The Azure flavour: the SDK's own client needs only its endpoint and its key."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ def endpoint(configured: Service) -> str:
 
 @pytest.fixture(scope="module")
 def azure(endpoint: str) -> Iterator[AzureOpenAI]:
-    """Azure's client, every success of which is validated."""
+    """Azure's client; every successful answer is validated."""
 
     def validate(response: httpx2.Response) -> None:
         if response.is_success:

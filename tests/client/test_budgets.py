@@ -1,4 +1,4 @@
-"""Token budgets, truncation, and a model endpoint that is busy, picky or out of order (contract, 4 and 11)."""
+"""Token budgets, truncation, and a model endpoint that is busy, restrictive or failing (contract, 4 and 11)."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Cancelling a run, in every state it can be in."""
+"""Cancellation of a run, in every state."""
 
 from collections.abc import Iterator
 
@@ -16,19 +16,19 @@ RETRIEVAL_TAKES = "1"
 
 @pytest.fixture(scope="module")
 def asleep(idle: Storage, model: Model) -> Iterator[OpenAI]:
-    """The SDK at the service's HTTP side, while no process attends to the queues."""
+    """The SDK, connected to the service's HTTP side, while no process handles the queues."""
     with HttpSide(idle.connection_string, model.url) as side, connect(side.url) as client:
         yield client
 
 
 @pytest.fixture
 def awake(idle: Storage, model: Model) -> Service:
-    """The service that attends to them, once it is started; its retrieval takes its time."""
+    """The service that handles the queues, once it is started; its retrieval is slow."""
     return Service(idle.connection_string, model.url, RETRIEVAL_DELAY=RETRIEVAL_TAKES)
 
 
 def assert_cancelled(conversation: Conversation) -> None:
-    """The run is over, and its thread goes on."""
+    """The run is cancelled, and its thread accepts messages."""
     run = conversation.reaches("cancelled", seconds=10)
     assert run.cancelled_at is not None
     assert (run.expires_at, run.completed_at, run.failed_at) == (None, None, None)
@@ -116,7 +116,7 @@ def test_a_run_is_cancelled_while_a_server_tool_works_whose_answer_then_changes_
         conversation.cancel()
         cancelled = conversation.reaches("cancelled")
         assert conversation.progress() == [("tool_calls", "cancelled")]
-    # The service has stopped, which it does only after the tool has answered.
+    # The service has stopped; it does so only after the tool has answered.
     assert conversation.run() == cancelled
     assert len(model.requests(conversation.question)) == 1
 

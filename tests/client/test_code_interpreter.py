@@ -4,8 +4,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from openai import NotFoundError, OpenAI
+from openai import AssistantEventHandler, NotFoundError, OpenAI
 from openai.types.beta.threads import Run
+from typing_extensions import override
 
 from assistants.tools.code_interpreter.local.availability import available
 from tests.support.office import packed
@@ -47,7 +48,7 @@ def coder(client: OpenAI, *tools: Any) -> str:
 
 
 def outputs(client: OpenAI, run: Run) -> list[dict[str, Any]]:
-    """What the code of a run that has ended put out."""
+    """The outputs of the code of a run that has ended."""
     assert run.status == "completed", run.last_error
     steps = client.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc")
     details = (step.step_details.to_dict() for step in steps)
@@ -135,16 +136,18 @@ def test_a_forced_interpreter_is_called(client: OpenAI):
     assert outputs(client, run) == [{"type": "logs", "logs": "forced\n"}]
 
 
-def test_code_and_a_function_meet_in_one_turn(client: OpenAI, model: Model):
+def test_code_a_search_and_a_function_meet_in_one_turn(client: OpenAI, model: Model):
     question = unique()
-    turn = runs(question, "print('both')")
-    turn["tool_calls"].append(call("get_weather", "call_w", city="Oslo"))
-    model.script(turn, {"match": question, "text": "Both."})
-    run = ask(client, coder(client, WEATHER), question)
+    turn = runs(question, "print('all')")
+    search = {"id": "call_s", "name": "file_search", "arguments": {"queries": ["Oslo"]}}
+    turn["tool_calls"] += [search, call("get_weather", "call_w", city="Oslo")]
+    model.script(turn, {"match": question, "text": "All."})
+    run = ask(client, coder(client, {"type": "file_search"}, WEATHER), question)
     assert [each.id for each in calls_of(run)] == ["call_w"]
     run = submit(client, run, "sunny")
-    assert outputs(client, run) == [{"type": "logs", "logs": "both\n"}]
-    assert [each["content"] for each in model.requests(question)[1]["messages"][-2:]] == ["both", "sunny"]
+    assert outputs(client, run) == [{"type": "logs", "logs": "all\n"}]
+    code, found, weather = model.requests(question)[1]["messages"][-3:]
+    assert (code["content"], found["tool_call_id"], weather["content"]) == ("all", "call_s", "sunny")
 
 
 @pytest.mark.no_azure
@@ -179,6 +182,43 @@ def test_a_stream_tells_the_code_then_its_outputs_then_the_links(client: OpenAI,
     assert [part["text"]["annotations"] for part in linked if part["text"].get("annotations")] == [
         [{"index": 0, **annotation}]
     ]
+
+
+class Listener(AssistantEventHandler):
+    """Notes what is complete."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done: list[Any] = []
+
+    @override
+    def on_tool_call_done(self, tool_call: Any) -> None:
+        self.done.append(tool_call.code_interpreter)
+
+    @override
+    def on_image_file_done(self, image_file: Any) -> None:
+        self.done.append(image_file.file_id)
+
+    @override
+    def on_text_done(self, text: Any) -> None:
+        self.done.append(text.value)
+
+
+@pytest.mark.no_async
+def test_the_sdks_handler_gets_the_code_the_figure_and_the_text(client: OpenAI, model: Model):
+    question = unique()
+    code = "import matplotlib.pyplot as plt\nprint('drawn')\nplt.plot([1, 2])\nNone"
+    model.script(runs(question, code), {"match": question, "text": "A line."})
+    thread = client.beta.threads.create(messages=[{"role": "user", "content": question}])
+    listener = Listener()
+    at: dict[str, Any] = {"thread_id": thread.id, "assistant_id": coder(client)}
+    with client.beta.threads.runs.stream(**at, event_handler=listener) as streamed:
+        streamed.until_done()
+    called, image, text = listener.done[:3]  # the SDK tells the call again at each later step's end
+    assert (called.input, text) == (code, "A line.")
+    assert [output.type for output in called.outputs] == ["logs", "image"]
+    assert called.outputs[1].image.file_id == image
+    assert client.files.content(image).content.startswith(b"\x89PNG")
 
 
 @pytest.mark.no_azure

@@ -18,7 +18,7 @@ def delete(conversation: Conversation) -> None:
 
 
 def assert_gone(conversation: Conversation) -> None:
-    """Nothing of the thread is shown any more."""
+    """No object of the thread is shown any more."""
     thread = conversation.client.beta.threads
     for look in (
         lambda: thread.retrieve(conversation.thread_id),
@@ -62,11 +62,11 @@ def test_a_thread_whose_run_has_ended_is_deleted(client: OpenAI, azurite: Storag
 
 
 class TestQueues:
-    """Items that are in the queues when a thread is deleted restore nothing."""
+    """Items that are in the queues when a thread is deleted restore none of its objects."""
 
     @pytest.fixture
     def asleep(self, idle: Storage, model: Model) -> Iterator[OpenAI]:
-        """The SDK at the service's HTTP side, while no process attends to the queues."""
+        """The SDK, connected to the service's HTTP side, while no process handles the queues."""
         with HttpSide(idle.connection_string, model.url) as side, connect(side.url) as client:
             yield client
 
@@ -84,6 +84,6 @@ class TestQueues:
             conversation = Conversation(asleep, unique("use retrieval"), RETRIEVAL)
             eventually(conversation.steps)
             delete(conversation)
-        # The service has stopped, which it does only after the tool has answered.
+        # The service has stopped; it does so only after the tool has answered.
         assert len(model.requests(conversation.question)) == 1
         assert left_of(idle, conversation.thread_id) == []

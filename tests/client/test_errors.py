@@ -1,4 +1,4 @@
-"""Errors: each with the exact body that OpenAI gives it (contract, 8)."""
+"""Errors: each with exactly OpenAI's body (contract, 8)."""
 
 import re
 
@@ -251,7 +251,7 @@ def test_a_parameter_out_of_its_bounds(
 def test_a_page_beyond_its_limits(
     client: OpenAI, ids: Ids, route: Route, query: str, message: str, param: str, code: str
 ):
-    if route.path == "/files":  # which lists up to 10,000
+    if route.path == "/files":  # it lists up to 10,000
         query, message = (text.replace("100", "10000").replace("101", "10001") for text in (query, message))
     with refused(400, message, param, code):
         route._replace(path=f"{route.path}?{query}").call(client, ids)
@@ -317,7 +317,7 @@ def test_every_answer_has_a_request_id_of_its_own(client: OpenAI, path: str):
 
 
 class TestActiveRuns:
-    """Refusals because of a run's state. The run of `ids` waits for one output."""
+    """Errors that depend on a run's state. The run of `ids` waits for one output."""
 
     def test_no_message_is_added_during_a_run(self, client: OpenAI, ids: Ids):
         with refused(400, f"Can't add messages to {ids['thread_id']} while a run {ids['run_id']} is active."):

@@ -1,11 +1,15 @@
-"""The examples, run as their text says."""
+"""The examples, and the programs in the documents, run as their text describes."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from openai import OpenAI
 
 from assistants.tools.code_interpreter.local.availability import available
 from tests.support.service.processes import ROOT, Service
@@ -24,6 +28,13 @@ def run(name: str, service: Service, folder: Path | None = None) -> list[str]:
     )
     assert (example.returncode, example.stderr) == (0, "")
     return example.stdout.splitlines()
+
+
+def execute(document: str, number: int, service: Service, **names: Any) -> dict[str, Any]:
+    """The names after one of a document's Python programs, with the service's URL in place of the default one."""
+    programs = re.findall(r"^```python\n(.*?)^```", (ROOT / document).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    exec(programs[number].replace("http://127.0.0.1:7071", service.url.removesuffix("/v1")), names)
+    return names
 
 
 def test_quickstart_holds_a_conversation(service: Service):
@@ -91,3 +102,35 @@ def test_code_interpreter_prints_logs_and_saves_a_plot(service: Service, tmp_pat
     assert image.startswith("image: plot.png, ")
     assert answer == "assistant: code_interpreter: Sum: 360"
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_program_in_the_readme_holds_a_conversation(service: Service, capsys: pytest.CaptureFixture[str]):
+    execute("README.md", 0, service)
+    assert capsys.readouterr().out.splitlines() == ["user: Hello!", "assistant: You said: Hello!"]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_clients_in_their_document_reach_the_service(service: Service, number: int):
+    client: OpenAI = execute("docs/clients.md", number, service)["client"]
+    assistant = client.beta.assistants.create(model="gpt-4o")
+    assert client.beta.assistants.retrieve(assistant.id) == assistant
+
+
+def test_the_requests_that_wait_in_their_document_answer_the_run(service: Service):
+    client: OpenAI = execute("docs/clients.md", 0, service)["client"]
+    assistant = client.beta.assistants.create(model="gpt-4o")
+    thread = client.beta.threads.create(messages=[{"role": "user", "content": "Hello"}])
+    run = client.beta.threads.runs.create(thread.id, assistant_id=assistant.id)
+    assert (
+        execute("docs/notifications.md", 0, service, client=client, run=run, thread=thread)["run"].status == "completed"
+    )
+
+
+def test_the_vector_store_in_its_document_is_filled_and_searched(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shutil.copy(ROOT / "tests/data/files/columns.pdf", tmp_path / "manual.pdf")
+    monkeypatch.chdir(tmp_path)
+    client: OpenAI = execute("docs/clients.md", 0, service)["client"]
+    store = execute("docs/files.md", 0, service, client=client)["store"]
+    assert client.vector_stores.search(store.id, query="a word").data[0].filename == "manual.pdf"

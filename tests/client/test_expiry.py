@@ -1,4 +1,4 @@
-"""A run ends at `expires_at`, whether its items are attended to or not."""
+"""A run ends at `expires_at`, whether its items are handled or not."""
 
 import time
 from collections.abc import Iterator
@@ -20,14 +20,14 @@ SETTINGS = {"RUN_LIFETIME": str(LIFETIME), "LOOK_AGAIN": str(LIFETIME), "CLAIM":
 
 @pytest.fixture(scope="module")
 def asleep(idle: Storage, model: Model) -> Iterator[OpenAI]:
-    """The SDK at the service's HTTP side: no process attends to the queues, unless the service runs beside it."""
+    """The SDK, connected to the service's HTTP side: no process handles the queues, unless the service runs, too."""
     with HttpSide(idle.connection_string, model.url, **SETTINGS) as side, connect(side.url) as client:
         yield client
 
 
 @pytest.fixture
 def awake(idle: Storage, model: Model) -> Service:
-    """The service that attends to them, once it is started; its retrieval takes longer than a run may."""
+    """The service that handles the queues, once it is started; its retrieval takes longer than a run may."""
     return Service(idle.connection_string, model.url, RETRIEVAL_DELAY=str(LIFETIME + 1), **SETTINGS)
 
 
@@ -53,7 +53,7 @@ def slow_answer(model: Model) -> str:
 
 @pytest.fixture(scope="module")
 def together(asleep: OpenAI) -> Iterator[tuple[Conversation, Run]]:
-    """Runs whose time is over, and what was seen of them before: all waited for at the same time."""
+    """Expired runs, and their conversations before: all of them are awaited at the same time."""
     conversations = [Conversation(asleep, unique()) for _ in range(5)]
     shown = [conversation.run() for conversation in conversations]
     wait_for_the_end(shown[-1])
@@ -61,11 +61,11 @@ def together(asleep: OpenAI) -> Iterator[tuple[Conversation, Run]]:
 
 
 class TestUnattended:
-    """The first client that reads after `expires_at` finds the run expired, though no item has been attended to."""
+    """The first client that reads after `expires_at` finds the run expired, although no item has been handled."""
 
     @pytest.fixture
     def overdue(self, together: Iterator[tuple[Conversation, Run]]) -> tuple[Conversation, Run]:
-        """One of them; no request has read it since."""
+        """One of the runs; no request has read it since it expired."""
         return next(together)
 
     @pytest.fixture
@@ -160,7 +160,7 @@ class TestAttended:
             expired = conversation.run()
             assert_expired(expired, shown)
             assert conversation.progress() == [("tool_calls", "expired")]
-        # The service has stopped, which it does only after the tool has answered.
+        # The service has stopped; it does so only after the tool has answered.
         assert conversation.run() == expired
         assert len(model.requests(question)) == 1
 

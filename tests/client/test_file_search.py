@@ -64,7 +64,7 @@ def search(query: str, call_id: str = "call_s") -> dict[str, Any]:
 
 
 def run_on(client: OpenAI, assistant_id: str, question: str, **options: Any) -> Run:
-    """A run on a new thread, when it has ended or wants outputs."""
+    """A run on a new thread, once it has ended or awaits outputs."""
     thread: Any = {"messages": [{"role": "user", "content": question}], **options.pop("thread", {})}
     return client.beta.threads.create_and_run_poll(
         assistant_id=assistant_id, thread=thread, poll_interval_ms=POLL, **options
@@ -78,7 +78,7 @@ def answer(client: OpenAI, run: Run) -> Message:
 
 
 def annotations(message: Message) -> list[dict[str, Any]]:
-    """The citations of a message, of which each is where it says."""
+    """The citations of a message, after a check of their positions."""
     (part,) = message.content
     assert part.type == "text"
     for each in part.text.annotations:
@@ -104,12 +104,12 @@ def searches(steps: Iterable[RunStep]) -> list[dict[str, Any]]:
 
 
 def outputs(request: Mapping[str, Any]) -> list[str]:
-    """The outputs of tools that the model got."""
+    """The outputs of tools in a request to the model."""
     return [each["content"] for each in request["messages"] if each["role"] == "tool"]
 
 
 class TestARun:
-    """From the question to the citation."""
+    """A run from the question to the citation."""
 
     def test_the_model_is_given_what_was_found_and_cites_it(self, client: OpenAI, model: Model):
         store, files = stored(client, guide=SPIRE, bread="A loaf needs flour.")
@@ -229,7 +229,7 @@ class TestARun:
 
 @pytest.mark.no_azure
 class TestAStream:
-    """The same as a stream."""
+    """The same run as a stream."""
 
     @pytest.mark.parametrize("include", [False, True], ids=["without content", "with content"])
     def test_a_search_and_its_citation_are_streamed_in_order(self, client: OpenAI, model: Model, include: bool):
@@ -302,7 +302,7 @@ class TestAStream:
 
 
 class Cited(AssistantEventHandler):
-    """Notes what the SDK makes of the deltas of a message."""
+    """Records the message that the SDK makes of deltas."""
 
     snapshot: Any = None
 

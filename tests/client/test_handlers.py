@@ -28,7 +28,7 @@ class Received(NamedTuple):
 
 
 class Handler(AssistantEventHandler):
-    """Notes texts as they come and tool calls when they are complete."""
+    """Records texts as they arrive and tool calls when they are complete."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Handler(AssistantEventHandler):
 
 
 class AsyncHandler(AsyncAssistantEventHandler):
-    """The same, async."""
+    """As `Handler`, async."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class AsyncHandler(AsyncAssistantEventHandler):
 
 
 Streaming = Callable[[Callable[[Any], Any]], Received]
-"""Streams what the given function of a client and a handler asks for."""
+"""Streams the request made by a function of a client and a handler."""
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -107,7 +107,7 @@ def listen(request: pytest.FixtureRequest, service: Service, client: OpenAI) -> 
 def _messages(get: Callable[[], list[Message]]) -> list[Message]:
     try:
         return get()
-    except RuntimeError:  # there are none
+    except RuntimeError:  # the handler has none
         return []
 
 
@@ -117,7 +117,7 @@ def _received(handler: Handler, run: Run, messages: list[Message]) -> Received:
 
 
 def assert_stored(client: OpenAI, received: Received) -> None:
-    """The run and its messages are what `retrieve` and `list` say."""
+    """The run and its messages equal the results of `retrieve` and `list`."""
     run = received.run
     assert client.beta.threads.runs.retrieve(run.id, thread_id=run.thread_id) == run
     stored = client.beta.threads.messages.list(run.thread_id, order="asc", run_id=run.id).data

@@ -1,4 +1,4 @@
-"""Images that were uploaded reach the model as their bytes; what is no image is refused."""
+"""Uploaded images are sent to the model as their bytes; files that are no images are refused."""
 
 from base64 import b64encode
 from collections.abc import Callable
@@ -91,7 +91,7 @@ def test_what_is_no_picture_for_a_model_is_refused_when_the_message_is_made(
 
 @pytest.fixture(params=["unknown", "deleted"])
 def missing(request: pytest.FixtureRequest, client: OpenAI) -> str:
-    """A file that is not there."""
+    """A file that does not exist."""
     if request.param == "unknown":
         return "file-unknown"
     file_id = upload(client, PIXEL)

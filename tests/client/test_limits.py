@@ -11,7 +11,7 @@ LIMIT = 128
 
 
 def calling(client: OpenAI, model: Model, *counts: int) -> Conversation:
-    """A run whose model calls so many functions in each turn, all of them answered but those of the last turn."""
+    """A run whose model makes these numbers of calls in its turns; all but those of the last turn are answered."""
     question = unique()
     for turn, count in enumerate(counts):
         calls = [call("get_weather", f"call_{turn}_{number}") for number in range(count)]

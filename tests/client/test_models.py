@@ -1,4 +1,4 @@
-"""The rest of OpenAI's API: one base URL serves a whole program."""
+"""The other routes of OpenAI's API: one base URL serves a whole program."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from tests.support.service.processes import Model, Service, eventually
 
 @pytest.fixture(scope="module")
 def plain(configured: Service) -> Iterator[OpenAI]:
-    """The SDK as it is: what comes from the model's endpoint is not this service's to validate."""
+    """The unmodified SDK: answers of the model's endpoint are not validated."""
     with OpenAI(base_url=configured.url, api_key=ALICE, max_retries=0) as client:
         yield client
 

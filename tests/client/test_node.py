@@ -73,7 +73,7 @@ def test_the_client_of_azure_ai_agents_creates_polls_answers_tool_calls_streams_
 
 
 def test_the_example_calls_functions_and_streams_the_answer(service: Service, tmp_path: Path):
-    """Run as its text says: beside its own `node_modules`."""
+    """The example runs as its text describes: beside its own `node_modules`."""
     needs(VERSIONS[-1])
     (tmp_path / "node_modules").symlink_to(folder(VERSIONS[-1]) / "node_modules", target_is_directory=True)
     example = tmp_path / "functions.mjs"

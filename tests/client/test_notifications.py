@@ -1,4 +1,4 @@
-"""The stock client of SignalR hears of a run in another process than the one that it listens to."""
+"""The standard client of SignalR receives states of runs from another process than the one that it is connected to."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.direct("a proxy has no hub")
 
 @pytest.fixture
 def elsewhere(azurite: Storage, model: Model) -> Iterator[HttpSide]:
-    """A process beside the service, that drives no run."""
+    """A process beside the service that drives no runs."""
     with HttpSide(azurite.connection_string, model.url, NOTIFICATIONS="true") as side:
         yield side
 

@@ -1,4 +1,4 @@
-"""The pages: /openapi.json and /docs, which are there for everybody, and calls made from the page."""
+"""The pages /openapi.json and /docs, which need no key, and requests made from the page."""
 
 import json
 import re

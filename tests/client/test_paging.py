@@ -24,7 +24,7 @@ page_sizes = pytest.mark.parametrize("limit", [100, 50, 37], ids="by {}".format)
 
 
 def walk(client: OpenAI, path: str, order: str, direction: str, limit: int) -> list[Items]:
-    """The pages of a list, in the order they are met: forwards from its begin, or backwards from its last object."""
+    """The pages of a list: forwards from its beginning, or backwards from its last object."""
     pages: list[Items] = []
     cursor = ""
     if direction == "before":
@@ -54,7 +54,7 @@ def concurrently(make: Callable[[int], Any], count: int) -> Items:
 
 
 class TestManyMessages:
-    """A thread of 250 messages, all of one moment but the last 50."""
+    """A thread of 250 messages, all created in one moment except the last 50."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -102,12 +102,12 @@ class TestManyMessages:
 
 
 class TestManyDocuments:
-    """250 assistants and 250 threads, made at the same time, in a project that has nothing else."""
+    """250 assistants and 250 threads, created at the same time, in a project that has no other objects."""
 
     @pytest.fixture(scope="class")
     @classmethod
     def made(cls, carol: OpenAI) -> dict[str, Items]:
-        """The objects, by the path of their list, in the order that all walks have to have."""
+        """The objects by the path of their list, in the order that all directions have to return."""
         made = {
             "/assistants": concurrently(lambda n: carol.beta.assistants.create(model="m", name=str(n)), MANY),
             "/threads": concurrently(lambda n: carol.beta.threads.create(metadata={"n": str(n)}), MANY),
@@ -140,12 +140,12 @@ class TestManyDocuments:
 
 
 class TestSegments:
-    """Threads whose messages lie in many segments of their log."""
+    """Threads whose messages are in many segments of their log."""
 
     @pytest.fixture(scope="class")
     @classmethod
     def path(cls, alice: OpenAI) -> str:
-        """15 messages and a deleted one, of which every fifth was changed."""
+        """15 messages and a deleted one; every fifth was changed."""
         thread = alice.beta.threads.create(messages=[{"role": "user", "content": "0"}])
         for number in range(1, 16):
             alice.beta.threads.messages.create(thread.id, role="user", content=str(number))

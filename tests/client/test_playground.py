@@ -13,11 +13,12 @@ from openai import OpenAI
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 
+from assistants.tools.code_interpreter.local.availability import available
 from tests.client.conftest import ALICE
 from tests.node.packages import AXE, tool
 from tests.support.browser.chromium import CHROMIUM, DRIVER, chromium
 from tests.support.browser.playground import Playground
-from tests.support.service.processes import Model, Service
+from tests.support.service.processes import Model, Service, eventually
 
 pytestmark = [pytest.mark.direct("is about a page, not about the API"), pytest.mark.timeout(180)]
 
@@ -27,6 +28,10 @@ HOSTILE = (
     '![c](https://example.com/c.png) <https://example.com/"onclick=pwned=1> \ue0000\ue001 '
     "`</code><svg onload=pwned=1>`"
 )
+CODE = """import matplotlib.pyplot as plt
+print("<b>", 2 * 21)  # the answer
+open("/mnt/data/table.csv", "w").write("a,b")
+plt.plot([1, 2])"""
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +150,56 @@ def test_a_first_conversation_from_the_assistant_to_a_citation(page: Playground,
         assert page.violations(axe) == []
         page.press("Conversation")
         assert page.run("return document.documentElement.scrollWidth <= innerWidth")
+        page.press("Assistants")
+        page.press("New thread")
+        assert page.focused().get_attribute("id") == "text"
+
+
+@pytest.mark.skipif(bool(available()), reason=str(available()))
+def test_code_its_logs_its_image_and_its_file_are_shown(page: Playground, axe: Path, topic: str, tmp_path: Path):
+    """The demo model calls the code that the text has, and repeats its output with the link of the file."""
+    page.make_assistant(topic, code=True)
+    page.run("""window.seen = []
+        const note = () => seen.push(document.querySelector('#steps [aria-label=Code]')?.textContent ?? '')
+        new MutationObserver(note).observe(document.querySelector('#steps'), {childList: true, subtree: true})""")
+    page.run("document.querySelector('#text').value = arguments[0]", f"{topic}\n```python\n{CODE}\n```")
+    page.press("Send")
+    page.find("#run", "completed")
+    assert page.find("#steps [aria-label=Code]").text == CODE
+    assert page.find("#steps [aria-label=Logs]").text.startswith("<b> 42")
+    assert [each.text for each in page.browser.find_elements("css selector", "#steps .word")] == ["import", "as"]
+    written = list(dict.fromkeys(page.run("return seen")))
+    assert len(written) > 2
+    assert all(f"{CODE}\n".startswith(each) for each in written)
+    for picture in (page.find("article.assistant figure img"), page.find("#steps figure img")):
+        assert page.run("return arguments[0].naturalWidth", picture) > 100
+    page.save_into(tmp_path)
+    page.click("article.assistant button.file", "table.csv")
+    assert eventually(lambda: [each.read_text() for each in tmp_path.glob("*.csv")]) == ["a,b"]
+    assert page.find("#files button", "table.csv")
+    assert page.violations(axe) == []
+
+    page.browser.refresh()
+    page.click("#threads button", topic)
+    page.find("#steps figure img")
+    page.click("#right summary", "Events")
+    page.find("#events-note", "did not stream this run")
+    assert page.find("#history").text.count("step completed: code_interpreter") == 1
+    page.find("#events summary", "read: completed")
+
+
+def test_a_bar_shows_how_much_of_a_file_is_sent(page: Playground, topic: str, tmp_path: Path):
+    file = tmp_path / f"{topic}.txt"
+    file.write_text("x" * 300_000, encoding="ascii")
+    page.run("""window.seen = []
+        new MutationObserver(changes => changes.forEach(({target}) => seen.push(target.value)))
+            .observe(document.querySelector('#uploads'), {attributeFilter: ['value'], subtree: true})""")
+    with page.slow_upload(400_000):
+        page.attach("#files-input", file)
+        page.find("#files button", topic)
+    parts: list[float] = page.run("return seen")
+    assert parts == sorted(parts)
+    assert len({each for each in parts if 0 < each < 1}) >= 2
 
 
 def test_it_works_by_keyboard_alone(page: Playground, topic: str):
@@ -173,6 +228,22 @@ def test_a_run_is_cancelled_and_shown_again_when_its_thread_is_opened(page: Play
     page.find("#run", "cancelled")
 
 
+def test_a_run_of_another_client_is_followed_by_reading_it(page: Playground, model: Model, alice: OpenAI, topic: str):
+    model.script({"match": topic, "chunks": ["slow "] * 300, "chunk_delay": 0.1})
+    assistant = alice.beta.assistants.create(model="gpt-4o", name=topic)
+    message: Any = {"role": "user", "content": topic}
+    run = alice.beta.threads.create_and_run(assistant_id=assistant.id, thread={"messages": [message]})
+    page.browser.refresh()
+    page.click("#threads button", topic)
+    page.click("#right summary", "Events")
+    page.find("#events-note", "did not stream this run")
+    page.find("#events summary", "read: in_progress")
+    alice.beta.threads.runs.cancel(run.id, thread_id=run.thread_id)
+    page.find("#events summary", "read: cancelled")
+    page.find("#history", "run cancelled")
+    page.find("article.assistant", "slow slow")
+
+
 def test_files_that_are_dropped_go_with_the_message(page: Playground, alice: OpenAI, topic: str):
     page.make_assistant(topic)
     page.drop("#middle", f"{topic}.md", "text/markdown", "Some text.")
@@ -191,7 +262,7 @@ def test_files_that_are_dropped_go_with_the_message(page: Playground, alice: Ope
 def test_no_text_of_a_model_or_a_user_becomes_markup(page: Playground, model: Model, alice: OpenAI, topic: str):
     model.script(
         {"match": topic, "tool_calls": [{"id": "<b>id", "name": "get_weather", "arguments": {"city": HOSTILE}}]},
-        {"match": topic, "text": f"{topic} {HOSTILE}"},
+        {"match": topic, "text": f"{topic} {HOSTILE}\n```js\nx = '{HOSTILE}' // {HOSTILE}\n```"},
     )
     name = "<img src=x onerror=pwned=1>"
     alice.files.create(file=(f"{name}.md", HOSTILE.encode()), purpose="assistants")
@@ -211,6 +282,7 @@ def test_no_text_of_a_model_or_a_user_becomes_markup(page: Playground, model: Mo
     page.press("Submit outputs")
     page.find("article.assistant", topic)
     page.find("#run", "completed")
+    assert "<script>pwned=1</script>" in page.find("article.assistant .comment").text
     page.run("document.querySelectorAll('details').forEach(each => { each.open = true })")
     assert page.run("return typeof pwned") == "undefined"
     assert page.run("return document.querySelectorAll('body :is(img, svg, script, iframe, style)').length") == 0
@@ -250,6 +322,56 @@ MARKDOWN = {
 }  # fmt: skip
 
 
+def test_code_is_coloured_by_its_language(page: Playground):
+    shown = page.module(
+        "colours.js",
+        """pairs => pairs.map(([language, text]) => { const box = document.createElement('div')
+           box.append(...found.coloured(text, language)); return box.innerHTML })""",
+        list(COLOURED),
+    )
+    assert [re.sub(r'<span class="(\w)\w*">(.*?)</span>', r"\1[\2]", each, flags=re.S) for each in shown] == list(
+        COLOURED.values()
+    )
+
+
+COLOURED = {
+    ("python", "def f(x1): # no\n  return 'a\\'b' + 1.5e3"): "w[def] f(x1): c[# no]\n  w[return] s['a\\'b'] + n[1.5e3]",
+    ("py", '"""a\n"b""" \'open\nis'): 's["""a\n"b"""] s[\'open]\nw[is]',
+    ("TS", "const a = `b\n${c}` /* d\n*/"): "w[const] a = s[`b\n${c}`] c[/* d\n*/]",
+    ("sql", "SELECT a -- b"): "w[SELECT] a c[-- b]",
+    ("json", '{"a" : ["b", null]}'): '{k["a"] : [s["b"], w[null]]}',
+    ("bash", "if a#b; then $# # c"): "w[if] a#b; w[then] $# c[# c]",
+    ("", "if 1"): "if 1",
+    ("constructor", "if 1"): "if 1",
+}  # fmt: skip
+
+
+def test_a_run_that_failed_says_what_to_do(page: Playground):
+    failed = {"status": "failed", "last_error": {"code": "rate_limit_exceeded", "message": "Too many."}}
+    cut = {"status": "incomplete", "incomplete_details": {"reason": "max_completion_tokens"}}
+    told = page.module("trouble.js", "runs => runs.map(found.trouble)", [failed, cut, {"status": "completed"}])
+    assert told[0] == "The run failed. Too many. Wait a little, then send the message again."
+    assert "Answer tokens at most" in told[1]
+    assert told[2] == ""
+
+
+def test_a_link_to_a_file_is_a_button_in_a_line_of_code_and_a_text_in_a_block(page: Playground, alice: OpenAI):
+    file = alice.files.create(file=("a.csv", b"a"), purpose="assistants").id
+    link = "sandbox:/mnt/data/a.csv"
+    places = [{"start_index": at, "end_index": at + len(link)} for at in (1, 31)]
+    annotations = [{"type": "file_path", "text": link, "file_path": {"file_id": file}, **place} for place in places]
+    text = {"value": f"`{link}`\n```\n{link}\n```", "annotations": annotations}
+    message = {"id": "msg_a", "role": "assistant", "content": [{"type": "text", "text": text}]}
+    shown = page.module(
+        "messages.js",
+        """message => { const view = found.messageView(); view.show(message)
+           const shown = [...view.element.querySelectorAll('code, code button')]
+           return shown.map(each => `${each.tagName} ${each.textContent}`) }""",
+        message,
+    )
+    assert shown == [f"CODE {file}", f"BUTTON {file}", f"CODE {link}"]
+
+
 def test_long_and_deep_markdown_is_shown_before_the_browser_gives_up(page: Playground):
     texts = [
         "a" + "*" * 20_000,
@@ -258,6 +380,11 @@ def test_long_and_deep_markdown_is_shown_before_the_browser_gives_up(page: Playg
         "`" * 9_999 + " a",
         "**a" * 5_000,
         "a|" * 20_000 + "\n" + "|-" * 9_000 + "|",
+        *(
+            f"```{language}\n{piece * 20_000}"
+            for language in ("py", "js", "json")
+            for piece in ("'\\", '"\\"', "/*", "1_")
+        ),
     ]
     shown = page.module("markdown.js", "texts => texts.map(each => found.markdown(each).textContent !== '')", texts)
     assert shown == [True] * len(texts)

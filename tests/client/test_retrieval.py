@@ -13,12 +13,12 @@ from tests.support.service.processes import Model, Service, eventually
 from tests.support.storage.stored import stored_run
 
 DELAY = 1.5
-"""Seconds that retrieval takes in the service that is slow at it."""
+"""Seconds that retrieval takes in the slow service."""
 
 
 @pytest.fixture(scope="module")
 def slow(idle: Storage, model: Model) -> Iterator[OpenAI]:
-    """The SDK at a service whose retrieval takes its time."""
+    """The SDK, connected to a service whose retrieval is slow."""
     service = Service(idle.connection_string, model.url, RETRIEVAL_DELAY=str(DELAY))
     with service, connect(service.url) as client:
         yield client
@@ -33,7 +33,7 @@ def mixed(client: OpenAI, model: Model) -> Conversation:
 
 
 def outputs_of(request: dict[str, Any]) -> dict[str, str]:
-    """The tool outputs that the model was given."""
+    """The tool outputs in a request to the model."""
     return {part["tool_call_id"]: part["content"] for part in request["messages"] if part["role"] == "tool"}
 
 

@@ -21,13 +21,13 @@ EVERYTHING: dict[str, Any] = {
     "reasoning_effort": "low",
     "response_format": {"type": "json_object"},
 }
-"""Parameters of an assistant or a run that the model gets unchanged."""
+"""Parameters of an assistant or a run that are sent to the model unchanged."""
 
 TOOLS = [function("get_time", "city"), function("get_weather", "city")]
 
 
 def raw(client: OpenAI, run: Run) -> dict[str, Any]:
-    """The run as the wire shows it."""
+    """The run in the API's form."""
     text = client.beta.threads.runs.with_raw_response.retrieve(run.id, thread_id=run.thread_id).text
     return json.loads(text)
 
@@ -39,7 +39,7 @@ def caller(client: OpenAI) -> Assistant:
 
 
 class TestText:
-    """Runs that end with the model's words."""
+    """Runs that end with a text of the model."""
 
     def test_the_answer_is_a_message_of_the_run(self, client: OpenAI, assistant: Assistant):
         run = ask(client, assistant.id, "Hello")
@@ -182,7 +182,7 @@ class TestText:
 
 
 class TestParameters:
-    """The parameters of an assistant and a run that reach the model."""
+    """The parameters of an assistant and a run that are sent to the model."""
 
     def test_a_parameter_that_was_never_set_is_not_sent(
         self, client: OpenAI, assistant: Assistant, model: Model, topic: str

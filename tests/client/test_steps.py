@@ -1,4 +1,4 @@
-"""Run steps: what a run did, message by message and call by call."""
+"""Run steps: the actions of a run, message by message and call by call."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ def caller(client: OpenAI) -> Assistant:
 
 
 def steps(client: OpenAI, run: Any, **query: Any) -> list[dict[str, Any]]:
-    """The steps of a run as the wire shows them, oldest first; each is also what retrieving it gives."""
+    """The steps of a run in the API's form, oldest first, after a check that retrieving each gives the same."""
     listed = client.beta.threads.runs.steps.with_raw_response.list(
         run.id, thread_id=run.thread_id, **{"order": "asc", **query}
     )

@@ -43,13 +43,13 @@ def caller(client: OpenAI) -> Assistant:
 
 @pytest.fixture
 def thread(client: OpenAI, topic: str) -> str:
-    """A thread with the test's topic in it."""
+    """A thread with the test's topic in its message."""
     return client.beta.threads.create(messages=[{"role": "user", "content": topic}]).id
 
 
 @pytest.fixture(scope="module")
 def apart(idle: Storage, model: Model) -> Iterator[OpenAI]:
-    """The SDK at an instance that serves HTTP and attends to no queue. Its runs live shortly."""
+    """The SDK, connected to an instance that serves HTTP and handles no queue. Its runs expire soon."""
     settings = {"RUN_LIFETIME": str(LIFETIME), "CLAIM": "1"}
     with HttpSide(idle.connection_string, model.url, **settings) as side, connect(side.url) as client:
         yield client
@@ -76,7 +76,7 @@ def call_goes_on(step: str, index: int, arguments: str) -> dict[str, Any]:
 
 
 def submit(client: OpenAI, run: dict[str, Any], *outputs: str) -> list[Event]:
-    """The events after the outputs of a run's calls have been handed in, in the calls' order."""
+    """The events after the outputs of a run's calls are submitted, in the calls' order."""
     calls = run["required_action"]["submit_tool_outputs"]["tool_calls"]
     answers = [{"tool_call_id": each["id"], "output": output} for each, output in zip(calls, outputs, strict=True)]
     return stream(client, f"threads/{run['thread_id']}/runs/{run['id']}/submit_tool_outputs", tool_outputs=answers)
@@ -276,7 +276,7 @@ class TestFunctions:
 
 
 class TestServerTools:
-    """The stream is opened at an instance that attends to no queue; the tools work in another process."""
+    """The stream is opened at an instance that handles no queue; the tools work in another process."""
 
     def test_the_stream_stays_open_while_a_tool_works_elsewhere_and_shows_the_next_turn(
         self, apart: OpenAI, idle: Storage, model: Model, topic: str
@@ -444,7 +444,7 @@ class TestOtherEnds:
 
 
 class TestErrorsBeforeTheStream:
-    """They are ordinary answers, in JSON."""
+    """They are ordinary JSON answers."""
 
     @pytest.fixture
     def owing(self, client: OpenAI, caller: Assistant) -> Any:

@@ -12,7 +12,7 @@ from tests.support.sdk.talk import texts, upload
 
 
 def list_threads(client: OpenAI, **query: object) -> SyncCursorPage[Thread]:
-    """`GET /threads`, which OpenAI never had, and so has its SDK no method for it."""
+    """`GET /threads`; OpenAI never had it, so its SDK has no method for it."""
     page: Any = SyncCursorPage if isinstance(client, OpenAI) else AsyncCursorPage
     return client.get_api_list("/threads", model=Thread, page=page[Thread], options={"params": query})
 

@@ -1,4 +1,4 @@
-"""Tool resources and attachments, through the official SDK: what is named is there, or is made (contract, 1.2, 3)."""
+"""Tool resources and attachments, through the official SDK: named objects exist, or are created (contract, 1.2, 3)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -33,7 +33,7 @@ def resources(owner: Any) -> dict[str, Any]:
 
 
 def refusal(shown: str) -> str:
-    """What is said of files with these extensions."""
+    """The error message for files with these extensions."""
     return (
         f"Files with extensions [{shown}] are not supported for retrieval. "
         "See https://platform.openai.com/docs/assistants/tools/file-search/supported-files"
@@ -56,7 +56,7 @@ def files_of(client: OpenAI, store: VectorStore) -> list[str]:
 
 
 class TestTheHelper:
-    """`vector_stores` in place of `vector_store_ids`."""
+    """`vector_stores` instead of `vector_store_ids`."""
 
     def test_an_assistant_is_made_with_a_store_of_its_own(self, client: OpenAI):
         files = [upload(client), upload(client)]
@@ -117,7 +117,7 @@ def test_the_code_interpreter_has_files_or_none(client: OpenAI):
 
 
 class TestWhatIsNamed:
-    """It has to exist."""
+    """Named objects have to exist."""
 
     @pytest.fixture(params=["assistant", "thread", "thread and run", "run", "modified assistant", "modified thread"])
     def ask(self, client: OpenAI, assistant: Assistant, request: pytest.FixtureRequest) -> Callable[[Any], object]:
@@ -162,7 +162,7 @@ class TestWhatIsNamed:
 
 
 class TestAttachments:
-    """Files of messages become the thread's."""
+    """Files of messages are added to the thread's resources."""
 
     def test_a_thread_without_a_store_gets_one(self, client: OpenAI):
         thread, file_id = client.beta.threads.create(), upload(client)
@@ -282,7 +282,7 @@ def test_a_deleted_file_is_taken_out_of_code_interpreters(client: OpenAI):
 
 
 class TestFilesThatCannotBeSearched:
-    """Refused by their names when they are put into a vector store, and nothing is made or changed."""
+    """They are refused by their names when they are added to a vector store, and no object is created or changed."""
 
     WAYS: Mapping[str, Callable[[OpenAI, list[str]], object]] = {
         "a store": lambda client, files: client.vector_stores.create(file_ids=files),

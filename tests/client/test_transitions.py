@@ -12,7 +12,7 @@ MARK = " INFO assistants.runs run "
 
 
 def transitions(service: Service, run_id: str, end: str) -> list[dict[str, Any]]:
-    """The lines of a run in the service's output, as soon as there is one that says `end`."""
+    """The lines of a run in the service's output, as soon as one of them has the state `end`."""
 
     def found() -> list[dict[str, Any]]:
         lines = [json.loads(line.partition(MARK)[2]) for line in service.lines if MARK in line]

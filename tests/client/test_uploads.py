@@ -23,7 +23,7 @@ def add(client: OpenAI, upload: Upload, content: bytes) -> str:
     return part.id
 
 
-@pytest.mark.no_async  # its helper reads files in another way
+@pytest.mark.no_async  # the async helper reads files in another way
 @pytest.mark.no_azure
 def test_the_sdk_uploads_a_file_in_parts(client: OpenAI):
     upload = client.uploads.upload_file_chunked(

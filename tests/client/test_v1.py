@@ -1,4 +1,4 @@
-"""v1, chosen by the header: its requests are taken, its shapes are shown, and v2 sees the same objects as its own."""
+"""v1, selected by the header: its requests and answers, and the same objects in v2."""
 
 import json
 from typing import Any
@@ -19,7 +19,7 @@ BOTH = [{"type": "code_interpreter"}, {"type": "file_search"}]
 
 
 def v1(client: OpenAI, method: str, path: str, body: object = None) -> Any:
-    """The JSON that a request of v1 is answered with."""
+    """The JSON answer to a request of v1."""
     options: dict[str, Any] = {"options": {"headers": V1}} | ({} if body is None else {"body": body})
     return getattr(client, method)(path, cast_to=object, **options)
 
@@ -33,7 +33,7 @@ def reader(client: OpenAI) -> dict[str, Any]:
 
 
 def files_of(client: OpenAI, resources: Any) -> list[str]:
-    """The files in the vector store of some tool resources, those first that were put in first."""
+    """The files in the vector store of some tool resources, in the order of their addition."""
     return [
         file.id
         for store_id in resources.get("file_search", {}).get("vector_store_ids", [])
@@ -70,7 +70,7 @@ def test_a_table_of_a_message_is_the_code_interpreters(client: OpenAI):
 
 
 class TestAssistants:
-    """`retrieval` and `file_ids`."""
+    """Assistants with `retrieval` and `file_ids`."""
 
     def test_v1_reads_back_its_own(self, client: OpenAI, reader: dict[str, Any]):
         assert v1(client, "get", f"/assistants/{reader['id']}") == reader
@@ -123,7 +123,7 @@ class TestAssistants:
 
 
 class TestFiles:
-    """The routes that v2 has no more."""
+    """The routes that v2 does not have."""
 
     def test_an_assistants_files_are_given_listed_and_taken(self, client: OpenAI):
         first, second = upload(client), upload(client)
@@ -252,7 +252,7 @@ class TestRuns:
 
 
 class TestErrors:
-    """Refusals, in the words of the catalogue."""
+    """Errors, with the messages of the catalogue."""
 
     @pytest.mark.parametrize(
         ("path", "body", "param"),

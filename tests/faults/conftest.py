@@ -1,4 +1,4 @@
-"""Fixtures of the tests in which something goes wrong."""
+"""Fixtures of the tests with faults."""
 
 from collections.abc import AsyncIterator
 
@@ -11,7 +11,7 @@ from tests.support.service.attending import open_store
 
 @pytest.fixture
 async def store(idle: Storage) -> AsyncIterator[Store]:
-    """Storage whose items only the test attends to."""
+    """Storage whose items only the test handles."""
     store = open_store(idle)
     yield store
     await store.close()

@@ -1,4 +1,4 @@
-"""The rules for everything that is stored, once nothing is in progress."""
+"""The rules for all stored objects, once no run is active and no item is left."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ class Kept:
     threads: set[str]
     runs: list[RunRecord]
     logs: dict[str, bytes]
-    """By thread."""
+    """The bytes of the logs, by thread."""
 
     @property
     def active(self) -> list[str]:
@@ -40,7 +40,7 @@ class Kept:
 
 
 async def kept(storage: Storage) -> Kept:
-    """Read it all; every log has one segment."""
+    """Read all objects; every log has one segment."""
     store, limit = open_store(storage), asyncio.Semaphore(_AT_ONCE)
 
     async def each(names: AsyncIterable[str], read: Callable[[str], Awaitable[A]]) -> dict[str, A]:
@@ -88,7 +88,7 @@ def items(storage: Storage) -> dict[str, int]:
 
 
 def _of_thread(thread: str, content: bytes, fold: Fold, runs: list[RunRecord]) -> Iterator[str]:
-    """Each turn that said something has its message there, and what is put again is the same."""
+    """Check that each turn with a text has its message there, and that repeated puts are equal."""
     puts: list[dict[str, Any]] = [put for line in content.splitlines() if (put := json.loads(line).get("put"))]
     versions = Counter(each["id"] for each in {json.dumps(put): put for put in puts}.values())
     yield from (f"has {number} contents: message {each}" for each, number in versions.items() if number > 1)

@@ -1,4 +1,4 @@
-"""The rules that hold at the end of a flow, with any fault."""
+"""The rules that hold at the end of a flow, after any fault."""
 
 import asyncio
 import re
@@ -21,7 +21,7 @@ BELONGINGS = {
     "files": ("file-contents",),
     "vector-stores": ("vector-store-chunks",),
 }
-"""Containers, and those in which a blob's name begins with that of the blob that it belongs to."""
+"""By container: the containers with blobs of its objects; their names begin with that of the object's blob."""
 
 
 async def settled(play: Play) -> None:
@@ -53,20 +53,20 @@ async def settled(play: Play) -> None:
 
 
 async def _all_ends(play: Play) -> None:
-    """No run is active, and nothing is left of what was deleted."""
+    """Check that no run is active, and that no blob of deleted objects is left."""
     end = time.monotonic() + NET
     used = {kind.split()[1] for kind in play.served.seam.kinds}
     pairs = [(owner, each) for owner, belongings in BELONGINGS.items() for each in belongings]
     orphans = [partial(_orphans, play, *pair) for pair in pairs if used.intersection(pair)]
     if "vector-store-chunks" in used:
         orphans.append(partial(_outdated, play))
-    # One thing is waited for after the other, and all are looked at again until none had to be.
+    # Each part is awaited in turn, and all are checked again until no wait was necessary.
     while any([await _waited(left, end) for left in (play.active, partial(_remains, play), *orphans)]):
         pass
 
 
 async def _waited(find: Callable[[], Awaitable[list[str]]], end: float) -> bool:
-    """Wait until nothing is found, up to a time; whether there was something at first."""
+    """Wait until `find` returns an empty list, up to a time; return whether it was not empty at first."""
     waited = False
     while left := await find():
         assert time.monotonic() < end, left
@@ -76,22 +76,22 @@ async def _waited(find: Callable[[], Awaitable[list[str]]], end: float) -> bool:
 
 
 async def _remains(play: Play) -> list[str]:
-    """The documents of what was deleted."""
+    """The documents of deleted objects."""
     deleted = [path.split("/") for path in play.deleted if path.count("/") == 1]
     named = [(kind.replace("_", "-"), blob_name(play.project, each)) for kind, each in deleted]
     return [name for container, name in named if name in await play.names(container)]
 
 
 async def _orphans(play: Play, owner: str, belongings: str) -> list[str]:
-    """The names of what belongs to a thread, a file or a vector store that is not there."""
-    # An object that is imported has a pointer, and its document elsewhere.
+    """The names of blobs of a thread, a file or a vector store that does not exist."""
+    # An imported object has a pointer, and its document at another place.
     owners = [name.replace("/~", "/") for name in await play.names(owner)]
     names = await play.names(belongings)
     return [f"{belongings}: {name}" for name in names if "/".join(name.split("/")[:2]) not in owners]
 
 
 async def _outdated(play: Play) -> list[str]:
-    """The names of chunks of files that are not in their vector store, or are there in another version."""
+    """The names of chunks of files that are not in their vector store, or in another version."""
     chunks = await play.names("vector-store-chunks")
     used: set[str] = set()
     for name in await play.names("vector-stores") if chunks else ():
@@ -103,7 +103,7 @@ async def _outdated(play: Play) -> list[str]:
 
 
 async def _tells(play: Play, thread: str) -> None:
-    """The thread lists each of its runs, and each message once."""
+    """Check that the thread lists each of its runs, and each message once."""
     messages = (await play.get_done("GET", f"threads/{thread}/messages?order=asc&limit=100"))["data"]
     ids = Counter(message["id"] for message in messages)
     assert set(ids.values()) <= {1}, messages
@@ -121,7 +121,7 @@ async def _tells(play: Play, thread: str) -> None:
 
 
 def _fits(replies: Sequence[Reply], status: str, steps: list[Json], said: list[Json]) -> None:
-    """The run is what its script says, as far as it went: each turn has left one message and one step of its calls."""
+    """Check that the run follows its script up to its end: each turn has one message and one step of its calls."""
     texts = [message["content"][0]["text"]["value"] for message in said]
     kinds = [step["type"] for step in steps]
     meant = [reply.text for reply in replies if reply.text is not None]
@@ -139,7 +139,7 @@ def _steps(reply: Reply) -> list[str]:
 
 
 def _answered(run: Run, status: str, steps: list[Json]) -> None:
-    """No output is lost."""
+    """Check that no output is lost."""
     calls = {call["id"]: call for step in steps for call in step["step_details"].get("tool_calls", ())}
     for call, output in run.outputs.items():
         assert calls[call]["function"]["output"] == output, calls
@@ -149,7 +149,7 @@ def _answered(run: Run, status: str, steps: list[Json]) -> None:
 
 
 def _cites(said: list[Json]) -> None:
-    """Each mark is a citation, with what it cites."""
+    """Check that each mark is a citation, with its passage."""
     for text in (message["content"][0]["text"] for message in said):
         cited = [text["value"][each["start_index"] : each["end_index"]] for each in text["annotations"]]
         assert cited == re.findall("【.*?】", text["value"]), text
@@ -157,7 +157,7 @@ def _cites(said: list[Json]) -> None:
 
 
 async def _contains(play: Play, store: str, files: Sequence[str]) -> None:
-    """The store counts these files, and has the text of each."""
+    """Check that the store counts these files, and has the text of each."""
     path = f"vector_stores/{store}"
     counts = (await play.get_done("GET", path))["file_counts"]
     assert (counts["completed"], counts["total"]) == (len(files), len(files)), counts

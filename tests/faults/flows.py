@@ -1,6 +1,6 @@
-"""The flows whose every call meets every fault. A flow is one function in this table: what a client does, step by step.
+"""The flows whose every call meets every fault. A flow is one function in this table: a client's actions, step by step.
 
-It is played again from its beginning where the process died, so it does nothing but through its `Play`.
+It is played again from its beginning if the process died, so it acts only through its `Play`.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ Played = Callable[[Play], Awaitable[None]]
 
 
 def flow(**settings: str) -> Callable[[Played], Played]:
-    """Put a function into the table, under its name."""
+    """Add a function to the table, under its name."""
 
     def enter(play: Played) -> Played:
         FLOWS[play.__name__] = Flow(play, settings)
@@ -52,7 +52,7 @@ CITED = {
     "chunks": ["It is sunny", " in Oslo", "【1:0†one", ".txt】", "."],
 }
 OWN_RUN, OWN_STORE = (beginning(prefix, 1_700_000_000) + "A" * 15 for prefix in ("run_", "vs_"))
-"""Ids that tell the time."""
+"""Ids that contain a time."""
 ENDED = {"status": "completed", "model": "demo", "completed_at": 1_700_000_001}
 ASSISTANTS_FILE = {"purpose": "assistants", "filename": "one.txt"}
 WEBHOOK = {
@@ -160,7 +160,7 @@ async def searcher(play: Play) -> str:
 
 
 async def stored(play: Play, *names: str) -> list[str]:
-    """A vector store, and the files of these names that are in it, ingested."""
+    """A vector store, and its files with these names, ingested."""
     files = [await play.upload(name) for name in names]
     store = await play.vector_store(*files)
     play.wake()
@@ -412,7 +412,7 @@ async def thread_export(play: Play) -> None:
     play.wake()
     await play.ends(await play.create(thread), "completed")
     play.begin()
-    kinds = ["thread", "thread.message", "thread.message", "thread.run", "thread.run.step"]
+    kinds = ["thread", "thread.message", "thread.message", "thread.run", "thread.run.step", "export"]
     assert await play.export(thread) == kinds
 
 

@@ -1,4 +1,4 @@
-"""The record of a try that survives a killed process: requests, answers, and whether the fault has struck."""
+"""The record of a try that survives a killed process: requests, answers, and whether the fault has occurred."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer that the client got. Without a status it was lost with the process."""
+    """The client's answer. Without a status it was lost with the process."""
 
     status: int = 0
     body: Any = None
@@ -22,7 +22,7 @@ class Answer:
 
     @property
     def refused(self) -> bool:
-        """The service failed, and the client is to try again."""
+        """Whether the service failed, so that the client has to try again."""
         return self.status >= 500
 
 
@@ -30,7 +30,7 @@ LOST = (0, None)
 
 
 class Journal:
-    """A file of one JSON object a line, which the next process reads and goes on with."""
+    """A file of one JSON object per line, which the next process reads and continues."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -46,14 +46,14 @@ class Journal:
         os.write(self._file, json.dumps({"what": what, **entry}).encode() + b"\n")
 
     def all(self, what: str) -> list[dict[str, Any]]:
-        """The entries of a kind, also of earlier processes."""
+        """The entries of a kind, including those of earlier processes."""
         return [entry for entry in entries_of(self._path) if entry["what"] == what]
 
     def close(self) -> None:
         os.close(self._file)
 
     async def once(self, name: str, act: Callable[[], Awaitable[Any]], lost: Any = None) -> Any:
-        """The result of `act`, in this process or an earlier one; `lost`, if given, where that one died meanwhile."""
+        """The result of `act`, in this process or an earlier one; if that one died meanwhile, `lost`, if given."""
         self._counts[name] += 1
         key = f"{name} {self._counts[name]}"
         if key in self._ended:

@@ -1,7 +1,7 @@
-"""The client that flows use: it repeats requests until they succeed, and records the answers.
+"""The client of the flows: it repeats requests until they succeed, and records the answers.
 
-The process may be killed at the fault point. The next one plays the flow again from its beginning: requests that were
-answered before get the recorded answer, and the answer that was on its way is lost.
+The process may be killed at the fault point. The next one plays the flow again from its beginning: requests with a
+recorded answer get that answer, and the answer that was not received is lost.
 """
 
 import asyncio
@@ -36,18 +36,18 @@ class Refused(AssertionError):
 
 
 class Over(Exception):
-    """The run ended `failed`, as it may when its model breaks off in the middle of an answer."""
+    """The run ended `failed`, which is allowed if its model breaks off in the middle of an answer."""
 
 
 @dataclass
 class Run:
-    """A run that the client knows of, and the answers about it."""
+    """A run that the client knows, and the answers about it."""
 
     id: str
     thread: str
     may_end: tuple[str, ...] = ("completed",)
     outputs: dict[str, str] = field(default_factory=dict)
-    """Accepted by the service."""
+    """The outputs that the service has accepted."""
     ended: str | None = None
     """The ending in the answers."""
 
@@ -57,7 +57,7 @@ class Run:
 
 
 class Play:
-    """A flow that is played by a client of the service, in a project of its own."""
+    """A flow that a client of the service plays, in a project of its own."""
 
     def __init__(self, job: Job, journal: Journal, served: Served) -> None:
         self.project, self.served = job.project, served
@@ -74,19 +74,19 @@ class Play:
         self.said: list[tuple[str, str]] = []
         """Messages whose addition was confirmed: thread and id."""
         self.stores: dict[str, tuple[str, ...]] = {}
-        """The files that should be in each vector store."""
+        """The expected files of each vector store."""
         self.deleted: list[str] = []
         """Paths of objects whose deletion was confirmed."""
 
-    # The stage.
+    # Preparation.
 
     async def setting(self, *replies: Mapping[str, Any], **assistant: Any) -> str:
-        """A thread with a question, an assistant, and a model that has these replies for it."""
+        """A thread with a question, an assistant, and a model with these replies for it."""
         await self.hire(*replies, **assistant)
         return await self.new_thread()
 
     async def hire(self, *replies: Mapping[str, Any], **assistant: Any) -> None:
-        """An assistant, and a model that has these replies for its threads."""
+        """Create an assistant, and set these replies of the model for its threads."""
         self.served.script.replies = [Reply.model_validate(reply) for reply in replies]
         self.assistant = (await self.get_done("POST", "assistants", {"model": "demo", **assistant}))["id"]
 
@@ -113,24 +113,24 @@ class Play:
         await self._journal.once("unused", delete)
 
     async def leave(self) -> None:
-        """Leave the account as the next try expects it."""
+        """Leave the account in the state that the next try expects."""
         for make in self._missing:
             with suppress(ResourceExistsError):
                 await make()
 
     def begin(self, asleep: bool = False) -> None:
-        """From now on a call may meet the fault; unless the queues are `asleep`, their items are attended to."""
+        """Begin: a call may meet the fault; the items of the queues are handled unless `asleep`."""
         self.served.seam.armed = not self._journal.struck
         if not asleep:
             self.wake()
 
     def end(self) -> None:
-        """From now on none does: what follows is another flow's."""
+        """End: no further call meets the fault, as the next ones belong to another flow."""
         self.served.seam.armed = False
         self.wake()
 
     def wake(self) -> None:
-        """Attend to queue items."""
+        """Handle queue items."""
         if not self._awake:
             self._awake = True
             self.served.pump.start()
@@ -143,7 +143,7 @@ class Play:
     # Runs.
 
     async def create(self, thread: str, **body: Any) -> Run:
-        """A run on the thread. Where the answer was lost, one that is there is the one."""
+        """Create a run on the thread. If the answer was lost, a run that exists is taken."""
         path, body = f"threads/{thread}/runs", {"assistant_id": self.assistant, **body}
         while True:
             answer = await self.ask("POST", path, body)
@@ -155,7 +155,7 @@ class Play:
                 return self._run(found[0]["id"], thread)
 
     async def create_with_thread(self, **body: Any) -> Run:
-        """A run on a thread of its own."""
+        """Create a run on a new thread."""
         while True:
             answer = await self.ask("POST", "threads/runs", {"assistant_id": self.assistant, "thread": ASKED, **body})
             if answer.status == 200:
@@ -179,11 +179,11 @@ class Play:
         try:
             await self.get_done("POST", f"{run.path}/cancel", {}, done_before=400)
         except Refused:
-            await self.reaches(run)  # it has failed with good reason
+            await self.reaches(run)  # its failure is allowed
         run.ended = "cancelled"
 
     async def appears(self, thread: str, status: str) -> Run:
-        """A run that is created at the same time, as soon as it is there in this state."""
+        """A run that is created at the same time, as soon as it exists in this state."""
 
         async def found() -> str | None:
             return next((run["id"] for run in await self.runs_of(thread) if run["status"] == status), None)
@@ -196,7 +196,7 @@ class Play:
         Raises
         ------
         Over
-            It has failed with good reason.
+            The run has failed for an allowed reason.
         """
 
         async def arrived() -> str | None:
@@ -209,12 +209,12 @@ class Play:
         assert reached in statuses, await self.stored(run)
 
     async def ends(self, run: Run, status: str) -> None:
-        """Wait until the run has ended, as it should."""
+        """Wait until the run has ended in this state."""
         run.may_end = (status,)
         await self.reaches(run, status)
 
     async def told(self, run: Run) -> None:
-        """Wait until the webhook knows all that has happened to the run, and nothing else."""
+        """Wait until the webhook has received exactly the events of the run."""
         notices = (await self.stored(run)).notices
         assert notices
         happened = {(number, notice.type) for number, notice in enumerate(notices)}
@@ -229,7 +229,7 @@ class Play:
         await eventually(known)
 
     async def told_of_file(self, file: str, event: str) -> None:
-        """Wait until the webhook knows what became of a file."""
+        """Wait until the webhook has received the event of a file."""
 
         async def known() -> bool:
             events = [entry["event"] for entry in self._journal.all("told")]
@@ -238,7 +238,7 @@ class Play:
         await eventually(known)
 
     def may_end(self, run: Run) -> tuple[str, ...]:
-        """The endings that are allowed: the confirmed one, if there is one."""
+        """The endings that are allowed: only the confirmed one, if there is one."""
         if run.ended:
             return (run.ended,)
         return (*run.may_end, "failed") if self._breaks_off else run.may_end
@@ -246,7 +246,7 @@ class Play:
     # Messages, files and vector stores.
 
     async def add(self, thread: str) -> None:
-        """A message."""
+        """Add a message."""
         message = {"role": "user", "content": "And tomorrow?"}
         self.said.append((thread, (await self.get_done("POST", f"threads/{thread}/messages", message))["id"]))
 
@@ -266,7 +266,7 @@ class Play:
         await self.get_done("POST", f"vector_stores/{store}/file_batches", {"file_ids": list(files)})
 
     async def ingested(self, store: str, *files: str) -> None:
-        """Wait until these files are in the store, and no others, each ingested."""
+        """Wait until the store has exactly these files, each ingested."""
         self.stores[store] = files
 
         async def complete() -> bool:
@@ -277,13 +277,13 @@ class Play:
         await self._journal.once(f"ingested in {store} {files}", lambda: eventually(complete))
 
     async def import_(self, *objects: Mapping[str, Any]) -> None:
-        """Import these objects; a failure in the middle of it is in the answer's last line."""
+        """Import these objects; the last line of the answer reports a failure in between."""
         body = {"object": "list", "data": list(objects)}
         while '"status": "completed"' not in (await self.get_done("POST", "import", body)).splitlines()[-1]:
             pass
 
     async def export(self, thread: str) -> list[str]:
-        """The kinds of the objects of a thread; an answer that breaks off is asked for again."""
+        """The kinds of the objects of a thread; an export that breaks off is repeated."""
         while True:
             with suppress(AzureError):
                 text = await self.get_done("GET", f"threads/{thread}/export")
@@ -294,7 +294,7 @@ class Play:
         self.deleted.append(path)
 
     async def vanishes(self, container: str, *ids: str) -> None:
-        """Wait until nothing is left of what was deleted."""
+        """Wait until no blob of the deleted objects is left."""
         name = blob_name(self.project, *ids)
 
         async def gone() -> bool:
@@ -303,7 +303,7 @@ class Play:
         await self._journal.once(f"{container} {name} vanishes", lambda: eventually(gone))
 
     async def retire(self, thread: str) -> None:
-        """Have the thread deleted, as a timer does that comes again and again."""
+        """Have the thread deleted, as by a timer that fires repeatedly."""
 
         async def gone() -> bool:
             await post.send(self.served.beside, RetireThreads(project=self.project))
@@ -317,12 +317,12 @@ class Play:
     async def get_done(
         self, method: str, path: str, body: Any = None, done_before: int | None = None, **sent: Any
     ) -> Any:
-        """Ask until it is done; once an answer was lost, this status says that it was done already.
+        """Repeat the request until it succeeds; after a lost answer, the status `done_before` means success.
 
         Raises
         ------
         Refused
-            It cannot be done.
+            The request was refused.
         """
         lost = False
         while True:
@@ -336,7 +336,7 @@ class Play:
             lost = lost or answer.lost
 
     async def ask(self, method: str, path: str, body: Any = None, **sent: Any) -> Answer:
-        """One request; the answer of an earlier life if there was one."""
+        """Send one request, or return its answer from an earlier process."""
 
         async def asked() -> tuple[int, Any]:
             response = await self._http.request(method, path, json=body, timeout=NET, **sent)
@@ -355,7 +355,7 @@ class Play:
     def _run(self, run_id: str, thread: str) -> Run:
         return self.runs.setdefault(run_id, Run(run_id, thread))
 
-    # What is stored.
+    # Stored objects.
 
     async def stored(self, run: Run) -> RunRecord:
         document = await self.served.beside.runs.read(blob_name(self.project, run.thread, run.id))
@@ -379,7 +379,7 @@ class Play:
         return found
 
     async def names(self, container: str, *ids: str) -> list[str]:
-        """The names of the project's blobs, or of those that belong to something."""
+        """The names of the project's blobs, or of those of the objects with these ids."""
         client = self.served.beside.services[0].client.get_container_client(container)
         try:
             prefix = blob_name(self.project, *ids) + "/"
@@ -410,7 +410,7 @@ async def eventually(find: Callable[[], Awaitable[Any]]) -> Any:
     Raises
     ------
     AssertionError
-        It was not, within `NET` seconds.
+        It was false for `NET` seconds.
     """
     end, pause = time.monotonic() + NET, 0.03
     while not (found := await find()):

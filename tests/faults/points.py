@@ -1,7 +1,7 @@
-"""Fault points: the calls that leave the process, to storage and to the model, of which one meets a fault.
+"""Fault points: calls to storage and to the model, one of which meets a fault.
 
-A point is a kind of call and how many of that kind there were: `PUT runs`, the second. Calls go out at the same time,
-but those of one kind mostly follow each other, so a point means the same in every try.
+A point is a kind of call and its number within that kind: `PUT runs`, the second. Calls are concurrent, but calls
+of one kind mostly follow each other, so a point means the same in every try.
 """
 
 import asyncio
@@ -32,27 +32,27 @@ ASKED, ANSWERING = "POST model", "READ model"
 """The call of the model, and its answer after the first few chunks."""
 
 TOLD = "POST webhook"
-"""An event on its way to the webhook."""
+"""The request that sends an event to the webhook."""
 
 READING = "READ file"
-"""A file that is handed to a child, whose faults are that it is killed: before it reads, after that, or meanwhile."""
+"""A file that is passed to a child process, which is killed before it reads, after that, or in between."""
 
 
 _MEANWHILE = 0.05
-"""Seconds after which a child that is killed meanwhile is: it starts for longer than that."""
+"""Seconds after which a child process is killed in between: it takes longer to start."""
 
 
 class Fault(Enum):
     """A fault of a call."""
 
     FAILS = "fails"
-    """It fails before it acts; the model's answer breaks off at its beginning."""
+    """The call fails before it takes effect; the model's answer breaks off at its beginning."""
     LOST = "lost"
-    """It acts, and its answer is lost; the model's answer breaks off before its end."""
+    """The call takes effect, and its answer is lost; the model's answer breaks off before its end."""
     HANGS = "hangs"
-    """It is never answered."""
+    """The call is never answered."""
     KILLS = "kills"
-    """The process dies before it acts."""
+    """The process dies before the call takes effect."""
 
 
 class Point(NamedTuple):
@@ -63,7 +63,7 @@ class Point(NamedTuple):
 
 
 class Seam:
-    """Counts calls while it is armed, and lets the fault strike at the point. `strikes` is called just before."""
+    """Counts calls while it is armed, and applies the fault at the point. `strikes` is called just before."""
 
     def __init__(self, point: Point | None, fault: Fault | None, strikes: Callable[[], None]) -> None:
         self._point, self._fault, self._strikes = point, fault, strikes
@@ -71,10 +71,10 @@ class Seam:
         self.armed = False
         self.points: list[Point] = []
         self.kinds: set[str] = set()
-        """Of all calls, also before it was armed."""
+        """The kinds of all calls, including those before it was armed."""
 
     def meets(self, call: str) -> Fault | None:
-        """Count a call; the fault that it meets."""
+        """Count a call; return the fault that it meets."""
         self.kinds.add(call)
         if not self.armed:
             return None
@@ -88,7 +88,7 @@ class Seam:
         return self._fault
 
     async def storage(self, request: HttpRequest, send: Send) -> AsyncHttpResponse:
-        """A call to storage, below all retries."""
+        """A request to storage, below all retries."""
         fault = self.meets(kind(request))
         if fault is Fault.FAILS:
             raise ServiceRequestError("never sent")
@@ -101,13 +101,13 @@ class Seam:
 
 
 class Mortal(Child):
-    """A child that reads files, and is killed where the fault strikes."""
+    """A child process that reads files, and is killed at the fault point."""
 
     seam: Seam
 
     @classmethod
     def start_at(cls, seam: Seam) -> Start:
-        """How such children are started."""
+        """The function that starts such child processes."""
 
         async def start(memory: int) -> Child:
             child = await cls.start(memory)
@@ -130,7 +130,7 @@ class Mortal(Child):
 
 
 class Script(httpx2.AsyncBaseTransport):
-    """The model's endpoint, below its client: to each turn of a run belongs a reply, however often it is asked.
+    """The model's endpoint, below its client: each turn of a run has one reply, however often the model is called.
 
     It has embeddings.
     """
@@ -158,7 +158,7 @@ class Script(httpx2.AsyncBaseTransport):
 
 
 class Receiver(httpx2.AsyncBaseTransport):
-    """The webhook, below the service's client: it has each event that it takes written down."""
+    """The webhook, below the service's client: it records each event that it accepts."""
 
     def __init__(self, seam: Seam, write: Callable[[Any], None]) -> None:
         self._seam, self._write = seam, write
@@ -181,10 +181,10 @@ class _Answer(httpx2.AsyncByteStream):
         self._chunks = self._sent()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._chunks  # the SDK goes over it again, to be sure of its end
+        return self._chunks  # the SDK iterates again, to be sure of the end
 
     async def _sent(self) -> AsyncIterator[bytes]:
-        fault, last = None, len(self._events) - 3  # what ends it: the reason, the usage, and a word of the protocol
+        fault, last = None, len(self._events) - 3  # its end consists of the reason, the usage, and `[DONE]`
         for number, event in enumerate(self._events):
             if number == min(3, last):
                 fault = self._seam.meets(ANSWERING)
@@ -197,7 +197,7 @@ class _Answer(httpx2.AsyncByteStream):
 
 
 async def _unanswered(request: HttpRequest, send: Send) -> AsyncHttpResponse:
-    """Send it to a server that never answers, so that the real transport times out."""
+    """Send the request to a server that never answers, so that the real transport times out."""
     url = request.url
     try:
         request.url = urlsplit(url)._replace(netloc=f"127.0.0.1:{_black_hole().getsockname()[1]}").geturl()
@@ -207,7 +207,7 @@ async def _unanswered(request: HttpRequest, send: Send) -> AsyncHttpResponse:
 
 
 async def _silence(request: httpx2.Request) -> None:
-    """Send nothing until the read timeout of the client, which is in the request."""
+    """Wait for the read timeout of the client, which is in the request."""
     timeout: Mapping[str, Any] = request.extensions["timeout"]
     await asyncio.sleep(timeout["read"])
     raise httpx2.ReadTimeout("silence", request=request)

@@ -1,4 +1,4 @@
-"""The whole service in this process, as `function_app` has it, with one fault at its seam and short timeouts."""
+"""The whole service in this process, composed as in `function_app`, with one fault at its seam and short timeouts."""
 
 import asyncio
 import os
@@ -46,17 +46,17 @@ DELAYS = (
     (webhooks, "FIRST_PAUSE"),
     (webhooks, "TIMEOUT"),
 )
-"""Times that are no settings, and two seconds in a try: more than a call that hangs once."""
+"""Times that are no settings, two seconds in a try: longer than a call that hangs once."""
 
 NET = 60.0
-"""Seconds within which everything has ended, after any fault: far more than it takes."""
+"""Seconds within which every flow has ended, after any fault: far more than it takes."""
 
 LEASE = 3.0
 """Seconds after which an item that a killed process had received appears again."""
 
 
 class Counted:
-    """An engine that has each execution written down, and puts out a file and variables."""
+    """An engine that records each execution, and outputs a file and variables."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -70,11 +70,11 @@ class Counted:
         self._journal.write("ended session", session=session)
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing, as no connection is open."""
 
 
 async def _webhooks(item: Any) -> None:
-    """The function that an app has whose settings name a webhook."""
+    """The queue function of an app whose settings have a webhook."""
     await services.service().webhooks.handle(item.get_body())
 
 
@@ -90,7 +90,7 @@ OPTIONS = QueueOptions(max_polling_interval=0.4, visibility_timeout=1)
 
 
 class Job(NamedTuple):
-    """A try: of which flow, in which project of which storage account, and where the fault strikes, if any does."""
+    """A try: its flow, its project and storage account, and its fault point, if it has one."""
 
     flow: str
     project: str
@@ -102,26 +102,26 @@ class Job(NamedTuple):
 
 
 class Served(NamedTuple):
-    """The service, and the parts of it that a try uses."""
+    """The service, and its parts that a try uses."""
 
     seam: Seam
     script: Script
     pump: Pump
     beside: Store
-    """For reading storage without the service and its fault."""
+    """Reads storage without the service and its fault."""
 
 
 @asynccontextmanager
 async def serving(job: Job, journal: Journal, **own: str) -> AsyncIterator[Served]:
-    """The service, with the settings of a try and its flow's own, in which PROJECT is the try's.
+    """The service, with the settings of a try and its flow's own, in which PROJECT stands for the try's.
 
-    Its queues sleep until the pump is started.
+    Its queues are not handled until the pump is started.
     """
     settings.cache_clear()
     own = {name: value.replace("PROJECT", job.project) for name, value in own.items()}
     of_the_try = {"AzureWebJobsStorage": job.storage, "API_KEYS": f"{job.project}={job.project}"}
     with patch.dict(os.environ, {**SETTINGS, **of_the_try, **own}):
-        settings()  # remembered until the next try
+        settings()  # cached until the next try
     for module, name in DELAYS:
         setattr(module, name, 2)
     point, fault = (Point(job.call, job.nth), Fault(job.fault)) if job.fault else (None, None)

@@ -1,8 +1,8 @@
 """`python -m tests.faults.soak`: simulated users, two processes that are killed, a model that fails.
 
-At the end every run has ended, every thread takes another message and another run, each model turn has left one
-message, every confirmed change has happened, and no queue item and no blob is left over. It prints its counts, and the
-violations.
+At the end every run has ended, every thread accepts another message and another run, each model turn has exactly one
+message, every confirmed change has happened, and no queue item and no orphaned blob exists. It prints its counts, and
+the violations.
 """
 
 import argparse
@@ -32,10 +32,10 @@ SETTINGS = {
 }  # fmt: skip
 
 SETTLED = 60.0
-"""Seconds after which every run has ended and every item was handled: RUN_LIFETIME, and some of the others."""
+"""Seconds after which every run has ended and every item was handled: RUN_LIFETIME, and a margin."""
 
 BETWEEN_KILLS = (1.5, 5)
-"""Seconds that a process lives at least, and at most."""
+"""The least and the greatest number of seconds that a process lives."""
 
 BETWEEN_CHILDREN = (1, 3)
 """Seconds between two kills of a process's children, which read files."""
@@ -47,7 +47,7 @@ FAILURES: list[dict[str, Any]] = [
     {"chance": 0.03, "text": "It is sunny in Oslo today.", "delay": 5},
     {"chance": 0.2, "text": "It is sunny in Oslo today.", "chunk_delay": 0.2},
 ]
-"""Occasional replies of the model; otherwise it calls the tools it is asked to call, and answers at once."""
+"""Occasional replies of the model; otherwise it calls the tools that the text names, and answers at once."""
 
 
 class Report(NamedTuple):
@@ -61,12 +61,12 @@ class Report(NamedTuple):
 
 
 def soak(users: int, seconds: float, seed: int) -> Report:
-    """Let users live for so long, then see what they have left behind.
+    """Run users for some seconds, then check the stored objects.
 
     Raises
     ------
     AssertionError
-        An answer to a user deviates from the contract, or does not come.
+        An answer to a user deviates from the contract, or does not arrive.
     """
     with ExitStack() as stack:
         data = stack.enter_context(tempfile.TemporaryDirectory())
@@ -95,7 +95,7 @@ def soak(users: int, seconds: float, seed: int) -> Report:
 
 
 def _lived(users: Sequence[User], instances: Sequence[Instance], seconds: float, seed: int) -> int:
-    """Let users live while processes are killed and started again; how often that happened."""
+    """Run users while processes are killed and started again; return the number of kills."""
     end, kills = time.monotonic() + seconds, Counter[Instance]()
 
     def over() -> bool:
@@ -130,7 +130,7 @@ def _lived(users: Sequence[User], instances: Sequence[Instance], seconds: float,
 
 
 def _goes_on(user: User) -> list[str]:
-    """The problems of the user's threads: each is to take a message and a run."""
+    """The problems of the user's threads, each of which has to accept a message and a run."""
     threads = sorted(user.confirmed.threads - user.confirmed.deleted)
     ends = [(thread, user.turn(thread)) for thread in threads]
     unread = [f"was not read, but is {status}: the file of {store}" for store, status in user.files() if status]

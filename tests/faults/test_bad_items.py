@@ -1,4 +1,4 @@
-"""Queue items that the service did not send: each is handled, or ends as poison that is dropped, without any harm."""
+"""Queue items that the service did not send: each is handled, or dropped by the poison queue, without harm."""
 
 import asyncio
 import json
@@ -26,13 +26,13 @@ from tests.support.service.processes import Service, eventually
 from tests.support.storage.stored import queue_of
 
 CASES = 200
-"""Of each queue; `--fuzz-cases` multiplies it."""
+"""Items for each queue; `--fuzz-cases` multiplies them."""
 
 TIMEOUT = 30
 """Seconds within which any handler has ended."""
 
 LONGEST = 48 * 1024
-"""Bytes of an item that storage takes: 64 KB in base64."""
+"""The most bytes of an item: 64 KB in base64."""
 
 ODD: Sequence[bytes] = (
     *(b'"' + text + b'"' for text in TEXTS), b"-1", b"0", b"2", b"100", b"%d" % 10**9, b"%d" % 2**63, b"0.5", b"1e308",
@@ -46,7 +46,7 @@ Handler = Callable[[bytes], Awaitable[None]]
 
 
 def items(ended: RunKey, waiting: RunKey, store_id: str, file_id: str) -> dict[str, list[dict[str, Any]]]:
-    """The items of each queue: about a run that has ended, deleted objects, and those of another project."""
+    """The items of each queue: for a run that has ended, deleted objects, and those of another project."""
     run = {"project": "default", "thread": ended.thread, "run": ended.run}
     others = {"project": "other", "thread": waiting.thread, "run": waiting.run}
     gone = {"project": "default", "thread": "thread_gone", "run": "run_gone"}
@@ -122,7 +122,7 @@ async def test_no_item_is_stuck_or_does_any_harm(
 
 
 async def delivered(handle: Handler, give_up: Handler, content: bytes) -> str:
-    """Deliver as the host does: a malformed item ends in the poison queue, whose handler drops it."""
+    """Deliver an item as the host does: a malformed one moves to the poison queue, whose handler drops it."""
     try:
         await asyncio.wait_for(handle(content), TIMEOUT)
         return "done"

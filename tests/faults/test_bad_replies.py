@@ -1,4 +1,4 @@
-"""Models that answer what no model should: their runs end, say why, and leave the thread free."""
+"""Models with invalid answers: their runs end with the reason, and the thread is free."""
 
 import asyncio
 import itertools
@@ -29,7 +29,7 @@ from tests.support.service.inprocess import InProcess, in_process
 from tests.support.service.upstream import EVENTS, JSON, Answer, Upstream
 
 CASES = 60
-"""`--fuzz-cases` multiplies it."""
+"""The number of cases; `--fuzz-cases` multiplies it."""
 
 BODY: dict[str, Any] = {"model": "m", "messages": [], "stream_options": {"include_usage": True}}
 GOOD: Sequence[Reply] = (
@@ -39,14 +39,14 @@ GOOD: Sequence[Reply] = (
     Reply(text="Let me see.", tool_calls=[Call(name="get_weather"), Call(name="retrieval")]),
     Reply(refusal="I will not."),
 )
-"""What becomes bad."""
+"""The fields that get wrong values."""
 
 ODD: Sequence[bytes] = (
     *(b'"' + text + b'"' for text in TEXTS), b'"\\ud83d"', b'"\\u0000"', b"null", b"[]", b"{}", b"[null]", b"-1", b"0",
     b"1", b"7", b"1e308", b'"length"', b'"tool_calls"', b'"content_filter"', b'"retrieval"', b'"get_weather"',
     b'"code_interpreter"', b'"nobodys_function"', b'"function_call"',
 )  # fmt: skip
-"""What stands in a chunk where something else should."""
+"""The wrong values of a field of a chunk."""
 
 CALL = b'"tool_calls":[{"index":0,"id":"","function":{"name":"","arguments":"{"}}]'
 LINES: Sequence[bytes] = (
@@ -59,7 +59,7 @@ LINES: Sequence[bytes] = (
     b'data: {"choices":[{"index":0,"delta":{' + CALL + b"}}]}",
     b'data: {"choices":[{"index":5,"delta":{"content":"b"}}]}',
 )  # fmt: skip
-"""What comes between chunks."""
+"""Bytes that are inserted between chunks."""
 
 
 def chunks_of(reply: Reply) -> list[bytes]:
@@ -100,13 +100,13 @@ _BENDS: Sequence[Callable[[list[bytes], random.Random], object]] = (
 
 
 class World:
-    """A service whose model answers as it is told to, once; from then on it says that it is done."""
+    """A service whose model gives a prepared answer once, and from then on a plain one."""
 
     def __init__(self, running: InProcess, upstream: Upstream, assistant_id: str) -> None:
         self._running, self._upstream, self._assistant_id = running, upstream, assistant_id
 
     async def run(self, reply: Answer, streamed: bool) -> Any:
-        """The run that got this reply, once it has ended, and all there is to be seen of it has been seen."""
+        """The run that got this reply, once it has ended and all of its objects have been read."""
         beta = self._running.client.beta.threads
         thread = await beta.create(messages=[{"role": "user", "content": "Hello"}])
         self._upstream.first.clear()
@@ -136,7 +136,7 @@ class World:
         return json.loads(events[0].partition(b"data: ")[2])["id"]
 
     async def _end(self, key: RunKey) -> None:
-        """Attend to the run, and be its client; a server tool's queue is attended to by others."""
+        """Handle the run's items, and act as its client; the queues of server tools are handled elsewhere."""
         end = time.monotonic() + 30
         while (run := await run_of(self._running.store, key)).active:
             assert time.monotonic() < end, run

@@ -1,4 +1,4 @@
-"""Malformed and hostile requests: refused as OpenAI refuses, or accepted, and then all later requests work."""
+"""Malformed and hostile requests: refused with OpenAI's errors, or accepted, and all later requests succeed."""
 
 import json
 import re
@@ -28,7 +28,7 @@ from tests.support.service.upstream import Answer, Upstream
 
 CASES = 12
 PROXIED = 5
-"""Of each route; `--fuzz-cases` multiplies them."""
+"""Requests of each route; `--fuzz-cases` multiplies them."""
 
 PASSED_ON = [(method, route.path) for route in models.router.routes for method in route.methods]  # type: ignore[reportAttributeAccessIssue]
 EVERY = [*((route.method, route.path) for route in ROUTES), *PASSED_ON]
@@ -47,7 +47,7 @@ READ: Mapping[str, str] = {
 
 
 class Echo(ScriptedModel):
-    """Answers every request that can be sent at all."""
+    """Answers every valid request."""
 
     async def stream(self, body: dict[str, Any]) -> AsyncIterator[Chunk]:
         json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
@@ -147,7 +147,7 @@ def checked(sent: Sent, got: Got) -> dict[str, Any] | None:
 
 @pytest.fixture
 def upstream(monkeypatch: pytest.MonkeyPatch) -> Iterator[Upstream]:
-    """The model's endpoint, and the proxy's upstream: it takes everything."""
+    """The model's endpoint, and the proxy's upstream, which accepts every request."""
     with Upstream() as running:
         running.answer = Answer([b"{}"])
         monkeypatch.setenv("OPENAI_BASE_URL", running.url)
@@ -183,7 +183,7 @@ RAW: Sequence[tuple[bytes, bytes]] = (
     (b"POST /v1/threads HTTP/1.1", b"transfer-encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n"),
     (b"POST /v1/files HTTP/1.1", b"content-type: multipart/form-data; boundary=b\r\ncontent-length: 5\r\n\r\n--b--"),
 )
-"""The line and what follows the common headers."""
+"""The request line, and the rest after the common headers."""
 
 
 @pytest.mark.parametrize(("line", "rest"), RAW, ids=[str(line[:40]) for line, _ in RAW])

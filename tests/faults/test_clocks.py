@@ -1,5 +1,5 @@
 """Two machines whose clocks are half a minute wrong, one ahead and one behind, and are set meanwhile: claims and expiry
-hold all the same.
+are still correct.
 """
 
 import time
@@ -20,7 +20,7 @@ AHEAD = (30, -30)
 CLAIM, LIFETIME = 2.0, 8.0
 
 EXACTLY = 1.5
-"""The seconds of storage's time: it has whole seconds."""
+"""The tolerance in seconds: storage reports whole seconds."""
 
 
 @pytest.fixture(scope="module")

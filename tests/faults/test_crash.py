@@ -1,4 +1,4 @@
-"""The service is killed at every moment of a run, and started again: the run ends as if nothing had happened.
+"""The service is killed at every moment of a run, and started again: the run ends as without a crash.
 
 An item that the killed process had received stays hidden for ten minutes: the look-again item and the polling
 client continue the run.
@@ -24,19 +24,19 @@ SETTINGS = {"LOOK_AGAIN": "1", "CLAIM": "2", "RETRIEVAL_DELAY": str(RETRIEVAL_TA
 
 @pytest.fixture(scope="module")
 def mortal(idle: Storage, model: Model) -> Iterator[Service]:
-    """A service that looks at its runs again every second. Each test kills it and starts it again."""
+    """A service that attends to its runs again every second. Each test kills it and starts it again."""
     with Service(idle.connection_string, model.url, **SETTINGS) as service:
         yield service
 
 
 class Mixed(Conversation):
-    """A run whose model speaks, calls a function and retrieval, and speaks again; all of it slowly."""
+    """A run whose model answers, calls a function and retrieval, and answers again, slowly."""
 
     def __init__(self, service: Service, model: Model) -> None:
         question = unique()
         self._service, self._model = service, model
         self.sunny, self.again = f"sunny {question}", f"again {question}"
-        # The last one to match comes first, as every prompt contains all that was said before.
+        # The last reply comes first, as every prompt contains all earlier texts.
         model.script(
             {"match": self.again, "text": "Still in Oslo.", "times": -1},
             self._reply(self.sunny, text="It is sunny in Oslo today."),
@@ -55,7 +55,7 @@ class Mixed(Conversation):
         self.client = self._connect()
 
     def asked(self, text: str) -> object:
-        """Wait until the model was asked something that contains the text."""
+        """Wait until the model has received a request that contains the text."""
         return eventually(lambda: self._model.requests(text))
 
     def submits(self) -> None:
@@ -63,7 +63,7 @@ class Mixed(Conversation):
         self.submit({"call_w": self.sunny})
 
     def finishes(self) -> None:
-        """Bring the run to its end, from wherever it is, as a polling client does."""
+        """Bring the run to its end, from any state, as a polling client does."""
         while self.run().status in {"queued", "in_progress"}:
             time.sleep(0.05)
         if self.run().status == "requires_action":
@@ -71,7 +71,7 @@ class Mixed(Conversation):
         self.reaches("completed")
 
     def _connect(self) -> OpenAI:
-        # A run that cannot be committed within half the look-again delay is refused with a 503, to be tried again.
+        # A run that cannot be committed within half the look-again delay is refused with a 503, to be repeated.
         return connect(self._service.url).with_options(max_retries=3)
 
     def _reply(self, match: str, **reply: object) -> dict[str, object]:
@@ -79,7 +79,7 @@ class Mixed(Conversation):
 
 
 def at_once(_: Mixed) -> None:
-    """Possibly before a process has attended to the run."""
+    """Do nothing, so that possibly no process has attended to the run yet."""
 
 
 def asked(run: Mixed) -> None:

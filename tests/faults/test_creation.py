@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from assistants.engine import creation
+from assistants.engine import creation, removal
 from assistants.engine.creation import create_thread, start_run
 from assistants.engine.items import WORK, LookAgain, SweepThreads
 from assistants.local.azurite import Storage
@@ -27,7 +27,7 @@ from tests.support.storage.stored import PROJECT, left_of, next_item, queue_of
 
 
 async def made(store: Store) -> str:
-    """A thread with a message, and its id even where the process dies of it."""
+    """Create a thread with a message; return its id even if the process dies of it."""
     thread = new_thread(store, CreateThread())
     said = new_message(store, thread.id, CreateMessage(role="user", content="Where is it sunny?"))
     with suppress(Killed):
@@ -41,7 +41,7 @@ def items(storage: Storage) -> int:
 
 
 async def sweep(store: Store) -> None:
-    """Deliver the sweep of the threads begun so far."""
+    """Deliver the sweep of the threads whose creation has begun."""
     span = store.spans[PROJECT]
     item = SweepThreads(project=PROJECT, newest=span.newest, oldest=span.oldest)
     await Handlers(store, ScriptedModel()).worker.handle(item.model_dump_json().encode())
@@ -134,6 +134,22 @@ async def test_a_thread_whose_document_comes_too_late_is_refused_and_cleared_awa
     with pytest.raises(ApiError) as refused:
         await create_thread(store, PROJECT, thread, [])
     assert refused.value.status == 503
+    assert left_of(idle, thread.id) == []
+
+
+async def test_nothing_is_left_of_a_refused_thread_where_the_process_dies_before_it_has_deleted_it(
+    store: Store, idle: Storage, monkeypatch: pytest.MonkeyPatch
+):
+    queue_of(idle, WORK).clear_messages()
+    thread = new_thread(store, CreateThread())
+    held_up(monkeypatch, "create", lambda: asyncio.sleep(0))
+    with monkeypatch.context() as dying:
+        dying.setattr(removal, "purge", killed)
+        with pytest.raises(Killed):
+            await create_thread(store, PROJECT, thread, [])
+    assert len(left_of(idle, thread.id)) == 2
+
+    await Handlers(store, ScriptedModel()).worker.handle(next_item(idle, "purge").content)
     assert left_of(idle, thread.id) == []
 
 

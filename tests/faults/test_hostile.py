@@ -1,4 +1,4 @@
-"""A service that reads files which are made to hurt, and those who use it meanwhile."""
+"""A service that reads hostile files, and its other users meanwhile."""
 
 import sys
 from contextlib import AsyncExitStack
@@ -15,7 +15,7 @@ from tests.support.service.processes import Model, Service, eventually
 MB = 1024 * 1024
 MEMORY = 512 * MB
 FILES = 8
-"""More than the threads that a process has for all that takes time: on two processors, six."""
+"""More than the worker threads of a process: on two processors, six."""
 
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a process's children")
@@ -28,7 +28,7 @@ async def test_requests_searches_and_streams_go_on_while_files_that_are_made_to_
         felt = await others.reading("elements.docx", elements(3 * MB), FILES)
         print(f"\n{control}\n{felt}")
         assert felt.outcome == "The file could not be read as docx: BadZipFile."
-        # Others would wait for one of them at least, if they had to wait for any.
+        # If other requests had to wait for files, they would wait at least for one of these.
         assert max(felt.wait, felt.gap) < max(felt.took / FILES, 10 * control.wait)
         assert felt.memory < 2 * control.memory
         assert felt.with_children - felt.memory < 2 * MEMORY

@@ -1,4 +1,4 @@
-"""Ingestion in which something goes wrong: a process is killed, or what is ingested is deleted meanwhile."""
+"""Ingestion with faults: a process is killed, or the file or its store is deleted meanwhile."""
 
 import os
 import signal
@@ -62,13 +62,13 @@ def test_what_a_killed_child_was_reading_is_read_by_another_one(idle: Storage, m
 
 
 class Interrupted:
-    """A file in a store, and something that happens while it is being ingested."""
+    """A file in a store, and an action during its ingestion."""
 
     def __init__(self, running: InProcess, store_id: str, file_id: str) -> None:
         self.running, self.store_id, self.file_id = running, store_id, file_id
 
     async def ingest(self, meanwhile: Callable[[], Awaitable[object]]) -> str:
-        """Ingest the file; the name of what would be its chunks."""
+        """Ingest the file; return the name of its chunks' blob, which may not exist."""
         store, ours = self.running.store, self.running.ingestion
         document = await store.vector_stores.read(blob_name("default", self.store_id))
         assert document is not None

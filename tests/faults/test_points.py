@@ -1,7 +1,7 @@
-"""Every call of every flow, to storage and to the model, meets every fault, one at a time; then everything ends.
+"""Every call of every flow, to storage and to the model, meets every fault, one at a time; then every run ends.
 
-Each flow is first played without a fault, which finds its calls: one that is added is covered. By default every call
-fails before it acts or loses its answer, and every fourth hangs or kills the process; `--faults=all` tries them all.
+Each flow is first played without a fault, which finds its calls, new ones included. By default every call fails before
+it takes effect or loses its answer, and every fourth hangs or kills the process; `--faults=all` tries all of them.
 """
 
 import json
@@ -27,7 +27,7 @@ RECORDED_AT_ONCE = 3
 """Few, so that no call is repeated because it takes too long."""
 
 SPARSE = {Fault.FAILS: (2, 0), Fault.LOST: (2, 1), Fault.HANGS: (4, 0), Fault.KILLS: (4, 1)}
-"""For each fault: of how many calls one meets it by default, and which of them."""
+"""For each fault: one of how many calls meets it by default, and which of them."""
 
 pytestmark = [
     pytest.mark.timeout(1800),
@@ -47,7 +47,7 @@ class Try(NamedTuple):
 
 
 class Table(NamedTuple):
-    """The tries of each flow, with the number that chose the calls which hang or kill."""
+    """The tries of each flow, and the number that selects the calls which hang or kill."""
 
     seed: int
     points: Mapping[str, int]
@@ -56,7 +56,7 @@ class Table(NamedTuple):
 
 @pytest.fixture(scope="module")
 def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
-    """Plays jobs, so many at once."""
+    """Plays jobs, several at once."""
     data = tmp_path_factory.mktemp("tries")
     with Azurite(tmp_path_factory.mktemp("azurite"), accounts=ACCOUNTS) as storage:
         command = [
@@ -88,7 +88,7 @@ def played(process: "subprocess.Popen[str]", jobs: Sequence[Mapping[str, Any]], 
 
 @pytest.fixture(scope="module")
 def table(play: Play, request: pytest.FixtureRequest) -> Table:
-    """All that was tried of the flows that are asked for."""
+    """All tries of the selected flows."""
     items: list[Any] = [item for item in request.session.items if item.path == Path(__file__)]
     flows = [item.callspec.params["flow"] for item in items]
     queues = [function.queue for function in FUNCTIONS]
@@ -104,7 +104,7 @@ def table(play: Play, request: pytest.FixtureRequest) -> Table:
         for fault in Fault
         if request.config.getoption("faults") == "all" or (number + seed) % SPARSE[fault][0] == SPARSE[fault][1]
     ]
-    # Some take little time and much work, others the other way round: together they are done soonest.
+    # Some tries take little time and much CPU, others the opposite: mixed, they end soonest.
     random.Random(seed).shuffle(jobs)
     results = play([{**job, "project": f"try-{number}"} for number, job in enumerate(jobs)], len(ACCOUNTS))
     tries: dict[str, list[Try]] = {flow: [] for flow in flows}
@@ -124,5 +124,5 @@ def test_with_a_fault_at_any_call_a_flow_ends_and_every_confirmed_change_lasts(
     record_property("fault points", (table.seed, met, struck.total()))
     failed = [f"{each.call} {each.nth} {each.fault}:\n{each.result.error}" for each in tried if each.result.error]
     assert not failed, f"with --fault-seed={table.seed}\n" + "\n".join(failed)
-    # The times at which others look at a run are not the same each time, so a few calls may not come again.
+    # Other processes read a run at varying times, so a few calls may not occur again.
     assert struck.total() >= len(tried) / 2

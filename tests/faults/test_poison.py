@@ -1,4 +1,4 @@
-"""Items that fail repeatedly end in a poison queue, and their runs end."""
+"""Items that fail repeatedly move to a poison queue, and their runs end."""
 
 import json
 import logging
@@ -137,7 +137,7 @@ async def test_a_run_with_a_live_claim_is_looked_at_again_instead(idle: Storage,
 
 
 def received(storage: Storage, queue: str) -> list[Any]:
-    """The items of a queue, as soon as there are any to be seen."""
+    """The items of a queue, as soon as any is visible."""
     found = eventually(lambda: list(queue_of(storage, queue).receive_messages()))
     return [json.loads(message.content) for message in found]
 
@@ -147,7 +147,7 @@ class TestEndToEnd:
 
     @pytest.fixture
     def asleep(self, idle: Storage, model: Model) -> Iterator[OpenAI]:
-        """The SDK at the service's HTTP side, while no process attends to the queues."""
+        """The SDK, connected to the service's HTTP side, while no process handles the queues."""
         queue_of(idle, "work").clear_messages()
         with HttpSide(idle.connection_string, model.url) as side, connect(side.url) as client:
             yield client

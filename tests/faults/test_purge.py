@@ -1,4 +1,4 @@
-"""A deletion that is cut short is finished by its queue item."""
+"""An interrupted deletion is finished by its queue item."""
 
 import pytest
 

@@ -1,6 +1,6 @@
-"""Two requests at once, to two processes over one storage: whichever comes first, both are answered as if in turn.
+"""Two requests at once, to two processes over one storage: both are answered as if one had followed the other.
 
-Each race is run for `--rounds` rounds, and on until it has been seen to end in every way that it can.
+Each race is run for `--rounds` rounds, and further until all possible outcomes have occurred.
 """
 
 import random
@@ -29,7 +29,7 @@ AT_ONCE = 6
 """Rounds that are played at the same time."""
 
 MOST = 10
-"""Factor by which the rounds are repeated until every outcome was seen."""
+"""Factor by which the rounds may be exceeded until every outcome has occurred."""
 
 RETRIEVAL_TAKES = 0.3
 LIFETIME = 5.0
@@ -37,7 +37,7 @@ PARKED = ("requires_action", "expired")
 
 
 class Unhurried(Conversation):
-    """So many of them at once would fill the service with requests that poll."""
+    """Polls less often: many polling clients at once would overload the service."""
 
     pause = 0.2
 
@@ -72,7 +72,7 @@ def clients(urls: Sequence[str]) -> Iterator[list[OpenAI]]:
 
 @pytest.fixture
 def race(clients: Sequence[OpenAI], request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Plays the rounds of a race, until it has ended in all of these ways; in no other, unless `perhaps` has it."""
+    """Plays the rounds of a race until each of these outcomes has occurred; of others only `perhaps` is allowed."""
     rounds = int(str(request.config.getoption("rounds")))
 
     def played(play: Play, *endings: str, perhaps: Sequence[str] = (), at_once: int = AT_ONCE) -> None:
@@ -90,9 +90,9 @@ def race(clients: Sequence[OpenAI], request: pytest.FixtureRequest) -> Callable[
 
 
 def at_once(*acts: Callable[[], A], spread: float = 0.2) -> list[A | openai.APIStatusError]:
-    """The results of the acts, or the errors that refused them.
+    """The results of the functions, or the errors that refused them.
 
-    They begin together, most often within a tenth of `spread` seconds, and never further apart.
+    They are called together, most often within a tenth of `spread` seconds, and at most `spread` seconds apart.
     """
     barrier = threading.Barrier(len(acts))
 
@@ -117,13 +117,13 @@ def refusal(answer: Any) -> str:
 
 
 def ended(conversation: Conversation) -> Run:
-    """The run, when it has."""
+    """The run, once it has ended."""
     status = ("completed", "cancelled", "expired", "failed", "incomplete")
     return eventually(lambda: run if (run := conversation.run()).status in status else None, pause=0.2)
 
 
 def waiting(sides: Sides, question: str, *tools: Any) -> Conversation:
-    """A conversation whose run wants an output for `call_w`."""
+    """A conversation whose run awaits an output for `call_w`."""
     conversation = Unhurried(sides.one, question, WEATHER, *tools)
     conversation.reaches("requires_action")
     return conversation
@@ -147,7 +147,7 @@ def answer_of(conversation: Conversation) -> str | None:
 
 
 def asking_weather(model: Model, question: str, *others: dict[str, Any], then: float = 0) -> None:
-    """The model calls the function, and then, when it was answered, takes so many seconds to say something."""
+    """Let the model call the function, and answer `then` seconds after the output."""
     model.script(
         {"match": f"answer to {question}", "text": "It is sunny.", "delay": then},
         {"match": question, "tool_calls": [call("get_weather", "call_w"), *others]},
@@ -155,7 +155,7 @@ def asking_weather(model: Model, question: str, *others: dict[str, Any], then: f
 
 
 def goes_on(conversation: Conversation) -> None:
-    """The thread takes another message and another run."""
+    """Check that the thread accepts another message and another run."""
     assert conversation.ask(unique("Is anybody there?")).status == "queued"
 
 

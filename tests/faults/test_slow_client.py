@@ -10,11 +10,11 @@ from tests.support.service.attending import ScriptedModel
 from tests.support.service.inprocess import InProcess, in_process
 
 PIECES = 8_000
-"""Each is one event of some 200 bytes: more than may wait for a client."""
+"""Each is one event of some 200 bytes: more than are kept for a slow client."""
 
 
 class Stalled:
-    """A client that takes the first bytes, and nothing more until it is released."""
+    """A client that reads the first bytes, and then none until it is released."""
 
     def __init__(self) -> None:
         self.released = asyncio.Event()
@@ -31,7 +31,7 @@ class Stalled:
 
 
 async def post(service: InProcess, path: str, body: dict[str, Any], client: Stalled) -> None:
-    """A request whose answer goes to the client, as a server would send it."""
+    """Send a request whose answer goes to the client, as from a server."""
     bodies = [{"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}]
 
     async def receive() -> Any:

@@ -1,4 +1,4 @@
-"""A process stands still for longer than its claim on a run lasts. Another one finishes the run; the first goes on."""
+"""A process is suspended for longer than its claim on a run. Another one finishes the run; then the first continues."""
 
 import signal
 import time
@@ -21,7 +21,7 @@ SETTINGS = {"LOOK_AGAIN": "2", "CLAIM": "2", "RETRIEVAL_DELAY": "2"}
 
 @pytest.fixture(scope="module")
 def first(idle: Storage, model: Model) -> Iterator[Service]:
-    """The process that stands still in the middle of a run."""
+    """The process that is suspended in the middle of a run."""
     with Service(idle.connection_string, model.url, **SETTINGS) as service:
         yield service
 
@@ -34,18 +34,18 @@ def another(idle: Storage, model: Model) -> Iterator[Service]:
 
 @pytest.fixture
 def second(another: Service) -> Iterator[Service]:
-    """The process that finishes the run. It stands still until then, so that the first one drives every run."""
+    """The process that finishes the run. It is suspended until then, so that the first one drives every run."""
     with another.standing_still():
         yield another
 
 
 def connected(url: str) -> OpenAI:
-    """A run that cannot be committed within half the look-again delay is refused with a 503, to be tried again."""
+    """The SDK; it repeats a 503 of a run that cannot be committed within half the look-again delay."""
     return connect(url).with_options(max_retries=3)
 
 
 def takes_its_time(model: Model, question: str) -> None:
-    """The model speaks slowly; asked again, it says something else at once."""
+    """Let the model answer slowly, and another text at once when it is called again."""
     model.script(
         {"match": question, "text": "Too late, far too late, I know.", "chunk_delay": 0.2},
         {"match": question, "text": "In time."},
@@ -55,7 +55,7 @@ def takes_its_time(model: Model, question: str) -> None:
 def finished_by_another(
     first: Service, second: Service, idle: Storage, model: Model, conversation: Conversation, question: str
 ) -> None:
-    """Stop the first process until a second one has completed the run; what the first one then does changes nothing."""
+    """Suspend the first process until a second one has completed the run; later actions of the first have no effect."""
 
     def shown() -> Any:
         return stored_run(idle, conversation), conversation.messages(), conversation.steps()
@@ -75,7 +75,7 @@ def finished_by_another(
 
 
 class Streamed(Conversation):
-    """Its second run is streamed, and read in the background."""
+    """A conversation whose second run is streamed, and read in the background."""
 
     def __init__(self, service: Service, question: str, *tools: Any) -> None:
         super().__init__(connected(service.url), unique(), *tools)

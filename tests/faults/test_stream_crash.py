@@ -20,7 +20,7 @@ SETTINGS = {"LOOK_AGAIN": "2", "CLAIM": "2"}
 
 @pytest.fixture(scope="module")
 def mortal(idle: Storage, model: Model) -> Iterator[Service]:
-    """A service that looks at its runs again every two seconds. Each test kills it and starts it again."""
+    """A service that attends to its runs again every two seconds. Each test kills it and starts it again."""
     with Service(idle.connection_string, model.url, **SETTINGS) as service:
         yield service
 

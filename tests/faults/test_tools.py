@@ -1,4 +1,4 @@
-"""Server tools that fail: for good, for now, or after another delivery has answered."""
+"""Server tools that fail: finally, for the present, or after another delivery has answered."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -18,7 +18,7 @@ Behave = Callable[[Callable[[Question], Awaitable[Answer]]], None]
 
 @pytest.fixture
 def behave(monkeypatch: pytest.MonkeyPatch) -> Behave:
-    """Makes retrieval answer in another way."""
+    """Replaces the answer of retrieval."""
 
     def replace_answer(other: Callable[[Question], Awaitable[Answer]]) -> None:
         monkeypatch.setitem(SERVER_TOOLS, "retrieval", replace(SERVER_TOOLS["retrieval"], answer=other))  # type: ignore[arg-type]

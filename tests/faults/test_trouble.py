@@ -1,4 +1,4 @@
-"""Storage is busy, silent, or drops connections for a while, under load: no run is lost, stuck or without an error."""
+"""Storage is busy, silent, or drops connections under load: no run is lost, stuck or without an error."""
 
 import asyncio
 import random
@@ -16,7 +16,7 @@ from tests.support.service.processes import Instance, Model, eventually
 
 USERS = 12
 PART = 0.9
-"""Of all requests to storage, while the trouble lasts."""
+"""The share of requests to storage that fail, while storage is disturbed."""
 
 RUN_LIFETIME, PURGED = 60.0, 30.0
 SETTINGS = {
@@ -27,7 +27,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
-    """One in which there is nothing but what the users here leave in it."""
+    """Storage with the objects of this module's users only."""
     with Azurite(tmp_path_factory.mktemp("troubled")) as storage:
         yield storage
 

@@ -1,8 +1,8 @@
-"""`python -m tests.faults.tries`: plays jobs that come on stdin, one JSON a line; its processes share them.
+"""`python -m tests.faults.tries`: plays jobs from stdin, one JSON per line, distributed to its child processes.
 
-It has imported everything and is single-threaded when it forks, so that a process costs a fraction of a Python's start.
-A line with a number ends a round of jobs, of which so many are played at once; each job's result is a line with its
-number, and an empty line ends them.
+It has imported all modules and is single-threaded when it forks, so a process costs a fraction of a Python's start.
+A line with a number ends a round of jobs and says how many are played at once; each job's result is a line with its
+number, and an empty line ends the round.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from tests.faults.points import KILLED
 from tests.faults.served import FUNCTIONS, NET, Job, serving
 
 ACCOUNTS = [f"tries{number}" for number in range(12)]
-"""Storage accounts: a try has one to itself, so that no try takes another's items; the most tries at once."""
+"""Storage accounts: a try has one alone, so that no try handles another's items; their number limits the tries."""
 
 
 _TAIL = 6000
@@ -42,7 +42,7 @@ _TAIL = 6000
 
 
 class Result(NamedTuple):
-    """The result of a job: whether its fault has struck, the calls and queues that it used, and its errors."""
+    """The result of a job: whether its fault has occurred, the calls and queues that it used, and its errors."""
 
     struck: bool
     points: list[tuple[str, int]]
@@ -51,7 +51,7 @@ class Result(NamedTuple):
 
 
 async def live(job: Job, journal: Journal) -> None:
-    """Play a flow, from its beginning or from where the process died, and check the result."""
+    """Play a flow, from its beginning or from the point where the process died, and check the result."""
     flow = FLOWS[job.flow]
     async with serving(job, journal, **flow.settings) as served:
         play = Play(job, journal, served)
@@ -67,7 +67,7 @@ async def live(job: Job, journal: Journal) -> None:
 
 
 def life(job: Job, folder: Path) -> int:
-    """Play a job; 0, or 1 if something went wrong."""
+    """Play a job; return 0, or 1 if a check failed."""
     signal.alarm(int(NET) * 3)
     log = os.open(folder / "log", os.O_APPEND | os.O_CREAT | os.O_WRONLY)
     for shown in (1, 2):
@@ -83,14 +83,14 @@ def life(job: Job, folder: Path) -> int:
 
 
 def played(jobs: list[dict[str, Any]], at_once: int, storage: Storage, data: Path) -> Iterator[tuple[int, Result]]:
-    """The results of jobs, with their numbers. Where a process dies, another one takes its place."""
+    """The results of jobs, with their numbers. A process that dies is replaced by another one."""
     folders = [data / job["project"] for job in jobs]
     waiting, playing, died = _queue(len(jobs)), dict[int, str](), dict[int, int]()
     for folder in folders:
         folder.mkdir()
 
     def begin(account: str, again: int | None = None) -> None:
-        """A process that plays what died, if anything did, and then what is waiting."""
+        """Start a process that first plays the job of a process that died, and then those that wait."""
         sys.stdout.flush()
         child = os.fork()
         if child == 0:
@@ -117,7 +117,7 @@ def played(jobs: list[dict[str, Any]], at_once: int, storage: Storage, data: Pat
 
 
 def _queue(length: int) -> Iterator[int]:
-    """The numbers below `length`, of which each goes to one of the processes that iterate."""
+    """The numbers below `length`; each goes to one of the processes that iterate."""
     reading, writing = os.pipe()
     os.write(writing, b"".join(number.to_bytes(4, "big") for number in range(length)))
     os.close(writing)
@@ -134,7 +134,7 @@ def outcome(folder: Path, code: int) -> Result:
 
 
 def furnish(storage: Storage) -> None:
-    """Make all containers and queues in all accounts, so that no try is the first one to use them."""
+    """Create all containers and queues in all accounts, so that no try is the first one to use them."""
     service = _Named()
     Store.over(settings(), Clock(), service, None)  # type: ignore[arg-type]
     for account in ACCOUNTS:
@@ -148,7 +148,7 @@ def furnish(storage: Storage) -> None:
 
 
 class _Named:
-    """Learns the names of the containers."""
+    """Records the names of the containers."""
 
     def __init__(self) -> None:
         self.names: set[str] = set()
@@ -162,7 +162,7 @@ class _Named:
 
 
 def warm_up(storage: Storage, data: Path) -> None:
-    """Let everything be imported and compiled that is on first use."""
+    """Import and compile all modules that are loaded on first use."""
     connection = replace(storage, account=ACCOUNTS[0]).connection_string
     for name in ("text_run", "file_search"):
         folder = data / f"warm-{name}"
@@ -173,7 +173,7 @@ def warm_up(storage: Storage, data: Path) -> None:
 
 
 def main() -> None:
-    """The ports of Azurite's blobs and queues, and a folder for journals, are its arguments."""
+    """Read the arguments, the ports of Azurite's blobs and queues and a folder for journals, and play the jobs."""
     storage, data = Storage(int(sys.argv[1]), int(sys.argv[2])), Path(sys.argv[3])
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # threads do not survive a fork
     furnish(storage)

@@ -1,4 +1,4 @@
-"""Failing storage: a proxy before Azurite that is busy, silent, or drops connections while a test wants it."""
+"""Failing storage: a proxy in front of Azurite that is busy, silent, or drops connections during a test."""
 
 import asyncio
 import random
@@ -33,7 +33,7 @@ class Trouble(Enum):
 
 
 class TroubledStorage:
-    """The proxy of an Azurite: `.storage` is what services are given. A context manager that serves and ends it."""
+    """The proxy of an Azurite: services use its `.storage`. A context manager that serves and ends it."""
 
     def __init__(self, behind: Storage) -> None:
         self._behind = behind
@@ -42,11 +42,11 @@ class TroubledStorage:
         self._part = 0.0
         self.storage = behind
         self.seen: Counter[Trouble] = Counter()
-        """The numbers of failed requests so far, by the way in which they failed."""
+        """The number of failed requests so far, by kind."""
 
     @contextmanager
     def trouble(self, part: float) -> Iterator[None]:
-        """Meanwhile this part of all requests is in trouble, of whichever kind."""
+        """Let this share of all requests fail during the block, in any way."""
         self._part = part
         try:
             yield
@@ -116,7 +116,7 @@ class TroubledStorage:
                     if name.lower() not in _HOP:
                         answer.headers.add(name, value)
         if trouble in (Trouble.SILENT, Trouble.MUTE):
-            await asyncio.Event().wait()  # until the client hangs up, which cancels this
+            await asyncio.Event().wait()  # until the client disconnects, which cancels this
         if trouble is not None and request.transport is not None:
             request.transport.abort()
         return answer

@@ -1,7 +1,7 @@
 """Simulated users: threads, messages and runs of all kinds, while the service and its storage fail.
 
-A user tries again what failed in a way that may pass: a 503, after as long as it says, and a connection that broke.
-Anything else that is not as the contract has it ends the user with an exception.
+A user repeats requests that failed temporarily: after a 503, when its `Retry-After` is over, and after a broken
+connection. Any other deviation from the contract ends the user with an exception.
 """
 
 import random
@@ -27,7 +27,7 @@ from tests.support.service.processes import Process
 A = TypeVar("A")
 
 SILENCE = 60.0
-"""Seconds after which a request without an answer counts as never answered."""
+"""Seconds after which a request counts as never answered."""
 
 DEADLINE = 120.0
 """Seconds within which every request succeeds and every run ends."""
@@ -53,12 +53,12 @@ class Confirmed:
     runs: dict[str, str] = field(default_factory=dict)
     """The thread of each run."""
     outputs: dict[tuple[str, str], str] = field(default_factory=dict)
-    """By run and call."""
+    """The outputs, by run and call."""
     stores: set[str] = field(default_factory=set)
     """Vector stores with a file each."""
     counts: Counter[str] = field(default_factory=Counter)
     slowest: float = 0
-    """Seconds that an answer took at most."""
+    """The longest time of an answer, in seconds."""
 
     def add(self, other: "Confirmed") -> None:
         self.threads |= other.threads
@@ -72,12 +72,12 @@ class Confirmed:
 
 
 class User:
-    """One of them.
+    """A simulated user.
 
     Parameters
     ----------
     client
-        Gives the SDK to be used next: at any of the processes.
+        Returns the SDK for the next request, connected to any of the processes.
     """
 
     def __init__(self, client: Callable[[], OpenAI], chance: random.Random) -> None:
@@ -87,7 +87,7 @@ class User:
         self.confirmed = Confirmed()
 
     def live(self, over: Callable[[], bool]) -> None:
-        """Have one conversation after the other, in a thread each."""
+        """Have one conversation after the other, each in a new thread."""
         while not over():
             if self._chance.random() < 0.3:
                 self._store_file()
@@ -104,7 +104,7 @@ class User:
         return thread.id
 
     def turn(self, thread_id: str, what: str = "text", how: str = "left alone") -> str | None:
-        """Say something and have a run on it; the state in which it ended, unless its thread was deleted."""
+        """Add a message and run an assistant; return the run's final state, unless its thread was deleted."""
         if not self._assistant:
             tools = [WEATHER, RETRIEVAL]
             self._assistant = self._do(lambda client: client.beta.assistants.create(model="demo", tools=tools)).id
@@ -124,7 +124,7 @@ class User:
         return self._follow(run, streamed=how == "streamed")
 
     def files(self) -> Iterator[tuple[str, str | None]]:
-        """What is wrong with the file of each store, once it is over."""
+        """For each store, the problem of its file, once it is processed."""
         for store in self.confirmed.stores:
             deadline = time.monotonic() + DEADLINE
             while (file := self._file(store)).status == "in_progress":
@@ -178,7 +178,7 @@ class User:
             lambda client: client.beta.threads.runs.submit_tool_outputs(
                 run.id, thread_id=run.thread_id, tool_outputs=outputs, stream=streamed
             ),
-            lambda _: None,  # it was taken the time before
+            lambda _: None,  # an earlier try was accepted
             refusal='Runs in status "expired" do not accept tool outputs.',
         )
         if taken is None:
@@ -208,7 +208,7 @@ class User:
         try:
             with stream:
                 for event in stream:
-                    error = error or event.event == "error"  # which the SDK does not raise
+                    error = error or event.event == "error"  # the SDK does not raise it
                     if isinstance(event.data, Run):
                         run = event.data
         except (httpx2.TransportError, openai.APIConnectionError):
@@ -228,10 +228,10 @@ class User:
         settle: Callable[[openai.APIStatusError], A] | None = None,
         refusal: str | None = None,
     ) -> A:
-        """Try until it is done.
+        """Repeat `act` until it succeeds.
 
-        After a failure it may have been done all the same: when another try is refused then, `settle` makes a result of
-        that, and of a 400 that says `refusal` in any case.
+        A failed try may have succeeded nevertheless: if a later try is refused, `settle` makes the result of that
+        error, and always of a 400 whose message contains `refusal`.
         """
         deadline, failed = time.monotonic() + DEADLINE, False
         while True:
@@ -259,7 +259,7 @@ class User:
 
 
 class Clients:
-    """The SDK at processes that come and go, at any one of them each time."""
+    """The SDK for processes that are killed and restarted, connected to any one of them each time."""
 
     def __init__(self, processes: Sequence[Process], chance: random.Random) -> None:
         self._processes = processes
@@ -276,6 +276,6 @@ class Clients:
 
 
 def all_at_once(acts: Sequence[Callable[[], A]]) -> list[A]:
-    """The results of the acts, each done in a thread of its own; an exception is raised when all have ended."""
+    """The results of the functions, each called in a thread; an exception is raised when all have ended."""
     with ThreadPoolExecutor(len(acts) or 1) as pool:
         return [each.result() for each in [pool.submit(act) for act in acts]]

@@ -21,11 +21,11 @@ Send = Callable[[], Awaitable[AsyncHttpResponse]]
 Mishap = Callable[[Send], Awaitable[AsyncHttpResponse]]
 
 TRIES = 4
-"""The number of times that a request is sent whose answer is lost each time."""
+"""The number of times that a request is sent if each answer is lost."""
 
 
 class Disturbed(Transport):
-    """Every write meets the next of the `mishaps`, until there are none left."""
+    """Applies the next of the `mishaps` to every write, until none is left."""
 
     def __init__(self) -> None:
         super().__init__(Clock(), 10)
@@ -53,7 +53,7 @@ async def never_arrives(send: Send) -> AsyncHttpResponse:
 
 
 def before(act: Callable[[], Awaitable[object]]) -> Mishap:
-    """Something else happens just before the write arrives."""
+    """Call `act` just before the write arrives."""
 
     async def happens(send: Send) -> AsyncHttpResponse:
         await act()
@@ -63,7 +63,7 @@ def before(act: Callable[[], Awaitable[object]]) -> Mishap:
 
 
 def answer_is_lost_and(act: Callable[[], Awaitable[object]]) -> Mishap:
-    """The write arrives, then something else happens, and the answer is lost."""
+    """Let the write arrive, call `act`, and lose the answer."""
 
     async def happens(send: Send) -> AsyncHttpResponse:
         await send()
@@ -92,7 +92,7 @@ async def blobs(settings: Settings) -> AsyncIterator[BlobService]:
 
 @pytest.fixture
 async def disturbed_blobs(azurite: Storage, transport: Disturbed) -> AsyncIterator[BlobService]:
-    """Sends through `transport`, and repeats at once what failed."""
+    """Services that send through `transport`, and repeat failed requests at once."""
 
     def retry() -> ExponentialRetry:
         return ExponentialRetry(0, 0, TRIES - 1, random_jitter_range=0)

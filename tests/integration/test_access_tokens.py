@@ -22,7 +22,7 @@ HOUR = 3600
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that stands still until it is moved."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -174,7 +174,7 @@ def changed(token: str, part: int, content: str) -> str:
 
 
 def hmac_signed(issuer: Issuer) -> str:
-    """PyJWT refuses to make such a token, so that it is made by hand."""
+    """A token made by hand, as PyJWT refuses to make it."""
     import hashlib
     import hmac
 

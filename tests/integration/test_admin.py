@@ -1,7 +1,8 @@
-"""The operator's commands, over the storage of the tests: what they print as JSON, and what they change."""
+"""The operator's commands, over the storage of the tests: their JSON output, and their changes."""
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 from assistants.admin.__main__ import main
 from assistants.engine.items import Purge
 from assistants.local.azurite import Storage
+from assistants.notify.items import WEBHOOKS
 from assistants.schema.runs import RunStatus
+from assistants.service import QUEUES
 from assistants.settings import settings
 from assistants.state.runs import Claim, RunRecord
 from assistants.state.store import RunKey, Store
@@ -31,23 +34,23 @@ PAST = 100_000.0
 
 
 class Admin(NamedTuple):
-    """The command, as an operator calls it beside a service."""
+    """The command, as an operator runs it beside a service."""
 
     storage: Storage
     capsys: pytest.CaptureFixture[str]
 
     def __call__(self, *arguments: str, code: int = 0) -> Any:
-        """What it prints."""
+        """The command's output."""
         assert main([*arguments, "--json"]) == code, self.capsys.readouterr()
         return json.loads(self.capsys.readouterr().out)
 
-    def fails(self, *arguments: str) -> str:
-        """What it says on standard error."""
-        assert main([*arguments]) == 1
+    def fails(self, *arguments: str, code: int = 1) -> str:
+        """The message on standard error."""
+        assert main([*arguments]) == code
         return self.capsys.readouterr().err
 
     def beside(self, act: Callable[[Store], Awaitable[T]]) -> T:
-        """What another process does."""
+        """Call `act` as another process would."""
 
         async def acted() -> T:
             store = open_store(self.storage)
@@ -93,7 +96,7 @@ def completed(admin: Admin, key: RunKey) -> None:
 
 
 def stale(admin: Admin, key: RunKey) -> None:
-    """No process has attended to the run for long."""
+    """Change the run as if no process had attended to it for long."""
 
     async def act(store: Store) -> None:
         then = store.clock.now() - PAST
@@ -118,7 +121,7 @@ def test_a_stuck_run_is_found_with_the_reason_and_attended_to_again(admin: Admin
     (row,) = admin("runs", "stuck", "--project", project, code=1)
     assert (row["run"], row["note"]) == (key.run, "no process drives it")
     queue_of(admin.storage, "work").clear_messages()
-    for _ in range(2):  # to repeat it is harmless
+    for _ in range(2):  # a repetition is harmless
         (again,) = admin("runs", "retry", "--stuck", "--project", project)
         assert again["run"] == key.run
     (item, _) = queue_of(admin.storage, "work").receive_messages(messages_per_page=32)
@@ -141,6 +144,10 @@ def test_a_run_is_shown_with_its_history(admin: Admin, project: str):
     assert events[:2] == ["created", "started"]
     assert {"turn 1 began", "turn 1 ended", "call call_w", "last write"} <= set(events)
     assert "One moment" not in json.dumps(shown["history"])
+    assert shown["trace"] is None
+    admin.beside(lambda store: changed(store, key, trace=f"00-{'a1' * 16}-{'b2' * 8}-01"))
+    shown = admin("runs", "show", key.run, "--project", project)
+    assert shown["trace"] == "a1" * 16
     assert admin("runs", "show", key.run, "--project", project, "--thread", key.thread) == shown
     assert main(["runs", "show", key.run, "--project", project]) == 0
     assert "call_w" in admin.capsys.readouterr().out
@@ -198,7 +205,7 @@ def test_a_purge_is_dry_until_it_is_confirmed_and_spares_active_runs(admin: Admi
 
 
 def _eventually(act: Callable[[], Any]) -> Any:
-    """Times of writes are whole seconds, and the purge takes those before the present."""
+    """The result of `act`, repeated: times of writes are whole seconds, and the purge deletes only earlier ones."""
     while not (found := act()):
         pass
     return found
@@ -221,13 +228,14 @@ def test_poison_items_are_listed_shown_retried_and_dropped(admin: Admin, project
     assert "has the item" in admin.fails("poison", "drop", ids[1])
     assert [row["id"] for row in admin("poison", "drop", "--all", "--queue", "work")] == [ids[0], ids[2]]
     assert admin("poison", "list", "--queue", "work") == []
-    assert "Name an item, or --all." in admin.fails("poison", "retry")
+    assert "Name an item, or --all." in admin.fails("poison", "retry", code=2)
 
 
 def test_the_doctor_finds_an_account_in_order_and_says_what_is_missing(admin: Admin):
     checks = {row["check"]: row for row in admin("doctor")}
     assert {checks[name]["state"] for name in ("settings", "blobs: read", "blobs: write", "queues: write")} == {"ok"}
-    assert (checks["keys"]["state"], checks["keys"]["mend"]) == ("warning", "set API_KEYS")
+    assert (checks["keys"]["state"], checks["keys"]["mend"].partition(",")[0]) == ("warning", "set API_KEYS")
+    assert {name for name in checks if name.startswith("queue ")} == {f"queue {name}" for name in (*QUEUES, WEBHOOKS)}
     assert checks["model"]["state"] == "warning"
 
 
@@ -277,6 +285,36 @@ def test_a_table_has_no_character_that_a_terminal_obeys(admin: Admin, project: s
     printed = admin.capsys.readouterr().out
     assert "alert" in printed
     assert "\x1b" not in printed
+
+
+def test_tokens_are_as_good_as_keys_for_the_doctor(admin: Admin, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ENTRA_TENANT", tenant := str(uuid.uuid4()))
+    monkeypatch.setenv("ENTRA_PROJECTS", "*=default")
+    settings.cache_clear()
+    (keys,) = [row for row in admin("doctor") if row["check"] == "keys"]
+    assert (keys["state"], keys["found"]) == ("ok", f"keys: 0, projects: 1; tokens of the tenant {tenant}")
+
+
+@pytest.mark.parametrize("command", ["usage", "doctor"])
+def test_a_setting_that_is_wrong_is_told_in_one_line(admin: Admin, monkeypatch: pytest.MonkeyPatch, command: str):
+    monkeypatch.setenv("RUN_LIFETIME", "900")
+    monkeypatch.setenv("AzureFunctionsJobHost__functionTimeout", "00:10:00")
+    settings.cache_clear()
+    said = "RUN_LIFETIME has to be 10 seconds less than functionTimeout, which is 600"
+    if command == "doctor":
+        assert admin("doctor", code=1)[0]["found"] == said
+    else:
+        assert admin.fails("usage") == f"{said}\n"
+
+
+def test_an_error_of_storage_is_one_line_that_names_the_doctor(admin: Admin, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(
+        "AzureWebJobsStorage", re.sub("AccountKey=[^;]+", "AccountKey=YQ==", admin.storage.connection_string)
+    )
+    settings.cache_clear()
+    (line,) = admin.fails("usage").splitlines()
+    assert "Authorization" in line
+    assert line.endswith("(python -m assistants.admin doctor says what to mend)")
 
 
 def test_without_storage_a_command_says_which_setting_is_missing(admin: Admin, monkeypatch: pytest.MonkeyPatch):

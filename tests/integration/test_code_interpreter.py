@@ -1,4 +1,4 @@
-"""The code interpreter in runs: with an engine that counts what it executes."""
+"""The code interpreter in runs, with an engine that counts executions."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 class Counting:
-    """An engine that executes nothing and counts how often; its session has a snapshot of the calls so far."""
+    """An engine that counts the calls instead of executing them; its session has a snapshot of the calls so far."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []

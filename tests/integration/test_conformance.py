@@ -18,12 +18,12 @@ from tests.support.service.processes import Model, Service
 
 KEY = "key-of-the-fuzzer"
 REQUESTS = 20
-"""For each operation, besides those that try its constraints one by one, which are about 150."""
+"""Requests per operation, besides about 150 that try its constraints one by one."""
 STREAMED = ("createRun", "createThreadAndRun", "submitToolOuputsToRun")
-"""Operations that answer events when they are asked to, which the reference does not say."""
+"""Operations that return events on request, which the reference does not state."""
 UNTRIED = [*SUPPLEMENT["absent"], *SUPPLEMENT["forms"]]
 UNCHECKED = [
-    "positive_data_acceptance",  # a valid request may still be refused: there is no such object, or a run is active
+    "positive_data_acceptance",  # a valid request may be refused: an object does not exist, or a run is active
     "unsupported_method",  # threads can be listed here, and no answer has an `Allow` header
 ]
 
@@ -39,7 +39,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, model: Model) -> Iterator[
 
 
 def document(client: OpenAI) -> Schema:
-    """The reference with every error's body, and with patterns of ids that real objects have, half of the time."""
+    """The reference with every error's body and, half of the time, with patterns of ids that existing objects have."""
     found = deepcopy(reference())
     body = {"schema": {"$ref": "#/components/schemas/ErrorResponse"}}
     waiting, idle = one_of_each(client), client.beta.threads.create().id

@@ -22,14 +22,14 @@ from tests.integration.conftest import (
 
 
 class Note(BaseModel):
-    """Something to store."""
+    """An object to store."""
 
     text: str
 
 
 @pytest.fixture
 def notes(blobs: BlobService, fresh: str) -> Documents[Note]:
-    """Documents of a container that is not there yet."""
+    """Documents of a container that does not exist yet."""
     return Documents(blobs, fresh, Note)
 
 
@@ -45,7 +45,7 @@ async def text(notes: Documents[Note], name: str) -> str | None:
 
 
 async def overwrite(notes: Documents[Note], name: str, value: str) -> None:
-    """Write as another process does."""
+    """Write as another process would."""
     await notes.change(name, lambda _: Note(text=value))
 
 
@@ -119,13 +119,13 @@ async def test_read_newer_finds_a_document_unchanged_changed_or_gone(notes: Docu
 
 
 class TestLargeDocumentsAreKept:
-    """As they were read last; each read asks whether they have changed."""
+    """A large document is kept as it was read last; each read checks whether it has changed."""
 
     LARGE = "x" * 5000
 
     @pytest.fixture
     async def bytes_read(self, monkeypatch: pytest.MonkeyPatch, blobs: BlobService) -> list[int]:
-        """What the reads of `notes` have brought, one after the other."""
+        """The bytes of the reads of `notes`, one after the other."""
         found: list[int] = []
         get = blobs.get
 
@@ -180,7 +180,7 @@ class TestLargeDocumentsAreKept:
 
 
 class Watchful(BaseModel):
-    """Knows whether garbage is collected while it is parsed."""
+    """Records whether garbage collection is enabled while it is parsed."""
 
     text: str
 

@@ -1,4 +1,4 @@
-"""Ingestion with embeddings over real storage: cut short, repeated, and without embeddings for a while."""
+"""Ingestion with embeddings over real storage: interrupted, repeated, and with an endpoint that fails for a while."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -25,7 +25,7 @@ SPIRES = "The spire of Strasbourg is 142 metres high."
 
 
 class Moody:
-    """The demo model's embeddings, when it is in the mood."""
+    """The demo model's embeddings, which can be made to fail."""
 
     def __init__(self) -> None:
         self.trouble: Exception | None = None
@@ -59,7 +59,7 @@ async def running(idle: Storage, moody: Moody) -> AsyncIterator[InProcess]:
 
 
 async def store_of(running: InProcess, *files: tuple[str, bytes]) -> str:
-    """A store with these files, which have not been ingested yet."""
+    """A store with these files, which are not ingested yet."""
     ids = [(await running.client.files.create(file=file, purpose="assistants")).id for file in files]
     return (await running.client.vector_stores.create(file_ids=ids)).id
 
@@ -71,7 +71,7 @@ async def members(running: InProcess, store: str) -> dict[str, Member]:
 
 
 async def dimensions(running: InProcess, store: str) -> list[list[int]]:
-    """Of each file of the store that is completed, the lengths of its vectors."""
+    """The lengths of the vectors of each completed file of the store."""
     found: list[list[int]] = []
     for file_id, member in (await members(running, store)).items():
         if member.status == "completed":
@@ -82,7 +82,7 @@ async def dimensions(running: InProcess, store: str) -> list[list[int]]:
 
 
 async def item(running: InProcess) -> bytes:
-    """The content of the queue's next item, which is delivered as often as a test likes."""
+    """The content of the queue's next item, which a test delivers any number of times."""
     client = running.store.services[1].client.get_queue_client(INGEST, message_decode_policy=BinaryBase64DecodePolicy())
     received = await client.receive_message(visibility_timeout=600)
     assert received is not None

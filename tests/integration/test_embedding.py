@@ -1,4 +1,4 @@
-"""Embeddings by an endpoint: the demo model, and others that know less."""
+"""Embeddings by an endpoint: the demo model, and endpoints with fewer features."""
 
 import logging
 import math
@@ -69,7 +69,7 @@ def numbered(body: Json) -> Response:
 
 
 def order(found: Vectors | None) -> list[int | None]:
-    """The numbers that vectors stand for; None where there is no vector."""
+    """The numbers that vectors stand for; None for a missing vector."""
     assert found is not None
     return [round(math.atan2(row[1], row[0]) * 1_000) if row.any() else None for row in found.matrix]
 
@@ -187,7 +187,7 @@ async def test_other_errors_are_not_taken_for_a_lack_of_embeddings(asked: Asked,
 
 
 class TestLimits:
-    """What an endpoint refuses is sent again in smaller batches and shorter texts, and so from then on."""
+    """Refused texts are sent again in smaller batches or shortened; later requests keep these limits."""
 
     @pytest.mark.parametrize(
         ("status", "message"),
@@ -288,7 +288,7 @@ class TestLimits:
 
 
 class TestHopelessness:
-    """An endpoint that gives no embeddings as it is, is known as such after a few requests."""
+    """An endpoint without embeddings is recognized after a few requests."""
 
     TEXTS = tuple(f"text {number} {'x' * 2_000}" for number in range(1_000))
 

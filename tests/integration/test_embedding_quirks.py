@@ -1,4 +1,4 @@
-"""Files whose embeddings come from endpoints that are not as OpenAI's: what comes of each."""
+"""Files whose embeddings come from endpoints that differ from OpenAI's: the result of each."""
 
 from collections.abc import Iterator
 from typing import Any

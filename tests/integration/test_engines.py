@@ -1,4 +1,4 @@
-"""Both engines: what code puts out, what stays between calls, and what the model is told."""
+"""Both engines: the outputs of code, the state between calls, and the notices to the model."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Files where something goes wrong, or is large."""
+"""Files that are large, and requests of files that fail."""
 
 import asyncio
 import socket
@@ -31,7 +31,7 @@ LIMIT = 1_000_000
 
 @pytest.fixture(scope="module")
 def strict(idle: Storage, model: Model):
-    """The service with a small limit, which does not give everything back."""
+    """The service with a small limit, on storage that is deleted with a delay."""
     settings = {"MAX_FILE_BYTES": str(LIMIT), "REFUSE_ASSISTANTS_DOWNLOADS": "true", "API_KEYS": "key-of-files=files8"}
     with HttpSide(idle.connection_string, model.url, **settings) as running:
         yield running
@@ -49,7 +49,7 @@ def test_a_file_of_the_largest_size_is_taken_and_a_larger_one_is_not(strict: Htt
     client = connect(strict.url, "key-of-files")
     assert client.files.create(file=("a.txt", b"x" * LIMIT), purpose="vision").bytes == LIMIT
     message = f"Invalid 'file': file too large. Expected a file with at most {LIMIT} bytes."
-    for size in (LIMIT + 1, LIMIT * 9):  # one is found while it is read, the other by its length
+    for size in (LIMIT + 1, LIMIT * 9):  # the first is detected while it is read, the second by its declared length
         with refused(413, message, "file", "file_above_max_size"):
             client.files.create(file=("a.txt", b"x" * size), purpose="vision")
 
@@ -74,7 +74,7 @@ async def test_a_request_that_is_cut_off_leaves_nothing(strict: HttpSide, idle: 
             b'Content-Disposition: form-data; name="purpose"\r\n\r\nvision\r\n--b\r\n'
             b'Content-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + b"x" * 500_000
         )
-    assert client.files.list(limit=1).data  # the process that answers this has seen the end of the other
+    assert client.files.list(limit=1).data  # the process that answers this has seen the end of the other request
     assert (await contents(store, "files8"), [each.id for each in client.files.list()]) == before
     await store.close()
 
@@ -122,7 +122,7 @@ async def test_a_file_that_is_being_deleted_is_put_nowhere_and_is_taken_out_of_a
         await client.files.delete(file.id)
         with pytest.raises(NotFoundError, match=f"No such File object: {file.id}"):
             await client.vector_stores.create(file_ids=[file.id])
-        # A request that passed that check before, and is written after it.
+        # A request that passed that check before, and writes after it.
         late = await client.beta.assistants.create(model="demo", tools=[{"type": "code_interpreter"}])
         names = blob_name("default", file.id), blob_name("default", late.id)
         await store.files.change(names[0], lambda record: record.model_copy(update={"users": [late.id]}))

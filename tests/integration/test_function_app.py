@@ -10,11 +10,16 @@ from assistants.service import close_service
 from assistants.settings import settings
 from tests.support.service.worker import load_function_app, worker
 
+ORIGIN = "https://app.example.com"
+
 
 @pytest.fixture
 async def client(azurite: Storage, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx2.AsyncClient]:
     monkeypatch.setenv("AzureWebJobsStorage", azurite.connection_string)
     monkeypatch.setenv("API_KEYS", "key=through-the-worker")
+    monkeypatch.setenv("CORS_ORIGINS", ORIGIN)
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    monkeypatch.setenv("MODEL_RETRIES", "0")
     settings.cache_clear()
     async with worker(load_function_app()) as client:
         client.headers["api-key"] = "key"
@@ -56,3 +61,22 @@ async def test_a_form_reaches_the_api_through_the_worker(client: httpx2.AsyncCli
     made = (await client.post("/v1/files", files=form)).json()
     assert (made["bytes"], made["filename"]) == (len(content), "a.bin")
     assert (await client.get(f"/v1/files/{made['id']}/content")).content == content
+
+
+async def test_a_page_of_another_origin_may_read_a_stream_and_its_request_id(client: httpx2.AsyncClient):
+    path, page = "/v1/threads/runs", {"origin": ORIGIN}
+    asked = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+    preflight = await client.options(path, headers={**page, **asked, "api-key": ""})
+    assert (preflight.status_code, preflight.headers["access-control-allow-origin"]) == (200, ORIGIN)
+
+    assistant = (await client.post("/v1/assistants", json={"model": "gpt-4o"})).json()["id"]
+    thread = {"messages": [{"role": "user", "content": "Hello"}]}
+    body = {"assistant_id": assistant, "thread": thread, "stream": True}
+    async with client.stream("POST", path, json=body, headers=page) as answer:
+        lines = [line async for line in answer.aiter_lines() if line.startswith("event: ")]
+    assert (lines[0], lines[-1]) == ("event: thread.created", "event: done")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.headers["access-control-allow-origin"] == ORIGIN
+    assert "x-request-id" in answer.headers["access-control-expose-headers"]
+    assert answer.headers["x-request-id"].startswith("req_")
+    assert "origin" in answer.headers["vary"].lower()

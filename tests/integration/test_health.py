@@ -1,4 +1,4 @@
-"""/health and /health/ready: without a key, and without a word about the reason."""
+"""/health and /health/ready: without a key, and without the reason of a failure."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""How long a request holds the event loop, in processor time, beside what it would take to do its work in one piece."""
+"""The processor time for which a request holds the event loop, compared with its work in one piece."""
 
 import asyncio
 import gc
@@ -24,7 +24,7 @@ MANY = 10_000
 
 
 class Model:
-    """Says one word, and does nothing with a prompt."""
+    """Answers one word, without reading the prompt."""
 
     def __init__(self) -> None:
         self.learnt = Learnt()
@@ -53,7 +53,7 @@ def in_one_piece(records: list[bytes]) -> float:
 
 @pytest.fixture
 async def service(idle: Storage) -> AsyncIterator[InProcess[Model]]:
-    """A service that keeps nothing, so that it meets a long thread anew each time, with all imported."""
+    """A service without caches, which reads a long thread anew each time, with all modules imported."""
     settings = {"THREAD_CACHE_BYTES": "0", "MODEL_CONTEXT": "demo=1000000"}
     async with in_process(idle, Model(), **settings) as service:
         assistant = await service.client.beta.assistants.create(model="demo")
@@ -66,14 +66,14 @@ async def service(idle: Storage) -> AsyncIterator[InProcess[Model]]:
 
 
 class Held(NamedTuple):
-    """Processor time of the loop's thread in seconds: the longest piece, and all of it."""
+    """Processor time of the loop's thread in seconds: the longest piece, and the sum."""
 
     longest: float
     whole: float
 
 
 async def held(act: Awaitable[object]) -> Held:
-    """Do something, and watch the loop meanwhile."""
+    """Await `act`, and measure the loop meanwhile."""
     longest, started = 0.0, time.thread_time()
 
     async def watch() -> None:
@@ -85,10 +85,10 @@ async def held(act: Awaitable[object]) -> Held:
 
     watching = asyncio.create_task(watch())
     await asyncio.sleep(0)
-    gc.disable()  # a collection looks at whatever other tests left
+    gc.disable()  # a collection would visit the objects of other tests
     try:
         await act
-        await asyncio.sleep(0)  # its last piece is looked at as well
+        await asyncio.sleep(0)  # includes its last piece
     finally:
         gc.enable()
         watching.cancel()
@@ -128,7 +128,7 @@ async def test_a_long_thread_that_is_new_to_the_process_is_taken_in_in_slices(
 async def test_the_largest_new_thread_holds_the_loop_for_no_longer_than_its_body_takes_to_be_read(
     service: InProcess[Model],
 ):
-    """The body is read in one piece (bounded by MAX_JSON_BYTES); what is made of it is not."""
+    """The body is read in one piece (bounded by MAX_JSON_BYTES); the thread is made of it in several."""
     thread = {"messages": [{"role": "user", "content": "Hello, how are you? " * 750}] * 1_000}
     assistant = (await service.client.beta.assistants.create(model="demo")).id
     transport = httpx2.ASGITransport(app=service.api)
@@ -157,7 +157,7 @@ def function(number: int, parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def largest() -> dict[str, tuple[str, dict[str, Any], int]]:
-    """For a description: a route, its largest body by bytes or by values, and the status of the answer."""
+    """By description: a route, its largest body by bytes or by values, and the status of the answer."""
     texts = [{"type": "text", "text": {"a": "b"}}] * 80
     schema = {"type": "object", "enum": [1] * (MAX_VALUES // 8)}
     attributes = {f"key{number}": "value" * 100 for number in range(16)}

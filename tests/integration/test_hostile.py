@@ -1,4 +1,4 @@
-"""Files that are made to hurt, each one of its kind, in the child that reads them."""
+"""Hostile files, one of each kind, in the child process that reads them."""
 
 from collections.abc import AsyncIterator
 

@@ -16,7 +16,7 @@ PROJECT = "large_store"
 
 
 async def stored(storage: Storage) -> list[str]:
-    """Small files, written as they lie in storage: to upload so many is no matter here."""
+    """Small files, written directly to storage, as the upload of so many is not tested here."""
     store, turns = open_store(storage), asyncio.Semaphore(32)
 
     async def write(number: int) -> str:

@@ -1,4 +1,4 @@
-"""Lists of documents: bounded from either end, and without reading what has been read."""
+"""Lists of documents: bounded from either end, and without reading documents again."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -21,7 +21,7 @@ from tests.support.storage.calls import Send, kind, tapped
 
 
 class Note(BaseModel):
-    """What a list is made of."""
+    """An object of a list."""
 
     text: str
 
@@ -45,7 +45,7 @@ async def notes(settings: Settings, fresh: str, calls: list[str]) -> AsyncIterat
 
 @pytest.fixture
 def few_between(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Anchors close to each other, and short answers."""
+    """Let anchors be close to each other, and answers short."""
     monkeypatch.setattr(listing, "_BETWEEN", 5)
     monkeypatch.setattr(listing, "_AT_ONCE", 20)
 

@@ -1,4 +1,4 @@
-"""The engine on this machine: what stays between calls, what it refuses, and how it is ended."""
+"""The engine on this machine: its state between calls, its refusals, and its end."""
 
 import asyncio
 import os
@@ -78,7 +78,7 @@ async def test_the_host_follows_no_link_and_opens_no_pipe(tmp_path: Path):
         await content(folder.output("d/real", states["d/real"]))
     with pytest.raises(OSError, match="directory"):
         await content(folder.output("folder/secret", State(0, 6, 0, 0)))
-    assert (inside / "folder" / "secret").read_text() == "secret"  # the control: a reader that follows links gets it
+    assert (inside / "folder" / "secret").read_text() == "secret"  # the control: a reader that follows links reads it
     folder.close()
 
 

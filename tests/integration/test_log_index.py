@@ -1,4 +1,4 @@
-"""The index beside a long segment: written by readers, made anew where it is lost, deleted with its thread."""
+"""The index of a long segment: written by readers, written anew if it is lost, deleted with its thread."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ SEGMENT = f"{blob_name(PROJECT, THREAD)}/00000"
 
 @pytest.fixture(autouse=True)
 def reach(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few bytes need no index here."""
+    """Lower the number of bytes that need no index."""
     monkeypatch.setattr(outlines, "REACH", 1000)
 
 
@@ -41,7 +41,7 @@ def process(logs: Logs, blobs: BlobService, fresh: str) -> "Process":
 
 
 class Process:
-    """Makes the messages of processes that know nothing yet."""
+    """Makes the messages of processes without caches."""
 
     def __init__(self, logs: Logs, blobs: BlobService, fresh: str) -> None:
         self._threads = Documents(blobs, f"{fresh}-threads", ThreadRecord)
@@ -136,7 +136,7 @@ async def test_a_purge_deletes_it(logs: Logs, process: Process):
 
 
 class Purged(Logs):
-    """Logs of which the thread is purged while its index is made."""
+    """Logs whose thread is purged while its index is written."""
 
     async def create(self, name: str) -> None:
         await self.delete(SEGMENT)
@@ -153,7 +153,7 @@ async def test_a_reader_that_is_late_leaves_none_of_a_deleted_thread(
 
 
 class Recorded(Logs):
-    """Logs that keep how many bytes were read."""
+    """Logs that record the number of bytes read."""
 
     def __init__(self, service: BlobService, container: str) -> None:
         super().__init__(service, container)

@@ -11,7 +11,7 @@ from tests.integration.conftest import Disturbed, arrives_twice
 
 @pytest.fixture
 def logs(blobs: BlobService, fresh: str) -> Logs:
-    """Logs of a container that is not there yet."""
+    """Logs of a container that does not exist yet."""
     return Logs(blobs, fresh)
 
 

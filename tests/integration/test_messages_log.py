@@ -146,7 +146,7 @@ async def test_an_appender_that_knows_of_too_few_segments_learns_of_the_others(l
 
 
 class Crash(Exception):
-    """The end of a process."""
+    """The simulated end of a process."""
 
 
 class Dying(Documents[ThreadRecord]):
@@ -175,7 +175,7 @@ async def test_a_roller_that_died_between_its_two_writes_is_healed_by_the_next_a
 
 
 class Full(Logs):
-    """Logs whose first segments take nothing more."""
+    """Logs whose first segments are full."""
 
     async def append(self, name: str, records: bytes, *condition: Any) -> Appended:
         if name.endswith("/00000"):

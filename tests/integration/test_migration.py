@@ -117,7 +117,7 @@ async def service(
     keys = f"key={fresh}+import,other={fresh}2+import,weak={fresh}3"
     monkeypatch.setenv("API_KEYS", keys)
     settings.cache_clear()
-    for queue in (WORK, INGEST):  # runs that other tests have left would take the model's reply
+    for queue in (WORK, INGEST):  # runs left by other tests would use the model's reply
         queue_of(idle, queue).clear_messages()
     async with in_process(idle, ScriptedModel({"text": "Hello."}), API_KEYS=keys) as running:
         running.client.api_key = "key"
@@ -140,7 +140,9 @@ class Imported:
         self.report = Report(tell)
         target = Target(self._service.store, self._project, self.report, **how)
         await import_lines(target, read_text(io.BytesIO(text or ndjson(objects)), "x"))
-        return told
+        return [each for each in told if each.object != "export" or self.tells_ends]
+
+    tells_ends = False
 
 
 @pytest.fixture
@@ -151,20 +153,20 @@ def imported(service: InProcess[Any], fresh: str) -> Imported:
 async def asked(
     service: InProcess[Any], method: str, path: str, content: bytes = b"", key: str = "key"
 ) -> httpx2.Response:
-    """An answer of the service."""
+    """The service's answer to a request."""
     transport = httpx2.ASGITransport(app=service.api)
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost/v1") as client:
         return await client.request(method, path, content=content, headers={"authorization": f"Bearer {key}"})
 
 
 async def exported(service: InProcess[Any], thread_id: str = THREAD) -> bytes:
-    """The thread as NDJSON, if it is there."""
+    """The thread as NDJSON, after a check that it exists."""
     answer = await asked(service, "GET", f"/threads/{thread_id}/export")
     return answer.content if answer.status_code == 200 else b""
 
 
 async def completed(service: InProcess[Any], thread_id: str, run_id: str) -> None:
-    """Attend to the queue, which may have other items, until the run is completed."""
+    """Handle the items of the queue, which may have other items, until the run is completed."""
     while (await service.client.beta.threads.runs.retrieve(run_id, thread_id=thread_id)).status != "completed":
         await service.attend()
 
@@ -212,7 +214,7 @@ async def test_of_a_thread_that_is_not_whole_nothing_is_seen(service: InProcess[
     for path in ("", "/messages", "/messages/msg_foreign1", "/runs", f"/runs/{RUN}", f"/runs/{RUN}/steps", "/export"):
         assert (await asked(service, "GET", f"/threads/{THREAD}{path}")).status_code == 404, path
     assert why(await imported(*WHOLE), "invalid") == []
-    assert len((await exported(service)).splitlines()) == 28
+    assert len((await exported(service)).splitlines()) == 29
 
 
 async def test_to_import_again_changes_nothing_and_overwrite_refreshes(service: InProcess[Any], imported: Imported):
@@ -379,7 +381,7 @@ ROUND = [
 
 
 async def test_a_thread_comes_and_goes_as_ndjson(service: InProcess[Any], imported: Imported):
-    """What an export says is what an import of it exports again, byte for byte, in another project."""
+    """An export, imported into another project and exported there, is the same byte for byte."""
     await imported(*ROUND)
     first = await exported(service)
     assert [json.loads(each)["object"] for each in first.splitlines()].count("thread.message") == 25
@@ -399,6 +401,27 @@ async def test_a_thread_comes_and_goes_as_ndjson(service: InProcess[Any], import
     assert (await asked(service, "GET", f"/threads/{THREAD}/export", key="other")).content == first
 
 
+async def test_an_export_that_was_cut_is_imported_as_far_as_it_goes_and_told(imported: Imported):
+    imported.tells_ends = True
+    counts = {"thread": 1, "thread.message": 25, "thread.run": 1, "thread.run.step": 1}
+    end = {"object": "export", "status": "completed", "thread_id": THREAD, "counts": counts}
+    told = await imported(assistant(), *WHOLE, end)
+    assert [each.object for each in told] == ["assistant", "thread"]
+
+    unknown = f"{THREAD} has no end line, as exports of this service have: whether all of it is here is not known."
+    cut = await imported(thread(), message(0), dry_run=True)
+    assert [(each.result, each.why) for each in cut if each.object == "export"] == [("noted", unknown)]
+    lost = await imported(thread(), message(0), run(), end, dry_run=True)
+    assert why(lost, "invalid") == [
+        "The thread is not whole: 24 of 25 thread.message, 1 of 1 thread.run.step are lost."
+    ]
+    assert [each.id for each in lost if each.result == "there"] == [THREAD]
+    assert why(await imported(end, dry_run=True), "invalid") == ["Its thread is not in the import."]
+    odd = {"object": "export", "thread_id": THREAD, "counts": [1]}
+    assert why(await imported(*WHOLE, odd, dry_run=True), "invalid") == ["It is no end line."]
+    assert why(await imported({"object": "export"}, dry_run=True), "invalid") == ["It has no `thread_id`."]
+
+
 async def test_own_objects_make_the_round_trip_too(service: InProcess[Any], imported: Imported):
     beta = service.client.beta
     made = await beta.assistants.create(model="gpt-4o")
@@ -406,7 +429,7 @@ async def test_own_objects_make_the_round_trip_too(service: InProcess[Any], impo
     new = await beta.threads.runs.create(ours.id, assistant_id=made.id)
     await completed(service, ours.id, new.id)
     first = await exported(service, ours.id)
-    assert len(first.splitlines()) == 5
+    assert len(first.splitlines()) == 6
     assert (await asked(service, "POST", "/import", first, key="other")).status_code == 200
     assert (await asked(service, "GET", f"/threads/{ours.id}/export", key="other")).content == first
 
@@ -432,7 +455,7 @@ async def test_a_long_thread_is_imported_by_few_writes(service: InProcess[Any], 
     assert [each.result for each in told] == ["imported"]
     (newest,) = (await service.client.beta.threads.messages.list(THREAD, limit=1)).data
     assert newest.id == "msg_09999"
-    assert (await exported(service)).count(b"\n") == 10_001
+    assert (await exported(service)).count(b"\n") == 10_002
 
 
 async def test_retention_counts_from_the_import(imported: Imported, idle: Storage, fresh: str):

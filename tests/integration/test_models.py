@@ -1,4 +1,4 @@
-"""What the model's endpoint is asked when a client asks for models, completions, embeddings and responses."""
+"""The requests to the model's endpoint for a client's requests of models, completions, embeddings and responses."""
 
 import gzip
 import json
@@ -15,7 +15,7 @@ from tests.support.service.upstream import EVENTS, JSON, Answer, Upstream
 
 KEY = "model-0123456789"
 NOBODY = "http://127.0.0.1:1/v1"
-"""The proxy's upstream, which is not asked: a proxy serves these routes without storage."""
+"""The proxy's upstream, which is not called: a proxy serves these routes without storage."""
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def url(endpoint: Upstream) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def azures(endpoint: Upstream) -> Iterator[str]:
-    """Served by a resource of Azure OpenAI."""
+    """The service over a resource of Azure OpenAI."""
     settings = {
         "AZURE_OPENAI_ENDPOINT": endpoint.url.removesuffix("/v1"),
         "AZURE_OPENAI_API_KEY": KEY,
@@ -45,7 +45,7 @@ def azures(endpoint: Upstream) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def shared(endpoint: Upstream) -> Iterator[str]:
-    """Served to two projects."""
+    """The service for two projects."""
     settings = {"OPENAI_BASE_URL": endpoint.url, "OPENAI_API_KEY": KEY, "API_KEYS": "the-callers=a,others=b"}
     with Proxy(NOBODY, **settings) as running:
         yield running.url
@@ -138,7 +138,7 @@ def test_an_endpoint_that_is_not_there_is_502():
 
 
 class TestWhatTheEndpointSays:
-    """It can neither hold up the service nor mislead the caller."""
+    """The endpoint can neither hold up the service nor mislead the caller."""
 
     @pytest.mark.parametrize("status", [401, 403])
     def test_the_services_own_key_that_is_refused_is_502(self, url: str, endpoint: Upstream, status: int):

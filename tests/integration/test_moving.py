@@ -1,4 +1,4 @@
-"""A project moves to another instance: exported over HTTP, imported into another account, killed on the way."""
+"""A project moves to another instance: exported over HTTP, imported into another account, killed in between."""
 
 import asyncio
 import json
@@ -16,10 +16,10 @@ from openai import AsyncOpenAI
 
 from assistants.ingestion.items import INGEST
 from assistants.local.azurite import Azurite, Storage
-from assistants.migrate.__main__ import main
-from assistants.migrate.folder import KINDS, Folder
+from assistants.migrate.__main__ import ids_in, main
+from assistants.migrate.folder import KINDS, Folder, Progress
 from assistants.migrate.importing import import_lines
-from assistants.migrate.lines import read
+from assistants.migrate.lines import raw_line, read
 from assistants.migrate.remote import Export
 from assistants.migrate.sending import send
 from assistants.migrate.source import Credentials, Refused, Source
@@ -36,12 +36,12 @@ THREADS = 5
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """The simulated end of the process."""
 
 
 @pytest.fixture(scope="module")
 def accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Storage, Storage]]:
-    """Two accounts, on which no service runs but those of this module."""
+    """Two accounts, on which only services of this module run."""
     with Azurite(tmp_path_factory.mktemp("moving"), accounts=("one", "other")) as storage:
         yield replace(storage, account="one"), replace(storage, account="other")
 
@@ -76,7 +76,7 @@ async def filled(client: AsyncOpenAI) -> None:
 
 
 def source(service: InProcess[Any], kill_at: int = 0) -> Source:
-    """The service as another one sees it; the request with that number kills the one who asks."""
+    """The service as the source of an export; the request with that number kills the exporter."""
     number, asgi = 0, httpx2.ASGITransport(app=service.api)
 
     async def handle(request: httpx2.Request) -> httpx2.Response:
@@ -113,7 +113,7 @@ async def test_a_project_moves_with_its_ids_however_often_it_is_killed(
         await service.attend(INGEST)
     await export(service, tmp_path / "whole")
     whole = contents(tmp_path / "whole")
-    assert [whole[f"{kind}.ndjson"].count(b"\n") for kind in KINDS] == [1, 1, 2, 5 * THREADS]
+    assert [whole[f"{kind}.ndjson"].count(b"\n") for kind in KINDS] == [1, 1, 2, 6 * THREADS]
 
     for kill_at in range(1, 40, 4):
         with pytest.raises(Killed):
@@ -130,7 +130,9 @@ async def test_a_project_moves_with_its_ids_however_often_it_is_killed(
 
     async with in_process(accounts[1], ScriptedModel(), API_KEYS=keys) as other:
         other.client.api_key = "key"
-        threads = [json.loads(line)["id"] for line in whole["threads.ndjson"].splitlines() if b'"thread"' in line]
+        threads = [
+            json.loads(line)["id"] for line in whole["threads.ndjson"].splitlines() if b'"object":"thread",' in line
+        ]
         kills, done = 0, False
         while not done:
             left = [3 * kills + 2]
@@ -176,16 +178,16 @@ async def _in_progress(client: AsyncOpenAI) -> int:
 
 
 async def _whole_or_not_there(service: InProcess[Any], whole: dict[str, bytes], threads: list[str]) -> None:
-    """Each thread is there with all that it has, or not at all."""
+    """Check that each thread exists with all of its objects, or not at all."""
     there = {each["id"] for each in await listed(service, "/threads")}
     for thread in threads:
         answer = await source(service)._client.get(
             f"http://localhost/v1/threads/{thread}/export", headers={"authorization": "Bearer key"}
         )
-        # What was on its way to the storage may arrive between the two requests.
+        # A write that was in progress may arrive between the two requests.
         if thread in there or answer.status_code == 200:
             assert answer.content in whole["threads.ndjson"]
-            assert answer.content.count(b"\n") == 5
+            assert answer.content.count(b"\n") == 6
         else:
             assert answer.status_code == 404
 
@@ -253,7 +255,7 @@ def page(*objects: dict[str, Any], more: bool = False) -> httpx2.Response:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses between requests, which are not waited for."""
+    """The pauses between requests, which are recorded instead of waited for."""
     found = list[float]()
 
     async def sleep(seconds: float) -> None:
@@ -280,23 +282,94 @@ async def test_a_server_is_asked_again_when_it_says(pauses: list[float], tmp_pat
 
 
 async def test_what_could_not_be_had_is_noted_and_why(pauses: list[float], tmp_path: Path):
-    server, told, folder = Server(), list[str](), Folder(tmp_path, "x")
+    server, told, folder = Server(), list[Progress](), Folder(tmp_path, "x")
     server.answers["/files"] = [page({"id": "file-1", "created_at": 1}, {"id": "../file", "created_at": 1})]
     server.answers["/threads"] = [httpx2.Response(405, json={"error": {"message": "No list"}})]
     await Export(server.source(), folder, told.append).run()
     assert folder.missing == [
         "file.content file-1: 404 No /files/file-1/content",
         "file.content '../file': its id is no name of a file",
-        "threads *: 405 No list",
+        "threads *: 405 No list Name a file with the ids of threads by --threads.",
     ]
-    assert "--threads" in told[-1]
 
     server.answers["/threads/thread_1"] = [httpx2.Response(200, json={"id": "thread_1", "created_at": 7})]
     server.answers["/threads/thread_1/messages"] = [page({"id": "msg_1"})]
     again = Folder(tmp_path, "x")
     await Export(server.source(), again, told.append, threads=["thread_0", "thread_1"]).run()
     assert again.missing == [*folder.missing[:2], "thread thread_0: 404 No /threads/thread_0"]
-    assert (tmp_path / "threads.ndjson").read_text().count("\n") == 2
+    assert (tmp_path / "threads.ndjson").read_text().count("\n") == 3
+
+
+async def test_what_could_not_be_had_is_asked_for_again(pauses: list[float], tmp_path: Path):
+    server, thread = Server(), {"id": "thread_1", "object": "thread", "created_at": 7}
+    message = {"id": "msg_1", "object": "thread.message", "thread_id": "thread_1"}
+    server.answers["/threads"] = [page(thread)]
+    server.answers["/threads/thread_1/messages"] = [httpx2.Response(500)] * 10
+    server.answers["/files"] = [page({"id": "file-1", "object": "file", "created_at": 1})]
+    folder = Folder(tmp_path, "x")
+    await Export(server.source(), folder, lambda _: None).run()
+    assert folder.missing == ["file.content file-1: 404 No /files/file-1/content", "thread.message of thread_1: 500"]
+    assert b"export" not in (tmp_path / "threads.ndjson").read_bytes()
+
+    server.answers |= {"/threads/thread_1": [httpx2.Response(200, json=thread)]}
+    server.answers |= {"/threads/thread_1/messages": [page(message)]}
+    server.answers |= {"/files/file-1/content": [httpx2.Response(200, content=b"late")]}
+    again = Folder(tmp_path, "x")
+    await Export(server.source(), again, lambda _: None).run()
+    assert again.missing == []
+    assert again.complete
+    assert (tmp_path / "missing.txt").read_text() == ""
+    assert (tmp_path / "contents" / "file-1").read_bytes() == b"late"
+    kinds = [json.loads(each)["object"] for each in (tmp_path / "threads.ndjson").read_bytes().splitlines()]
+    assert kinds == ["thread", "thread", "thread.message", "export"]
+
+
+async def test_an_export_goes_on_where_the_object_at_which_it_stood_was_deleted(pauses: list[float], tmp_path: Path):
+    shown = [{"id": f"asst_{number}", "object": "assistant", "created_at": number} for number in range(4)]
+    folder = Folder(tmp_path, "x")
+    folder.write("assistants", [raw_line(each) for each in shown[:2]], 2, 2, "asst_1")
+    server = Server()
+    server.answers["/assistants"] = [httpx2.Response(404), page(shown[0], *shown[2:])]
+    await Export(server.source(), Folder(tmp_path, "x"), lambda _: None).run()
+    assert [request.url.params.get("after") for request in server.asked[:2]] == ["asst_1", None]
+    assert (tmp_path / "assistants.ndjson").read_bytes() == b"".join(map(raw_line, shown))
+
+
+async def test_ids_that_are_added_to_a_file_of_threads_are_read_later(pauses: list[float], tmp_path: Path):
+    server, told = Server(), list[Progress]()
+    for number in (1, 2, 3):
+        shown = {"id": f"thread_{number}", "object": "thread", "created_at": number}
+        server.answers[f"/threads/thread_{number}"] = [httpx2.Response(200, json=shown)]
+    for ids in (["thread_1", "thread_3"], ["thread_1", "thread_2", "thread_3"]):
+        await Export(server.source(), Folder(tmp_path, "x"), told.append, threads=ids).run()
+    assert Folder(tmp_path, "x").ids("threads") == {"thread_1", "thread_2", "thread_3"}
+    assert [(each.read, each.total) for each in told if each.kind == "threads"] == [(2, 2), (3, 3)]
+
+
+async def test_totals_are_known_as_soon_as_a_list_is_read(pauses: list[float], tmp_path: Path):
+    server, told = Server(), list[Progress]()
+    server.answers["/threads"] = [
+        page(*({"id": f"thread_{part}{number}"} for number in range(20)), more=part == "a") for part in "ab"
+    ]
+    await Export(server.source(), Folder(tmp_path, "x"), told.append).run()
+    of_threads = [(each.read, each.total, each.objects) for each in told if each.kind == "threads"]
+    assert of_threads == [
+        (0, None, 20), (0, None, 40), (0, 40, 0), (16, 40, 16), (32, 40, 32), (40, 40, 40)
+    ]  # fmt: skip
+
+
+def test_a_folder_that_was_damaged_goes_on(tmp_path: Path):
+    folder = Folder(tmp_path, "x")
+    folder.write("threads", [b'{"object":"thread","id":"thread_1"}\n'], 1, 1, "thread_1")
+    folder.write("assistants", [b"{}\n"], 1, 1, "asst_1")
+    with (tmp_path / "threads.ndjson").open("ab") as file:
+        file.write(b'{"object":"thread","id":"thr')  # killed while it was written
+    (tmp_path / "assistants.ndjson").unlink()
+    (tmp_path / "export.state.part").write_bytes(b"{")
+    again = Folder(tmp_path, "x")
+    assert (again.done("threads").after, again.done("assistants").after) == ("thread_1", None)
+    assert again.ids("threads") == {"thread_1"}
+    assert (tmp_path / "assistants.ndjson").read_bytes() == b""
 
 
 async def test_only_what_was_created_since_is_exported(pauses: list[float], tmp_path: Path):
@@ -317,6 +390,19 @@ async def test_credentials_that_are_not_accepted_stop_an_export(pauses: list[flo
     with pytest.raises(Refused, match=f"{status} no"):
         await Export(server.source(), Folder(tmp_path, "x"), lambda _: None).run()
     assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "thread_1\nthread_2\n", "\ufeffthread_1,\r\n\"thread_2\"\n", '["thread_1", "thread_2"]',
+        '[\n"thread_1",\n"thread_2"]', '{"id": "thread_1"}\n{"id": "thread_2"}\n{}',
+        '{"object": "list", "data": [{"id": "thread_1"}, {"id": "thread_2"}]}',
+    ],
+)  # fmt: skip
+def test_ids_of_threads_come_in_any_form(text: str, tmp_path: Path):
+    (tmp_path / "ids").write_text(text, encoding="utf-8")
+    assert ids_in(str(tmp_path / "ids")) == ["thread_1", "thread_2"]
 
 
 def test_the_commands_export_and_import(
@@ -340,4 +426,8 @@ def test_the_commands_export_and_import(
     assert "assistants.ndjson: 1 objects\n" in capsys.readouterr().out
     assert main(["export", str(tmp_path / "none"), "--project", fresh, "--since", "2024-01-01"]) == 0
     assert "assistants.ndjson: 0 objects\n" in capsys.readouterr().out
+    assert main(["export", str(tmp_path / "none"), "--project", fresh, "--since", "2024-01-01"]) == 0
+    assert "complete: for what is newer, name another folder" in capsys.readouterr().out
+    assert main(["export", str(tmp_path / "none"), "--since", "yesterday"]) == 2
+    assert "yesterday is no date" in capsys.readouterr().err
     assert main(["import", str(tmp_path / "missing")]) == 2

@@ -1,4 +1,4 @@
-"""Notifications to the stock client of SignalR: from a fake of Azure SignalR Service, and from the hub of our own."""
+"""Notifications to the standard client of SignalR: by a fake of Azure SignalR Service, and by this service's hub."""
 
 import asyncio
 import json
@@ -31,19 +31,19 @@ ENDLESS = [{"text": "Hello."}] * 20
 
 
 class Client:
-    """The stock client in a process of its own."""
+    """The standard client in a separate process."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
     async def heard(self) -> Any:
-        """What it prints next; None at its end."""
+        """The next line of its output; None at the end."""
         assert self._process.stdout is not None
         line = await asyncio.wait_for(self._process.stdout.readline(), 20)
         return json.loads(line) if line else None
 
     async def states(self) -> list[str]:
-        """The states that it hears until it ends."""
+        """The states that it receives until it ends."""
         return [heard["status"] async for heard in self.rest()]
 
     async def rest(self) -> AsyncIterator[Any]:
@@ -87,7 +87,7 @@ async def served(idle: Storage, **settings: str) -> AsyncIterator[tuple[InProces
 
 
 async def run_elsewhere(idle: Storage, project: str) -> str:
-    """A run that another instance creates and drives, which has notifications on; its thread."""
+    """Run on another instance, which has notifications on; return the run's thread."""
     other = open_store(idle, NOTIFICATIONS="true")
     try:
         hub = Hub(other)

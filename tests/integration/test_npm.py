@@ -33,7 +33,7 @@ if "install" in sys.argv:
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A certificate of 127.0.0.1, with its key, which no certificate authority has signed."""
+    """A certificate of 127.0.0.1, with its key, not signed by a certificate authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "The machine's own authority")])
     now = dt.datetime.now(dt.UTC)
@@ -55,7 +55,7 @@ def certificate(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def registry(certificate: Path) -> Iterator[str]:
-    """A registry with one package, `small@1.0.0`, by https with that certificate."""
+    """A registry with one package, `small@1.0.0`, over https with that certificate."""
     packed = io.BytesIO()
     manifest = {"name": "small", "version": "1.0.0"}
     with tarfile.open(fileobj=packed, mode="w:gz") as tar:
@@ -93,7 +93,7 @@ def registry(certificate: Path) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def nothing_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This machine's own certificates, proxies and configuration of npm say nothing."""
+    """Ignore this machine's own certificates, proxies and configuration of npm."""
     for name in os.environ:
         if name.upper().startswith(("NPM_CONFIG_", "NODE_", "SSL_CERT_", "HTTP_PROXY", "HTTPS_PROXY")):
             monkeypatch.delenv(name)

@@ -1,6 +1,6 @@
 """The cost of each flow: all storage operations, and the longest sequence of them.
 
-A change that adds an operation fails here. Not counted: while a model call lasts, about one read a second for
+A change that adds an operation fails here. Not counted: during a call of the model, about one read per second for
 cancellation and one write per third of a claim to renew it.
 """
 
@@ -30,7 +30,7 @@ from tests.support.storage.stored import queue_of
 
 @dataclass(frozen=True)
 class Operation:
-    """One request to storage, and when it was under way."""
+    """A request to storage, with the times of its beginning and its end."""
 
     kind: str
     began: float
@@ -69,25 +69,25 @@ class Count:
         return number
 
     def until(self, moment: float) -> "Count":
-        """Those that had ended by then."""
+        """The operations that had ended at that moment."""
         return Count([each for each in self.operations if each.ended <= moment])
 
     def costs(self, cost: Cost) -> None:
-        """Hold the count to that cost."""
+        """Check the count against that cost."""
         kinds = [each.kind for each in sorted(self.operations, key=lambda each: each.began)]
         queues = sum(each.split()[1] in (WORK, *QUEUES) for each in kinds)
         assert len(kinds) - queues <= cost.blobs, kinds
         assert queues <= cost.queues, kinds
 
     def within(self, total: int, sequential: int | None = None) -> None:
-        """Hold the count to its bounds."""
+        """Check the count against these limits."""
         kinds = [each.kind for each in sorted(self.operations, key=lambda each: each.began)]
         assert self.total <= total, kinds
         assert sequential is None or self.sequential <= sequential, kinds
 
 
 class TimedModel(ScriptedModel):
-    """Notes when it is asked."""
+    """Records when it is called."""
 
     def __init__(self, *replies: dict[str, Any]) -> None:
         super().__init__(*replies)
@@ -100,7 +100,7 @@ class TimedModel(ScriptedModel):
 
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
-    """An Azurite whose queues hold nothing but this module's items."""
+    """An Azurite whose queues have only this module's items."""
     with Azurite(tmp_path_factory.mktemp("counted")) as storage:
         yield storage
 
@@ -118,7 +118,7 @@ def count() -> Count:
 
 @pytest.fixture
 async def service(storage: Storage, replies: list[dict[str, Any]], count: Count) -> AsyncIterator[InProcess]:
-    """The service, warm: its containers and queues are there, and its queues are empty."""
+    """The service, warm: its containers and queues exist, and its queues are empty."""
     for queue in (WORK, *QUEUES):
         queue_of(storage, queue).clear_messages()
     async with in_process(storage, TimedModel(*replies), None, tapped(count.around)) as service:
@@ -142,7 +142,7 @@ def model(service: InProcess) -> TimedModel:
 
 @pytest.fixture
 def counted(service: InProcess, count: Count) -> Count:
-    """Every operation from now on; to be cleared where the flow begins."""
+    """Counts every operation from now on; to be cleared where the flow begins."""
     count.operations.clear()
     return count
 
@@ -194,7 +194,7 @@ async def test_adding_a_message(service: InProcess, client: AsyncOpenAI, counted
 
 
 async def test_adding_a_message_with_images(client: AsyncOpenAI, counted: Count):
-    """Each image is looked for once, all at the same time."""
+    """Each image is read once, all at the same time."""
     thread = await new_thread(client)
     files = [(await client.files.create(file=("a.gif", b"GIF89a"), purpose="vision")).id for _ in range(2)]
     content: Any = [{"type": "image_file", "image_file": {"file_id": each}} for each in (*files, files[0])]
@@ -227,7 +227,7 @@ async def test_retrieving_a_run_that_goes_on_and_one_that_has_ended(
 async def test_listing_runs_again_after_one_more(
     service: InProcess, client: AsyncOpenAI, counted: Count, order: Literal["asc", "desc"]
 ):
-    """What has not changed is not read again, nor a run to know that it has ended: two requests and the new run."""
+    """Unchanged objects are not read again: the thread, the listing, and the new run are read."""
     thread, assistant = await talked(service)
     for _ in range(5):
         await client.beta.threads.runs.create(thread, assistant_id=assistant)
@@ -279,7 +279,7 @@ class TestCreatingARun:
 
 @pytest.mark.parametrize("replies", [[{"text": "Hello."}] * 3])
 class TestATextRun:
-    """From the request to the run's end: dequeues and deletes included."""
+    """From the request to the run's end, dequeues and deletes included."""
 
     @pytest.mark.parametrize("later", [False, True], ids=["the first run", "a later run"])
     async def test_queued(
@@ -320,7 +320,7 @@ class TestATextRun:
     "replies", [[{"text": "Hello."}, {"tool_calls": [call("get_weather", "call_w")]}, {"text": "Sunny."}]]
 )
 class TestSubmittingOutputs:
-    """To the next call of the model."""
+    """From the request to the next call of the model."""
 
     @pytest.fixture
     async def owed(self, service: InProcess, client: AsyncOpenAI, counted: Count) -> dict[str, Any]:
@@ -364,7 +364,7 @@ async def test_a_server_tools_round(service: InProcess, client: AsyncOpenAI, mod
 
 
 def records(thread: str, number: int) -> Iterator[bytes]:
-    """Puts of so many messages of users, with one update of the second and a deletion of the third at the end."""
+    """Puts of `number` messages of users, with one update of the second and a deletion of the third at the end."""
     content: Any = [{"type": "text", "text": {"value": "Hello, how are you? " * 10, "annotations": []}}]
     message = Message(id="msg_00000", created_at=1, thread_id=thread, role="user", content=content)
     one = put_record(message)
@@ -376,12 +376,12 @@ def records(thread: str, number: int) -> Iterator[bytes]:
 FEW, MANY = 10, 4_000
 _INDEX = MANY * 37
 _TIMES = 64
-"""Bytes by which two records of a run differ: a time is stored with as many digits as it has."""
+"""Bytes by which two records of a run may differ: the number of digits of a stored time varies."""
 
 
 @dataclass
 class Taken:
-    """What a flow took of storage."""
+    """The operations and bytes of a flow."""
 
     operations: int
     received: int
@@ -389,11 +389,11 @@ class Taken:
 
 @pytest.mark.parametrize("cache", ["67108864", "0"], ids=["warm", "cold"])
 class TestTheLengthOfAThread:
-    """The cost of what is done with a thread of thousands of messages is that of one of ten, and the data asked for."""
+    """The cost of a flow is the same in threads of ten and of thousands of messages, apart from requested data."""
 
     @pytest.fixture
     async def service(self, storage: Storage, count: Count, cache: str) -> AsyncIterator[InProcess]:
-        """A service that keeps what it has read, or does not; of the model's context a few messages are left."""
+        """A service with or without a cache; a few messages fit into the model's context."""
         settings = {"THREAD_CACHE_BYTES": cache, "MODEL_CONTEXT": "demo=1500"}
         model = TimedModel(*[{"text": "Hello."}] * 4)
         async with in_process(storage, model, None, tapped(count.around), **settings) as service:
@@ -401,7 +401,7 @@ class TestTheLengthOfAThread:
 
     @pytest.fixture
     async def threads(self, service: InProcess, client: AsyncOpenAI) -> list[str]:
-        """Two threads, of few and of many messages; they have been read once."""
+        """Two threads, of few and of many messages, which have been read once."""
         threads = [(await client.beta.threads.create()).id for _ in range(2)]
         for thread, number in zip(threads, (FEW, MANY), strict=True):
             await service.store.messages.append("default", thread, 1, list(records(thread, number)))
@@ -417,7 +417,7 @@ class TestTheLengthOfAThread:
         return found
 
     def hold(self, costs: list[Taken], cold: bool, more: int = 1, data: int = 0) -> None:
-        """A long thread takes a few operations more, and of bytes the index, what is kept, and what was asked for."""
+        """Check that a long thread costs a few more operations, and bytes of the index, cached and requested data."""
         few, many = costs
         assert many.operations <= few.operations + more + (2 if cold else 0), costs
         assert many.received <= few.received + _TIMES + data + (2 * REACH + _INDEX if cold else 0), costs

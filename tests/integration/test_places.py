@@ -1,4 +1,4 @@
-"""Documents of imported objects: found by ids that tell no time, and listed among the others by their time."""
+"""Documents of imported objects: found by ids without a time, and listed by their time."""
 
 import random
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ NOW = 1_750_000_000.0
 
 
 class Note(BaseModel):
-    """What a list is made of."""
+    """An object of a list."""
 
     id: str
     created: float
@@ -30,7 +30,7 @@ def notes(blobs: BlobService, fresh: str) -> Documents[Note]:
 
 @pytest.fixture
 def elsewhere(blobs: BlobService, fresh: str) -> Documents[Note]:
-    """The same documents, as another process has them, which remembers nothing."""
+    """The same documents in another process, without a cache."""
     return Documents(blobs, fresh, Note)
 
 
@@ -41,7 +41,7 @@ async def put(notes: Documents[Note], identifier: str, created: float, project: 
 
 
 def foreign() -> Iterator[str]:
-    """Ids as OpenAI made them, and others."""
+    """Ids of OpenAI's format, and others."""
     random.seed(1)
     while True:
         yield "asst_" + "".join(random.choices("0123456789ABCDEFabcdefzyxwZYXW", k=24))
@@ -49,7 +49,7 @@ def foreign() -> Iterator[str]:
 
 
 async def mixed(notes: Documents[Note]) -> list[str]:
-    """Twenty objects of both kinds; their ids, the newest first."""
+    """The ids of twenty objects of both kinds, the newest first."""
     ids, made = foreign(), list[str]()
     for number in range(20):
         if number % 2:

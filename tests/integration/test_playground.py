@@ -1,4 +1,4 @@
-"""The playground's modules are typed, and the page is there only where the setting says so."""
+"""The playground's modules are typed, and the page exists only if the setting allows it."""
 
 import subprocess
 
@@ -32,7 +32,7 @@ def test_each_module_is_short():
 async def test_the_page_is_there_only_where_the_setting_says_so(
     monkeypatch: pytest.MonkeyPatch, setting: str, status: int
 ):
-    """Without it the path is as unknown as any other, which a caller without a key is not told."""
+    """Without it the path is an unknown URL; a caller without a key gets the error of a missing key first."""
     monkeypatch.setenv("PLAYGROUND", setting)
     monkeypatch.setenv("API_KEYS", "key=project")
     settings.cache_clear()

@@ -20,7 +20,7 @@ SEARCH: Any = {"type": "file_search"}
 
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory):
-    """An Azurite whose queues hold nothing but this module's items."""
+    """An Azurite whose queues have only this module's items."""
     with Azurite(tmp_path_factory.mktemp("prepared")) as storage:
         yield storage
 
@@ -33,12 +33,12 @@ async def service(storage: Storage) -> AsyncIterator[InProcess]:
 
 @pytest.fixture
 async def key(service: InProcess) -> RunKey:
-    """A run with a file that is still to be ingested in its thread's store."""
+    """A run with a file in its thread's store that is not ingested yet."""
     return await started(service, await attaching(service))
 
 
 async def attaching(service: InProcess) -> dict[str, Any]:
-    """A thread to be made, with a file attached."""
+    """A request to create a thread with an attached file."""
     file = await service.client.files.create(file=("a.txt", b"Hello"), purpose="assistants")
     return {"messages": [{"role": "user", "content": "x", "attachments": [{"file_id": file.id, "tools": [SEARCH]}]}]}
 
@@ -54,7 +54,7 @@ async def ingest(service: InProcess) -> None:
 
 
 async def waits(service: InProcess, key: RunKey) -> "asyncio.Task[None]":
-    """The handlers of a run that does not ask its model yet."""
+    """The handler of a run that does not call its model yet."""
     driver = asyncio.create_task(attend(service, service.store, key))
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(service.model.asked.wait(), 0.8)
@@ -192,7 +192,7 @@ async def test_a_run_is_a_use_of_its_stores(service: InProcess):
 
 
 async def used_two_days_ago(service: InProcess, store_id: str, days: int = 2) -> None:
-    """Set the last use of the store so many days back."""
+    """Set the last use of the store back by `days` days."""
     now = int(service.store.clock.now())
     name = blob_name("default", store_id)
     await service.store.vector_stores.change(

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="Only Linu
 
 @pytest.fixture
 def told_in_the_loop() -> Iterator[None]:
-    """The loop itself takes exit codes, as it does from Python 3.12 on; before, a thread takes most of them at once."""
+    """Let the loop itself receive exit codes, as from Python 3.12 on; before, a thread receives most of them."""
     if sys.version_info >= (3, 12):
         yield
         return

@@ -1,4 +1,4 @@
-"""The proxy before an endpoint that deviates: everything is passed on as it came, and reported once per kind."""
+"""The proxy in front of a deviating endpoint: answers pass unchanged, deviations are reported once per kind."""
 
 import json
 import threading
@@ -34,7 +34,7 @@ FILE_PART, PURPOSE = ("file", b"a"), ("purpose", b"assistants")
 BODY = {"assistant_id": "asst_1", "stream": True}
 
 Found = set[tuple[str, str, str]]
-"""Part, problem and place of what is reported."""
+"""Part, problem and place of each reported deviation."""
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="module")
 def proxy(upstream: Upstream) -> Iterator[Proxy]:
-    """A proxy that passes its callers' keys on."""
+    """A proxy that passes on its callers' keys."""
     with Proxy(upstream.url, PROXY_TIMEOUT=str(TIMEOUT)) as running:
         yield running
 
@@ -59,7 +59,7 @@ def keyed(upstream: Upstream) -> Iterator[Proxy]:
 
 
 def framed_form(*fields: tuple[str, bytes]) -> bytes:
-    """A form as it is sent, between the boundaries `x`."""
+    """A form's body, with the boundary `x`."""
     files = {"file": '; filename="a.txt"', "data": '; filename="a.txt"'}
     parts = [
         f'--x\r\nContent-Disposition: form-data; name="{name}"{files.get(name, "")}\r\n\r\n'.encode() + value + b"\r\n"
@@ -76,7 +76,7 @@ def counts(proxy: Proxy) -> Counter[tuple[str, str, str]]:
 
 
 def found(proxy: Proxy, act: Callable[[], httpx2.Response]) -> tuple[httpx2.Response, Found]:
-    """What is answered, and what is reported of it."""
+    """The answer, and the deviations reported for it."""
     before = counts(proxy)
     answer = act()
     return answer, {kind for kind, count in counts(proxy).items() if count > before[kind]}
@@ -188,8 +188,28 @@ class TestStreams:
         assert self.reported(proxy, upstream, answered(RUN)) == {("response", "wrong value", "content-type")}
 
     def test_comments_and_other_line_ends_are_no_deviation(self, proxy: Proxy, upstream: Upstream):
-        chunks = [b": \n\n", *(chunk.replace(b"\n", b"\r\n") for chunk in framed(*hello()))]
+        chunks = [b": \n", *(chunk.replace(b"\n", b"\r\n") for chunk in framed(*hello()))]
         assert self.reported(proxy, upstream, Answer(chunks, media_type=EVENTS)) == set()
+
+    @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+    def test_comments_come_without_the_blank_line_that_some_clients_take_for_the_end_of_an_event(
+        self, proxy: Proxy, upstream: Upstream, end: bytes
+    ):
+        first, *rest = (chunk.replace(b"\n", end) for chunk in framed(*hello()))
+        alone, within = b": keep-alive" + end, b": said" + end
+        chunks = [alone + end, first, alone + alone + end, end, within + rest[0], *rest[1:]]
+        upstream.answer = Answer(chunks, media_type=EVENTS)
+        got = self.stream(proxy)
+        assert got.content == b"".join([alone, first, alone + alone, within + rest[0], *rest[1:]])
+
+    def test_a_comment_is_passed_on_at_once(self, proxy: Proxy, upstream: Upstream):
+        more = threading.Event()
+        upstream.answer = Answer([b": keep-alive\n\n", *framed(*hello())], media_type=EVENTS, before_each=more)
+        with httpx2.stream("POST", f"{proxy.url}/threads/thread_1/runs", json=BODY, timeout=10) as got:
+            chunks = got.iter_bytes()
+            assert next(chunks) == b": keep-alive\n"
+            more.set()
+            assert b"".join(chunks) == b"".join(framed(*hello()))
 
     def test_events_that_are_cut_anywhere_on_the_wire_are_whole_again(self, proxy: Proxy, upstream: Upstream):
         content = b"".join(framed(*hello()))

@@ -59,7 +59,7 @@ async def until(condition: Callable[[], bool | Awaitable[bool]], within: float =
 
 
 async def left(queue: QueueClient) -> int:
-    """Items in the queue, hidden ones too."""
+    """The number of items in the queue, hidden ones included."""
     return (await queue.get_queue_properties()).approximate_message_count or 0
 
 

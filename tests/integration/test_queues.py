@@ -10,7 +10,7 @@ from assistants.storage.queues import Queues
 from assistants.storage.services import QueueService, Receipt
 
 FOREVER = 9999
-"""The year in which an item expires that never does."""
+"""The year of expiry of an item that never expires."""
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def queues(queue_service: QueueService) -> Queues:
 
 
 async def length(service: QueueService, queue: str) -> int:
-    """Items in the queue, hidden ones too."""
+    """The number of items in the queue, hidden ones included."""
     return (await service.client.get_queue_client(queue).get_queue_properties()).approximate_message_count or 0
 
 

@@ -1,4 +1,4 @@
-"""Runs of models whose endpoints are not as OpenAI's: what comes of each, polled and streamed."""
+"""Runs of models whose endpoints differ from OpenAI's: the result of each, polled and streamed."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -36,7 +36,7 @@ async def running(idle: Storage, endpoint: Quirks) -> AsyncIterator[Running]:
 
 
 class Ran:
-    """A run that has ended, and all that its client was told."""
+    """A run that has ended, and all answers to its client."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []

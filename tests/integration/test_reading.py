@@ -1,4 +1,4 @@
-"""The child processes that read files: what they may take, how they end, and what comes of it."""
+"""The child processes that read files: their limits, their end, and its result."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds all
 
 
 class Readers:
-    """Children that read files by bad readers, and good ones."""
+    """Child processes with misbehaving readers, and with the real ones."""
 
     def __init__(self, children: int = 1, idle: float = 60) -> None:
         settings = Settings.model_validate({"READING_PROCESSES": children, "READING_MEMORY_BYTES": MEMORY})
@@ -64,7 +64,7 @@ def is_alive(pid: int) -> bool:
 
 
 async def comes(condition: Callable[[], object]) -> None:
-    """Wait for it, while all else goes on."""
+    """Wait for the condition, while other tasks run."""
     await asyncio.to_thread(eventually, condition)
 
 

@@ -1,6 +1,6 @@
-"""Retention over real storage: which threads and files are deleted, and which stores lose their chunks.
+"""Retention over real storage: the threads and files that are deleted, and the stores that lose their chunks.
 
-Time passes for the instance that looks after them, whose clock is ahead.
+Time is simulated by an instance whose clock is ahead.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ def storage(idle: Storage) -> Storage:
 
 @pytest.fixture
 async def store(storage: Storage) -> AsyncIterator[Store]:
-    """Storage with nothing in it, as far as retention looks."""
+    """Storage without objects that retention would list."""
     store = open_store(storage, **TTL)
     for documents in (store.threads, store.files, store.vector_stores):
         async for name in documents.names(""):
@@ -87,7 +87,7 @@ async def names(documents: Documents[Any]) -> list[str]:
 
 
 def items_of(storage: Storage, queue: str, *wanted: str) -> list[dict[str, Any]]:
-    """The items of some kinds that are in a queue, those that are still hidden left out; the queue is empty then."""
+    """The visible items of some kinds in a queue; the queue is empty afterwards."""
     client = queue_of(storage, queue)
     found = [json.loads(item.content) for item in client.receive_messages(messages_per_page=32)]
     client.clear_messages()
@@ -221,7 +221,7 @@ async def test_threads_that_are_younger_are_neither_read_nor_listed(store: Store
         await idle_thread(store)
     counting = open_store(storage, tapped(around), **TTL)
     await retire_threads(later(counting, DAY), RetireThreads(project=P))
-    # The first one corrects the clock.
+    # The first request corrects the clock.
     assert asked[-1:] == ["GET threads list"]
     assert len(asked) <= 2
     await counting.close()
@@ -248,7 +248,7 @@ async def test_a_file_without_use_is_deleted(store: Store):
     await retire_files(later(store, 61 * DAY), RetireFiles(project=P))
     document = await store.files.read(blob_name(P, file.id))
     assert document is not None
-    assert document.value.deleted  # its document goes with the item
+    assert document.value.deleted  # the item deletes its document
     assert await store.contents.read(blob_name(P, file.id)) is None
 
 

@@ -1,4 +1,4 @@
-"""RETRIEVAL_HANDLER: whether `retrieval` searches, or answers Oslo."""
+"""RETRIEVAL_HANDLER: `retrieval` searches, or answers Oslo."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ FILES, NONE, EMPTY = "files", "no store", "an empty store"
 
 
 async def outputs(running: InProcess, tool: Any, name: str, files: str, v1: bool) -> list[str | None]:
-    """The outputs that the model gets when it asks the tool for the spire."""
+    """The outputs that the model receives when it calls the tool."""
     stores = [] if files == NONE else [await ingested(running, *([SPIRES] if files == FILES else []))]
     client = running.client
     assistant = await client.beta.assistants.create(

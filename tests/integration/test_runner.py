@@ -1,4 +1,4 @@
-"""The local runner with nothing configured: its own Azurite, the demo model, and a clean end."""
+"""The local runner without any configuration: its own Azurite, the demo model, and a clean end."""
 
 import signal
 import time

@@ -29,7 +29,7 @@ async def running(idle: Storage) -> AsyncIterator[InProcess]:
 
 
 async def ingested(running: InProcess, *texts: str, **options: Any) -> str:
-    """A store with these texts in files of their own, named by their numbers."""
+    """A store with these texts in separate files, named by their numbers."""
     store = await running.client.vector_stores.create(**options)
     for number, text in enumerate(texts):
         file = await running.client.files.create(file=(f"{number}.md", text.encode()), purpose="assistants")

@@ -1,4 +1,4 @@
-"""The local server and clients that send slowly, or more than is wanted."""
+"""The local server with clients that send slowly, or too much."""
 
 import asyncio
 import contextlib
@@ -14,10 +14,10 @@ from assistants.local.server import serving
 from assistants.settings import settings
 
 SHORT = 0.3
-"""Seconds of each time limit here."""
+"""Seconds of each time limit in these tests."""
 
 LONG = 20.0
-"""Seconds after which a test gives up."""
+"""Seconds after which a test fails."""
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def _short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Application:
-    """Reads each request, when it is allowed to, and keeps what the server says of it."""
+    """Reads each request when it is allowed to, and records the server's messages."""
 
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
@@ -51,7 +51,7 @@ class Application:
 
 
 class Client:
-    """A connection on which a test sends what it wants."""
+    """A connection on which a test sends arbitrary bytes."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
@@ -73,7 +73,7 @@ class Client:
         await self._writer.drain()
 
     async def trickle(self, content: bytes, pause: float = SHORT / 10) -> bytes:
-        """Send this again and again until the server disconnects; what it has answered."""
+        """Send this repeatedly until the server disconnects; return the answer."""
 
         async def send() -> None:
             with contextlib.suppress(OSError):
@@ -94,7 +94,7 @@ class Client:
             await asyncio.sleep(SHORT / 10)
 
     async def rest(self) -> bytes:
-        """All that comes until the server disconnects."""
+        """All bytes until the server disconnects."""
         got = b""
         with contextlib.suppress(ConnectionError):
             while more := await asyncio.wait_for(self._reader.read(65_536), LONG):

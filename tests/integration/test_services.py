@@ -1,4 +1,4 @@
-"""The services of `assistants.storage`, the SDK's clients alone, and the account of tests/simulation answer alike.
+"""The services of `assistants.storage`, the SDK's clients alone, and the account of tests/simulation behave alike.
 
 For every operation and parameter that the project uses.
 """
@@ -42,14 +42,14 @@ from tests.support.storage.sdk import SdkBlobService, SdkQueueService
 
 NOTHING = ("ResourceNotFoundError", 404)
 ODD = '"0x1"'
-"""An ETag that nothing has."""
+"""An ETag that no blob has."""
 
 ANY: Mapping[str, str] = {}
 """No condition."""
 
 
 class Services(NamedTuple):
-    """A storage account, and how to let time go by in it."""
+    """A storage account, and a function that lets time pass in it."""
 
     blobs: Any
     queues: Any
@@ -57,7 +57,7 @@ class Services(NamedTuple):
 
 
 class Container:
-    """A container: what is done often, and the client for the rest."""
+    """A container: its frequent operations, and the SDK's client for the others."""
 
     def __init__(self, service: Any, name: str) -> None:
         self.client = service.client.get_container_client(name)
@@ -99,7 +99,7 @@ async def services(request: pytest.FixtureRequest) -> AsyncIterator[Services]:
 
 @pytest.fixture
 def absent(services: Services, fresh: str) -> Container:
-    """A container that is not there yet."""
+    """A container that does not exist yet."""
     return Container(services.blobs, fresh)
 
 
@@ -121,7 +121,7 @@ async def queue(absent_queue: Queue) -> Queue:
 
 
 async def outcome(act: Awaitable[Any]) -> tuple[str, int, str] | None:
-    """The refusal: class, status and code. None: it was not refused."""
+    """The error: class, status and code; None if there was none."""
     try:
         await act
     except HttpResponseError as error:
@@ -226,7 +226,7 @@ async def test_a_range_is_read_as_far_as_it_is_there(container: Container, start
 async def test_past_the_end_there_is_nothing(container: Container, content: bytes):
     await container.put("p/a", content, IF_MISSING)
     refused = await outcome(container.get_range("p/a", len(content), len(content) + 100))
-    # Azurite answers no bytes right at the end of what is there; Azure refuses that as well.
+    # Azurite returns no bytes right at the end of a blob; Azure refuses that, too.
     assert refused is None or refused == ("HttpResponseError", 416, "InvalidRange")
 
 

@@ -1,4 +1,4 @@
-"""The engine over a pool of dynamic sessions: refusals, lost answers, lost sessions, and what crosses the wire."""
+"""The engine over a pool of dynamic sessions: refusals, lost answers, lost sessions, and its requests."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ from tests.support.service.inprocess import in_process
 pytestmark = pytest.mark.skipif(bool(available()), reason=str(available()))
 
 COUNT = "open('/tmp/count', 'a').write('x'); len(open('/tmp/count').read())"
-"""Code whose value is how often it was executed."""
+"""Code whose value is the number of its executions."""
 
 Served = tuple[FakePool, Talk]
 
@@ -53,7 +53,7 @@ async def test_a_warm_call_is_one_request(served: Served):
 
 async def test_what_is_too_long_for_a_stream_of_the_pool_comes_in_a_file(served: Served):
     fake, talk = served
-    fake.wrapped = True  # this form cuts at 4,096 characters
+    fake.wrapped = True  # this form truncates at 4,096 characters
     text = printed(await talk.say("print('begin', 'é' * 50_000, 'end')"))
     assert text == f"begin {'é' * 50_000} end\n"
     assert fake.asked == ["POST executions 400", "POST executions 200", "GET files/output-*-report/content 200"]

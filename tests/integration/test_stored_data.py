@@ -1,7 +1,7 @@
-"""Documents, logs and queue items of version 0.1.0 are read: `tests/data/stored` has them as that version wrote them.
+"""Documents, logs and queue items of version 0.1.0 can be read: `tests/data/stored` has them as written by it.
 
-The set was made by that version's own service: a run that is completed, one that waits for two tools, and a queued one.
-Only `expires_at` of the runs was moved to the year 2100, as they still have to go on.
+The set was made by that version's own service: a completed run, a run that waits for two tools, and a queued run.
+Only `expires_at` of the runs was moved to the year 2100, as they have yet to continue.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""Spans and metrics as a collector gets them, by the exporter that a deployment has."""
+"""Spans and metrics as a collector receives them, by the exporter of a deployment."""
 
 import base64
 import json
@@ -21,7 +21,7 @@ from assistants.settings import Settings
 from assistants.state.runs import Claim, RunRecord
 from assistants.telemetry import names, record
 from tests.support.imports import ROOT
-from tests.support.sdk.conversation import RETRIEVAL, call
+from tests.support.sdk.conversation import RETRIEVAL, WEATHER, call
 from tests.support.service.attending import ScriptedModel
 from tests.support.service.collector import Collector, Told
 from tests.support.service.inprocess import InProcess, in_process
@@ -32,7 +32,7 @@ TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 class Reporting(ScriptedModel):
-    """Reports its usage, as an endpoint does that is asked to, and may refuse."""
+    """Reports its usage, as endpoints do on request, and may refuse the request."""
 
     meanwhile: Callable[[], Awaitable[Any]] | None = None
     """Is awaited before the answer."""
@@ -59,7 +59,7 @@ async def collected(storage: Storage, *replies: dict[str, Any], **settings: str)
 
 
 async def talk(service: InProcess[Any], *tools: Any, **options: Any) -> Any:
-    """Begin a run on a new thread; the answer of its creation."""
+    """Create a run on a new thread; return the answer."""
     assistant = await service.client.beta.assistants.create(model="demo", tools=tools)
     thread: Any = {"messages": [{"role": "user", "content": QUESTION}]}
     return await service.client.beta.threads.create_and_run(assistant_id=assistant.id, thread=thread, **options)
@@ -67,7 +67,7 @@ async def talk(service: InProcess[Any], *tools: Any, **options: Any) -> Any:
 
 @pytest.fixture
 async def mixed(idle: Storage) -> AsyncIterator[tuple[Any, Collector]]:
-    """A queued run with a call of a server tool, from its request to its end, and what was told of it."""
+    """A queued run with a call of a server tool, from its request to its end, and its telemetry."""
     replies = ({"tool_calls": [call("retrieval", "call_r")]}, {"text": ANSWER, "usage": USAGE})
     async with collected(idle, *replies) as (service, collector):
         await clear(service)
@@ -178,6 +178,33 @@ async def test_a_streamed_run_is_part_of_its_request(idle: Storage):
     assert (chat.parent, agent.trace) == (agent.id, request.trace)
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["queued", "streamed"])
+async def test_a_run_that_its_client_continues_stays_in_its_trace(idle: Storage, stream: bool):
+    replies = {"tool_calls": [call("get_weather", "call_1")]}, {"text": ANSWER}
+    async with collected(idle, *replies) as (service, collector):
+        await clear(service)
+        run = await talk(service, WEATHER)
+        await service.attend()
+        outputs: Any = [{"tool_call_id": "call_1", "output": OUTPUT}]
+        submit = service.client.beta.threads.runs.submit_tool_outputs
+        answer = await submit(run.id, thread_id=run.thread_id, tool_outputs=outputs, stream=stream)
+        if stream:
+            assert [event.event async for event in answer][-1] == "thread.run.completed"
+        else:
+            await service.attend()
+        record.flush()
+        stored = await service.store.runs.read(f"default/{run.thread_id}/{run.id}")
+    assert stored.value.trace not in run.model_dump_json()
+    (created,) = collector.named("POST /v1/threads/runs")
+    first, second = collector.named("invoke_agent")
+    assert {span.trace for span in [*collector.named("chat demo"), first, second]} == {created.trace}
+    assert stored.value.trace.split("-")[1:3] == [created.trace, second.parent]
+    (submitted,) = collector.named("POST /v1/threads/{thread_id}/runs/{run_id}/submit_tool_outputs")
+    before = submitted if stream else collector.named("process work")[-1]
+    assert (first.links, second.links) == ([], [(submitted.trace, before.id)])
+    assert submitted.trace != created.trace
+
+
 async def test_a_run_that_fails_and_an_item_that_is_given_up_are_told(idle: Storage):
     async with collected(idle, {"status": 400, "error": "No."}) as (service, collector):
         await clear(service)
@@ -222,7 +249,7 @@ async def test_files_and_their_embeddings_are_told(idle: Storage):
 
 
 def stolen(run: RunRecord) -> RunRecord:
-    """As another process leaves it that has claimed it."""
+    """The run, claimed by another process."""
     return run.model_copy(update={"claim": Claim(token="another", until=run.expires_at)})
 
 

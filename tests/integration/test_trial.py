@@ -1,4 +1,4 @@
-"""The trial of an endpoint: what its table says of the demo model, and of each quirk of an endpoint that has them."""
+"""The trial of an endpoint: its table for the demo model, and for each quirk of an endpoint."""
 
 import json
 import os
@@ -32,7 +32,7 @@ OTHER_ERRORS = {
     "refuses-all-in-other-words": "Cannot take 3.",
     "alternating-without-system": "Conversation roles must alternate user/assistant/user/assistant/...",
 }
-"""What the endpoint says of the battery's requests, where that is not what it says of the runs in its table."""
+"""Results of the battery's requests that differ from those of the runs in the quirks' table."""
 
 LEARNT = {
     "no-stream-options": ["stream_options"],
@@ -47,7 +47,7 @@ LEARNT = {
     "alternating": ["Messages of one role in a row are sent as one."],
     "reasoning-that-is-refused": ["reasoning_content of earlier answers is not given back: it is refused."],
 }
-"""What was learnt: the parameters that are left out, or the whole lines."""
+"""The learnt properties: the parameters that are left out, or whole lines."""
 
 ESTIMATED = "Tokens are estimated: the endpoint reports none."
 REPORTING = ("huge-usage", "content-list")
@@ -62,7 +62,7 @@ LEARNT_OF_EMBEDDINGS = {
 
 
 class Tried(Quirks):
-    """The endpoint, whose quirks of calls show where functions are offered, and one of images where there is one."""
+    """The endpoint; quirks of calls apply if functions are offered, and one of images if there is an image."""
 
     def choose(self, asked: Asked) -> Answer:
         body = json.loads(asked.body)
@@ -167,7 +167,7 @@ async def test_what_takes_too_long_is_given_up(endpoint: Tried, model: Endpoint)
 
 
 def command(folder: Path, values: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """The command, in a folder whose local.settings.json has these values."""
+    """Run the command in a folder whose local.settings.json has these values."""
     (folder / "local.settings.json").write_text(json.dumps({"Values": values}), encoding="utf-8")
     return subprocess.run(
         [sys.executable, "-m", "assistants.local.trial", *arguments],

@@ -1,4 +1,4 @@
-"""What it costs to wait for a run that another process drives, or this one."""
+"""The cost of waiting for a run that another process drives, or this one."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ from tests.support.storage.calls import Send, kind, tapped
 
 
 class Reads:
-    """The calls of storage of a process that waits."""
+    """The requests to storage of a process that waits."""
 
     def __init__(self) -> None:
         self.kinds: list[str] = []
@@ -67,7 +67,7 @@ async def test_a_run_of_another_process_is_read_once_a_second_at_most(waiting: S
     await reads.began.wait()
     await attend(Handlers(other, ScriptedModel({"text": "Hello."})), other, key)
     assert await wait is RunStatus.COMPLETED
-    assert set(reads.kinds) <= {"GET runs", "GET threads"}  # the thread says whether a new run was committed
+    assert set(reads.kinds) <= {"GET runs", "GET threads"}  # the thread shows whether a new run was committed
     assert reads.of_runs <= 1 + (time.monotonic() - began)
 
 

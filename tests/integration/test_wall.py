@@ -1,4 +1,4 @@
-"""Code in a confined process reaches nothing of the machine; outside, each attack would."""
+"""Code in a confined process cannot attack the machine; outside, each attack succeeds."""
 
 import ctypes
 import json
@@ -64,7 +64,7 @@ def _report(done: "subprocess.CompletedProcess[str]") -> dict[str, str | None]:
 
 @pytest.fixture(params=["root", "an ordinary user"])
 def attacked(request: pytest.FixtureRequest, world: dict[str, Any]) -> dict[str, str | None]:
-    """What came of the attacks in a confined process that this user has started."""
+    """The results of the attacks in a confined process that this user has started."""
     am_root = os.geteuid() == 0
     if request.param == "root" and not am_root:
         pytest.skip("needs root")

@@ -1,4 +1,4 @@
-"""Webhooks over real sockets and queues: every event arrives, whatever the receiver does, and nothing waits for it."""
+"""Webhooks over real sockets and queues: every event arrives, whatever the receiver does, and no run waits for it."""
 
 import base64
 import json
@@ -226,7 +226,7 @@ async def test_a_project_without_a_webhook_has_no_notices_and_no_items(idle: Sto
 
 
 def noted_sends(service: InProcess[Any], monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any], float]]:
-    """Every item that is sent from now on: queue, item and delay."""
+    """Records every item that is sent from now on: queue, item and delay."""
     sent: list[tuple[str, dict[str, Any], float]] = []
     send: Callable[..., Any] = Queues.send
 

@@ -1,6 +1,6 @@
-"""A conversation through the clients of Azure AI Agents that are installed: `python agents.py CLIENT URL`.
+"""A conversation through the installed clients of Azure AI Agents: `python agents.py CLIENT URL`.
 
-It runs in an environment of its own, in which nothing of this project is installed, and prints what it did.
+It runs in a separate environment, in which this project is not installed, and prints each stage.
 """
 
 import sys
@@ -16,7 +16,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.core.pipeline.policies import AzureKeyCredentialPolicy
 
 POLL = 0.05
-"""Seconds between two looks at a run."""
+"""Seconds between two reads of a run."""
 CONTENT: Any = ["step_details.tool_calls[*].file_search.results[*].content"]
 
 
@@ -36,7 +36,7 @@ def connect(kind: str, url: str) -> Any:
 
 
 class Heard(agents.AgentEventHandler):
-    """Hears a stream."""
+    """Records the events of a stream."""
 
     text = ""
 

@@ -1,6 +1,6 @@
-"""A conversation through one client of whatever `openai` is installed: `python scenario.py CLIENT URL`.
+"""A conversation through a client of the installed version of `openai`: `python scenario.py CLIENT URL`.
 
-It runs in an environment of its own, in which nothing of this project is installed, and prints what it did.
+It runs in a separate environment, in which this project is not installed, and prints each stage.
 """
 
 import asyncio
@@ -11,13 +11,18 @@ from typing import Any
 
 import openai
 
+CODE = """\
+```python
+print(sum(map(int, open("/mnt/data/numbers.csv"))))
+open("/mnt/data/double.csv", "w").write("84")
+```"""
 POLL = 50
-"""Milliseconds between two looks at a run."""
+"""Milliseconds between two reads of a run."""
 TOOLS: Any = [{"type": "function", "function": {"name": "get_time", "parameters": {"type": "object"}}}]
 
 
 def connect(kind: str, url: str) -> Any:
-    """The client; the Azure ones know nothing but the endpoint, the key and a version."""
+    """The client; the Azure clients have only the endpoint, the key and a version."""
     if "Azure" in kind:
         endpoint = url[: -len("/v1")]
         return getattr(openai, kind)(azure_endpoint=endpoint, api_key="any", api_version="2024-05-01-preview")
@@ -25,19 +30,19 @@ def connect(kind: str, url: str) -> Any:
 
 
 async def settled(value: Any) -> Any:
-    """The answer of either kind of client."""
+    """The result of a call of a synchronous or an asynchronous client."""
     return await value if inspect.isawaitable(value) else value
 
 
 async def every(listed: Any) -> list[Any]:
-    """The objects of all pages; clients that do not wait give a page of another kind than those that do."""
+    """The objects of all pages; asynchronous clients return a page of another type."""
     if hasattr(listed, "__aiter__"):
         return [each async for each in listed]
     return list(listed)
 
 
 async def refusal(call: Any) -> str:
-    """The error that the call raises, how its request's id begins, and what it says."""
+    """The error that the call raises, the beginning of its request id, and its message."""
     try:
         await settled(call())
     except openai.APIStatusError as error:
@@ -82,12 +87,17 @@ async def converse(client: Any) -> None:
     print("cancel:", run.status in ("cancelling", "cancelled"))
 
     code = await settled(client.beta.assistants.create(model="gpt-4o", tools=[{"type": "code_interpreter"}]))
-    question = {"messages": [{"role": "user", "content": "```python\nprint(6 * 7)\n```"}]}
+    file = await settled(client.files.create(file=("numbers.csv", b"12\n30\n"), purpose="assistants"))
+    attached = {"file_id": file.id, "tools": [{"type": "code_interpreter"}]}
+    question = {"messages": [{"role": "user", "content": CODE, "attachments": [attached]}]}
     run = await settled(create(assistant_id=code.id, thread=question, poll_interval_ms=POLL))
     steps = await every(threads.runs.steps.list(run_id=run.id, thread_id=run.thread_id, order="asc"))
     calls = [each for step in steps for each in getattr(step.step_details, "tool_calls", ())]
     outputs = [output.logs for each in calls for output in each.code_interpreter.outputs]
-    print("code:", run.status, outputs)
+    answers = await every(threads.messages.list(thread_id=run.thread_id, run_id=run.id))
+    links = [link for each in answers for part in each.content for link in part.text.annotations]
+    made = [(await settled(client.files.content(link.file_path.file_id))).content for link in links]
+    print("code:", run.status, outputs, made)
 
     print("refused:", await refusal(lambda: client.beta.assistants.create(model="gpt-4o", top_p=2)))
     deleted = [await settled(threads.delete(thread.id)), await settled(client.beta.assistants.delete(assistant.id))]

@@ -1,6 +1,6 @@
 """Old and new versions of the SDK hold the same conversation, through each of their clients.
 
-`make matrix` installs the versions, of which `*.txt` beside this file are the requirements.
+`make matrix` installs the versions, from the requirements in `*.txt` beside this file.
 """
 
 import subprocess
@@ -51,7 +51,7 @@ missing: ResourceNotFoundError No assistant found with id 'AGENT'.
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_version_holds_the_same_conversation(service: Service, version: str, client: str):
     done = run("scenario.py", version, client, service.url)
-    code = "code: failed []" if available() else "code: completed ['42\\n']"
+    code = "code: failed [] []" if available() else "code: completed ['42\\n2\\n'] [b'84']"
     assert (done.returncode, done.stdout) == (0, CONVERSATION.replace("CODE", code)), done.stderr
 
 

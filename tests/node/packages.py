@@ -6,16 +6,16 @@ from pathlib import Path
 from assistants.local import npm
 
 VERSIONS = ("4.16.2", "4.104.0", "7.57.0")
-"""Of openai-node: the first one with assistants, the last of the first generation, and the current one."""
+"""Versions of openai-node: the first one with assistants, the last of the first generation, and the current one."""
 
 SIGNALR = ("8.0.7", "10.0.11")
-"""Of @microsoft/signalr: that of .NET 8, and the current one."""
+"""Versions of @microsoft/signalr: that of .NET 8, and the current one."""
 
 TYPESCRIPT, AXE = "7.0.2", "4.14.1"
-"""Of typescript, which checks the playground's modules, and of axe-core, which checks its page."""
+"""Versions of typescript, which checks the playground's modules, and of axe-core, which checks its page."""
 
 AGENTS = "1.1.0"
-"""Of @azure/ai-agents."""
+"""The version of @azure/ai-agents."""
 
 _ROOT = Path(sys.prefix) / "node"
 

@@ -1,4 +1,4 @@
-"""`python -m tests.simulation`: simulate a number of schedules, and show the first that goes wrong."""
+"""`python -m tests.simulation`: simulates a number of schedules, and shows the first one with a problem."""
 
 import argparse
 import logging
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
 
 
 def shown(seed: int) -> Report:
-    """A schedule, line by line; it is the same one each time."""
+    """Print a schedule, line by line; it is the same for each call."""
     logging.disable(logging.CRITICAL)
     report = simulate(seed, print)
     print(f"seed {seed}:", *report.problems or ("nothing went wrong",), sep="\n  ")

@@ -1,4 +1,4 @@
-"""The services and the SDK's clients over the simulated account: what the project uses of them, and nothing else."""
+"""The services and the SDK's clients over the simulated account, with exactly the operations that the project uses."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ class Wire(Protocol):
 
 
 async def undisturbed(operation: str, target: str, act: Callable[[], T]) -> T:
-    """Every request arrives, and every answer comes back."""
+    """Pass on every request, and return every answer."""
     return act()
 
 
 class Download:
-    """An answer that has been received."""
+    """A received answer."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content

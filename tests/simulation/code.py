@@ -1,4 +1,4 @@
-"""The engine of the code interpreter: it executes nothing, and has each execution written down."""
+"""The engine of the code interpreter: it records each execution instead of executing code."""
 
 import asyncio
 import random
@@ -27,7 +27,7 @@ _SECONDS = (0, 0.05, 0.5, 3, 12)
 
 @dataclass
 class Executed:
-    """An execution that has begun. Its code is the id of its call: run, turn, place in the turn."""
+    """An execution that has begun. Its code is the id of its call: run, turn, number within the turn."""
 
     id: str
     session: str
@@ -51,13 +51,13 @@ class Executions:
         self.calm = calm
         self.killed = killed
         self.abandoned: Callable[[str], None] = lambda run: None
-        """Has a client delete the thread of a run, which is known by its mark."""
+        """Has a client delete the thread of a run, which the run's mark identifies."""
         self._watch = watch
         self._begun: list[Executed] = []
         self._under_way: list[Executed] = []
 
     def begin(self, call: Call) -> Executed:
-        """Note that an execution begins."""
+        """Record that an execution begins."""
         new = Executed(call.id, call.session, call.code, LANE.get())
         for problem in self._problems(new):
             self._watch.problem(f"{new.code}: {problem}")
@@ -66,13 +66,13 @@ class Executions:
         return new
 
     def pause(self, executed: Executed) -> None:
-        """Suspend its process, mostly for so long that the thread can be deleted and purged in the meantime."""
+        """Suspend its process, in most cases long enough for the thread to be deleted and purged meanwhile."""
         executed.process.pause(self.chance.choice((10, 150, 150)))
         if self.chance.random() < 0.5:
             self.abandoned(executed.code.split("-")[1])
 
     def end(self, executed: Executed) -> None:
-        """Note that it has ended, in a process that lives."""
+        """Record that it has ended, in a process that lives."""
         self._under_way.remove(executed)
         self._watch.code_ended(executed.code)
 

@@ -1,11 +1,11 @@
-"""The faults of a schedule and their times: a plan that a seed makes."""
+"""The faults of a schedule and their times: a plan derived from a seed."""
 
 import random
 from enum import Enum
 
 
 class Fault(Enum):
-    """A fault of one call of storage, or of the process that makes it."""
+    """A fault of a call of storage, or of the process that makes it."""
 
     REFUSED = "refused to the end; it never acts"
     LOST = "acts, and its answer is lost to the end"
@@ -26,14 +26,14 @@ _WEIGHTS = {
     Fault.CRASH_BEFORE: 5, Fault.CRASH_AFTER: 6, Fault.PAUSE_BEFORE: 4, Fault.PAUSE_AFTER: 5, Fault.STOP: 2,
 }  # fmt: skip
 _CALLS, _WRITES = 160, 60
-"""About as many as a schedule makes while its users act: all of them, and those that are no reads."""
+"""The approximate numbers of calls, and of calls other than reads, while a schedule's users act."""
 
 
 class Plan:
     """The faults of one schedule.
 
-    A sixth of the schedules has none; most have a few at calls picked beforehand; some have one at any call now and
-    then; some a time without storage; some have processes that die or stand still at times of their own.
+    A sixth of the schedules has none; most have a few at selected calls; some have occasional ones at any call; some a
+    time without storage; some have processes that die or are suspended at times of their own.
     """
 
     def __init__(self, chance: random.Random) -> None:
@@ -44,9 +44,9 @@ class Plan:
         self._spares_reads = False
         self._rate = 0.0
         self.outages: list[tuple[float, float, bool]] = []
-        """From when to when, and whether queues are out of order as well."""
+        """The begin and the end of each, and whether queues fail as well."""
         self.blows: list[float] = []
-        """Times at which a process dies or is suspended, whatever it does."""
+        """Times at which a process dies or is suspended, at any point of its work."""
         self.delivers_oddly = 0.0
         """The share of items that are delivered twice, late, or without being deleted afterwards."""
         self._calls = 0
@@ -73,7 +73,7 @@ class Plan:
         return self._chance.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
 
     def end(self) -> None:
-        """No more faults from now on."""
+        """Plan no more faults."""
         self._on = False
         self.delivers_oddly = 0.0
 

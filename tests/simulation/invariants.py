@@ -1,4 +1,4 @@
-"""The rules that always hold: for every write, and for the state at the end."""
+"""The rules that always hold: for every write, and for the final state."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -24,13 +24,13 @@ from tests.simulation.users import Deed, Users
 Json = dict[str, Any]
 
 CLOCKS = 2.0
-"""Seconds by which the clocks of two processes differ once they have seen an answer of storage."""
+"""The most seconds by which the clocks of two processes differ once they have received an answer of storage."""
 
 UNSURE_CLOCKS = 21.0
-"""Seconds by which they may differ where answers were late."""
+"""The most seconds by which they differ if answers were late."""
 
 PROMPT = 6.0
-"""Seconds within which everything is attended to without faults."""
+"""Seconds within which every run is attended to without faults."""
 
 NOT_CREATED = "The run was not created in time."
 
@@ -51,14 +51,14 @@ class Track:
     token: str | None = None
     holder: object = None
     claims: int = 0
-    """Since the last progress."""
+    """The claims since the last progress."""
     waits_since: float | None = None
-    """The time since which it waits only to be attended to."""
+    """The time since which it waits only for a handler."""
     cancelling_since: float | None = None
     ended_at: float | None = None
     """When it ended, or was deleted."""
     sent: dict[str, float] = field(default_factory=dict)
-    """When the item of each server tool's call was sent first."""
+    """The time at which the item of each server tool's call was first sent."""
 
 
 class Watch:
@@ -70,9 +70,9 @@ class Watch:
         self._calm = calm
         self.tracks: dict[str, Track] = {}
         self.commits: dict[str, float] = {}
-        """When each run was committed, by its id."""
+        """The time at which each run was committed, by its id."""
         self.held_up: set[str] = set()
-        """Those of them whose commit was on its way for some time."""
+        """The runs among them whose commit was delayed."""
         self.messages: dict[str, dict[str, bytes]] = defaultdict(dict)
         """The first record of each message, by thread."""
         self.gone: set[str] = set()
@@ -82,11 +82,11 @@ class Watch:
         self.polled = False
         self.lost: set[str] = set()
         self.runs: dict[str, Json] = {}
-        """The documents as they are, by id."""
+        """The present documents, by id."""
         self.outcomes: dict[str, Json] = {}
-        """The outcomes of code that were ever stored, by their names."""
+        """All outcomes of code that were stored, by their names."""
         self._overdue_at: dict[str, float] = {}
-        """When each execution of code that was noted may be taken for interrupted."""
+        """The time after which each recorded execution of code may be considered interrupted."""
 
     def written(self, container: str, name: str, before: bytes | None, after: bytes | None) -> None:
         if container == "runs":
@@ -108,12 +108,12 @@ class Watch:
     # Code.
 
     def is_overdue(self, execution: str) -> bool:
-        """Whether another process may take it for interrupted."""
+        """Whether another process may consider it interrupted."""
         unsure = CLOCKS if self._calm else UNSURE_CLOCKS
         return self._network.now > self._overdue_at[execution] - unsure
 
     def code_ended(self, code: str) -> None:
-        """Check that code does not outlast its run; `code` is the id of its call."""
+        """Check that code does not run longer than its run; `code` is the id of its call."""
         mark = code.split("-")[1]
         for track in self.tracks.values():
             if track.run["model"] == mark and track.ended_at is not None and self._since(track.ended_at) > PROMPT:
@@ -239,7 +239,7 @@ class Watch:
                 yield f"it went on after turn {number} without all outputs"
 
     def _answered(self, run: str, call: Json, output: str) -> Iterable[str]:
-        """Check the time until the output of a server tool arrived, and that an outcome of code is stored before."""
+        """Check the time of a server tool's output, and that an outcome of code is stored before the output."""
         if output.startswith("ran ") and not any(name.endswith(output.split()[1]) for name in self.outcomes):
             yield f"{call['id']} was answered before its outcome was stored"
         waited = self._since(self.tracks[run].sent[call["id"]])
@@ -270,7 +270,7 @@ class Watch:
         if run["status"] == "failed" and not run["last_error"]:
             yield "it failed without a word"
         if identifier not in self.commits:
-            return  # no client knows of it
+            return  # no client knows the run
         if run["status"] == "completed" and _outputs(run) < sum(len(turn["calls"]) for turn in run["turns"]):
             yield "it completed without all outputs"
         if thread not in self.gone:
@@ -295,7 +295,7 @@ class Watch:
             yield f"it ended {late:.0f} s after its time was over"
 
     def _see_waiting(self, track: Track, new: Json | None) -> None:
-        """Note since when a run waits for nothing but handlers, and whether it waited for too long."""
+        """Record the time since which a run waits only for handlers, and check that it has not waited too long."""
         run = new or track.run
         if track.waits_since is not None and new is not None:
             waited = self._since(track.waits_since)
@@ -321,9 +321,9 @@ class Watch:
         return self._network.now - max(time, EPOCH + self.quiet_since, EPOCH + self._network.trouble_until)
 
     def _tools_limit(self, call: Json) -> float:
-        """Seconds within which a call of a server tool is answered: items may be lost, and others become poison.
+        """Seconds within which a call of a server tool is answered: items may be lost, others become poison.
 
-        Code waits for that before it; code whose process has died is given up after a minute and its timeout.
+        Code waits for preceding code; code whose process has died is given up after a minute and its timeout.
         """
         again = self._settings.look_again + MAX_DEQUEUE_COUNT * VISIBILITY_TIMEOUT
         code = (30 if self._calm else 3 * (60 + self._settings.code_interpreter_timeout)) if call["type"] == CODE else 0
@@ -344,7 +344,7 @@ def _outputs(run: Json) -> int:
 
 
 def verdict(watch: Watch, users: Users, model: Model, contents: Mapping[str, Mapping[str, bytes]]) -> Iterable[str]:
-    """The problems of the state at the end, and of the answers to clients."""
+    """The problems of the final state, and of the answers to clients."""
     yield from watch.problems
     marked = _by_mark(watch)
     for identifier in watch.commits:
@@ -367,7 +367,7 @@ def verdict(watch: Watch, users: Users, model: Model, contents: Mapping[str, Map
         yield from (f"{deed}: {problem}" for problem in _kept(deed, watch, marked, users))
     for stream in users.streams:
         if stream.deed.thread in watch.gone or _came_too_late(watch, str(stream.deed.run)):
-            continue  # it just ends
+            continue  # it is just ending
         problems = stream.problems()
         if problems and not _is_torn(stream, watch):
             yield from (f"stream of {stream.deed}: {problem}" for problem in problems)
@@ -376,7 +376,7 @@ def verdict(watch: Watch, users: Users, model: Model, contents: Mapping[str, Map
 
 
 def _orphans(contents: Mapping[str, Mapping[str, bytes]]) -> Iterable[str]:
-    """Every blob of a thread exists, or none."""
+    """Check that every blob of a thread exists, or none."""
     threads, logs, runs = (
         {name.split("/")[1]: name for name in contents[each]} for each in ("threads", "messages", "runs")
     )
@@ -386,7 +386,7 @@ def _orphans(contents: Mapping[str, Mapping[str, bytes]]) -> Iterable[str]:
 
 
 def _left_of_code(watch: Watch, contents: Mapping[str, Mapping[str, bytes]]) -> Iterable[str]:
-    """What is left of the code of threads that are gone, and contents that are no file's."""
+    """The remaining code blobs of deleted threads, and contents without a file."""
     threads = {name.split("/")[1] for name in contents["threads"]}
     yield from (f"{name} belongs to no thread" for name in contents["code"] if name.split("/")[1] not in threads)
     files = {name for name, content in contents["files"].items() if not from_json(content)["value"]["deleted"]}
@@ -400,7 +400,7 @@ def _left_of_code(watch: Watch, contents: Mapping[str, Mapping[str, bytes]]) -> 
 
 
 def _given_up(run: Json) -> bool:
-    """Whether the run ended as never created, before its commit came."""
+    """Whether the run ended as never created, before its commit arrived."""
     return (run["last_error"] or {}).get("message") == NOT_CREATED
 
 
@@ -472,13 +472,13 @@ def _kept(deed: Deed, watch: Watch, marked: Mapping[str, list[Json]], users: Use
 
 
 def _about_to_end(deed: Deed, watch: Watch) -> bool:
-    """Whether the run's driver, who had it under a live claim, ended it as soon as it could."""
+    """Whether the run's driver, with a live claim, ended it as soon as possible."""
     ended_at = watch.tracks[str(deed.run)].ended_at
     return ended_at is not None and ended_at <= EPOCH + (deed.ended or 0) + LAST_WRITES
 
 
 def _allowed(deed: Deed, users: Users) -> bool:
-    """Whether such an error may be answered."""
+    """Whether this error is allowed as an answer."""
     error = deed.answer
     if isinstance(error, ApiError):
         return error.status < 500 or not users.calm
@@ -518,7 +518,7 @@ def _truthful(stream: Any, watch: Watch) -> Iterable[str]:
 
 
 def _is_torn(stream: Any, watch: Watch) -> bool:
-    """Whether its driver was lost in the middle of a turn that was never recorded."""
+    """Whether its driver was lost during a turn that was never recorded."""
     run = watch.runs.get(stream.deed.run)
     begun = {
         data["id"] for name, data in stream.events() if name in ("thread.message.created", "thread.run.step.created")
@@ -535,13 +535,13 @@ def _of_turn(run: str, number: int) -> set[str]:
 
 
 def _differs(streamed: str, whole: str) -> Iterable[str]:
-    """A driver that lost its claim may have streamed another text than its successor recorded."""
+    """The differences of two texts; a driver that lost its claim may have streamed another text."""
     if streamed.split("|")[:3] == whole.split("|")[:3] and streamed != whole:
         yield f"its deltas make {streamed!r}, and the message is {whole!r}"
 
 
 def _prompts(model: Model, users: Users) -> Iterable[str]:
-    """Whether the model was always asked with the same messages, and with all outputs."""
+    """Check that the model always received the same messages, and all outputs."""
     for name, prompts in model.prompts.items():
         before = [message["content"] for message in prompts[0] if message["role"] == "user"]
         for messages in prompts:

@@ -1,7 +1,7 @@
-"""An event loop without time or chance of its own: a seed picks the next callback, and waiting takes no time.
+"""A deterministic event loop: a seed selects the next callback, and waiting takes no time.
 
-Every callback belongs to the process whose task asked for it, by a context variable. Those of a dead process are never
-run again, not even for their `finally` blocks; those of a paused one wait until it goes on.
+Every callback belongs to the process whose task scheduled it, by a context variable. Callbacks of a dead process never
+run again, not even for their `finally` blocks; those of a suspended one wait until it continues.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ LANE: contextvars.ContextVar[Lane] = contextvars.ContextVar("lane")
 
 
 class _Handle:
-    """A callback that is to be run, at a time or as soon as the seed picks it."""
+    """A callback that is to run, at a time or as soon as the seed selects it."""
 
     __slots__ = ("args", "callback", "called_off", "context", "lane")
 
@@ -53,9 +53,9 @@ class _Handle:
 
 
 class SimulatedLoop(asyncio.AbstractEventLoop):
-    """Runs one callback after the other, in an order and at times that follow from the seed alone.
+    """Runs one callback after the other, in an order and at times determined by the seed alone.
 
-    Use it as a context manager: within it is the running loop of this thread.
+    As a context manager it is the running loop of this thread.
     """
 
     def __init__(self, chance: random.Random) -> None:
@@ -68,7 +68,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._open = True
         self.steps = 0
         self.problems: list[str] = []
-        """Reports of exceptions that no task has handled."""
+        """The exceptions that no task has handled, as texts."""
 
     def __enter__(self) -> "SimulatedLoop":
         events._set_running_loop(self)
@@ -80,7 +80,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._ready.clear()
         self._timers.clear()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of coroutines that never began
+            warnings.simplefilter("ignore")  # coroutines that never began cause warnings
             self._take_apart()
         events._set_running_loop(None)
 
@@ -88,12 +88,12 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         for task in self._tasks:
             if not task.done():
                 task._log_destroy_pending = False  # pyright: ignore[reportAttributeAccessIssue]
-                with suppress(BaseException):  # its last words have no effect
+                with suppress(BaseException):  # its remaining code has no effect
                     task.get_coro().close()  # pyright: ignore[reportOptionalMemberAccess]
         self._tasks.clear()
 
     def run(self, until: float, done: Callable[[], bool] = lambda: False) -> bool:
-        """Run up to a time, or until nothing is left, or `done` says so; whether it said so."""
+        """Run up to a time, or until no callback is left or `done` is true; return whether `done` was true."""
         ready, timers = self._ready, self._timers
         while not done():
             if not ready:
@@ -117,7 +117,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
             handle.context.run(handle.callback, *handle.args)
         return True
 
-    # What asyncio asks of a loop.
+    # The interface that asyncio requires of a loop.
 
     def time(self) -> float:
         return self._now
@@ -143,7 +143,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         return asyncio.Future(loop=self)
 
     def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None) -> "asyncio.Task[Any]":
-        # A task copies the context that it is made in; that of a lane may be in use just now.
+        # A task copies the context in which it is created; the lane's own may be in use at this time.
         within = context.copy() if context else contextvars.copy_context()
         task = within.run(lambda: asyncio.Task(coro, loop=self, name=name or "task"))
         self._tasks.append(task)

@@ -1,4 +1,4 @@
-"""A model that follows scripts of its own making: a run's `model` names one."""
+"""A model that follows generated scripts: a run's `model` names its script."""
 
 import asyncio
 import random
@@ -37,20 +37,20 @@ class Turn(NamedTuple):
     """Seconds between words."""
     finish: str = "stop"
     trouble: str | None = None
-    """`busy`: refuses the first two attempts; `refuses`; `breaks`: in the middle; `odd`: an error of no kind; `hangs`;
-    `kills` its caller."""
+    """`busy`: refuses the first two tries; `refuses`; `breaks`: in the middle; `odd`: an error of an unknown type;
+    `hangs`; `kills` its caller."""
 
 
 @dataclass
 class Script:
-    """The turns of a run, and how often each was asked for."""
+    """The turns of a run, and the number of calls for each."""
 
     turns: list[Turn]
     asked: dict[int, int] = field(default_factory=dict)
 
     @property
     def takes(self) -> float:
-        """Seconds for all that it says, if nothing holds it up."""
+        """Seconds of the whole answer without delays of others."""
         return sum(turn.think + turn.pause * (turn.pieces + len(turn.calls)) for turn in self.turns)
 
     @property
@@ -59,7 +59,7 @@ class Script:
 
 
 def script(chance: random.Random) -> Script:
-    """A script of up to three turns, of which any may go wrong."""
+    """A script of up to three turns, each of which may fail."""
     rounds = chance.choices((0, 1, 2), (45, 42, 13))[0]
     turns = [
         Turn(
@@ -99,7 +99,7 @@ def script(chance: random.Random) -> Script:
 
 
 def with_code(script: Script, chance: random.Random) -> Script:
-    """The script, in most of whose turns with calls code is called."""
+    """The script, with calls of code in most of its turns with calls."""
     turns = script.turns[:-1]
     if not turns and chance.random() < 0.6:
         turns = [Turn((CODE,), says=False, pieces=0, finish="tool_calls")]

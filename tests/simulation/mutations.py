@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -16,7 +16,6 @@ from assistants.engine.driver import Driver
 from assistants.engine.ending import publish
 from assistants.engine.items import LookAgain, run_key
 from assistants.engine.machine import Ending, Need
-from assistants.engine.removal import purge
 from assistants.engine.toolcalls import ToolCalls, call_server_tools
 from assistants.engine.turn.completion import Completion
 from assistants.engine.worker import Worker
@@ -33,6 +32,7 @@ from assistants.storage.queues import Queues
 from assistants.storage.services import IF_MISSING, Receipt
 from assistants.tools.code_interpreter import execution
 from assistants.tools.code_interpreter.execution import PAUSE, CodeCall
+from tests.simulation import users
 from tests.simulation.world import calls_code
 
 Patch = Callable[[], AbstractContextManager[object]]
@@ -40,15 +40,17 @@ Patch = Callable[[], AbstractContextManager[object]]
 
 @dataclass(frozen=True)
 class Mutation:
-    """A rule of the design that is removed."""
+    """A rule of the design, removed."""
 
     rule: int
     without: str
     patch: Patch
     first: int = 0
-    """The seed to begin with: the first that detects it, when all were last tried from 0 on."""
+    """The first seed to try: the first one that detected it when all were last tried from 0 on."""
     code: bool = False
-    """Only schedules with calls of code can detect it."""
+    """Whether only schedules with calls of code can detect it."""
+    schedules: Patch = nullcontext
+    """A change of the schedules that makes those which detect it more frequent."""
 
     def seeds(self) -> Iterator[int]:
         """The schedules that can detect it, from the first one on."""
@@ -71,11 +73,11 @@ def _all(*patches: Patch) -> Patch:
 
 
 async def _nothing(*_: object, **__: object) -> None:
-    """In place of a coroutine that is left out."""
+    """Replaces a coroutine that is left out."""
 
 
 def _none(*_: object, **__: object) -> None:
-    """In place of a function that is left out."""
+    """Replaces a function that is left out."""
 
 
 # 1. One conditional write commits a run's creation.
@@ -302,6 +304,8 @@ async def _watched_for_time(self: Any, until: float) -> None:
     await asyncio.sleep(max(until - PAUSE - self._now(), 0))
 
 
+_DELETIONS = _replaced(users, "REQUESTS", {**users.REQUESTS, "delete": 20})
+
 MUTATIONS: Sequence[Mutation] = (
     Mutation(
         1,
@@ -330,7 +334,7 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation(1, "giving up a creation never committed", _replaced(machine, "discarded", _none)),
     Mutation(1, "refusing to commit late", _replaced(creation._Deadline, "check", _none), 38),
-    Mutation(1, "reading whether a late commit came too late", _replaced(creation, "_given_up", _nothing), 98),
+    Mutation(1, "reading whether a late commit came too late", _replaced(creation, "_given_up", _nothing), 4581),
     Mutation(1, "a sweep of threads that are begun", _replaced(creation, "_queue_sweep", _nothing)),
     Mutation(2, "a look-again item before the commit", _replaced(creation, "_queue_look_again", _unannounced)),
     Mutation(2, "a successor of the look-again item", _look_again("never")),
@@ -388,7 +392,6 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(7, "failing a run after a failure of its driver", _replaced(Driver, "_fail", _nothing), 69),
     Mutation(8, "an item for a run cancelled or answered", _replaced(requests, "queue_run", _nothing)),
     Mutation(8, "the driver noticing a cancellation", _replaced(Driver, "_watch", _watched_for_expiry), 121),
-    Mutation(9, "a purge item before a failed creation is deleted", _replaced(creation, "delete_thread", purge), 2890),
     Mutation(9, "the purge item", _replaced(Queues, "send", _send_no_purge)),
     Mutation(9, "the end of a thread's session", _replaced(removal, "purge_session", _nothing), 60, code=True),
     Mutation(
@@ -398,7 +401,7 @@ MUTATIONS: Sequence[Mutation] = (
         1491,
         code=True,
     ),
-    Mutation(9, "a log never being made anew", _replaced(Logs, "append", _append_anew), 2063),
+    Mutation(9, "a log never being made anew", _replaced(Logs, "append", _append_anew), 2, schedules=_DELETIONS),
     Mutation(12, "the condition of the note of a beginning", _blind(SessionRecord, create=True), 723, code=True),
     Mutation(12, "waiting for what is under way", _replaced(execution, "step", _begin_again), 83, code=True),
     Mutation(

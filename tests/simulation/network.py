@@ -20,7 +20,7 @@ EPOCH = 1_700_000_000.0
 class Network:
     """A `Wire` between a process and the account.
 
-    It repeats requests, and gives up in the end, as the retries do.
+    It repeats requests, and fails in the end, as the retries do.
     """
 
     def __init__(self, loop: SimulatedLoop, chance: random.Random, plan: Plan) -> None:
@@ -31,7 +31,7 @@ class Network:
         self._pace = chance.choice((0.002, 0.02, 0.1))
         self.calls = 0
         self.caller: Lane | None = None
-        """The process whose request is executed just now."""
+        """The process whose request is executed at present."""
         self.disturbed = False
         """Whether that request has a fault."""
         self.trouble_until = 0.0
@@ -48,7 +48,7 @@ class Network:
         self._loop.call_later(delay, act, *args, context=self.server.context)
 
     def troubles(self, seconds: float) -> None:
-        """Record that a fault has effects for so long."""
+        """Record that a fault has effects for `seconds` seconds."""
         self.trouble_until = max(self.trouble_until, self._loop.time() + seconds)
 
     async def __call__(self, operation: str, target: str, act: Callable[[], T]) -> T:

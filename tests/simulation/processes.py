@@ -1,4 +1,4 @@
-"""The service's processes, and the Functions host that brings them queue items."""
+"""The service's processes, and the Functions host that delivers queue items to them."""
 
 import base64
 import json
@@ -40,7 +40,7 @@ POISON = "-poison"
 
 
 class Gone(Exception):
-    """The process that was asked has died, or asked its caller to go away."""
+    """The process that was called has died, or has told its caller to disconnect."""
 
 
 class Process(Lane):
@@ -75,7 +75,7 @@ class Process(Lane):
         store.hosting.missing, store.hosting.end = interpreter.missing, interpreter.end
         parts["tool_calls"] = ToolCalls(store, Searcher(store, NoEmbedder()), interpreter)
         parts["ingestion"] = Ingestion(store, _cut)
-        # Runs do not use the rest of a service.
+        # Runs do not use the other parts of a service.
         needed = (field.name for field in fields(Service) if field.default_factory is MISSING)
         self.service = Service(**{name: parts.get(name) for name in needed})
 
@@ -86,7 +86,7 @@ class Process(Lane):
         self.clock.observe(date, sent, self.local())
 
     def run(self, work: Callable[[], Awaitable[Any]]) -> Any:
-        """Do something in this process, until it is done or what is returned, its answer, is cancelled."""
+        """Run work in this process, until it ends or the returned task, its answer, is cancelled."""
         answer = self._loop.create_future()
         if self.dead:
             answer.set_exception(Gone())
@@ -121,7 +121,7 @@ class Process(Lane):
             self._network.troubles(seconds + 1)
 
     def crash(self) -> None:
-        """Die at once. Nothing of the process runs again."""
+        """Die at once. No callback of the process runs again."""
         if self.dead:
             return
         self.dead = True
@@ -130,7 +130,7 @@ class Process(Lane):
         self._died(self)
 
     def stop(self) -> None:
-        """Stop in order: tasks in progress are cancelled, and then the process ends."""
+        """Stop in order: tasks in progress are cancelled, then the process ends."""
         if self.dead or self.stopping:
             return
         self.stopping = True
@@ -156,7 +156,7 @@ class Process(Lane):
 
 
 class Host:
-    """Brings the items of the queues to processes, as the Functions host does."""
+    """Delivers the items of the queues to processes, as the Functions host does."""
 
     def __init__(
         self,
@@ -186,7 +186,7 @@ class Host:
             self._network.later(delay + 0.5 * self._chance.random() ** 3, self._deliver, queue)
 
     def died(self, process: Process) -> None:
-        """Its items appear again when their leases are over, of which some were renewed long ago."""
+        """Make its items visible again when their leases are over, some of which were renewed long ago."""
         for queue, message in self._leases.pop(process, {}).values():
             again = LEASE * self._chance.uniform(0.5, 1)
             if run := _looked_for(message):
@@ -203,7 +203,7 @@ class Host:
         if message is None:
             return
         odd = self._chance.random() < self._plan.delivers_oddly
-        if odd and self._chance.random() < 0.5:  # delayed on its way
+        if odd and self._chance.random() < 0.5:  # delivered late
             delay = self._chance.choice((1, 20, 90))
             self._network.troubles(delay)
             self._account.update(queue, message.id, message.pop_receipt, delay)
@@ -265,7 +265,7 @@ class Host:
 
 
 async def _cut(*_: object) -> bytes:
-    """In place of reading a file: none is put into a vector store."""
+    """Replaces the reading of a file: none is added to a vector store."""
     raise NotImplementedError
 
 
@@ -274,13 +274,13 @@ def _text(message: Message) -> str:
 
 
 def _looked_for(message: Message) -> str | None:
-    """The run that a look-again item is about."""
+    """The run of a look-again item."""
     item: Mapping[str, Any] = json.loads(_text(message))
     return item["run"] if item.get("kind") == "look" else None
 
 
 class Services:
-    """In place of the services of event loops: that of the process which is running."""
+    """Replaces the services of event loops by that of the running process."""
 
     def __contains__(self, loop: object) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""Schedules in portions, for the test files that share them."""
+"""Schedules in portions, shared by several test files."""
 
 import logging
 
@@ -14,7 +14,7 @@ every_portion = pytest.mark.parametrize("start", range(0, SCHEDULES // 2, PORTIO
 
 
 def hold(start: int, odd: int) -> None:
-    """Simulate a portion of them; the first that goes wrong is printed."""
+    """Simulate a portion of them; the first one with a problem is printed."""
     logging.disable(logging.CRITICAL)
     try:
         for number in range(start, start + PORTION):

@@ -1,8 +1,8 @@
-"""Blobs and queues as Azure keeps them, as far as the project uses them: one account, and the time as it sees it.
+"""Azure's blobs and queues, in the part that the project uses: one account, with its own time.
 
-Every operation is one step that either happens or is refused with the SDK's own exception. Azurite and this account
-pass the same tests (tests/integration/test_services.py). It is for the simulation and for nothing else: every
-other test runs on Azurite.
+Every operation is one step that either takes effect or is refused with the SDK's own exception. Azurite and this
+account pass the same tests (tests/integration/test_services.py). Only the simulation uses it: all other tests run on
+Azurite.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ _KINDS = {
 
 
 def refusal(status: int, code: str) -> HttpResponseError:
-    """The exception that the SDK makes of such an answer."""
+    """The exception that the SDK raises for such an answer."""
     error = _KINDS.get(status, HttpResponseError)(code)
     error.status_code = status
     error.error_code = code  # pyright: ignore[reportAttributeAccessIssue]
@@ -41,7 +41,7 @@ class Blob:
     committed: list[tuple[str, bytes]] = field(default_factory=list)
     staged: dict[str, bytes] = field(default_factory=dict)
     visible: bool = True
-    """It has been written; a blob of which blocks are staged only is not there yet."""
+    """It has been written; a blob with staged blocks only does not exist yet."""
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Message:
 
 
 Written = Callable[[str, str, bytes | None, bytes | None], None]
-"""Gets every change of a blob: container, name, content before and after; None where there is none."""
+"""Receives every change of a blob: container, name, content before and after; None if it does not exist."""
 
 
 class Account:
@@ -68,9 +68,9 @@ class Account:
     clock
         The account's time in seconds.
     written
-        Gets each change of a blob, as it happens.
+        Receives each change of a blob when it happens.
     shown
-        Gets each message that is to be visible: its queue and the time.
+        Receives the queue and the time of each message that becomes visible.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Account:
         self.containers[container] = {}
 
     def upload(self, container: str, name: str, content: bytes, if_match: str | None, if_missing: bool) -> Blob:
-        """Write a block blob, whatever is there; or only over what has that ETag, or only where there is nothing."""
+        """Write a block blob; with an ETag only over the blob that has it, with `if_missing` only if none exists."""
         there = self._blobs(container).get(name)
         known = there if there is not None and there.visible else None
         if if_missing and known is not None:
@@ -112,7 +112,7 @@ class Account:
     def append(
         self, container: str, name: str, content: bytes, position: int | None = None, most: int | None = None
     ) -> Blob:
-        """Append a block, wherever the blob ends; or only at a position, or only if it is not too long then."""
+        """Append a block, at any end of the blob, or only at a position, or only up to a size."""
         blob = self._blob(container, name)
         if blob.kind != "append":
             raise refusal(409, "InvalidBlobType")
@@ -153,7 +153,7 @@ class Account:
     def read(
         self, container: str, name: str, start: int | None = None, end: int | None = None, unless: str | None = None
     ) -> Blob | None:
-        """A blob with the bytes from `start` up to `end`; None where its ETag is that of `unless`."""
+        """A blob with the bytes from `start` up to `end`; None if its ETag is `unless`."""
         blob = self._blob(container, name)
         if unless is not None and blob.etag == unless:
             return None

@@ -1,4 +1,4 @@
-"""Half of the schedules; the other half is another file's, so that both are run at the same time."""
+"""One half of the schedules; the other half is in another file, so that both run at the same time."""
 
 from tests.simulation.schedules import every_portion, hold
 

@@ -1,4 +1,4 @@
-"""Schedules in which logs of a few records have an index already, which readers, crashes and purges meet."""
+"""Schedules in which logs of a few records already have an index, and readers, crashes and purges use it."""
 
 import logging
 

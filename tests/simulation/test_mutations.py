@@ -22,10 +22,11 @@ def quiet() -> Iterator[None]:
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: f"{mutation.rule}-{mutation.without}")
 def test_it_is_noticed_when_a_rule_does_not_hold(mutation: Mutation):
-    with mutation.patch():
-        noticed = next((seed for seed in islice(mutation.seeds(), WITHIN) if simulate(seed).problems), None)
-    assert noticed is not None
-    assert not simulate(noticed).problems
+    with mutation.schedules():
+        with mutation.patch():
+            noticed = next((seed for seed in islice(mutation.seeds(), WITHIN) if simulate(seed).problems), None)
+        assert noticed is not None
+        assert not simulate(noticed).problems
 
 
 def test_every_rule_is_tried():

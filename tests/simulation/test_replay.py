@@ -1,4 +1,4 @@
-"""A seed makes the same schedule each time, in whatever process."""
+"""A seed always determines the same schedule, in any process."""
 
 import logging
 import os

@@ -23,6 +23,11 @@ from tests.simulation.model import Model, Script, script, with_code
 from tests.simulation.processes import Gone, Process
 
 PROJECT = "default"
+REQUESTS = {
+    "create": 18, "stream": 14, "both": 6, "look": 6, "go on": 28, "cancel": 7, "message": 10, "modify": 4, "label": 4,
+    "list": 5,
+}  # fmt: skip
+"""The weights of the requests of a client."""
 
 
 async def _stays() -> bool:
@@ -41,7 +46,7 @@ def _store() -> Store:
 
 @dataclass
 class Deed:
-    """One request and its answer. `mark` is in everything that it wrote."""
+    """A request and its answer. All objects that it wrote contain `mark`."""
 
     what: str
     mark: str
@@ -51,7 +56,7 @@ class Deed:
     sent: Mapping[str, Any] = field(default_factory=dict)
     ended: float | None = None
     answer: Any = None
-    """The answer; an exception if that was an error, or did not come."""
+    """The answer; an exception if it was an error, or did not arrive."""
 
     @property
     def done(self) -> bool:
@@ -70,13 +75,13 @@ class Deed:
 
 @dataclass
 class Stream:
-    """The events of a streamed run, as far as the client read them."""
+    """The events of a streamed run, as far as the client has read them."""
 
     begin: Begin
     deed: Deed
     chunks: list[bytes] = field(default_factory=list)
     whole: bool = False
-    """It was read to its end."""
+    """Whether it was read to its end."""
 
     def events(self) -> Iterator[tuple[str, dict[str, Any]]]:
         for each in b"".join(self.chunks).decode().split("\n\n"):
@@ -96,7 +101,7 @@ class Stream:
 
 
 class Users:
-    """Some clients that know the same threads and runs, and nothing of each other."""
+    """Clients that use the same threads and runs, independently of each other."""
 
     def __init__(
         self,
@@ -126,10 +131,10 @@ class Users:
         self.runs: list[tuple[str, str]] = []
         self.trace: Callable[[str], None] | None = None
 
-    # What a client does.
+    # The actions of a client.
 
     async def act(self, steps: int) -> None:
-        """Send so many requests, one after the other."""
+        """Send `steps` requests, one after the other."""
         if not self.threads:
             await self.create_thread()
         for _ in range(steps):
@@ -184,10 +189,7 @@ class Users:
             return
         thread = chance.choice(self.threads)
         run = chance.choice(self.runs[-3:]) if self.runs else None
-        does = chance.choices(
-            ("create", "stream", "both", "look", "go on", "cancel", "message", "modify", "label", "list", "delete"),
-            (18, 14, 6, 6, 28, 7, 10, 4, 4, 5, self._deletes),
-        )[0]
+        does = chance.choices([*REQUESTS, "delete"], [*REQUESTS.values(), self._deletes])[0]
         if does in ("create", "stream"):
             await self._create_run(thread, does == "stream")
         elif does == "both":
@@ -319,7 +321,7 @@ class Users:
         )
         await self._ask(deed, self._chance.choice(lists))
 
-    # How it is done.
+    # The implementation.
 
     async def _ask(self, deed: Deed, handler: Callable[[], Awaitable[Any]]) -> Deed:
         process = await self._connect(deed)
@@ -331,7 +333,7 @@ class Users:
         return deed
 
     async def _listen(self, deed: Deed, begin: Begin, handler: Callable[[], Awaitable[Any]]) -> None:
-        """A request for a stream, which the client may leave before its end."""
+        """Send a request for a stream; the client may disconnect before its end."""
         process = await self._connect(deed)
         stream = Stream(begin, deed)
         leaves = self._chance.random() < 0.15

@@ -54,12 +54,12 @@ class Report:
     seed: int
     problems: tuple[str, ...]
     calls: int
-    """Calls of storage."""
+    """The number of calls of storage."""
     steps: int
     runs: int
-    """Runs that were committed."""
+    """The number of committed runs."""
     seconds: float
-    """Simulated ones."""
+    """Simulated seconds."""
 
 
 class Broken(Exception):
@@ -71,7 +71,7 @@ class World:
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
-        # A stream of its own, so that the other schedules, and what they detect, are as they would be without code.
+        # A random source of its own, so that the other schedules, and their results, are the same as without code.
         code = random.Random(f"code {seed}") if calls_code(seed) else None
         chance = self.chance
         self.loop = SimulatedLoop(chance)
@@ -112,7 +112,7 @@ class World:
         self.account.upload("assistants", blob_name(PROJECT, self.assistant.id), content, None, True)
 
     def living(self) -> list[Process]:
-        """The processes that take requests and items."""
+        """The processes that accept requests and items."""
         return [process for process in self.processes if not process.dead and not process.stopping]
 
     def _start(self, name: str) -> None:
@@ -129,7 +129,7 @@ class World:
         self.network.later(delay, self._start, f"{process.name[0]}{self._dead + self._started}")
 
     def _killed(self, process: Process) -> bool:
-        """A model that kills its caller does not where nothing is to go wrong."""
+        """Whether a model kills its caller; not in a calm schedule."""
         if self.plan.calm:
             return False
         process.crash()
@@ -147,7 +147,7 @@ class World:
                 process.pause(self.chance.choice((10, 35, 75)))
 
     async def answer(self, question: Question) -> Answer:
-        """The retrieval tool, which mostly works."""
+        """The tool retrieval, which succeeds in most cases."""
         await asyncio.sleep(self.settings.retrieval_delay)
         fate = self.chance.random()
         if not self.plan.calm and (self._tool_is_broken or fate < 0.04):
@@ -195,7 +195,7 @@ async def _all(tasks: list[Any]) -> None:
 
 
 def simulate(seed: int, trace: Callable[[str], None] | None = None) -> Report:
-    """One schedule. The same seed always makes the same one, as long as the code is the same."""
+    """Simulate one schedule. A seed always determines the same one, as long as the code is the same."""
     with _determined(random.Random(seed ^ 0x5EED)) as patches, ExitStack() as stack:
         world = World(seed)
         patches(world)
@@ -217,7 +217,7 @@ def _trace(world: World, trace: Callable[[str], None]) -> None:
 
 @contextmanager
 def _determined(chance: random.Random) -> Iterator[Callable[[World], None]]:
-    """Chance and time in all modules of the service are the seed's and the loop's."""
+    """Replace random numbers and time in all modules of the service by the seed's and the loop's."""
     now: list[Callable[[], float]] = [lambda: 0.0]
     letters = string.ascii_letters + string.digits
     fakes: dict[types.ModuleType, types.SimpleNamespace] = {
@@ -256,7 +256,7 @@ def _determined(chance: random.Random) -> Iterator[Callable[[World], None]]:
 
 @cache
 def _uses() -> list[tuple[types.ModuleType, str, types.ModuleType]]:
-    """The modules of the service that use time and chance."""
+    """The modules of the service that use time and random numbers."""
     return [
         (module, name, value)
         for key, module in sorted(sys.modules.items())

@@ -1,7 +1,7 @@
 """`python -m tests.support.corpus`: makes the files of tests/data/files that python-docx and python-pptx can make.
 
-Those that they cannot were made with Word and PowerPoint's own markup put into theirs. The words that have to be found
-in each file, and those that must not be, are in the YAML files beside them.
+The others were made by inserting Word's and PowerPoint's own markup into these. The YAML files beside them list the
+words that each file must contain, and the words that it must not.
 """
 
 from pathlib import Path

@@ -1,10 +1,10 @@
-"""What flows cost in requests to storage. The tests of operations hold them, and benchmarks.scale reckons with them."""
+"""The numbers of requests to storage per flow. The tests of operations check them, and benchmarks.scale uses them."""
 
 from typing import NamedTuple, Self
 
 
 class Cost(NamedTuple):
-    """Requests to the blobs and to the queues of an account, at most."""
+    """The most requests to the blobs and to the queues of an account."""
 
     blobs: int
     queues: int = 0
@@ -14,22 +14,22 @@ class Cost(NamedTuple):
         return self.blobs + self.queues
 
     def plus(self, *others: Self) -> "Cost":
-        """All of them together."""
+        """The sum of these costs."""
         every = (self, *others)
         return Cost(sum(each.blobs for each in every), sum(each.queues for each in every))
 
 
 MESSAGE = Cost(blobs=2)
-"""A message is added to a thread that has had a run."""
+"""Adding a message to a thread that has had a run."""
 
 POLL = Cost(blobs=1)
-"""A run is retrieved, whether it goes on or has ended."""
+"""Retrieving a run, active or ended."""
 
 MESSAGES = Cost(blobs=2)
-"""The newest messages are listed."""
+"""Listing the newest messages."""
 
 QUEUED = Cost(blobs=10, queues=5)
-"""A run of one turn whose driver is a queue function, from the request to the end; each item is received alone."""
+"""A run of one turn driven by a queue function, from the request to the end; each item is received alone."""
 
 STREAMED = Cost(blobs=8, queues=2)
 """A run of one turn that its creator drives."""

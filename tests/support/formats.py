@@ -1,6 +1,6 @@
 """`python -m tests.support.formats`: makes the files of tests/data/files that formats.yaml has words for.
 
-Not made here are filledform.pdf, nostartxref.pdf, sjis.txt and entities.html, which came with reports.
+Not made here are filledform.pdf, nostartxref.pdf, sjis.txt and entities.html, which were attached to bug reports.
 """
 
 import zipfile
@@ -53,7 +53,7 @@ secondarea</textarea><details><summary>summaryword</summary>detailword</details>
 
 
 def form(canvas: Canvas) -> None:
-    """Fields that are filled, a box that is ticked, and notes."""
+    """Filled fields, a ticked box, and notes."""
     canvas.drawString(60, 780, "labelword")
     place: Any = {"width": 200, "height": 20}
     canvas.acroForm.textfield(name="a", value="fieldword Zürich", x=150, y=770, **place)
@@ -64,7 +64,7 @@ def form(canvas: Canvas) -> None:
 
 
 def notes() -> None:
-    """Notes by another program."""
+    """Notes of another program."""
     document = FPDF()
     document.set_creation_date(datetime(2026, 1, 1, tzinfo=UTC))
     document.add_page()
@@ -78,7 +78,7 @@ def notes() -> None:
 
 
 def rotated(canvas: Canvas) -> None:
-    """Lines in every direction, on an upright page and on one that is turned."""
+    """Lines in every direction, on an upright page and on a rotated one."""
     for angle, word in ((90, "upwards"), (180, "upsidedown"), (270, "downwards"), (30, "slanted")):
         canvas.saveState()
         canvas.translate(300, 400)
@@ -91,7 +91,7 @@ def rotated(canvas: Canvas) -> None:
 
 
 def across(canvas: Canvas) -> None:
-    """Columns that are drawn line by line across the page, and a table."""
+    """Columns drawn line by line across the page, and a table."""
     left = ("The leftword of this text", "goes on down the column", "until it ends at the thelastleft")
     right = ("thefirstright is a line that", "begins the other column of", "the page, and is the end.")
     for number, (one, other) in enumerate(zip(left, right, strict=True)):
@@ -103,7 +103,7 @@ def across(canvas: Canvas) -> None:
 
 
 def columns() -> None:
-    """Columns that are drawn one after the other."""
+    """Columns drawn one after the other."""
     style = getSampleStyleSheet()["Normal"]
     frames = [Frame(60 + 250 * number, 600, 220, 200, id=str(number)) for number in range(2)]
     document = BaseDocTemplate(str(FILES / "columns.pdf"), pagesize=A4, invariant=1)
@@ -112,7 +112,7 @@ def columns() -> None:
 
 
 def hyphens(canvas: Canvas) -> None:
-    """Words that go on in the next line."""
+    """Words hyphenated at the ends of lines."""
     _written(canvas, ("A word that is hyphen-", "ated, a number 1990-", "1995 and the Kauf-", "Verkauf."))
 
 
@@ -170,7 +170,7 @@ def odt() -> None:
 
 
 def epub() -> None:
-    """A book of two chapters, whose order is not that of their names, and whose first has an empty title."""
+    """A book of two chapters, not in the order of their names, the first with an empty title."""
     chapter = '<?xml version="1.0"?><!DOCTYPE html><html xmlns="http://www.w3.org/1999/xhtml"><head>{}</head><body>{}</body></html>'
     items = "".join(f'<item id="{n}" href="text/{n}.xhtml" media-type="application/xhtml+xml"/>' for n in "ab")
     parts = {
@@ -188,7 +188,7 @@ def epub() -> None:
 
 
 def mails() -> None:
-    """One in two forms with an attachment, and one in HTML only."""
+    """A mail in two forms with an attachment, and a mail in HTML only."""
     mail = EmailMessage()
     mail["Subject"], mail["From"], mail["To"] = "subjectword Grüße", "Ada <ada@example.com>", "bob@example.com"
     mail.set_content("plainword Grüße aus München", charset="iso-8859-1")
@@ -202,7 +202,7 @@ def mails() -> None:
 
 
 def rich() -> None:
-    """Letters by code and by number, a table, and what is not text."""
+    """Letters by code and by number, a table, and parts that are no text."""
     (FILES / "letter.rtf").write_bytes(
         rb"{\rtf1\ansi\ansicpg1252{\fonttbl\f0\fswiss Helvetica;}{\info{\author hiddenword}}\f0\pard "
         rb"plainword Gr\'fc\'dfe \u26481?\u20140? {\b bold}word\par nextline\par "

@@ -1,4 +1,4 @@
-"""Office documents that are made to hurt: small files whose reading would take all time, or all memory."""
+"""Hostile office documents: small files whose reading would take very much time or memory."""
 
 import struct
 import zlib
@@ -11,7 +11,7 @@ MB = 1024 * 1024
 
 
 class Hostile(NamedTuple):
-    """A file, and what comes of it: the text that it begins with, or a part of its error."""
+    """A file, and the expected result: the beginning of its text, or a part of its error."""
 
     name: str
     content: Callable[[], bytes]
@@ -20,14 +20,14 @@ class Hostile(NamedTuple):
 
 
 def bomb(name: str, before: str, repeated: str, after: str, size: int, declared: int | None = None) -> bytes:
-    """An archive with one file, whose middle is repeated until it has `size` bytes; packed it is a thousandth."""
+    """An archive with one file; its middle is repeated up to `size` bytes, a thousand times its packed size."""
     piece = (repeated * (MB // len(repeated) + 1)).encode()
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     head = packer.compress(before.encode()) + packer.flush(zlib.Z_FULL_FLUSH)
     middle = packer.compress(piece) + packer.flush(zlib.Z_FULL_FLUSH)
     times = size // len(piece)
     data = head + middle * times + packer.compress(after.encode()) + packer.flush()
-    # What is told of all of it; the checksum is wrong, which shows at the end only.
+    # The declared size of the whole; the checksum is wrong, which only its end shows.
     size = len(before) + len(piece) * times + len(after) if declared is None else declared
     told = struct.pack("<HHHHHIII", 20, 0, zlib.DEFLATED, 0, 0, 0, len(data), size)
     local = b"PK\3\4" + told + struct.pack("<HH", len(name), 0) + name.encode() + data
@@ -47,7 +47,7 @@ def spanning() -> bytes:
 
 
 def merged_rows(rows: int) -> bytes:
-    """Rows whose first cell goes down over all of them. They are honest."""
+    """Rows whose first cell extends over all of them, with correct markup."""
     start, goes_on = "<w:tcPr><w:vMerge w:val='restart'/></w:tcPr>", "<w:tcPr><w:vMerge/></w:tcPr>"
     other = f"<w:tc>{paragraph('other')}</w:tc>"
     first = f"<w:tr><w:tc>{start}{paragraph('merged')}</w:tc>{other}</w:tr>"
@@ -55,12 +55,12 @@ def merged_rows(rows: int) -> bytes:
 
 
 def nested(begin: str, end: str, depth: int) -> bytes:
-    """Elements in elements."""
+    """Elements nested in elements."""
     return word(begin * depth + paragraph("deep") + end * depth)
 
 
 def listed_again() -> bytes:
-    """A slide that is shown 200,000 times."""
+    """A slide that is listed 200,000 times."""
     names = [f"slide{number}" for number in range(200_000)]
     listed = "".join(f"<p:sldId r:id='{name}'/>" for name in names)
     return packed(
@@ -73,7 +73,7 @@ def listed_again() -> bytes:
 
 
 def overlapping() -> bytes:
-    """Ten thousand files whose bytes are all the same ones."""
+    """Ten thousand files with the same bytes."""
     names = [f"word/{number:06}.xml" for number in range(10_000)]
     files = {
         DOCUMENT: element("w:document", f"<w:body>{paragraph('body')}</w:body>"),
@@ -91,7 +91,7 @@ def overlapping() -> bytes:
 
 
 def encrypted() -> bytes:
-    """Its archive says that what is in it is encrypted."""
+    """An archive that declares its content as encrypted."""
     content = bytearray(word(paragraph("secret")))
     for mark, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
         at = content.find(mark)
@@ -108,13 +108,13 @@ def entities(declared: str, text: str) -> bytes:
 
 
 def laughs() -> str:
-    """Entities of which each is ten of the one before it."""
+    """Entities, each of them ten times the preceding one."""
     more = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
     return f'<!ENTITY l0 "ha">{more}'
 
 
 def referring_to_itself() -> bytes:
-    """Headers that are headers of each other, and a chart that is seen 200,000 times."""
+    """Headers that refer to each other, and a chart that is referred to 200,000 times."""
     charts = "<w:r><c:chart r:id='chart'/></w:r>" * 200_000
     chart = element("c:chartSpace", "<c:title><a:p><a:t>chart</a:t></a:p></c:title>")
     around = relations({"header": "header.xml", "officeDocument": "document.xml"})
@@ -152,4 +152,4 @@ HOSTILE = (
     Hostile("encrypted.docx", encrypted, error="encrypted"),
     Hostile("compound.docx", lambda: bytes.fromhex("d0cf11e0a1b11ae1") + bytes(MB), error="encrypted"),
 )
-"""One of each kind."""
+"""One hostile document of each kind."""

@@ -11,7 +11,7 @@ OURS = "assistants"
 
 
 def imported(source: Path) -> Iterator[str]:
-    """The modules that a file imports, wherever in it."""
+    """The modules that a file imports, at any place in it."""
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -22,7 +22,7 @@ def imported(source: Path) -> Iterator[str]:
 
 
 def reachable(start: Path) -> dict[str, Path]:
-    """Our own modules that a file imports, those that they import, and so on."""
+    """This project's modules that a file imports, directly or through others."""
     found: dict[str, Path] = {}
     waiting = [start]
     while waiting:
@@ -35,12 +35,12 @@ def reachable(start: Path) -> dict[str, Path]:
 
 
 def owners(modules: Iterable[str]) -> dict[str, Distribution]:
-    """The distributions that modules which are not ours come from, by their normalised names.
+    """The distributions of modules of other projects, by their normalised names.
 
     Raises
     ------
     KeyError
-        A module comes from none that is installed.
+        A module belongs to no installed distribution.
     """
     found = [_installed()[module] for module in modules]
     return {normalised(owner.metadata["Name"]): owner for owner in found}
@@ -57,12 +57,12 @@ def _installed() -> dict[str, Distribution]:
         ".".join(file.with_suffix("").parts).removesuffix(".__init__"): owner
         for owner in distributions()
         for file in owner.files or ()
-        if file.suffix in (".py", ".pyi")  # of a compiled module there is only what it looks like
+        if file.suffix in (".py", ".pyi")  # a compiled module has only its stub
     }
 
 
 def _source(module: str) -> Path | None:
-    """The file of one of our modules."""
+    """The file of a module of this project."""
     if module.partition(".")[0] != OURS:
         return None
     path = ROOT.joinpath(*module.split("."))

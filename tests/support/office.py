@@ -1,4 +1,4 @@
-"""Office documents written by hand: what no generator writes, and as small as can be."""
+"""Office documents written by hand: markup that no generator writes, as small as possible."""
 
 from collections.abc import Iterable, Mapping
 from html import escape
@@ -23,17 +23,17 @@ NAMES = " ".join(
 
 
 def element(name: str, inner: str) -> str:
-    """A root."""
+    """A root element."""
     return f"<{name} {NAMES}>{inner}</{name}>"
 
 
 def word(body: str, parts: Mapping[str, str] | None = None, inner: Mapping[str, str] | None = None) -> bytes:
-    """A Word document: its body, the parts that it has beside it by their kinds, and those that these refer to."""
+    """A Word document: its body, its further parts by their kinds, and the parts that these refer to."""
     return package("word/document.xml", element("w:document", f"<w:body>{body}</w:body>"), parts or {}, inner or {})
 
 
 def show(*slides: str, parts: Mapping[str, str] | None = None) -> bytes:
-    """Slides, given as their trees of shapes; the first one has the parts, by their kinds."""
+    """A slide show with these trees of shapes; the first slide has the parts, by their kinds."""
     listed = "".join(f'<p:sldId id="{number}" r:id="slide{number}"/>' for number in range(len(slides)))
     files: dict[str, str] = {}
     for number, shapes in enumerate(slides):
@@ -49,7 +49,7 @@ def show(*slides: str, parts: Mapping[str, str] | None = None) -> bytes:
 def package(
     name: str, main: str, parts: Mapping[str, str], others: Mapping[str, str], related: Mapping[str, str] | None = None
 ) -> bytes:
-    """A package whose main part has relations to parts, which are named like their kinds, and to others."""
+    """A package whose main part has relations to parts, which are named after their kinds, and to others."""
     folder, _, file = name.rpartition("/")
     return packed(
         {
@@ -64,7 +64,7 @@ def package(
 
 
 def relations(targets: Mapping[str, str]) -> str:
-    """Relations of these kinds, whose digits at the end do not count; their ids are the kinds."""
+    """Relations of these kinds, without the digits at their end; the ids are the kinds with the digits."""
     each = (
         f'<Relationship Id="{kind}" Type="{RELATIONS}/{kind.rstrip("0123456789")}" Target="{escape(target)}"/>'
         for kind, target in targets.items()
@@ -78,7 +78,7 @@ def packed(files: Mapping[str, str | bytes]) -> bytes:
 
 
 def archive(files: Iterable[tuple[str, str | bytes]]) -> bytes:
-    """A zip archive, which may have several files of a name."""
+    """A zip archive, which may have several files of the same name."""
     content = BytesIO()
     with ZipFile(content, "w", ZIP_DEFLATED) as made:
         for name, each in files:
@@ -87,11 +87,11 @@ def archive(files: Iterable[tuple[str, str | bytes]]) -> bytes:
 
 
 def paragraph(text: str, properties: str = "") -> str:
-    """Of a Word document."""
+    """A paragraph of a Word document."""
     return f"<w:p>{properties}<w:r><w:t>{text}</w:t></w:r></w:p>"
 
 
 def shape(text: str, placeholder: str | None = None) -> str:
-    """Of a slide."""
+    """A shape of a slide."""
     kind = f'<p:nvSpPr><p:nvPr><p:ph type="{placeholder}"/></p:nvPr></p:nvSpPr>' if placeholder else ""
     return f"<p:sp>{kind}<p:txBody><a:p><a:r><a:t>{text}</a:t></a:r></a:p></p:txBody></p:sp>"

@@ -1,4 +1,4 @@
-"""The smallest PDF that has text."""
+"""The smallest PDF with text."""
 
 from collections.abc import Sequence
 

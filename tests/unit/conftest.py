@@ -23,4 +23,4 @@ def read_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[ReadSettings]:
         return Settings.model_validate({})
 
     yield read
-    settings.cache_clear()  # which the code under test may have read as well
+    settings.cache_clear()  # the code under test may have read them, too

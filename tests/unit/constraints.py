@@ -1,4 +1,4 @@
-"""Cases made from the reference: for each constraint a request that is on its limit and one that is beyond it."""
+"""Generates cases from the reference: for each constraint a request on its limit, and one beyond it."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -8,12 +8,12 @@ from assistants.schema.errors import malformed_json
 from tests.support.reference.document import SUPPLEMENT, Operation, Schema, resolve
 
 IGNORED = {"title", "description", "default", "discriminator", "deprecated"}
-"""Keywords that constrain nothing."""
+"""Keywords without a constraint."""
 UNTRIABLE = 1_000_000
-"""Longer arrays are not made."""
+"""Items of the longest array that is generated."""
 _NAMES = {"string": "a string", "integer": "an integer", "number": "a decimal", "boolean": "a boolean"}
 _ID = re.compile(r"\^([a-z]+)\[")
-"""The pattern of an id, by which it begins with a prefix."""
+"""The pattern of an id, which begins with a prefix."""
 
 
 class Constraint(NamedTuple):
@@ -38,7 +38,7 @@ class Sent(NamedTuple):
 
 
 class Case(NamedTuple):
-    """The requests are made only when they are sent, as some are large."""
+    """A constraint with its requests, which are made when they are sent, as some are large."""
 
     constraint: Constraint
     passes: Callable[[], Sent]
@@ -73,7 +73,7 @@ class Cases:
         self._document = document
         self._operation = operation
         self._within: list[int] = []
-        """The schemas around the one that is looked at: one of them may be a part of itself."""
+        """The schemas around the present one, which may contain itself."""
         names = re.findall(r"{(\w+)}", operation.path)
         schemas = {parameter["name"]: parameter["schema"] for parameter in operation.parameters}
         self._ids = {name: self._example(schemas[name]) for name in names}
@@ -90,7 +90,7 @@ class Cases:
             yield from self._value(body, place)
 
     def constraints(self) -> Iterator[Constraint]:
-        """Every constraint, found without regard to what cases there are."""
+        """All constraints of the operation, with or without a case."""
         for parameter in self._operation.parameters:
             for found in self._constraints(parameter["schema"], parameter["name"].removesuffix("[]")):
                 if _applies(found, parameter):
@@ -131,7 +131,7 @@ class Cases:
                 yield Constraint(self._operation.id, param, id(schema), keyword)
 
     def _case(self, place: _Place, schema: Schema, keyword: str, passes: Any, refused: Any, answer: "_Answer") -> Case:
-        """`passes` and `refused` are values or make values."""
+        """A case; `passes` and `refused` are values, or functions that make values."""
         shown = answer.param if answer.param is not None else place.param
         for end, message in SUPPLEMENT["answers"].items():
             if shown.endswith(end) and keyword.startswith(("required", "minItems")):
@@ -341,7 +341,7 @@ class Cases:
 
 
 class _Answer(NamedTuple):
-    """`@` is the field of the constraint, or `param` where another one is named; the param "" is null."""
+    """The expected error; `@` stands for the constraint's field, or for `param` if it names another; "" means null."""
 
     message: str
     code: str | None
@@ -349,12 +349,12 @@ class _Answer(NamedTuple):
 
 
 def _is_choice_of_keys(schema: Schema) -> bool:
-    """Whether its `oneOf` says which one of some keys is there."""
+    """Whether its `oneOf` requires one of several keys."""
     return all(set(each) == {"required"} for each in schema.get("oneOf", [{}]))
 
 
 def _applies(constraint: Constraint, parameter: Schema) -> bool:
-    """Every value of a path or a query is a string, none is null, and one value is a list."""
+    """Whether a keyword applies to a parameter: its values are strings, never null, and one value is a list."""
     return constraint.keyword != "null" and (constraint.keyword != "type" or parameter["schema"]["type"] == "integer")
 
 

@@ -1,4 +1,4 @@
-"""Requests of Azure AI Agents as OpenAI has them (contract, 10.1)."""
+"""Requests of Azure AI Agents, translated to OpenAI's (contract, 10.1)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Answers of endpoints in every form that was reported, and in forms that are none."""
+"""Answers of endpoints in every reported form, and in invalid forms."""
 
 import asyncio
 import json
@@ -251,7 +251,7 @@ async def test_an_answer_that_should_be_one_object_is_one_or_fails():
 
 
 async def longest_stall(content: bytes) -> float:
-    """Seconds of this process's work between two turns of the event loop while an answer is heard."""
+    """The longest time, between two iterations of the event loop while an answer is read."""
     gaps, heard = [0.0], asyncio.Event()
 
     async def watch() -> None:

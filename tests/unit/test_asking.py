@@ -1,4 +1,4 @@
-"""When a model is asked again, and after how long."""
+"""Whether and when a model is called again after an error."""
 
 from email.utils import formatdate
 from time import time

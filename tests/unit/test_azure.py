@@ -1,4 +1,4 @@
-"""The Azure flavour: where its requests go, and which shapes they get (contract, 10)."""
+"""The Azure flavour: the target and the API version of its requests (contract, 10)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The beta header: which version is spoken, and what is refused (contract, 0 and 8)."""
+"""The beta header: the version that it selects, and its errors (contract, 0 and 8)."""
 
 import pytest
 

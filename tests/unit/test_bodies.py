@@ -1,4 +1,4 @@
-"""Bodies are counted while they come, and refused before they are parsed."""
+"""Bodies are counted as they arrive, and refused before they are parsed."""
 
 import asyncio
 import itertools
@@ -23,6 +23,9 @@ from assistants.schema.base import MAX_DEPTH, MAX_ITEMS, MAX_NODES
 from assistants.schema.errors import ApiError
 from assistants.service import Service
 from assistants.settings import settings
+from tests.unit.accepting import UNAWAITED, accepting
+
+pytestmark = UNAWAITED
 
 MEGABYTE = 1024 * 1024
 PARAMETERS = "tools[0].function.parameters"
@@ -149,24 +152,10 @@ async def test_what_is_left_of_a_body_may_be_too_long_to_be_received(
 
 
 @pytest.fixture
-async def client(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of the application, whose store answers 418."""
-
-    class Brewing:
-        def __getattr__(self, name: str) -> Any:
-            raise ApiError(418, "accepted")
-
-    async def closed() -> None:
-        pass
-
-    monkeypatch.delenv("API_KEYS", raising=False)
-    settings.cache_clear()
-    monkeypatch.setattr(Service, "open", lambda: SimpleNamespace(store=Brewing(), searcher=Brewing(), close=closed))
-    api = create_api()
-    api.state.loopback = True
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(api), base_url="http://test/v1") as client:
-        yield client
-    settings.cache_clear()
+async def client() -> AsyncIterator[httpx2.AsyncClient]:
+    with accepting() as client:
+        async with client:
+            yield client
 
 
 async def sent(client: httpx2.AsyncClient, path: str, content: Any, **headers: str) -> tuple[int, Any]:

@@ -1,4 +1,4 @@
-"""Tool calls of endpoints that count, name and end them in their own ways."""
+"""Tool calls of endpoints that number, name and end them in different ways."""
 
 import json
 from collections.abc import AsyncIterator

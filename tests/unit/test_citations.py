@@ -1,4 +1,4 @@
-"""Marks in the model's text, and the citations that come of them (contract, 12)."""
+"""Marks in the model's text, and the citations made of them (contract, 12)."""
 
 import itertools
 
@@ -23,7 +23,7 @@ FONT = "The font was made by Jodoque Dotzinger in 1453."
 
 
 def searched(number: int, *texts: str) -> ToolCall:
-    """A call of file search that found these texts, each in a file of its own."""
+    """A call of file search with these texts as its results, each in a separate file."""
     output, found = "", list[Found]()
     for place, text in enumerate(texts):
         at = len(output)
@@ -43,7 +43,7 @@ TURNS = [turn(searched(2, SPIRE, FONT)), turn(searched(3, FONT))]
 
 
 def cited(text: str) -> list[tuple[str, str]]:
-    """What is cited, and in which file."""
+    """The cited text, and the file, of each citation."""
     found = annotations(TURNS, text)
     return [(each["text"], each["file_citation"]["file_id"]) for each in found if each["type"] == "file_citation"]
 
@@ -146,7 +146,7 @@ class TestMarks:
 
 
 class TestPieces:
-    """However a text comes, what is told of it makes the same message."""
+    """The pieces of a text make the same message, in whatever parts the text arrives."""
 
     TEXT = "So: 【2:0†a.txt】【2:7†b】 and 【3:0†source】, 【2:x【2:1†ü】."
     OTHERS = (
@@ -260,7 +260,7 @@ class TestLinks:
 
 
 def told(parts: list[str], turns: list[Turn] = TURNS) -> tuple[str, list[FileCitation | FilePath]]:
-    """The text and the annotations that the pieces make when a text comes in parts, as a stream tells them."""
+    """The text and the annotations made of the pieces when a text arrives in parts, as in a stream."""
     said, kept, found = list[str](), "", list[FileCitation | FilePath]()
 
     def tell(text: str) -> None:

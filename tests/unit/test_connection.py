@@ -1,4 +1,4 @@
-"""The account and the credential of the storage clients; nothing is sent."""
+"""The account and the credential of the storage clients; no request is sent."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,7 +31,7 @@ class Credential(AsyncTokenCredential):
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Mapping[str, Any]]]:
-    """The credentials that are made, each by its class and arguments."""
+    """The credentials that are created, each by its class and arguments."""
     found: list[tuple[str, Mapping[str, Any]]] = []
 
     def making(name: str) -> Any:

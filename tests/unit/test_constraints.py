@@ -6,18 +6,15 @@ The cases are generated from the document and the supplement in `tests/data`; se
 import asyncio
 import json
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
-from typing import Any
 
-import httpx2
 import pytest
 
-from assistants.api.app import create_api
-from assistants.schema.errors import ApiError
-from assistants.service import Service
 from tests.support.reference.document import SUPPLEMENT, operations, reference
 from tests.support.reference.routes import ROUTES
+from tests.unit.accepting import UNAWAITED, accepting
 from tests.unit.constraints import Case, Cases, Sent
+
+pytestmark = UNAWAITED
 
 ALL = operations(reference())
 ABSENT = set(SUPPLEMENT["absent"])
@@ -31,30 +28,14 @@ Answer = Callable[[Sent], tuple[int, object]]
 
 @pytest.fixture(scope="module")
 def answer() -> Iterator[Answer]:
-    """Asks the application, whose store answers 418: a request that comes so far was accepted."""
-
-    class Brewing:
-        def __getattr__(self, name: str) -> Any:
-            raise ApiError(418, "accepted")
-
-    def brew() -> Any:
-        return SimpleNamespace(store=Brewing(), searcher=Brewing(), close=closed)
-
-    async def closed() -> None:
-        pass
-
-    api = create_api()
-    api.state.loopback = True
-    client = httpx2.AsyncClient(transport=httpx2.ASGITransport(api), base_url="http://test/v1")
+    """Asks the application: 418 says that the request was accepted."""
 
     def ask(sent: Sent) -> tuple[int, object]:
         body = None if sent.body is ... else json.dumps(sent.body)
         got = runner.run(client.request(sent.method, sent.path, params=sent.query, content=body))
         return got.status_code, got.json()["error"]
 
-    with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
-        patch.delenv("API_KEYS", raising=False)
-        patch.setattr(Service, "open", brew)
+    with accepting() as client, asyncio.Runner() as runner:
         yield ask
 
 

@@ -1,4 +1,4 @@
-"""Calls from pages of other origins: preflights without a key, headers of errors, and nothing of it by default."""
+"""Requests from pages of other origins: preflights without a key, headers of errors; all of it is off by default."""
 
 from collections.abc import AsyncIterator
 

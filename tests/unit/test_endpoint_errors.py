@@ -1,4 +1,4 @@
-"""Error bodies of every shape that was reported: their words, what they are about, and no key of the operator's."""
+"""Error bodies of every reported format: their messages and params, without any of the operator's keys."""
 
 import json
 from typing import Any

@@ -73,7 +73,7 @@ async def test_the_work_begins_only_when_the_first_bytes_have_left():
     reading = channel.read()
     assert await taken(reading) == b"event: one\ndata: {}\n\n"
     assert not begun.is_set()
-    assert await taken(reading) == DONE  # the first bytes have left when the next ones are asked for
+    assert await taken(reading) == DONE  # the first bytes have been sent when the next ones are read
     assert begun.is_set()
     await producing
 

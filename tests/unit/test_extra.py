@@ -1,4 +1,4 @@
-"""What endpoints say beside what OpenAI's does, put together as it has to be given back."""
+"""Fields of endpoints outside OpenAI's API, put together in the form in which they are sent back."""
 
 from typing import Any
 

@@ -15,7 +15,7 @@ HEADERS = {"content-type": "multipart/form-data; boundary=x"}
 
 
 async def sent(parameters: str, encoding: str = "utf-8") -> str:
-    """The name of a file that comes in a part with these parameters."""
+    """The name of a file that is sent in a part with these parameters."""
     head = f'Content-Disposition: form-data; name="file"; {parameters}'.encode(encoding)
     form = file_form(HEADERS)
     await form.feed(

@@ -1,4 +1,4 @@
-"""The functions that the host gets, and the answers of an HTTP function to requests that need no storage."""
+"""The functions of the app, and the answers of an HTTP function to requests that need no storage."""
 
 import asyncio
 import inspect
@@ -34,7 +34,7 @@ HOST_METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 
 
 class Http(NamedTuple):
-    """An HTTP function, as the host gets it."""
+    """An HTTP function."""
 
     name: str
     route: str

@@ -77,8 +77,9 @@ def printed(program: str) -> str:
     return done.stdout.strip()
 
 
-def test_a_plain_request_waits_for_no_library_of_files_and_searches():
-    heavy = ("numpy", "pypdfium2", "selectolax", "striprtf", "ctypes")
+def test_a_plain_request_waits_for_no_library_of_files_and_searches_and_for_no_engine_of_code():
+    engines = (f"assistants.tools.code_interpreter.{kind}" for kind in ("local", "sessions"))
+    heavy = ("numpy", "pypdfium2", "selectolax", "striprtf", "ctypes", *engines)
     assert printed(f"import sys, function_app; print([name for name in {heavy} if name in sys.modules])") == "[]"
 
 

@@ -1,4 +1,4 @@
-"""A store's segments as files come and go."""
+"""A store's segments, as files are added and removed."""
 
 from assistants.search.index import Index
 from tests.support.storage.segments import file_of

@@ -1,6 +1,7 @@
 """The templates of a deployment agree with the code: settings, queues, functions, roles, versions of the resources."""
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -11,8 +12,10 @@ import tree_sitter_bicep
 import yaml
 from tree_sitter import Language, Node, Parser
 
+from assistants.notify.items import WEBHOOKS
 from assistants.service import QUEUES
 from assistants.settings import Settings
+from assistants.telemetry import names as telemetry
 from tests.support.imports import ROOT
 from tests.unit.settings_table import names
 
@@ -58,13 +61,33 @@ def declared(path: Path, kind: str) -> dict[str, Node]:
     return {text(node.named_children[0]): node for node in found}
 
 
+def types_of(path: Path) -> dict[str, str]:
+    """The types of a template's parameters, `secure` included."""
+    content = path.read_text(encoding="utf-8")
+    found = re.findall(r"((?:^@.*\n|^ .*\n|^\}\)\n)*)^param (\w+) (\w+)", content, flags=re.MULTILINE)
+    return {name: f"secure {kind}" if "@secure()" in decorators else kind for decorators, name, kind in found}
+
+
 def properties(node: Node, key: str) -> dict[str, Node]:
-    """The properties of the first object that is the value of this key."""
+    """The properties of the first object in the value of this key."""
     for each in walk(node):
         if each.type == "object_property" and text(each.named_children[0]) == key:
-            pairs = (one for one in each.named_children[1].named_children if one.type == "object_property")
+            value = next(one for one in walk(each.named_children[1]) if one.type == "object")
+            pairs = (one for one in value.named_children if one.type == "object_property")
             return {text(one.named_children[0]): one.named_children[1] for one in pairs}
     raise AssertionError(key)
+
+
+def app_settings() -> set[str]:
+    """The names of the settings that the template gives to the app."""
+    app = declared(INFRA / "modules" / "app.bicep", "resource")["settings"]
+    return set(properties(app, "properties"))
+
+
+def environment() -> set[str]:
+    """The names that the template's parameters have in the environment of azd."""
+    content = (INFRA / "main.parameters.json").read_text(encoding="utf-8")
+    return set(re.findall(r"\$\{(\w+)", content))
 
 
 def resources() -> Iterator[tuple[str, str, str]]:
@@ -98,6 +121,18 @@ def test_a_module_gets_the_parameters_that_it_declares_and_gives_the_outputs_tha
         assert set(re.findall(rf"\b{name}!?\.outputs\.(\w+)", content)) <= set(declared(path, "output")), name
 
 
+def test_a_parameter_that_is_passed_on_has_the_type_that_the_module_declares():
+    main = INFRA / "main.bicep"
+    types, passed = types_of(main), 0
+    for node in declared(main, "module").values():
+        wanted = types_of(INFRA / text(node.named_children[1]))
+        for name, value in properties(node, "params").items():
+            if text(value) in types:
+                assert (name, types[text(value)]) == (name, wanted[name])
+                passed += 1
+    assert passed > 20
+
+
 def test_every_parameter_of_the_environment_is_one_of_the_template():
     given = json.loads((INFRA / "main.parameters.json").read_text(encoding="utf-8"))["parameters"]
     declarations = declared(INFRA / "main.bicep", "parameter")
@@ -107,23 +142,80 @@ def test_every_parameter_of_the_environment_is_one_of_the_template():
 
 def test_every_setting_is_one_of_the_service_or_the_host():
     known = {name for field in Settings.model_fields.values() for name in names(field)}
-    app = declared(INFRA / "modules" / "app.bicep", "resource")["appSettings"]
-    made = set(properties(app, "properties"))
+    made = app_settings()
     assert made <= known | HOST
     assert {*HOST, "API_KEYS", "CORS_ORIGINS", "AzureWebJobsStorage__accountName"} <= made
+
+
+def test_a_setting_in_the_environment_of_azd_is_one_of_the_app():
+    known = {name for field in Settings.model_fields.values() for name in names(field)}
+    given = environment()
+    assert {"ENTRA_TENANT", "ENTRA_AUDIENCE", "ENTRA_PROJECTS", "APP_SETTINGS"} <= given
+    assert given & known <= app_settings()
+
+
+def test_the_page_of_the_deployment_lists_the_variables_of_azd_with_their_defaults():
+    parameters = (INFRA / "main.parameters.json").read_text(encoding="utf-8")
+    found: dict[str, str] = dict(re.findall(r'"\$\{(\w+)=?([^}]*)\}"', parameters))
+    _, _, section = (ROOT / "docs" / "deploy.md").read_text("utf-8").partition("| variable | default |")
+    listed = dict[str, str]()
+    for row in section.partition("\n\n")[0].splitlines()[2:]:
+        variables, defaults = (re.findall(r"`([^`]+)`", cell) for cell in row.split("|")[1:3])
+        listed |= dict(zip(variables, defaults or [""] * len(variables), strict=True))
+    assert listed == {name: default for name, default in found.items() if not name.startswith("AZURE_")}
+
+
+def test_settings_that_have_no_parameter_come_as_an_object():
+    app = (INFRA / "modules" / "app.bicep").read_text(encoding="utf-8")
+    assert re.search(r"  properties: union\(\{.*\n  \}, appSettings\)\n", app, flags=re.DOTALL)
+    for path in (INFRA / "main.bicep", INFRA / "modules" / "app.bicep"):
+        assert re.search(r"@secure\(\)\n(@.*\n)*param appSettings object", path.read_text(encoding="utf-8"))
+
+
+def test_a_pipeline_deploys_with_everything_that_the_environment_of_azd_may_hold():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "azure-dev.yml").read_text(encoding="utf-8"))
+    passed = workflow["jobs"]["deploy"]["env"]
+    assert environment() - {"AZURE_PRINCIPAL_ID"} <= set(passed)
+    # Azd makes an object of it, of which an empty text is none.
+    assert passed["APP_SETTINGS"].endswith("|| '{}' }}")
+
+
+def test_outputs_of_a_module_with_a_condition_are_read_under_the_same_condition():
+    content = (INFRA / "main.bicep").read_text(encoding="utf-8")
+    for name, condition in re.findall(r"^module (\w+) '.*' = if \((\w+)\)", content, flags=re.MULTILINE):
+        for line in re.findall(rf"^.*\b{name}\.outputs.*$", content, flags=re.MULTILINE):
+            assert re.search(rf": {condition} \? {name}\.outputs\.\w+ : ''$", line), line
+    assert "!." not in content
 
 
 def test_every_queue_of_the_service_is_made_with_its_poison_queue():
     made = declared(INFRA / "modules" / "storage.bicep", "variable")["queueNames"]
     listed = [text(each) for each in made.named_children[-1].named_children]
-    assert listed == [name for queue in QUEUES for name in (queue, f"{queue}-poison")]
+    assert listed == [name for queue in (*QUEUES, WEBHOOKS) for name in (queue, f"{queue}-poison")]
 
 
 def test_the_functions_that_are_named_exist():
-    alerts = (INFRA / "modules" / "alerts.bicep").read_text(encoding="utf-8")
-    assert re.findall(r'"([\w-]+_poison)"', alerts) == [f"{queue}_poison" for queue in QUEUES]
     app = (INFRA / "modules" / "app.bicep").read_text(encoding="utf-8")
     assert set(re.findall(r"'function:(\w+)'", app)) == {"work"} <= set(QUEUES)
+
+
+def test_the_alert_of_poison_sees_the_functions_and_the_spans_of_every_queue():
+    alerts = (INFRA / "modules" / "alerts.bicep").read_text(encoding="utf-8")
+    ends = tuple(re.findall(r'name endswith "(\W?\w+)"', alerts))
+    for queue in (*QUEUES, WEBHOOKS):
+        assert [name.endswith(ends) for name in (f"{queue}_poison", f"process {queue}-poison", queue)] == [
+            True,
+            True,
+            False,
+        ]
+
+
+def test_an_assignment_of_a_role_is_named_after_its_principal():
+    for path in FILES:
+        for name, node in declared(path, "resource").items():
+            content = text(node)
+            if "roleAssignments@" in content:
+                assert re.search(r"name: guid\(\w+\.id, (\w+), role\.value\)[^}]+principalId: \1\n", content), name
 
 
 def test_every_role_has_its_id():
@@ -166,11 +258,21 @@ def test_the_queries_of_the_workbook_read_the_fields_of_a_runs_line():
     assert {"to", "seconds"} <= read <= fields
 
 
+def test_the_workbook_has_every_metric_of_the_service_that_a_runs_line_does_not_tell():
+    workbook = (INFRA / "modules" / "workbook.json").read_text(encoding="utf-8")
+    metrics = {each.name for each in vars(telemetry).values() if isinstance(each, telemetry.Metric)}
+    ours = {name for name in metrics if name.startswith("assistants.")}
+    assert {name for name in ours if f'name == \\"{name}\\"' not in workbook} == {
+        telemetry.RUNS.name, telemetry.QUEUE_TIME.name,
+    }  # fmt: skip
+
+
 def test_azd_finds_what_its_file_names():
     config = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))
     assert (ROOT / config["infra"]["path"] / f"{config['infra']['module']}.bicep").is_file()
     hooks = config["hooks"]["preprovision"]
     assert [(ROOT / hooks[system]["run"]).is_file() for system in ("posix", "windows")] == [True, True]
+    assert os.access(ROOT / hooks["posix"]["run"], os.X_OK)  # azd calls it by its path
     app = (INFRA / "modules" / "app.bicep").read_text(encoding="utf-8")
     assert all(f"'azd-service-name': '{service}'" in app for service in config["services"])
 

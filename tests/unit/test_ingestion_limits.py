@@ -1,4 +1,4 @@
-"""What is refused before it is fetched, and how long reading a file may take."""
+"""The files that are refused before they are fetched, and the time for reading a file."""
 
 import pytest
 

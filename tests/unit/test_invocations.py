@@ -1,4 +1,4 @@
-"""Requests as the worker serves them: each handler's invocation ends when its answer begins, and no line is lost."""
+"""Requests in the worker: a handler's invocation ends when its answer begins, and no log line is lost."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""The state machine of a run, held to the table in its own docstring."""
+"""The state machine of a run, compared with the table in its own docstring."""
 
 from collections.abc import Callable, Mapping
 from itertools import product
@@ -63,7 +63,7 @@ def expect(record: RunRecord | None) -> RunRecord:
     return record
 
 
-# What each event does to a run in a given state that is otherwise prepared for it.
+# The effect of each event on a run in a given state that is otherwise prepared for it.
 ACTS: Mapping[Event, Callable[[RunStatus], RunRecord | None]] = {
     Event.START: lambda status: machine.claimed(run(status), "mine", NOW, 30, [0]),
     Event.PARK: lambda status: machine.parked(run(status, turn(WEATHER)), NOW, None),
@@ -134,7 +134,7 @@ class TestReadiness:
 
 
 def needing(need: Need) -> RunRecord:
-    """A run with this need, and no other: all that is left out of it would make it another one's."""
+    """A run with this need and no other: each property left out would give it another one."""
     return {
         Need.EXPIRE: run(RunStatus.QUEUED).model_copy(update={"expires_at": NOW}),
         Need.STOP: run(RunStatus.CANCELLING),
@@ -148,7 +148,7 @@ LATER = NOW + 60
 
 
 def expected_need(status: RunStatus, overdue: bool, claimed: bool, answered: bool | None, lost: bool) -> Need:
-    """The rules of `need` as sentences; `answered` is None where no calls were given out."""
+    """The rules of `need` as sentences; `answered` is None if no calls were given out."""
     if status not in ACTIVE or claimed:
         return Need.CALL_AGAIN if status in ACTIVE and answered is False and lost else Need.NOTHING
     if overdue:

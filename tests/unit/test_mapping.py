@@ -1,4 +1,4 @@
-"""Objects of other services in the shape of this one: what cannot be kept is told, and nothing else goes wrong."""
+"""Objects of other services in this one's format: lost data is reported, and invalid data raises no other error."""
 
 import io
 import json
@@ -75,7 +75,7 @@ ODD: list[Any] = [None, "", "x", 0, -1, 10**30, 1.5, True, [], {}, [None], {"a":
 
 
 def recorded(kind: str, raw: dict[str, Any]) -> list[str]:
-    """What is told of an object; what is stored of it can be written and shown."""
+    """The reports on an object, after checking that the imported part can be stored and shown."""
     shown: Any = mapped(kind, raw)
     match kind:
         case "assistant":
@@ -136,7 +136,8 @@ def test_whatever_is_wrong_with_an_object_is_told(kind: str):
         ({"colour": "red"}, "colour: unknown, left out"),
         ({"tools": [{"type": "openapi", "openapi": {}}]}, "tools[0]"),
         ({"temperature": "hot"}, "temperature: Input should be a valid number"),
-        ({"metadata": {"a": 1}}, "metadata.a: Input should be a valid string"),
+        ({"metadata": {"a": 1}}, "metadata.a: not a text, kept as one"),
+        ({"metadata": [1]}, "metadata: Input should be a valid dictionary"),
     ],
 )
 def test_a_part_that_is_not_valid_is_left_out(changes: dict[str, Any], note: str):
@@ -150,11 +151,11 @@ def test_a_time_is_in_seconds(created: Any):
         mapped("thread", SAMPLES["thread"] | {"created_at": created})
 
 
-@pytest.mark.parametrize("text", [b'{"a": NaN}', b'{"a": "\\ud800"}', b"\xff", b"[" * 1000])
+@pytest.mark.parametrize("text", [b'{"a": NaN}', b'{"a": "\xff"}', b"\xff", b"[" * 1000])
 def test_a_line_that_cannot_be_stored_is_told(text: bytes):
     (line,) = read_text(io.BytesIO(text), "x")
     assert line.error
-    assert line.error.startswith("Not JSON")
+    assert line.error.startswith(("Not JSON", "Not UTF-8"))
 
 
 def test_a_kind_is_known_by_the_id_where_it_is_not_named():

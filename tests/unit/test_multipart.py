@@ -1,4 +1,4 @@
-"""Forms that are fed with what comes: the same however it is cut, and no more in memory than is needed."""
+"""Forms that are fed with chunks: the same result for every way of cutting, and bounded memory."""
 
 import tracemalloc
 from collections.abc import Iterator

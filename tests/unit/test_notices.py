@@ -1,4 +1,4 @@
-"""What webhooks are told of a run, and how each of it is marked."""
+"""The events of a run for webhooks, and their marks."""
 
 from assistants.engine import machine
 from assistants.engine.machine import Ending, Event

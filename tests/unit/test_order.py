@@ -1,4 +1,4 @@
-"""The order of a stream's events (contract, 7): what may come, and what is said of the rest."""
+"""The order of a stream's events (contract, 7): events in order, and the problems of others."""
 
 from collections.abc import Sequence
 

@@ -10,7 +10,7 @@ ORDERS: tuple[Order, Order] = ("asc", "desc")
 
 
 def expected(items: Items, cursors: Cursors) -> tuple[list[str], bool]:
-    """The page, plainly: all that lies between the cursors, and of that the end which touches the leading one."""
+    """The page computed simply: all objects between the cursors, and the end of these that is at the first one."""
     ids = [identifier for identifier, _ in items]
     objects = dict(items)
     if cursors.order == "desc":
@@ -24,7 +24,7 @@ def expected(items: Items, cursors: Cursors) -> tuple[list[str], bool]:
 
 
 def lists(longest: int) -> Iterator[Items]:
-    """Every list of up to so many objects, each of which is there or only a cursor."""
+    """All lists of up to `longest` entries, each an object or only a cursor."""
     for length in range(longest + 1):
         for there in product((True, False), repeat=length):
             yield [(f"id{index}", f"object{index}" if is_there else None) for index, is_there in enumerate(there)]

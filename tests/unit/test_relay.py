@@ -1,4 +1,4 @@
-"""Answers of other services on their way: events of any size and however torn, keys masked, what is encoded bounded."""
+"""Forwarded answers: events of any size however they are cut, masked keys, bounded decoding."""
 
 import gzip
 import json
@@ -19,7 +19,7 @@ REQUEST = httpx2.Request("GET", "https://example.com", headers={"authorization":
 
 
 class Body(httpx2.AsyncByteStream):
-    """A body that comes in these chunks."""
+    """A body of these chunks."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = chunks
@@ -161,7 +161,7 @@ class TestEncodings:
 
 
 class TestStoredResponses:
-    """Where projects share an endpoint, which cannot tell whose they are."""
+    """Several projects share an endpoint, which cannot distinguish their stored responses."""
 
     @pytest.mark.parametrize(
         ("body", "param"),

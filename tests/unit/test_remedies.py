@@ -1,4 +1,4 @@
-"""What endpoints refuse in requests, in the words of their reports, and what is sent instead."""
+"""The endpoints' reported refusals of requests, and the requests that are sent instead."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Requests to storage as they leave the process, and what becomes of the answers; nothing is sent."""
+"""Requests to storage as they are sent, and the results of the answers; no connection is made."""
 
 import base64
 import time
@@ -48,7 +48,7 @@ class Answer(AsyncHttpResponse):
 
 
 class Sent(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
-    """Gives one answer after the other, the last one again and again, and notes the requests as they were then."""
+    """Returns the answers one after the other, the last one repeatedly, and records copies of the requests."""
 
     def __init__(self, *answers: Answer | AzureError) -> None:
         self._answers = list(answers)
@@ -81,7 +81,7 @@ class Sent(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
 
 
 class Credential:
-    """Gives out a token for each tenant."""
+    """Issues a token for each tenant."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[Sequence[str], str | None]] = []
@@ -216,7 +216,7 @@ async def test_without_a_tenant_in_the_challenge_the_request_is_refused(headers:
 
 
 async def test_the_sdks_client_answers_a_challenge_in_the_same_way():
-    """What is copied from the SDK is what the SDK does."""
+    """The copied behaviour is still the SDK's."""
     sent, credential = Sent(Answer(401, {"WWW-Authenticate": CHALLENGE}), Answer(202)), Credential()
     await by_identity(sent, credential).client.delete_container("ccc")
     assert credential.asked == [

@@ -1,4 +1,4 @@
-"""The lock, from which `make setup` installs, is of the requirements."""
+"""requirements.lock, from which `make setup` installs, agrees with the requirements."""
 
 import re
 
@@ -13,7 +13,7 @@ PYTHONS = ("3.11.9", "3.12.9", "3.13.9", "3.14.0")
 
 
 def lines(name: str) -> list[str]:
-    """The lines of a file, those that go on joined."""
+    """The lines of a file, with continued ones joined."""
     text = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ")
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 

@@ -1,4 +1,4 @@
-"""Tool resources as pure functions (contract, 1.2), and what a run waits for."""
+"""Tool resources as pure functions (contract, 1.2), and the files that a run waits for."""
 
 from typing import Any
 

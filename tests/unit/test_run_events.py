@@ -1,4 +1,4 @@
-"""The events of a run that a service does not emit at will: in pieces, late, twice, or from another process."""
+"""The events of a run when updates arrive in pieces, late, twice, or from another process."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ class Emitted:
         self.names()
 
     def received(self, run: RunRecord, *texts: str, calls: tuple[PartialCall, ...] = ()) -> list[str]:
-        """The names of the events after this much of the model's answer."""
+        """The names of the events after these parts of the model's answer."""
         said = Completion(texts=list(texts))
         said.calls.extend(calls)
         self.events.received(run, said, NOW)
@@ -45,7 +45,7 @@ class Emitted:
         return self.names()
 
     def when_received(self, run: RunRecord, *texts: str) -> list[tuple[str, Any]]:
-        """The events after this much of the model's answer."""
+        """The events after these parts of the model's answer."""
         self.received(run, *texts)
         return self._last
 
@@ -133,7 +133,7 @@ class TestText:
         assert emitted.updated(ended(said, Event.COMPLETE)) == ["thread.run.completed"]
 
     def test_another_text_than_was_received_is_left_to_the_completed_message(self):
-        """Another driver has claimed the run and asked the model again."""
+        """Another driver has claimed the run and called the model again."""
         run = begun()
         emitted = Emitted(run)
         emitted.received(run, "One")
@@ -374,7 +374,7 @@ RAN = Ran(outputs=[LogOutput(logs="3\n"), ImageOutput(file_id="file-i")], files=
 
 class TestCode:
     def test_a_stream_of_outputs_has_no_delta_of_a_step_that_began_before_it(self):
-        """As the SDK knows a step by its beginning."""
+        """The SDK needs the step's beginning for a delta."""
         waiting = parked(recorded(begun(), WEATHER, CODE, finish="tool_calls"))
         emitted = Emitted(begun())
         emitted.events.resumed(waiting)

@@ -640,7 +640,7 @@ SPARSE_FORMAT: Any = {"type": "json_schema", "json_schema": {"name": "n", "stric
 
 
 def resent(read: type[BaseModel], answer: BaseModel, fields: set[str]) -> dict[str, Any]:
-    """What a client sends that has read an answer into the SDK's class and takes fields of it."""
+    """The request of a client that has read an answer into the SDK's class, and sends fields of it back."""
     return read.model_validate(answer.model_dump(mode="json")).model_dump(mode="json", include=fields, by_alias=True)
 
 

@@ -1,4 +1,4 @@
-"""The questions that the quality of search is measured with (benchmarks/search)."""
+"""The questions that measure the quality of search (benchmarks/search)."""
 
 import re
 from collections import Counter
@@ -18,7 +18,7 @@ would you your
 _END = re.compile(r"(?<=[.!?])\s|\s(?:\*|\||#+|-)\s")
 """The end of a sentence, or the beginning of an item of a list, a cell of a table or a heading."""
 _RARE = 0.05
-"""The share of all documents that have a rare word is less than this."""
+"""The greatest share of all documents in which a rare word occurs."""
 
 
 def test_there_are_300_questions_and_none_is_asked_twice() -> None:
@@ -60,7 +60,7 @@ def _answerable() -> list[Question]:
 
 
 def _sentences(question: Question) -> str:
-    """The whole sentences in which an anchor is."""
+    """The complete sentences that contain an anchor."""
     text = _texts()[question.document]
     first = text.index(question.anchor)
     begins = [match.end() for match in _END.finditer(text, 0, first)]
@@ -69,7 +69,7 @@ def _sentences(question: Question) -> str:
 
 
 def _words(text: str) -> list[str]:
-    """The words that mean something, without the endings that English gives them."""
+    """The meaningful words, without English endings."""
     words = (word.rstrip("./-") for word in _WORD.findall(text.lower()))
     return [
         re.sub(r"(?<=...)(ations?|ings?|ied|ies|ed|es|s|ly|e|y)$", "", word) for word in words if word not in _common()
@@ -77,7 +77,7 @@ def _words(text: str) -> list[str]:
 
 
 def _phrases(text: str) -> set[tuple[str, ...]]:
-    """Any three such words in a row."""
+    """All sequences of three such words."""
     words = _words(text)
     return set(zip(words, words[1:], words[2:], strict=False))
 

@@ -104,7 +104,7 @@ def test_the_error_names_the_arguments(arguments: str):
 
 
 def test_the_longest_text_with_the_most_citations_fits_a_record_of_the_log():
-    """Of characters that take the most bytes each: controls, escaped in JSON, and those outside the BMP."""
+    """The characters are those that take the most bytes: controls, escaped in JSON, and those outside the BMP."""
     source = "\U0001f4d8" * 200
     marks = f"【1:0†{source}】" * MAX_CITATIONS
     chunk = "\x01" * 1000

@@ -1,4 +1,4 @@
-"""Chunks as they are stored and as they are searched."""
+"""Chunks in their stored form and in the form that is searched."""
 
 import json
 import struct
@@ -17,7 +17,7 @@ TEXT = " ".join(f"Größe {number % 7} of 東京 and 🦀 number{number}" for nu
 
 
 def postings(of: Segment) -> dict[int, dict[str, int]]:
-    """For each word, how often it is in which text."""
+    """For each word, its count in each text."""
     found: dict[int, dict[str, int]] = {}
     for word in of.postings.words:
         chunks, counts = of.postings.of(int(word))

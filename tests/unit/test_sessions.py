@@ -1,4 +1,4 @@
-"""The sessions of the code interpreter: what a delivery of a call does next, and what an execution leaves."""
+"""The sessions of the code interpreter: the next step of a delivered call, and the state after an execution."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Streams that have everything at once share the loop: between two slices other tasks go on."""
+"""Streams without waits share the event loop: other tasks run between two slices."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ async def streamed(slices: Slices) -> Completion:
 
 
 async def longest_wait(slices: list[Slices]) -> float:
-    """The longest part of the processor time of all streams that another task had to wait."""
+    """The longest wait of another task, as a part of the processor time of all streams."""
     gaps: list[float] = []
 
     async def wait() -> None:

@@ -1,4 +1,4 @@
-"""The states of runs that listeners are told of, and that no trouble of theirs reaches a run."""
+"""The states of runs that are sent to listeners; no error in sending them reaches a run."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The tests' own client notices an answer that is not what the SDK says it is."""
+"""The tests' own client detects answers that do not fit the SDK's types."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The names of telemetry, the ids of log lines, and what is imported where nothing is exported."""
+"""The names of telemetry, the ids of log lines, and the imports without an exporter."""
 
 import logging
 from typing import Any

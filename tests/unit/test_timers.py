@@ -1,4 +1,4 @@
-"""The local runner's timers: when they come, and that an error is not the end of them."""
+"""The local runner's timers: the times at which they fire, and their continuation after an error."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Which project a token's claims have, and which settings say so."""
+"""The project of a token's claims, and the settings that determine it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Tokens are estimated offline, and corrected by what the upstream reports."""
+"""Tokens are estimated offline, and corrected by the upstream's reports."""
 
 from typing import Any
 

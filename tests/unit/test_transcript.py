@@ -30,7 +30,7 @@ def put(message_id: str, text: str = "", **fields: object) -> bytes:
 
 
 async def transcript(*contents: bytes, indexed: bool = False) -> Transcript:
-    """The transcript of a log of these segments, all of it in memory; `indexed`: their outlines come from entries."""
+    """The transcript of a log of these segments, all of it in memory; `indexed`: its outlines are made from entries."""
     segments = list[Segment]()
     for content in contents:
         segment = Segment("")
@@ -156,7 +156,7 @@ def some_records(chance: random.Random, number: int) -> list[bytes]:
 
 
 async def folded(contents: Sequence[bytes], cursors: Cursors, run_id: str | None) -> tuple[list[Message], bool]:
-    """The page as the whole log has it, parsed and folded."""
+    """The page of the whole log, parsed and folded."""
     raw = [
         (each, found if found and run_id in (None, found["run_id"]) else None) for each, found in Fold(contents).raw()
     ]

@@ -1,4 +1,4 @@
-"""What the trial of an endpoint asks, what it makes of the answers, and how it is told."""
+"""The trial of an endpoint: its requests, its verdicts on the answers, and its output."""
 
 import base64
 import struct

@@ -1,4 +1,4 @@
-"""A run as the wire shows it in each state, and the messages and steps of its turns."""
+"""A run in the API's form in each state, and the messages and steps of its turns."""
 
 from collections.abc import Mapping
 from typing import Any

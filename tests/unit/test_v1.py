@@ -1,4 +1,4 @@
-"""v1: its requests as v2 puts them, and v2's objects as it showed them (contract, 13)."""
+"""v1: its requests translated to v2, and v2's objects in v1's format (contract, 13)."""
 
 from typing import Any
 

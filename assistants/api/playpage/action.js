@@ -1,6 +1,6 @@
 /** The form that answers the calls of functions by hand. */
 
-import { pretty } from "./activity.js";
+import { pretty } from "./colours.js";
 import { acting, append, byId, field, fill, h } from "./dom.js";
 import { follow } from "./running.js";
 import { on, state } from "./state.js";
@@ -25,11 +25,8 @@ function show() {
     const output = h("textarea", { rows: 3, name: call.id });
     append(
       form,
-      h(
-        "pre",
-        { tabIndex: 0, role: "region", "aria-label": `Arguments of ${call.function.name}` },
-        pretty(call.function.arguments),
-      ),
+      h("strong", {}, call.function.name),
+      pretty(call.function.arguments, `Arguments of ${call.function.name}`),
       field(`Output of ${call.function.name}`, output),
     );
   }

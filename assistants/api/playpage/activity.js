@@ -1,18 +1,17 @@
-/** What happens: the run, its steps and tool calls, the events, and the calls of this page. */
+/** What happens: the run, its steps and tool calls, and the calls of this page. */
 
 import { calls, onCall } from "./api.js";
-import { append, byId, copy, fill, h, time } from "./dom.js";
+import { block, json, pretty } from "./colours.js";
+import { badge, byId, copy, fill, h, time } from "./dom.js";
+import { showHistory } from "./events.js";
 import { loadedImage, passageOf, textOf } from "./messages.js";
 import { curl, python } from "./snippets.js";
 import { isActive, on, state } from "./state.js";
-
-const EVENTS = 400;
 
 /** @type {Map<string, {step: any, element: HTMLElement}>} */
 const steps = new Map();
 /** @type {Map<string, HTMLElement>} those that are there already */
 const images = new Map();
-let counted = 0;
 
 export function watchActivity() {
   on("run", showRun);
@@ -24,21 +23,11 @@ export function watchActivity() {
 function showRun() {
   const run = state.run;
   byId("cancel").hidden = !isActive(run) || run.status === "cancelling";
-  if (!run) return fill(byId("run"), h("dt", {}, "None yet"));
+  if (!run) return fill(byId("run"), h("dt", {}, "The run of your next message is shown here, step by step."));
   const ended = run.completed_at ?? run.failed_at ?? run.cancelled_at;
   /** @type {[string, any][]} */
   const rows = [
-    [
-      "Status",
-      h(
-        "strong",
-        {
-          class:
-            run.status === "completed" ? "good" : ["failed", "expired", "incomplete"].includes(run.status) ? "bad" : "",
-        },
-        run.status,
-      ),
-    ],
+    ["Status", badge(run.status)],
     ["Why", run.last_error ? `${run.last_error.code}: ${run.last_error.message}` : run.incomplete_details?.reason],
     ["Id", run.id],
     ["Model", run.model],
@@ -52,6 +41,7 @@ function showRun() {
     byId("run"),
     ...rows.filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
   );
+  tellHistory();
 }
 
 /** @param {any} run */
@@ -73,7 +63,7 @@ function settingsOf(run) {
   const kept = Object.fromEntries(
     names.filter((name) => run[name] !== null && run[name] !== undefined).map((name) => [name, run[name]]),
   );
-  return h("details", {}, h("summary", {}, "of this run"), json(kept));
+  return h("details", {}, h("summary", {}, "of this run"), json(kept, "Settings of this run"));
 }
 
 export function forgetSteps() {
@@ -94,6 +84,11 @@ export function showStep(data, delta = false) {
   if (delta) extend(known.step, data.delta);
   else known.step = data;
   drawStep(known.step, known.element);
+  if (!delta) tellHistory();
+}
+
+function tellHistory() {
+  if (state.run) showHistory(state.run, [...steps.values()].map(({ step }) => step));
 }
 
 /** @param {any} step @param {any} delta */
@@ -123,37 +118,36 @@ function extend(step, delta) {
 
 /** @param {any} step @param {HTMLElement} element */
 function drawStep(step, element) {
-  const open = [...element.querySelectorAll("details")].map((each) => each.open);
+  const open = new Map([...element.querySelectorAll("details")].map((each) => [each.dataset.of, each.open]));
   const ended = step.completed_at ?? step.failed_at ?? step.cancelled_at;
   const took = ended ? ` · ${ended - step.created_at} s` : "";
   const tokens = step.usage ? ` · ${step.usage.prompt_tokens} + ${step.usage.completion_tokens} tokens` : "";
-  const made = step.type === "message_creation" ? [] : (step.step_details.tool_calls ?? []).map(shownCall);
+  const made =
+    step.type === "message_creation"
+      ? []
+      : (step.step_details.tool_calls ?? []).map((/** @type {any} */ call) => shownCall(call, step.status));
   fill(
     element,
-    h("strong", {}, step.type === "message_creation" ? "Message" : "Tool calls"),
-    ` ${step.status}`,
-    h("br"),
+    h("header", {}, h("strong", {}, step.type === "message_creation" ? "Message" : "Tool calls"), badge(step.status)),
     h("small", {}, `${time(step.created_at)}${took}${tokens}`),
     step.last_error && h("p", { class: "bad" }, step.last_error.message),
     made,
   );
-  [...element.querySelectorAll("details")].forEach((each, index) => {
-    each.open = open[index] ?? each.open;
-  });
+  for (const each of element.querySelectorAll("details")) each.open = open.get(each.dataset.of) ?? each.open;
 }
 
-/** @param {any} call */
-function shownCall(call) {
+/** @param {any} call @param {string} status of its step */
+function shownCall(call, status) {
   if (call.type === "function" || call.type === "retrieval") {
     const told = call.function ?? { name: "retrieval", arguments: "", output: JSON.stringify(call.retrieval ?? null) };
     return h(
       "div",
       {},
       h("h3", {}, told.name),
-      h("pre", {}, pretty(told.arguments)),
+      pretty(told.arguments, `Arguments of ${told.name}`),
       told.output === null || told.output === undefined
         ? h("small", {}, "no output yet")
-        : h("details", { open: true }, h("summary", {}, "Output"), h("pre", {}, pretty(told.output))),
+        : h("details", { open: true, "data-of": call.id }, h("summary", {}, "Output"), pretty(told.output, `Output of ${told.name}`)),
     );
   }
   if (call.type === "file_search") {
@@ -164,7 +158,7 @@ function shownCall(call) {
       h("h3", {}, "file_search"),
       h(
         "details",
-        {},
+        { "data-of": call.id },
         h("summary", {}, `${results.length} ${results.length === 1 ? "result" : "results"}`),
         results.map((/** @type {any} */ each) =>
           h("div", {}, h("strong", {}, each.file_name), passageOf(textOf(each), each.score)),
@@ -178,9 +172,10 @@ function shownCall(call) {
       "div",
       {},
       h("h3", {}, "code_interpreter"),
-      h("pre", {}, call.code_interpreter?.input ?? ""),
+      block("Code", call.code_interpreter?.input ?? "", "python"),
+      h("small", {}, outputs.length ? "Output" : status === "in_progress" ? "no output yet" : "no output"),
       outputs.map((/** @type {any} */ each) => {
-        if (each.type === "logs") return h("pre", {}, each.logs);
+        if (each.type === "logs") return block("Logs", each.logs);
         const id = each.image?.file_id;
         if (!id) return null;
         if (!images.has(id)) images.set(id, loadedImage(id));
@@ -188,76 +183,38 @@ function shownCall(call) {
       }),
     );
   }
-  return json(call);
-}
-
-/** A text, as JSON with indents if it is that. @param {string} text */
-export function pretty(text) {
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
-  }
-}
-
-/** @param {any} value */
-function json(value) {
-  return h("pre", {}, JSON.stringify(value, null, 2));
-}
-
-/** @param {string} event @param {any} data */
-export function noteEvent(event, data) {
-  counted += 1;
-  byId("events-count").textContent = String(counted);
-  const details = h(
-    "details",
-    {
-      ontoggle: () => {
-        if (details.open && details.childElementCount === 1) details.append(json(data));
-      },
-    },
-    h("summary", {}, `${new Date().toLocaleTimeString()} ${event}`),
-  );
-  const list = byId("events");
-  list.prepend(h("li", {}, details));
-  if (list.childElementCount > EVENTS) list.lastElementChild?.remove();
+  return json(call, call.type);
 }
 
 function showCalls() {
-  const give = (/** @type {string} */ text) => async () => {
-    shown.textContent = text;
-    shown.hidden = false;
-    await copy(text);
-  };
-  const shown = h("pre", { hidden: true, tabIndex: 0, "aria-label": "The copied code", role: "region" });
-  const rows = calls.slice(0, 10).map((call) =>
+  const shown = h("div", { hidden: true });
+  const button = (/** @type {import("./api.js").Call} */ call, /** @type {string} */ name, /** @type {string} */ code) =>
     h(
-      "li",
-      {},
-      h("code", {}, `${call.method} ${call.path}`),
-      h("br"),
-      h(
-        "button",
-        {
-          type: "button",
-          class: "quiet",
-          "aria-label": `Copy ${call.method} ${call.path} as Python`,
-          onclick: give(python(call)),
+      "button",
+      {
+        type: "button",
+        class: "quiet",
+        "aria-label": `Copy ${call.method} ${call.path} as ${name}`,
+        onclick: async (/** @type {any} */ event) => {
+          event.currentTarget.parentElement.append(shown);
+          fill(shown, block("The copied code", code, name === "curl" ? "sh" : name), h("small", {}, "Put your key in."));
+          shown.hidden = false;
+          await copy(code);
         },
-        "Python",
-      ),
+      },
+      name,
+    );
+  const rows = calls
+    .slice(0, 10)
+    .map((call) =>
       h(
-        "button",
-        {
-          type: "button",
-          class: "quiet",
-          "aria-label": `Copy ${call.method} ${call.path} as curl`,
-          onclick: give(curl(call)),
-        },
-        "curl",
+        "li",
+        {},
+        h("code", { title: call.path }, `${call.method} ${call.path.replace(/_\w{12,}(?=\w{4})/g, "_…")}`),
+        h("br"),
+        button(call, "Python", python(call)),
+        button(call, "curl", curl(call)),
       ),
-    ),
-  );
-  fill(byId("calls"), rows.length ? rows : h("li", {}, h("small", {}, "Calls that change something are listed here.")));
-  if (rows.length) append(byId("calls"), h("li", {}, h("small", {}, "The key is not in the code."), shown));
+    );
+  fill(byId("calls"), rows.length ? rows : h("li", {}, h("small", {}, "What you do here is listed as the calls that do it.")));
 }

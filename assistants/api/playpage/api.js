@@ -58,12 +58,14 @@ function refused(status, text) {
 
 /** @param {string} method @param {string} path @param {Json} [body] @param {AbortSignal} [signal] */
 async function send(method, path, body, signal) {
-  if (method !== "GET" && !path.endsWith("/search")) note({ method, path, body });
+  if (method !== "GET") note({ method, path, body });
   const response = await fetch(base + path, {
     method,
     headers: { ...headers(), ...(body ? { "Content-Type": "application/json" } : {}) },
     body: body && JSON.stringify(body),
     signal,
+  }).catch((error) => {
+    throw error instanceof TypeError ? new Error("The service does not answer. Is it running?") : error;
   });
   if (!response.ok) throw refused(response.status, await response.text());
   return response;

@@ -74,9 +74,9 @@ async function editor(assistant) {
   const name = text("name");
   const description = text("description");
   const instructions = h("textarea", { rows: 5, value: assistant?.instructions ?? "" });
-  const temperature = number(assistant?.temperature, 2, "0.01");
-  const topP = number(assistant?.top_p, 1, "0.01");
-  const effort = select(["", "minimal", "low", "medium", "high"], assistant?.reasoning_effort ?? "");
+  const temperature = number(assistant?.temperature, 2, "any");
+  const topP = number(assistant?.top_p, 1, "any");
+  const effort = select(["", "none", "minimal", "low", "medium", "high", "xhigh", "max"], assistant?.reasoning_effort ?? "");
   const format = assistant?.response_format ?? "auto";
   const formats = select(["auto", "text", "json_object", "json_schema"], format.type ?? format);
   const formatEditor = jsonEditor(
@@ -105,7 +105,7 @@ async function editor(assistant) {
 
   const searches = h("input", { type: "checkbox", checked: !!tool("file_search") });
   const results = number(tool("file_search")?.file_search?.max_num_results, 50, "1");
-  const threshold = number(tool("file_search")?.file_search?.ranking_options?.score_threshold, 1, "0.01");
+  const threshold = number(tool("file_search")?.file_search?.ranking_options?.score_threshold, 1, "any");
   const store = select(
     ["", ...stores.map((each) => each.id)],
     resources.file_search?.vector_store_ids?.[0] ?? "",
@@ -114,11 +114,29 @@ async function editor(assistant) {
   const codes = h("input", { type: "checkbox", checked: !!tool("code_interpreter") });
   const retrieves = h("input", { type: "checkbox", checked: !!tool("retrieval") });
   const chosen = resources.code_interpreter?.file_ids ?? [];
-  const codeFiles = h(
-    "select",
-    { multiple: true, size: 4 },
-    files.map((each) => h("option", { value: each.id, selected: chosen.includes(each.id) }, each.filename)),
+  const codeFiles = files.map((each) =>
+    h("input", { type: "checkbox", value: each.id, checked: chosen.includes(each.id) }),
   );
+  const searchFields = h(
+    "div",
+    { class: "nested" },
+    field("Vector store", store),
+    h("div", { class: "pair" }, field("Results at most", results), field("Score at least", threshold)),
+  );
+  const codeFields = h(
+    "fieldset",
+    { class: "nested" },
+    h("legend", {}, "Files of the code interpreter"),
+    codeFiles.length
+      ? codeFiles.map((box, index) => ticked(files[index].filename, box))
+      : h("small", {}, "No files yet: upload some, or attach them to a message."),
+  );
+  const showTools = () => {
+    searchFields.hidden = !searches.checked;
+    codeFields.hidden = !codes.checked;
+  };
+  for (const box of [searches, codes]) box.addEventListener("change", showTools);
+  showTools();
   const functions = (assistant?.tools ?? [])
     .filter((/** @type {any} */ each) => each.type === "function")
     .map((/** @type {any} */ each) => functionEditor(each.function));
@@ -167,7 +185,7 @@ async function editor(assistant) {
     const toolResources = {
       ...(searches.checked ? { file_search: { vector_store_ids: store.value ? [store.value] : [] } } : {}),
       ...(codes.checked
-        ? { code_interpreter: { file_ids: [...codeFiles.selectedOptions].map((each) => each.value) } }
+        ? { code_interpreter: { file_ids: codeFiles.filter((box) => box.checked).map((box) => box.value) } }
         : {}),
     };
     return {
@@ -192,6 +210,7 @@ async function editor(assistant) {
   const form = h("form", {
     onsubmit: acting(async () => {
       let saved;
+      wrong.textContent = "";
       try {
         saved = await post(assistant ? `/assistants/${assistant.id}` : "/assistants", body());
       } catch (error) {
@@ -200,6 +219,7 @@ async function editor(assistant) {
       }
       set("assistant", saved);
       shown.close();
+      if (!assistant) byId("columns").dataset.shown = "middle";
       await showAssistants();
       announce(`${saved.name || saved.id} is saved.`);
     }),
@@ -207,37 +227,38 @@ async function editor(assistant) {
   const wrong = h("p", { class: "bad", role: "alert" });
   append(
     form,
-    field("Name", name),
-    field("Description", description),
-    field("Model", model),
     h(
-      "datalist",
-      { id: "models" },
-      models.map((/** @type {any} */ each) => h("option", { value: each.id })),
+      "div",
+      { class: "scroll" },
+      h("div", { class: "pair" }, field("Name", name), field("Model", model)),
+      field("Description", description),
+      h(
+        "datalist",
+        { id: "models" },
+        models.map((/** @type {any} */ each) => h("option", { value: each.id })),
+      ),
+      field("Instructions", instructions),
+      h(
+        "fieldset",
+        {},
+        h("legend", {}, "Tools"),
+        ticked("file_search", searches),
+        searchFields,
+        ticked("code_interpreter", codes),
+        codeFields,
+        ticked("retrieval (of v1)", retrieves),
+      ),
+      h("fieldset", {}, h("legend", {}, "Functions"), functionList, addFunction),
+      h(
+        "fieldset",
+        {},
+        h("legend", {}, "Answer"),
+        h("div", { class: "pair" }, field("Temperature (0 to 2)", temperature), field("top_p (0 to 1)", topP)),
+        h("div", { class: "pair" }, field("Response format", formats), field("Reasoning effort", effort)),
+        formatEditor.element,
+      ),
+      metadata.element,
     ),
-    field("Instructions", instructions),
-    h(
-      "fieldset",
-      {},
-      h("legend", {}, "Tools"),
-      ticked("file_search", searches),
-      h("div", { class: "pair" }, field("Results at most", results), field("Score at least", threshold)),
-      field("Vector store", store),
-      ticked("code_interpreter", codes),
-      field("Files of the code interpreter", codeFiles),
-      ticked("retrieval (of v1)", retrieves),
-    ),
-    h("fieldset", {}, h("legend", {}, "Functions"), functionList, addFunction),
-    h(
-      "fieldset",
-      {},
-      h("legend", {}, "Answer"),
-      h("div", { class: "pair" }, field("Temperature (0 to 2)", temperature), field("top_p (0 to 1)", topP)),
-      field("Reasoning effort", effort),
-      field("Response format", formats),
-      formatEditor.element,
-    ),
-    metadata.element,
     wrong,
     h(
       "div",

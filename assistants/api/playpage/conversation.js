@@ -5,9 +5,12 @@ import { forgetSteps } from "./activity.js";
 import { attached, forgetAttachments } from "./attachments.js";
 import { acting, announce, byId, fill, h, time } from "./dom.js";
 import { messageView } from "./messages.js";
+import { noteRead } from "./events.js";
 import { follow, loadSteps, watch } from "./running.js";
 import { runSettings } from "./settings.js";
 import { isActive, on, set, state, tell } from "./state.js";
+import { trouble } from "./trouble.js";
+import { welcome } from "./welcome.js";
 
 const text = /** @type {HTMLTextAreaElement} */ (byId("text"));
 const list = byId("messages");
@@ -46,7 +49,21 @@ export function watchConversation() {
   for (const topic of /** @type {const} */ (["run", "busy"]))
     on(topic, () => {
       /** @type {HTMLButtonElement} */ (byId("send")).disabled = state.busy || isActive(state.run);
+      list.ariaBusy = String(state.busy); // a screen reader reads an answer once it is complete
     });
+  on("run", () => {
+    byId("trouble").textContent = trouble(state.run);
+  });
+  // Images come after their message, and what is below the list may grow: the end stays in view if it was.
+  let atEnd = true;
+  const keepEnd = () => {
+    if (atEnd) list.scrollTop = list.scrollHeight;
+  };
+  list.addEventListener("scroll", () => {
+    atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 80;
+  });
+  list.addEventListener("load", keepEnd, true);
+  new ResizeObserver(keepEnd).observe(list);
   showWith();
   set("thread", null);
 }
@@ -54,7 +71,7 @@ export function watchConversation() {
 function showWith() {
   byId("with").textContent = state.assistant
     ? `to ${state.assistant.name || state.assistant.id}`
-    : "Make an assistant first";
+    : "No assistant is chosen";
 }
 
 async function open() {
@@ -63,7 +80,7 @@ async function open() {
   fill(list);
   runs.hidden = true;
   if (state.thread) await load(state.thread);
-  else fill(list, h("p", {}, h("small", {}, "A new thread begins with your message.")));
+  else welcome(list);
 }
 
 /** Show the messages and the runs of a thread. @param {any} thread */
@@ -88,6 +105,7 @@ function showRun(run) {
   forgetSteps();
   set("run", run);
   runs.value = run.id;
+  noteRead(run);
   (isActive(run) ? watch(run) : loadSteps(run)).catch((error) => announce(error.message, true));
 }
 
@@ -120,6 +138,7 @@ async function send() {
   if (state.busy || isActive(state.run)) return announce("A run is in progress; cancel it first, or wait.", true);
   if (!state.assistant) return announce("Make an assistant first.", true);
   set("busy", true);
+  byId("trouble").textContent = "";
   try {
     const { parts, attachments } = await attached();
     if (!said && !parts.length) throw new Error("The message is empty.");
@@ -140,7 +159,11 @@ async function send() {
     text.value = "";
     forgetAttachments();
     tell("threads");
+    if (parts.length || attachments.length) tell("files");
     await follow(`/threads/${state.thread.id}/runs`, { assistant_id: state.assistant.id, ...runSettings() }, list);
+  } catch (error) {
+    byId("trouble").textContent = error instanceof Error ? error.message : String(error);
+    throw error;
   } finally {
     beginning = false;
     set("busy", false);

@@ -48,6 +48,13 @@ export function byId(id) {
   return found;
 }
 
+/** The status of a run or a step, coloured by how it went. @param {string} status */
+export function badge(status) {
+  const tone = status === "completed" ? "good" : ["failed", "expired", "incomplete"].includes(status) ? "bad" : "";
+  const moving = ["queued", "in_progress", "cancelling"].includes(status) ? "moving" : "";
+  return h("strong", { class: `badge ${tone} ${moving}` }, status);
+}
+
 /** Tell it to everybody, screen readers included. @param {string} text @param {boolean} [bad] */
 export function announce(text, bad = false) {
   const status = byId("status");
@@ -100,6 +107,12 @@ export function field(label, control, hint) {
   const note = hint ? h("small", { id: `${control.id}-hint` }, hint) : null;
   if (note) control.setAttribute("aria-describedby", note.id);
   return h("div", { class: "field" }, h("label", { htmlFor: control.id }, label), control, note);
+}
+
+/** An input of files that looks like a button. @param {string} label @param {HTMLInputElement} input */
+export function picker(label, input) {
+  input.className = "hidden";
+  return h("label", { class: "drop" }, label, input);
 }
 
 /** A box to tick, with its label. @param {string} label @param {HTMLInputElement} box */

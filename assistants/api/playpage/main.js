@@ -7,10 +7,12 @@ import { showAssistants, watchAssistants } from "./assistants.js";
 import { watchAttachments } from "./attachments.js";
 import { watchConversation } from "./conversation.js";
 import { acting, announce, byId, dialog, field, h } from "./dom.js";
+import { watchEvents } from "./events.js";
 import { watchSettings } from "./settings.js";
 import { set } from "./state.js";
 import { showFiles, showStores, watchStores } from "./stores.js";
 import { showThreads, watchThreads } from "./threads.js";
+import { watchWelcome } from "./welcome.js";
 
 const THEME = "assistants-playground-theme";
 
@@ -97,6 +99,7 @@ function watchColumns() {
 
 watchTheme();
 watchColumns();
+watchEvents();
 watchActivity();
 watchAssistants();
 watchThreads();
@@ -104,6 +107,7 @@ watchStores();
 watchSettings();
 watchAttachments();
 watchAction();
+watchWelcome();
 watchConversation();
 byId("key").addEventListener("click", () => askForKey("Another key shows the project that it is of."));
 begin().catch((error) => announce(error.message, true));

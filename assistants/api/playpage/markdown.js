@@ -3,13 +3,16 @@
  * only, and an image is a link, as it would be loaded from elsewhere.
  */
 
+import { block } from "./colours.js";
 import { append, copy, h } from "./dom.js";
 
 const DEPTH = 12;
 const ITEM = /^( *)([-*+]|\d{1,9}[.)])(?: +|$)(.*)$/;
 const SAFE = /^(https?:\/\/|mailto:)/i;
 
-/** @typedef {(number: number, label: Node[] | null) => Node | null} Mark what stands for the mark `\uE000NUMBER\uE001` */
+/** @typedef {(number: number, label: Node[] | null, plain?: boolean) => Node | null} Mark what stands for the mark `\uE000NUMBER\uE001`; plain: its text */
+
+const MARKS = /\uE000(\d{1,6})\uE001/g;
 
 /**
  * @param {string} text
@@ -35,7 +38,8 @@ function blocks(lines, mark, depth) {
         (each, index) => index > at && each.trim().startsWith(fence[1]) && !each.trim().replaceAll(fence[1][0], ""),
       );
       const upTo = end < 0 ? lines.length : end;
-      made.append(code(lines.slice(at + 1, upTo).join("\n"), fence[2]));
+      const text = lines.slice(at + 1, upTo).join("\n");
+      made.append(code(text.replace(MARKS, (_, number) => mark(Number(number), null, true)?.textContent ?? ""), fence[2]));
       at = upTo + 1;
     } else if (!line.trim()) {
       at += 1;
@@ -81,7 +85,7 @@ function after(lines, at, holds) {
 /** @param {string} text @param {string} language */
 function code(text, language) {
   const button = h("button", { type: "button", class: "quiet", onclick: () => copy(text) }, "Copy");
-  const shown = h("pre", { tabIndex: 0, role: "region", "aria-label": `Code ${language}`.trim() }, h("code", {}, text));
+  const shown = block(`Code ${language}`.trim(), text, language);
   return h("div", { class: "code" }, h("div", {}, h("span", {}, language), button), shown);
 }
 
@@ -170,7 +174,8 @@ function inline(text, mark, depth) {
     text = text.slice(found.index + found[0].length);
     const is = /** @type {Record<string, string>} */ (found.groups);
     const inside = (/** @type {string} */ each) => inline(each, mark, depth + 1);
-    if (is.code) made.push(h("code", {}, is.code));
+    if (is.code)
+      made.push(h("code", {}, is.code.split(MARKS).map((each, at) => (at % 2 ? mark(Number(each), null) : each))));
     else if (is.target !== undefined) made.push(...link(is.target, inside(is.label), found[0], mark));
     else if (is.strong) made.push(h("strong", {}, inside(is.strong)));
     else if (is.em) made.push(h("em", {}, inside(is.em)));
@@ -189,6 +194,8 @@ function link(address, label, source, mark) {
   const marked = /^\uE000(\d{1,6})\uE001$/.exec(address);
   const stands = marked && mark(Number(marked[1]), label);
   if (stands) return [stands];
+  // A file that code was to make, and has not, or not yet: a stream tells it after the text.
+  if (/^sandbox:/i.test(address)) return [h("span", { class: "missing", title: `There is no ${address}` }, label)];
   if (SAFE.test(address)) return [anchor(address, label.length ? label : [address])];
   return [document.createTextNode(source)];
 }

@@ -95,10 +95,20 @@ export function loadedImage(id) {
   return shown;
 }
 
-/** @param {string} id @param {(Node | string)[]} [label] */
-function fileButton(id, label) {
-  const button = h("button", { type: "button", class: "quiet", onclick: acting(() => download(id)) }, label ?? id);
-  if (!label) nameOf(id).then((name) => fill(button, `Download ${name}`));
+/** A button that downloads a file. @param {string} id */
+function fileButton(id) {
+  const button = h("button", { type: "button", class: "quiet", onclick: acting(() => download(id)) }, id);
+  nameOf(id).then((name) => fill(button, `Download ${name}`));
+  return button;
+}
+
+/** The same within a text. @param {string} id @param {Node[] | null} label in place of the file's name */
+function fileLink(id, label) {
+  const button = h("button", { type: "button", class: "file", onclick: acting(() => download(id)) }, label ?? id);
+  nameOf(id).then((name) => {
+    button.title = `Download ${name}`;
+    if (!label) fill(button, name);
+  });
   return button;
 }
 
@@ -117,10 +127,11 @@ function shownText(text, message) {
   const shown = h("div", {});
   append(
     shown,
-    markdown(marked + value.slice(from), (number, label) => {
+    markdown(marked + value.slice(from), (number, label, plain) => {
       const each = annotations[number];
       if (!each) return null;
-      if (each.type === "file_path") return fileButton(each.file_path.file_id, label ?? undefined);
+      if (plain) return document.createTextNode(each.text);
+      if (each.type === "file_path") return fileLink(each.file_path.file_id, label);
       const id = each.file_citation?.file_id;
       if (!id) return null;
       const button = h(

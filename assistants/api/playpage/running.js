@@ -3,7 +3,8 @@
 import { get, stream } from "./api.js";
 import { announce } from "./dom.js";
 import { messageView } from "./messages.js";
-import { forgetSteps, noteEvent, showStep } from "./activity.js";
+import { forgetSteps, showStep } from "./activity.js";
+import { noteEvent, noteRead } from "./events.js";
 import { isActive, set, state, tell } from "./state.js";
 
 const INCLUDE = encodeURI("include[]=step_details.tool_calls[*].file_search.results[*].content");
@@ -69,17 +70,23 @@ function extend(message, delta) {
   }
 }
 
-/** Ask for a run until it needs something or has ended. @param {any} run */
+/** Ask for a run until it has ended, or this page streams it. @param {any} run */
 export async function watch(run) {
-  const path = `/threads/${run.thread_id}/runs/${run.id}`;
+  const path = `/threads/${run.thread_id}/runs/${run.id}?wait=2`; // it is answered at once when the run ends
+  let status = "";
   while (isActive(run) && state.thread?.id === run.thread_id && state.run?.id === run.id) {
+    noteRead(run);
     await loadSteps(run);
-    if (run.status === "requires_action") break;
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const waits = run.status === "requires_action";
+    if (waits && status !== run.status) told();
+    status = run.status;
+    await new Promise((resolve) => setTimeout(resolve, waits ? 3000 : 1000));
     run = await get(path);
+    if (state.busy) return;
     if (state.run?.id === run.id) set("run", run);
   }
   if (state.run?.id !== run.id) return;
+  noteRead(run);
   await loadSteps(run);
   told();
   tell("runs");
@@ -94,6 +101,7 @@ export async function loadSteps(run) {
 function told() {
   const run = state.run;
   if (!run) return;
+  if (run.tools.some((/** @type {any} */ each) => each.type === "code_interpreter")) tell("files");
   const why = run.last_error?.message ?? run.incomplete_details?.reason ?? "";
   announce(
     run.status === "requires_action" ? "The run awaits outputs of functions." : `The run is ${run.status}. ${why}`,

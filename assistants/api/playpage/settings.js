@@ -15,11 +15,13 @@ export function watchSettings() {
   const model = h("input", { type: "text" });
   const instructions = h("textarea", { rows: 2 });
   const additional = h("textarea", { rows: 2 });
-  const temperature = number("0", "2", "0.01");
-  const topP = number("0", "1", "0.01");
+  const temperature = number("0", "2", "any");
+  const topP = number("0", "1", "any");
   const prompt = number("256", "", "1");
-  const completion = number("16", "", "1");
+  const completion = number("256", "", "1");
   const last = number("1", "", "1");
+  const format = select(["", "auto", "text", "json_object"], "", (value) => value || "the assistant's");
+  const effort = select(["", "none", "minimal", "low", "medium", "high", "xhigh", "max"], "");
   const parallel = h("input", { type: "checkbox", checked: true });
   const choice = h("div");
   let chosen = select(["", "auto", "none", "required"], "");
@@ -54,6 +56,7 @@ export function watchSettings() {
     ),
     field("Last messages only", last),
     choice,
+    h("div", { class: "pair" }, field("Response format", format), field("Reasoning effort", effort)),
     ticked("Parallel tool calls", parallel),
   );
   read = () => {
@@ -63,6 +66,8 @@ export function watchSettings() {
     for (const [name, control] of Object.entries(texts)) if (control.value.trim()) body[name] = control.value.trim();
     const numbers = { temperature, top_p: topP, max_prompt_tokens: prompt, max_completion_tokens: completion };
     for (const [name, control] of Object.entries(numbers)) if (control.value !== "") body[name] = Number(control.value);
+    if (format.value) body.response_format = format.value === "auto" ? "auto" : { type: format.value };
+    if (effort.value) body.reasoning_effort = effort.value;
     if (last.value) body.truncation_strategy = { type: "last_messages", last_messages: Number(last.value) };
     if (chosen.value.startsWith("function "))
       body.tool_choice = { type: "function", function: { name: chosen.value.slice(9) } };

@@ -19,6 +19,7 @@ const METHODS = [
   ],
   [/^POST \/threads\/(?<thread_id>[^/]+)\/runs\/([^/]+)\/cancel$/, "beta.threads.runs.cancel"],
   [/^POST \/vector_stores$/, "vector_stores.create"],
+  [/^POST \/vector_stores\/([^/]+)\/search$/, "vector_stores.search"],
   [/^DELETE \/vector_stores\/([^/]+)$/, "vector_stores.delete"],
   [/^POST \/vector_stores\/([^/]+)\/files$/, "vector_stores.files.create"],
   [/^DELETE \/vector_stores\/(?<vector_store_id>[^/]+)\/files\/([^/]+)$/, "vector_stores.files.delete"],

@@ -5,7 +5,7 @@ export const state = { assistant: null, thread: null, run: null, busy: false };
 
 const changes = new EventTarget();
 
-/** @typedef {"assistant" | "thread" | "run" | "busy" | "stores" | "threads" | "runs"} Topic */
+/** @typedef {"assistant" | "thread" | "run" | "busy" | "stores" | "threads" | "runs" | "files"} Topic */
 
 /** @param {keyof typeof state} name @param {any} value */
 export function set(name, value) {

@@ -2,9 +2,10 @@
 
 import { download, get, post, remove, upload } from "./api.js";
 import { dropping } from "./attachments.js";
-import { acting, announce, append, byId, dialog, field, fill, h, size } from "./dom.js";
+import { acting, announce, append, byId, dialog, field, fill, h, picker, size } from "./dom.js";
 import { all, listing } from "./lists.js";
 import { nameOf, passageOf, textOf } from "./messages.js";
+import { on } from "./state.js";
 
 export const showStores = listing("stores", "/vector_stores?limit=20", (/** @type {any} */ store) =>
   h(
@@ -15,45 +16,40 @@ export const showStores = listing("stores", "/vector_stores?limit=20", (/** @typ
   ),
 );
 
-export async function showFiles() {
-  const page = await get("/files?limit=100");
-  fill(
-    byId("files"),
-    page.data.map((/** @type {any} */ file) =>
-      h(
-        "li",
-        {},
-        h(
-          "button",
-          {
-            type: "button",
-            title: file.id,
-            "aria-label": `Download ${file.filename}`,
-            onclick: acting(() => download(file.id)),
-          },
-          file.filename,
-        ),
-        h("small", {}, size(file.bytes)),
-        h(
-          "button",
-          {
-            type: "button",
-            class: "quiet",
-            "aria-label": `Delete ${file.filename}`,
-            onclick: acting(async () => {
-              if (!confirm(`Delete ${file.filename}?`)) return;
-              await remove(`/files/${file.id}`);
-              await showFiles();
-            }),
-          },
-          "✕",
-        ),
-      ),
+export const showFiles = listing("files", "/files?limit=30", (/** @type {any} */ file) =>
+  h(
+    "li",
+    {},
+    h(
+      "button",
+      {
+        type: "button",
+        title: `${file.filename}, ${file.id}`,
+        "aria-label": `Download ${file.filename}`,
+        onclick: acting(() => download(file.id)),
+      },
+      file.filename,
     ),
-  );
-}
+    h("small", {}, size(file.bytes)),
+    h(
+      "button",
+      {
+        type: "button",
+        class: "quiet",
+        "aria-label": `Delete ${file.filename}`,
+        onclick: acting(async () => {
+          if (!confirm(`Delete ${file.filename}?`)) return;
+          await remove(`/files/${file.id}`);
+          await showFiles();
+        }),
+      },
+      "✕",
+    ),
+  ),
+);
 
 export function watchStores() {
+  on("files", () => void showFiles());
   byId("store-new").addEventListener(
     "click",
     acting(async () => {
@@ -142,7 +138,7 @@ async function openStore(id) {
       return take(chosen);
     }),
   );
-  const drop = h("label", { class: "drop" }, "Add files ", input);
+  const drop = picker("Choose files, or drop them here", input);
   const showMembers = async () => {
     const members = await all(`/vector_stores/${id}/files`);
     fill(
@@ -178,7 +174,7 @@ async function openStore(id) {
         }),
       )),
     );
-    if (!members.length) fill(files, h("li", {}, h("small", {}, "No files yet")));
+    if (!members.length) fill(files, h("li", {}, h("small", {}, "No files yet: add some, and they can be searched.")));
     return members.some((each) => each.status === "in_progress");
   };
   let watching = false;
@@ -202,12 +198,11 @@ async function openStore(id) {
             ? page.data.map((/** @type {any} */ each) =>
                 h("div", {}, h("strong", {}, each.filename), passageOf(textOf(each), each.score)),
               )
-            : h("p", {}, "Nothing was found."),
+            : h("p", {}, "Nothing was found. Files can be searched once they are completed."),
         );
       }),
     },
-    field("Try a search", query),
-    h("button", { type: "submit" }, "Search"),
+    h("div", { class: "row" }, field("Try a search", query), h("button", { type: "submit" }, "Search")),
   );
   const add = h(
     "button",

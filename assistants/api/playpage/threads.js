@@ -17,9 +17,17 @@ export const showThreads = listing("threads", "/threads?limit=15", async (thread
     "li",
     {},
     choose,
-    h("small", {}, new Date(/** @type {any} */ (thread).created_at * 1000).toLocaleDateString()),
+    h("small", {}, day(/** @type {any} */ (thread).created_at)),
   );
 });
+
+/** The time of today, else the day. @param {number} seconds */
+function day(seconds) {
+  const date = new Date(seconds * 1000);
+  if (date.toDateString() === new Date().toDateString())
+    return date.toLocaleTimeString(undefined, { hour: "numeric", minute: "2-digit" });
+  return date.toLocaleDateString(undefined, { month: "short", day: "numeric" });
+}
 
 /** @param {string} id */
 async function titleOf(id) {
@@ -27,9 +35,11 @@ async function titleOf(id) {
   if (known) return known;
   const page = await get(`/threads/${id}/messages?order=asc&limit=1`).catch(() => ({ data: [] }));
   const part = page.data[0]?.content.find((/** @type {any} */ each) => each.type === "text");
-  const title = part ? part.text.value.trim().replace(/\s+/g, " ").slice(0, 80) : "";
+  const text = part?.text.value ?? "";
+  const said = text.replace(/```[^]*?(```|$)/g, " ").trim() || text.trim();
+  const title = said.replace(/\s+/g, " ").slice(0, 80);
   if (title) titles.set(id, title);
-  return title || "Empty thread";
+  return title || (page.data.length ? "Images" : "Empty thread");
 }
 
 /** @param {string} id */
@@ -45,6 +55,7 @@ export function watchThreads() {
     acting(async () => {
       if (state.busy) return announce("A run is in progress; cancel it first, or wait.", true);
       set("thread", null);
+      byId("columns").dataset.shown = "middle";
       byId("text").focus();
     }),
   );

@@ -1,1 +1,1 @@
-"""One turn of a run: from its messages to a request of the model, and from the answer to the turn that is recorded."""
+"""One turn of a run: its request to the model, and the answer as the turn that is recorded."""

@@ -1,4 +1,4 @@
-"""The calls of the model that make one turn: repeated while it is busy, cut shorter where it says too long."""
+"""The calls of the model that make one turn: repeated while it is busy, with a shorter prompt if it was too long."""
 
 import asyncio
 import logging
@@ -24,20 +24,20 @@ from assistants.telemetry.names import ERROR, REQUEST_MODEL, RETRIES
 log = logging.getLogger("assistants.engine")
 
 MAX_CUTS = 2
-"""How often a prompt is cut shorter after a refusal that does not say why."""
+"""How often a prompt is shortened after a refusal that does not give the reason."""
 
 
 class ModelCall:
-    """One turn's worth of asking. `completion` and `prompt` are those of the latest attempt, whole or not.
+    """The call of the model for one turn. `completion` and `prompt` are those of the latest attempt, complete or not.
 
     Parameters
     ----------
     thread
         The newest messages of the thread.
     skipped
-        The number of records before them.
+        The number of the thread's records before `thread`.
     files
-        What the model is told of the files of its code interpreter.
+        A text for the model that names the files of its code interpreter.
     """
 
     def __init__(
@@ -64,15 +64,17 @@ class ModelCall:
         self.prompt = self._prompt(max(dropped, 0), longest_prompt(settings, run.model, self._learnt))
         self.completion = Completion()
         self.repeated = list[Exception]()
-        """What went wrong before the model was asked again."""
+        """The errors after which the model was called again."""
 
     @property
     def over_budget(self) -> bool:
-        """Whether the prompt, though nothing more can be left out, is more than the run may still use."""
+        """Whether the prompt, with all droppable messages left out, exceeds the run's remaining budget."""
         return self.prompt.budget is not None and self.prompt.tokens > self.prompt.budget
 
     async def make(self, heard: Callable[[Completion], None], slices: Slices | None = None) -> None:
-        """Ask until there is an answer, or an error that asking again would not mend; `heard` after every chunk.
+        """Call the model until it answers, or fails with an error that a repetition would not correct.
+
+        `heard` is called after every chunk.
 
         `slices` are those of the streams that share the event loop.
         """
@@ -108,7 +110,7 @@ class ModelCall:
             await asyncio.sleep(wait)
 
     def _accepted(self, refusals: Sequence[tuple[Exception, int]]) -> None:
-        """Note what the model takes, and that it took a shorter prompt where it had refused a longer one."""
+        """Record the length that the model accepts, and that it refused a longer prompt for its length."""
         for _, estimate in refusals:
             self._learnt.refuses(estimate)
         self._learnt.accepts(self.prompt.estimate)

@@ -1,4 +1,4 @@
-"""Tool calls put together from the pieces of a stream, by what the pieces are: no endpoint counts as the other."""
+"""Tool calls, assembled from the deltas of a stream by their content: endpoints number the deltas differently."""
 
 import json
 import re
@@ -15,13 +15,13 @@ _MARKS = re.compile(r'\\.|\\|["{}\[\]]', re.S)
 
 
 class Scan:
-    """How far a JSON text has come, without reading any of it twice."""
+    """An incremental scan of a JSON text, which reads no character twice."""
 
     def __init__(self) -> None:
         self.whole = False
-        """It is a complete object, list or string."""
+        """The text is a complete object, list or string."""
         self.beyond = False
-        """Another one follows."""
+        """Another value follows the complete one."""
         self.length = 0
         self._depth = 0
         self._quoted = False
@@ -29,11 +29,11 @@ class Scan:
 
     @property
     def open(self) -> bool:
-        """Whether something was begun and has no end yet."""
+        """Whether a value has begun and not ended."""
         return self._depth > 0 or self._quoted
 
     def take(self, piece: str) -> None:
-        """Go on with the next piece."""
+        """Scan the next piece."""
         self.length += len(piece)
         start = 1 if self._escaped and piece else 0
         self._escaped = self._escaped and not piece
@@ -55,7 +55,7 @@ class Scan:
 
 @dataclass
 class Piece:
-    """A piece of a call, of which any part may be missing."""
+    """A delta of a call; each of its parts may be missing."""
 
     index: object
     id: str
@@ -73,7 +73,7 @@ class Piece:
         Raises
         ------
         Unreadable
-            A part of it is of no type that it can have.
+            A part has a type that is not allowed.
         """
         index, given = value.get("index"), value.get("function")
         if given is not None and not isinstance(given, dict):
@@ -92,7 +92,7 @@ class Piece:
 
 @dataclass
 class PartialCall:
-    """A tool call as far as the model has spelled it out."""
+    """A tool call, as much as has arrived."""
 
     index: object = None
     id: str = ""
@@ -100,12 +100,12 @@ class PartialCall:
     arguments: list[str] = field(default_factory=list[str])
     scan: Scan = field(default_factory=Scan, compare=False)
     extra: Extra = field(default_factory=Extra, compare=False)
-    """Its fields that are not OpenAI's."""
+    """Its fields that are not in OpenAI's API."""
     following: Piece | None = None
-    """The name, said again after the arguments: of this call, or of the next one, whose arguments tell."""
+    """A name that followed the arguments: of this call or of the next one, which later arguments decide."""
 
     def said_again(self, piece: Piece) -> bool:
-        """Whether the piece is the whole call again, as some endpoints send it at the end."""
+        """Whether the delta is the whole call again, as some endpoints send it at the end."""
         same = piece.id == self.id != "" or not (piece.id or piece.name or self.following)
         whole = self.scan.whole and len(piece.arguments) == self.scan.length
         return same and whole and piece.arguments == "".join(self.arguments)
@@ -125,12 +125,12 @@ class Calls(list[PartialCall]):
         self._offered = offered
 
     def add(self, piece: Piece, anew: bool = False) -> PartialCall:
-        """The call that a piece belongs to, with its name and id taken in; its arguments are for the caller to add.
+        """The call that a delta belongs to, with its name and id updated; the caller adds the arguments.
 
         Raises
         ------
         Unreadable
-            It cannot be told which call it belongs to.
+            The call that it belongs to cannot be determined.
         """
         call = None if anew else self._continued(piece)
         if call is None:
@@ -139,7 +139,7 @@ class Calls(list[PartialCall]):
             self.append(call)
             if last and last.following:
                 call.id, call.name = last.following.id, last.following.name
-        if not call.arguments:  # later it may have been told under another one
+        if not call.arguments:  # later it may have been reported under another one
             call.id = call.id or piece.id
             call.name = _named(call.name, piece.name)
         if not call.arguments and piece.arguments.strip() in ("null", "None"):
@@ -153,7 +153,7 @@ class Calls(list[PartialCall]):
         return call
 
     def _continued(self, piece: Piece) -> PartialCall | None:
-        """The call that a piece goes on with: the last one of its index, or of all where it has none."""
+        """The call that a delta continues: the last one of its index, or the last of all if it has none."""
         begun = [call for call in self if piece.index is None or call.index == piece.index]
         if not begun and self and not piece.name and self[-1].index is None:
             begun = [self[-1]]
@@ -169,11 +169,11 @@ class Calls(list[PartialCall]):
         if call.scan.whole:
             call.following = piece
             return another_id or piece.name != call.name or more
-        if call.scan.open:  # in the middle: of another function, or of the same one, named in each piece
+        if call.scan.open:  # unfinished arguments: either another function, or the same one, named in each delta
             return piece.name != call.name
         if another_id or piece.name == call.name or call.arguments:
             return another_id or piece.name != call.name
-        # A name may come in pieces, where the piece says that it is of this call.
+        # A name may come in pieces if the delta says that it is of this call.
         return piece.index is None or {piece.name, call.name} <= self._offered
 
 
@@ -186,12 +186,12 @@ def _text(name: str, value: Any) -> str:
 
 
 def _arguments(value: Any) -> str:
-    """Arguments as the text of their JSON, in which they should have come."""
+    """The arguments as JSON text; some endpoints send them as an object."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else _text("arguments", value)
 
 
 def _named(name: str, piece: str) -> str:
-    """The name with the next piece of it, which may be all of it again."""
+    """The name continued by its next piece, which may also repeat the whole name."""
     return piece if piece.startswith(name) else name + piece
 
 

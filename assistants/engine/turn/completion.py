@@ -1,4 +1,4 @@
-"""What the model says, accumulated from its stream, and what went wrong with it."""
+"""The completion: the model's answer, accumulated from its stream, and the error that ended it."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,27 +14,27 @@ from assistants.state.runs import Finish
 from assistants.storage.slices import Pace, Slices
 
 MAX_TEXT = 600_000
-"""Characters of one turn's text and arguments; a model that goes on is cut off. So many fit one record of a log."""
+"""Characters of one turn's text and arguments; a longer answer is cut off. They fit into one record of a log."""
 
 MAX_PIECES = 1_000
 """Pieces of calls in one chunk."""
 
 MOST_TOKENS = 1_000_000_000
-"""Of a report of usage; what counts more is cut."""
+"""The most tokens of a usage report; a greater number is lowered to it."""
 
 _OPENAIS = {"role", "content", "refusal", "tool_calls", "function_call", "audio", "annotations"}
-"""Fields of a message that are given back in a form of their own, or not at all."""
+"""Fields of a message that are sent back to the model in another form, or not at all."""
 
 
 @dataclass
 class Completion:
-    """What a call of the model has brought so far."""
+    """The answer to a call of the model, as much as has arrived."""
 
     texts: list[str] = field(default_factory=list[str])
     refusals: list[str] = field(default_factory=list[str])
     calls: Calls = field(default_factory=Calls)
     extra: Extra = field(default_factory=Extra, compare=False)
-    """Fields of its message that are not OpenAI's."""
+    """Fields of its message that are not in OpenAI's API."""
     finish: Finish | None = None
     usage: Usage | None = None
     trouble: Exception | None = None
@@ -42,7 +42,7 @@ class Completion:
 
     @property
     def begun(self) -> bool:
-        """Whether the model has said anything, which may have been told already."""
+        """Whether any of the answer has arrived; clients may have seen it already."""
         return bool(self.length or self.calls)
 
     @property
@@ -55,11 +55,11 @@ class Completion:
         heard: "Callable[[Completion], None]" = lambda _: None,
         slices: Slices | None = None,
     ) -> None:
-        """Take in a stream, with a call of `heard` after each chunk. What goes wrong becomes its trouble.
+        """Consume a stream, with a call of `heard` after each chunk. An error becomes `trouble`.
 
         `slices` are those of the streams that share the event loop.
 
-        A model that says too much, or calls more tools than a run may, is not heard to the end.
+        The stream is not read to the end if the answer is too long, or calls more tools than a run may.
         """
         try:
             pace = Pace(slices or Slices())
@@ -78,12 +78,12 @@ class Completion:
             self.finish, self.trouble = "failed", error
 
     def add(self, chunk: Chunk) -> None:
-        """Take in one chunk, or a completion that came whole.
+        """Add one chunk, or a completion that was not streamed.
 
         Raises
         ------
         Unreadable
-            A part of it is of no type that it can have, or it cannot be told which call it belongs to.
+            A part has a type that is not allowed, or the call that it belongs to cannot be determined.
         """
         self.usage = reported(chunk.get("usage")) or self.usage
         choices: Any = chunk.get("choices")
@@ -137,7 +137,7 @@ class Completion:
 
 
 def reported(usage: Any) -> Usage | None:
-    """A report of usage; None where it is not one, so that the usage is estimated."""
+    """The usage in a report; None if the report is malformed, so that the usage is estimated."""
     if not isinstance(usage, dict):
         return None
     found: dict[str, Any] = cast("dict[str, Any]", usage)
@@ -148,7 +148,7 @@ def reported(usage: Any) -> Usage | None:
 
 
 def _count(tokens: Any) -> int | None:
-    """A number of tokens, none as 0; None: it is no such number."""
+    """A number of tokens, 0 if it is missing; None if it is not such a number."""
     if tokens is None:
         return 0
     if isinstance(tokens, bool) or not isinstance(tokens, int | float) or not tokens >= 0:
@@ -157,7 +157,7 @@ def _count(tokens: Any) -> int | None:
 
 
 def last_error(error: Exception) -> LastError:
-    """The upstream's own text under the code that a run's `last_error` has for it (contract, 11.10)."""
+    """The upstream's own message, with the code that a run's `last_error` has for it (contract, 11.10)."""
     if not isinstance(error, EndpointError):
         return _error("server_error", f"The model's answer broke off: {str(error) or type(error).__name__}")
     code = {429: "rate_limit_exceeded", 400: "invalid_prompt", 413: "invalid_prompt", 422: "invalid_prompt"}
@@ -170,12 +170,12 @@ def _error(code: str, message: str) -> LastError:
 
 
 def _text(content: Any) -> str:
-    """A text, or the texts of a list of parts; thoughts among them are none.
+    """A text, or the joined texts of a list of parts, without the parts of reasoning.
 
     Raises
     ------
     Unreadable
-        It is neither.
+        It is neither a text nor a list.
     """
     if content is None or isinstance(content, str):
         return content or ""
@@ -199,4 +199,4 @@ _FINISHES: dict[str, Finish] = {
     "prohibited_content": "content_filter", "blocklist": "content_filter", "sensitive": "content_filter",
     "tool_calls": "tool_calls", "function_call": "tool_calls", "tool_use": "tool_calls",
 }  # fmt: skip
-"""What endpoints call the ends of their answers."""
+"""The finish reasons of endpoints, and those of turns."""

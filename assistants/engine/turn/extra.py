@@ -1,4 +1,4 @@
-"""What an endpoint says beside what OpenAI's does: kept as it came, to be given back with the turn."""
+"""Fields of an endpoint's answer that are not in OpenAI's API, kept unchanged to be sent back with the turn."""
 
 import json
 from collections.abc import Mapping
@@ -8,18 +8,18 @@ from typing import Any, cast
 Json = dict[str, Any]
 
 MAX_EXTRA = 256 * 1024
-"""Characters of a turn's fields, as JSON: a run's document holds them. Of more, none is kept."""
+"""Characters of a turn's fields, as JSON: a run's document holds them. If there are more, none is kept."""
 
 _DEEPEST = 16
 _TEXTS = {"text", "summary", "thinking", "content", "reasoning", "reasoning_content"}
-"""What grows within an object, where all else is said anew."""
+"""Fields of an object whose deltas are appended; the deltas of other fields replace them."""
 
 _LABELS = {"id", "type", "format", "index", "name", "role", "model"}
 
 
 @dataclass
 class _Text:
-    """A text that comes in pieces."""
+    """A text that arrives in pieces."""
 
     pieces: list[str]
 
@@ -27,8 +27,8 @@ class _Text:
 class Extra:
     """Fields put together from the deltas of a stream.
 
-    Texts grow, objects are merged, and of a list's objects those that go on with the last one: endpoints number them
-    alike, so it is the type, and a number or id that differs, which tells where another one begins.
+    Texts are appended and objects merged. An object of a list continues the last one unless the type, a number or an id
+    differs: endpoints number them alike.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Extra:
         self._dropped = False
 
     def add(self, fields: Mapping[str, Any]) -> None:
-        """Go on with the fields of the next delta."""
+        """Add the fields of the next delta."""
         for name, value in fields.items():
             if value is not None and not self._dropped:
                 grows = name not in _LABELS and "signature" not in name
@@ -47,7 +47,7 @@ class Extra:
             self._fields.clear()
 
     def value(self) -> Json | None:
-        """The fields, such that they can be stored; None where there are none, or too many."""
+        """The fields, in a form that can be stored; None if there are none, or too many."""
         if not self._fields:
             return None
         text = json.dumps(_plain(self._fields), ensure_ascii=False)
@@ -56,7 +56,7 @@ class Extra:
 
     @property
     def dropped(self) -> bool:
-        """Whether there were too many."""
+        """Whether the fields were dropped because there were too many."""
         return self._dropped
 
     def _merged(self, old: Any, new: Any, grows: bool, depth: int) -> Any:
@@ -96,7 +96,7 @@ class Extra:
 
 
 def _goes_on(last: Json, item: Json) -> bool:
-    """Whether an object of a list is the next piece of the one before it."""
+    """Whether an object of a list continues the one before it."""
     grows = any(isinstance(item.get(name), str) for name in _TEXTS) or "signature" in item
     same = all(
         _plain(last.get(name)) == item.get(name)

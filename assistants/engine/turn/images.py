@@ -1,4 +1,4 @@
-"""Images that were uploaded, as the model is sent them: data URLs of their bytes (contract, 11.2, 14)."""
+"""Uploaded images, in the form that the model is sent: data URLs of their bytes (contract, 11.2, 14)."""
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,8 +12,8 @@ from assistants.storage.ids import blob_name
 async def load(store: Store, project: str, messages: Sequence[Message]) -> Mapping[str, str]:
     """The data URLs of the uploaded images in these messages, by the ids of the files.
 
-    A file that is gone, is no image or is too large is not among them. Without images nothing is read. Older images
-    that there is no room for in `MAX_BYTES` are only named.
+    A file that is gone, is no image or is too large is left out. Without images no storage is read. Older images, which
+    exceed `MAX_BYTES`, are only named in the prompt.
     """
     found: dict[str, str] = {}
     room = MAX_BYTES
@@ -30,12 +30,12 @@ async def load(store: Store, project: str, messages: Sequence[Message]) -> Mappi
 
 
 def data_url(content: bytes) -> str | None:
-    """An image as a URL; None for what is none."""
+    """The data URL of an image; None if the content is no image."""
     kind = media_type(content)
     return f"data:{kind};base64,{base64.b64encode(content).decode()}" if kind else None
 
 
 def _newest_first(messages: Sequence[Message]) -> Iterable[str]:
-    """The files, each once."""
+    """The image files, each once."""
     parts = (part for message in reversed(messages) if message.role == "user" for part in message.content)
     return dict.fromkeys(part["image_file"]["file_id"] for part in parts if part["type"] == "image_file")

@@ -1,4 +1,4 @@
-"""What a call of the model comes to: a pure function from its completion to the turn that is recorded."""
+"""The outcome of a call of the model: a pure function from its completion to the turn that is recorded."""
 
 import json
 import logging
@@ -23,9 +23,9 @@ _WHOLE = ("stop", "tool_calls")
 
 
 def turn(run: RunRecord, completion: Completion, started: float, ended: float, cut_off: Finish | None) -> Turn:
-    """The turn; one that was cut off keeps what it said, but its calls are never given out.
+    """The turn. If it was cut off, it keeps its text, but its calls are never given out.
 
-    An answer with nothing in it is an empty message, not silence.
+    An empty answer becomes an empty message.
     """
     finish: Finish = cut_off or completion.finish or "stop"
     extra, *extras = _extra(run, completion)
@@ -53,16 +53,16 @@ def turn(run: RunRecord, completion: Completion, started: float, ended: float, c
 
 
 def numbered(run: RunRecord, turn: Turn, thread: Sequence[Message]) -> Turn:
-    """The turn with numbers for its searches, which the marks of what they find begin with."""
+    """The turn with numbers for its searches; the marks of their results begin with these."""
     parts = (part for message in thread for part in message.content)
     said = (part["text"]["value"] for part in parts if part["type"] == "text")
     return turn.model_copy(update={"calls": citations.numbered(run.turns, said, turn.calls)})
 
 
 def measured(turn: Turn, completion: Completion, prompt: Prompt, skipped: int = 0) -> Turn:
-    """The turn with what it used, estimated where the endpoint did not report it and said something.
+    """The turn with its usage, estimated if the endpoint did not report it and sent any text or call.
 
-    `skipped` is the number of records before the messages of which the prompt was made.
+    `skipped` is the number of the thread's records before the messages of the prompt.
     """
     used = completion.usage
     if used is None and (completion.length or turn.finish in _WHOLE):
@@ -85,15 +85,15 @@ def calls(run: RunRecord, completion: Completion) -> list[ToolCall]:
 
 
 def _arguments(part: PartialCall, whole: bool) -> str:
-    """The arguments as text; none are an empty object, where the call is given out."""
+    """The arguments as text; missing ones become an empty object if the call is given out."""
     arguments = _joined(part.arguments)
     return "{}" if whole and not arguments.strip() else arguments
 
 
 def _extra(run: RunRecord, completion: Completion) -> Sequence[Json | None]:
-    """The fields to be given back, of the turn and then of each call: all of them, or none where they are too many.
+    """The fields to be sent back, of the turn and then of each call: all of them, or none if they are too many.
 
-    Without calls there is no other turn of the run for which they could be given back.
+    Without calls the run has no further turn that would send them back.
     """
     extras = [completion.extra, *(part.extra for part in completion.calls)]
     if not completion.calls:
@@ -106,5 +106,5 @@ def _extra(run: RunRecord, completion: Completion) -> Sequence[Json | None]:
 
 
 def _joined(parts: Iterable[str]) -> str:
-    """The parts as one text. Some models tear a character in two, and a half that stays alone cannot be stored."""
+    """The parts as one text. Some models split a surrogate pair between parts; half a pair cannot be stored."""
     return "".join(parts).encode("utf-16", "surrogatepass").decode("utf-16", "replace")

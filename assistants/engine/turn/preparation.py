@@ -13,11 +13,11 @@ from assistants.storage.documents import Document
 from assistants.storage.ids import blob_name
 
 MAX_WAIT = 60.0
-"""Seconds from the run's start for which the thread's files are waited for (contract, 12)."""
+"""Seconds from the run's start within which the thread's files are awaited (contract, 12)."""
 
 
 def may_wait(run: RunRecord, now: float) -> bool:
-    """Whether the run still waits for files that are being ingested. A takeover begins no new wait."""
+    """Whether the run still waits for files that are being ingested. A takeover does not restart the wait."""
     return not run.turns and now < (run.started_at or now) + MAX_WAIT
 
 
@@ -32,9 +32,9 @@ class Preparation:
         self._found: Sequence[Document[VectorStoreRecord]] = ()
 
     async def begin(self) -> LastError | None:
-        """Read the stores, and note that they are used; the error that ends the run if one of them has expired.
+        """Read the stores, and record that they are used; the error that ends the run if one of them has expired.
 
-        One that is gone is passed over, as there is nothing left in it to be found.
+        A deleted store is skipped.
         """
         if not self._ids:
             return None
@@ -55,6 +55,6 @@ class Preparation:
         return any(each.value.in_progress for each in self._found if each.value.id in self._thread_stores)
 
     async def look(self) -> None:
-        """Read the stores again, where they have changed."""
+        """Read the stores that have changed again."""
         found = await asyncio.gather(*(self._store.vector_stores.read_newer(each) for each in self._found))
         self._found = [each for each in found if each is not None]

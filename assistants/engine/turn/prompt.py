@@ -1,4 +1,4 @@
-"""What the model is asked: pure functions from a run and its messages to a chat-completions request (contract, 11)."""
+"""The prompt: pure functions from a run and its messages to a chat-completions request (contract, 11)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,16 +14,16 @@ _NONE: Mapping[str, str] = {}
 
 
 class Prompt(NamedTuple):
-    """A chat-completions request, and what went into it."""
+    """A chat-completions request, and the numbers of its making."""
 
     body: dict[str, Any]
     tokens: int
-    """Estimated and corrected."""
+    """The estimated number of tokens, corrected by the upstream's counts."""
     estimate: int
     dropped: int
-    """The oldest messages that were left out."""
+    """The number of the oldest messages that were left out."""
     budget: int | None
-    """Tokens that the prompt may have."""
+    """Tokens that the prompt may have; None: any number."""
 
 
 def prompt(
@@ -37,9 +37,9 @@ def prompt(
 ) -> Prompt:
     """The request for the next turn, without the oldest `dropped` messages.
 
-    With truncation left to the service, as many more are left out as the prompt budget demands, and the length in
-    estimated tokens that the model is known to take. `images` are the URLs of uploaded images, by their files' ids;
-    `files` goes behind the description of the code interpreter.
+    With the truncation strategy `auto`, more messages are left out until the request fits the prompt budget, and the
+    length in estimated tokens that the model is known to accept. `images` are the URLs of uploaded images, by file id;
+    `files` is appended to the description of the code interpreter.
     """
     messages = recent(run, thread)
     budget = tokens.left(run.max_prompt_tokens, usage(run).prompt_tokens)
@@ -57,7 +57,7 @@ def prompt(
 
 
 def droppable(run: RunRecord, messages: Sequence[Message], dropped: int) -> int:
-    """How many more of the oldest messages may be left out: all but the newest, if the strategy is auto."""
+    """How many more of the oldest messages may be left out: all but the newest if the strategy is auto, else none."""
     auto = run.truncation_strategy is None or run.truncation_strategy["type"] == "auto"
     return max(len(messages) - 1 - dropped, 0) if auto else 0
 
@@ -101,15 +101,15 @@ def request(
 def conversation(
     run: RunRecord, messages: Sequence[Message], images: Mapping[str, str] = _NONE
 ) -> list[dict[str, Any]]:
-    """Instructions, the messages, then the run's turns with their tool outputs."""
+    """The instructions, the messages, then the run's turns with their tool outputs."""
     system = [{"role": "system", "content": run.instructions}] if run.instructions else []
     said = [{"role": message.role, "content": content(message, images)} for message in messages]
     return [*system, *said, *(part for turn in run.turns for part in _replayed(turn))]
 
 
 def content(message: Message, images: Mapping[str, str] = _NONE) -> str | list[dict[str, Any]]:
-    """Texts joined; a list of parts only where there are images. An uploaded one without a URL is only named."""
-    shown = images if message.role == "user" else _NONE  # models see no images in what they said themselves
+    """The joined texts; a list of parts if there are images. An uploaded image without a URL is only named."""
+    shown = images if message.role == "user" else _NONE  # models accept no images in their own messages
     parts = [_part(part, shown) for part in message.content]
     if all(part["type"] == "text" for part in parts):
         return "\n".join(part["text"] for part in parts)
@@ -117,7 +117,7 @@ def content(message: Message, images: Mapping[str, str] = _NONE) -> str | list[d
 
 
 def offers(run: RunRecord, files: str = "") -> dict[str, dict[str, Any]]:
-    """The functions that the model is offered, by name; the client's go before a server tool of the same name."""
+    """The functions that the model is offered, by name; a client's function replaces a server tool of the same name."""
     found: dict[str, dict[str, Any]] = {}
     for tool in sorted(run.tools, key=lambda tool: tool["type"] != FUNCTION):
         if offer := offered(tool, files):
@@ -126,7 +126,7 @@ def offers(run: RunRecord, files: str = "") -> dict[str, dict[str, Any]]:
 
 
 def offered(tool: AssistantTool, files: str = "") -> dict[str, Any] | None:
-    """The tool as a function for the model; None for one that no part of this service answers."""
+    """The tool as a function for the model; None: no part of this service answers it."""
     if tool["type"] == FUNCTION:
         return {"type": "function", "function": {k: v for k, v in tool["function"].items() if v is not None}}
     server_tool = SERVER_TOOLS.get(tool["type"])
@@ -136,7 +136,7 @@ def offered(tool: AssistantTool, files: str = "") -> dict[str, Any] | None:
 
 
 def chosen(choice: ToolChoice) -> str | dict[str, Any]:
-    """The choice as chat completions know it: a server tool is a function there."""
+    """The choice in the form of chat completions, where a server tool is a function."""
     if isinstance(choice, str):
         return choice
     name = choice["function"]["name"] if choice["type"] == FUNCTION else choice["type"]
@@ -144,7 +144,7 @@ def chosen(choice: ToolChoice) -> str | dict[str, Any]:
 
 
 def tool_type(run: RunRecord, name: str) -> str:
-    """Whose a called function is: a server tool's type, or the client's `function`."""
+    """The type of the tool that a called function belongs to: a server tool's type, or the client's `function`."""
     functions = {tool["function"]["name"] for tool in run.tools if tool["type"] == FUNCTION}
     offered_here = name in SERVER_TOOLS and name in {tool["type"] for tool in run.tools}
     return name if offered_here and name not in functions else FUNCTION

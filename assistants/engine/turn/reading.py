@@ -1,4 +1,4 @@
-"""The messages of a prompt, read back from the end of the thread as far as the model's context allows."""
+"""The messages of a prompt, read backwards from the end of the thread as far as the model's context allows."""
 
 from contextlib import aclosing
 from typing import NamedTuple
@@ -19,9 +19,9 @@ class Reading(NamedTuple):
 
 
 async def read_back(transcript: Transcript, run: RunRecord, longest: int) -> Reading:
-    """The messages that a prompt of `longest` estimated tokens may have, or those that the run's strategy asks for.
+    """The messages that fit a prompt of `longest` estimated tokens, or those that the run's strategy asks for.
 
-    With truncation left to the service, the last of them may be one too many.
+    With the truncation strategy `auto`, the oldest of them may be one too many.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Whether a prompt was refused for its length: pure functions of what the endpoint said."""
+"""Whether a prompt was refused for its length: pure functions of the endpoint's error."""
 
 import re
 
@@ -24,7 +24,7 @@ _EXPLAINED = re.compile(
     r"|not supported|not (found|exist|allowed|enabled|available)|unknown|unrecognized",
     re.I | re.S,
 )
-"""Words of refusals that a shorter prompt would not mend."""
+"""Words of refusals that a shorter prompt would not avoid."""
 
 _CODES = re.compile(r"model|key|auth|quota|billing|content_?(filter|policy)|deployment|unsupported|unknown|image", re.I)
 _ABOUT_PROMPT = {"messages", "prompt", "input", "inputs", "content", "contents"}
@@ -40,7 +40,7 @@ def too_long(trouble: Exception) -> bool:
 
 
 def may_be_too_long(trouble: Exception) -> bool:
-    """Whether the prompt may be too long, as nothing else explains the refusal."""
+    """Whether the prompt may be too long, as the refusal gives no other reason."""
     if not _may_be(trouble) or _about_something_else(trouble):
         return False
     return not _CODES.search(trouble.code or "") and not _EXPLAINED.search(str(trouble))
@@ -51,6 +51,6 @@ def _may_be(trouble: Exception) -> TypeIs[Refused]:
 
 
 def _about_something_else(trouble: Refused) -> bool:
-    """Whether it names a parameter, which is not the prompt."""
+    """Whether the refusal names a parameter other than the prompt."""
     names = {name for name in trouble.params if not name.isdigit()}
     return bool(names) and not names & _ABOUT_PROMPT

@@ -1,4 +1,4 @@
-"""A call of the model for a turn, as its span tells it."""
+"""The span of a call of the model for a turn."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -54,7 +54,7 @@ def _answer(said: Completion) -> dict[str, Any]:
 
 
 def _json(messages: Sequence[Mapping[str, Any]]) -> str:
-    """Messages of chat completions, as the conventions have them; of an image there is the type only."""
+    """Messages of chat completions in the form of the semantic conventions; of an image only the type."""
     return json.dumps([_message(each) for each in messages], ensure_ascii=False)
 
 

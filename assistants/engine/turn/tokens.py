@@ -1,4 +1,4 @@
-"""Tokens of requests and runs, estimated; what the upstream reports corrects the estimate."""
+"""Estimated tokens of requests and runs; the upstream's reports correct the estimate."""
 
 import json
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ _CORRECTION = (0.25, 4.0)
 
 
 def of_request(body: dict[str, Any]) -> int:
-    """The prompt of a chat-completions request: its messages and the tools it offers."""
+    """The tokens of a chat-completions request: of its messages and the tools it offers."""
     offered = of_text(json.dumps(body["tools"])) if "tools" in body else 0
     return offered + sum(of_message(message) for message in body["messages"])
 
 
 def of_message(message: dict[str, Any]) -> int:
-    """A message of the prompt, with its calls."""
+    """The tokens of a message of the prompt, with its calls."""
     content: Any = message.get("content") or ""
     calls = of_text(json.dumps(message["tool_calls"])) if "tool_calls" in message else 0
     parts: list[Any] = [{"type": "text", "text": content}] if isinstance(content, str) else content
@@ -28,7 +28,7 @@ def of_message(message: dict[str, Any]) -> int:
 
 
 def correction(run: RunRecord) -> float:
-    """By how much the upstream's counts differed from the estimates so far."""
+    """The factor by which the upstream's counts differed from the estimates so far."""
     known = [(turn.usage.prompt_tokens, turn.estimate) for turn in run.turns if turn.usage and turn.estimate]
     estimated = sum(estimate for _, estimate in known)
     if not estimated:
@@ -38,12 +38,12 @@ def correction(run: RunRecord) -> float:
 
 
 def left(budget: int | None, used: int) -> int | None:
-    """What is left of a budget over all turns; None: there is none."""
+    """The remaining tokens of a budget over all turns; None: there is no budget."""
     return None if budget is None else max(budget - used, 0)
 
 
 def used_up(run: RunRecord) -> str | None:
-    """The budget of which nothing is left, as the reason for which the run is incomplete."""
+    """The budget that is used up, as the reason for which the run is incomplete."""
     so_far = usage(run)
     if left(run.max_completion_tokens, so_far.completion_tokens) == 0:
         return "max_completion_tokens"
@@ -53,7 +53,7 @@ def used_up(run: RunRecord) -> str | None:
 
 
 def estimated_usage(prompt: int, said: Sequence[str]) -> Usage:
-    """The usage of a call whose upstream reported none."""
+    """The estimated usage of a call whose upstream reported none."""
     completion = sum(of_text(text) for text in said)
     return Usage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion)
 

@@ -1,1 +1,1 @@
-"""The texts of files, by format: one module for each. They import the libraries of their formats and nothing else."""
+"""The texts of files, by format: one module for each. They import only the libraries of their formats."""

@@ -1,4 +1,4 @@
-"""The order in which the lines of a page are read: down a column, then down the next one."""
+"""The reading order of the lines of a page: down a column, then down the next one."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -6,18 +6,18 @@ from statistics import median
 from typing import NamedTuple
 
 GAP = 1.5
-"""Widths of a gap between two pieces of a line, in heights of its letters, from which on they are apart."""
+"""The least width of a gap between two separate pieces of a line, in heights of its letters."""
 
 _LEADING = 2.0
-"""Heights of letters from a line to the next at most, in the same column."""
+"""The greatest distance of two lines of a column, in heights of letters."""
 
 _MOST_COLUMNS = 8
 LINES, _WORDS = 3, 3
-"""The fewest lines of a column, and words in half of them. Anything less is a table, which is read row by row."""
+"""The fewest lines of a column, and words in half of them. A smaller block is a table, which is read row by row."""
 
 
 class Piece(NamedTuple):
-    """A part of a line without a gap in it; places and lengths are in points, upwards and to the right."""
+    """A part of a line without a gap; positions and lengths are in points, upwards and to the right."""
 
     text: str
     left: float
@@ -25,7 +25,7 @@ class Piece(NamedTuple):
     bottom: float
     height: float
     slant: float = 0
-    """Radians clockwise. Places in a line that is not level are as if it were, and there are no widths and heights."""
+    """Radians clockwise. Positions in a slanted line are as if it were level; it has no widths and heights."""
 
 
 Line = Sequence[Piece]
@@ -33,7 +33,7 @@ _Gutter = tuple[float, float]
 
 
 def in_order(lines: Sequence[Line], columns: int = _MOST_COLUMNS) -> Iterator[str]:
-    """The texts of lines, which come as they were drawn: top down, perhaps across all columns."""
+    """The texts of lines in reading order; the lines are given as they were drawn, from top to bottom."""
     at = 0
     while at < len(lines):
         length, gutter = _block(lines, at)
@@ -48,7 +48,7 @@ def in_order(lines: Sequence[Line], columns: int = _MOST_COLUMNS) -> Iterator[st
 
 
 def _block(lines: Sequence[Line], start: int) -> tuple[int, _Gutter | None]:
-    """How many lines from a start on leave the same gap free, and where that is."""
+    """The number of lines from a start on that leave the same gap free, and the place of the gap."""
     gutters = [(one.right, other.left) for one, other in pairwise(lines[start])]
     length, found = 1, gutters[0] if gutters else None
     for above, line in pairwise(lines[start:]):

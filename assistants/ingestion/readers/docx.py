@@ -1,4 +1,4 @@
-"""Word documents: what is seen on their pages and beside them, in its order."""
+"""Word documents: the visible text of their pages and comments, in its order."""
 
 from assistants.ingestion.readers.drawing import drawn
 from assistants.ingestion.readers.errors import Invalid
@@ -6,7 +6,7 @@ from assistants.ingestion.readers.package import Package
 from assistants.ingestion.readers.story import Room, Story
 
 _BEFORE, _AFTER = ("header",), ("footer", "footnotes", "endnotes", "comments")
-"""Parts that the document has besides its body. Headers and footers that say the same are read once."""
+"""Parts of the document besides its body. Headers and footers with the same text are read once."""
 
 
 def read(content: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Charts and diagrams (SmartArt), which are parts of their own."""
+"""Charts and diagrams (SmartArt), which are separate parts."""
 
 from assistants.ingestion.readers.markup import Handler
 from assistants.ingestion.readers.package import Package, Relation
@@ -6,7 +6,7 @@ from assistants.ingestion.readers.story import Room, Story
 
 
 def drawn(package: Package, relations: dict[str, Relation], reference: str, room: Room) -> list[str]:
-    """The lines of the chart or diagram that a relation's id refers to; none where it points nowhere."""
+    """The lines of the chart or diagram that a relation's id refers to; none if the part does not exist."""
     relation = relations.get(reference)
     if relation is None:
         return []
@@ -19,7 +19,7 @@ _CATEGORIES = ("c:cat", "c:xVal")
 
 
 class _Chart(Handler):
-    """Titles; then the categories, where they are others than before, and each series with its numbers."""
+    """Titles, then each series with its numbers, after its categories if they differ from the previous series'."""
 
     def __init__(self, room: Room) -> None:
         self._room = room
@@ -72,7 +72,7 @@ class _Chart(Handler):
 
 
 def _number(text: str) -> str:
-    """As a reader sees it: 0.30000000000000004 is 0.3."""
+    """The number as programs show it: 0.30000000000000004 is 0.3."""
     try:
         return f"{float(text):.12g}"
     except ValueError:
@@ -80,7 +80,7 @@ def _number(text: str) -> str:
 
 
 class _Diagram(Story):
-    """The texts of its points, each after the one that it belongs to, in the order that they are connected in."""
+    """The texts of the diagram's points, each after its parent, in the order of their connections."""
 
     def __init__(self, room: Room) -> None:
         super().__init__(room)

@@ -12,7 +12,7 @@ from assistants.ingestion.readers.encodings import decoded
 from assistants.ingestion.readers.errors import Invalid
 
 _LONGEST = 10_000
-"""Characters of a header."""
+"""The most characters of a header."""
 
 _HEADERS = ("Subject", "From", "To", "Cc", "Date")
 
@@ -32,7 +32,7 @@ def read(content: bytes) -> str:
 
 
 def _parts(message: "Message[str, str]") -> Iterator["Message[str, str]"]:
-    """The parts that have no parts, without those of mails in the mail."""
+    """The parts without parts of their own, except those of attached mails."""
     if message.get_content_type() == "message/rfc822" or not message.is_multipart():
         yield message
     else:
@@ -41,7 +41,7 @@ def _parts(message: "Message[str, str]") -> Iterator["Message[str, str]"]:
 
 
 def _header(value: str) -> str:
-    """A header in one line, with its encoded words decoded (RFC 2047)."""
+    """A header as one line, with its encoded words decoded (RFC 2047)."""
     line = " ".join(str(value)[:_LONGEST].split())
     try:
         return str(make_header(decode_header(line)))

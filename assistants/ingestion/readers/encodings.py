@@ -25,7 +25,7 @@ _LABELS = {
     "shift_jis": "cp932", "shift-jis": "cp932", "sjis": "cp932", "x-sjis": "cp932", "gb2312": "gb18030",
     "gbk": "gb18030", "x-gbk": "gb18030", "euc-kr": "cp949", "ks_c_5601-1987": "cp949",
 }  # fmt: skip
-"""The encodings that some names mean in practice (WHATWG, Encoding)."""
+"""Names of encodings that stand for another encoding in practice (WHATWG, Encoding)."""
 
 _LIKELY = (
     "windows-1250", "windows-1251", "windows-1252", "windows-1253", "windows-1254", "windows-1255", "windows-1256",
@@ -34,7 +34,7 @@ _LIKELY = (
 )  # fmt: skip
 _WESTERN = ("Windows-1252", "ISO-8859-1")
 _LEAST, _AHEAD, _BEHIND = 0.02, 1.1, 0.9
-"""Confidence that the detector has at least, how much more than in another reading, and than in a Western one."""
+"""The least confidence of the detector, and how it must compare with that in another and in a Western reading."""
 
 _WORDS = re.compile(r"[^\W\d_]+")
 _SIGN_IN_WORD = re.compile(r"[A-Za-zÀ-ۿ][^\w\s\x00-\x7f\xad·–—‘’]+[A-Za-zÀ-ۿ]")  # noqa: RUF001
@@ -50,12 +50,12 @@ def decoded(content: bytes, declared: str | None = None) -> str:
     Parameters
     ----------
     declared
-        The encoding that the text says it has. Where it is UTF-8, that is believed first.
+        The encoding that the text declares. If that is UTF-8, it is tried first.
 
     Raises
     ------
     Invalid
-        The encoding is not sure.
+        The encoding is uncertain.
     """
     marked = next((encoding for mark, encoding in _MARKS if content.startswith(mark)), None)
     for encoding in [marked] if marked else _tried(content, declared):
@@ -67,7 +67,7 @@ def decoded(content: bytes, declared: str | None = None) -> str:
 
 
 def _tried(content: bytes, declared: str | None) -> Iterator[str]:
-    """Encodings of which a wrong one fails, and the one that is declared."""
+    """Encodings that fail if they are wrong, and the declared one."""
     sample = content[:_SAMPLE]
     if b"\0" in sample and len(content) % 4 == 0:
         yield from ("utf-32-le", "utf-32-be")
@@ -82,7 +82,7 @@ def _tried(content: bytes, declared: str | None) -> Iterator[str]:
 
 
 def _utf_16(sample: bytes) -> str | None:
-    """UTF-16 without a mark. One half of its characters is a control character, but in East Asia, where any is one."""
+    """UTF-16 without a mark: one byte of most characters is a control character, except in East Asia."""
     controls, first, second = _controls(sample), sample[::2].count(0), sample[1::2].count(0)
     if controls * 50 < len(sample):
         return None
@@ -100,7 +100,7 @@ def _utf_16(sample: bytes) -> str | None:
 
 
 def _is_utf_8(sample: bytes) -> bool:
-    """Whether it is, but for a character that is cut off at the end."""
+    """Whether it is UTF-8, apart from a character that is cut off at the end."""
     try:
         codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError:
@@ -113,14 +113,14 @@ def _controls(sample: bytes) -> int:
 
 
 def _detected(content: bytes) -> str | None:
-    """An encoding in which the text reads well; None where that is not sure."""
+    """An encoding in which the text is plausible; None if that is uncertain."""
     sample = content[:_SAMPLE]
     if _controls(sample):
-        return None  # no text, or one that is damaged
+        return None  # no text, or a damaged one
     readable = sample.decode(errors="ignore").encode()
     high = sum(byte > 127 for byte in sample)
     if sum(byte > 127 for byte in readable) > high // 2:
-        return None  # UTF-8 that is damaged
+        return None  # damaged UTF-8
     readings: list[tuple[str, float, str]] = []
     for found in chardet.detect_all(sample, ignore_threshold=True, include_encodings=_LIKELY):
         try:
@@ -142,7 +142,7 @@ def _detected(content: bytes) -> str | None:
 
 
 def _reads_well(text: str) -> bool:
-    """Whether words are of one alphabet, and in small letters or in capital ones, with no signs among them."""
+    """Whether words have one alphabet and regular case, without signs among their letters."""
     if "\ufffd" in text[:-1] or any("\x80" <= character <= "\x9f" for character in text):
         return False
     words = [word for word in _WORDS.findall(text) if not word.isascii()]

@@ -1,4 +1,4 @@
-"""EPUB: the chapters of a book, each of which is a page of HTML."""
+"""EPUB: the chapters of a book, each of them a page of HTML."""
 
 import posixpath
 import re
@@ -10,7 +10,7 @@ from assistants.ingestion.readers.markup import Handler
 from assistants.ingestion.readers.package import Package
 
 _EMPTY = re.compile(rb"<(title|script|style|textarea|iframe|noscript|template)\b([^<>]*)/>", re.IGNORECASE)
-"""Elements of XHTML that have ended, which in HTML would go on to the end of the page."""
+"""Elements that are empty in XHTML; as HTML they would extend to the end of the page."""
 
 _PAGES = ("application/xhtml+xml", "text/html")
 
@@ -29,7 +29,7 @@ def read(content: bytes) -> str:
 
 
 class _Container(Handler):
-    """Finds where the table of contents is."""
+    """Finds the place of the table of contents."""
 
     path = ""
 
@@ -40,7 +40,7 @@ class _Container(Handler):
 
 
 class _Contents(Handler):
-    """Gathers the parts of a book, and the order of its chapters."""
+    """Collects the parts of a book, and the order of its chapters."""
 
     def __init__(self) -> None:
         self._parts: dict[str, str] = {}

@@ -1,9 +1,9 @@
-"""Why a file has no text."""
+"""The errors of files without a text."""
 
 
 class Unsupported(Exception):
-    """A file of a type that no reader knows."""
+    """A file of a type without a reader."""
 
 
 class Invalid(Exception):
-    """A file that is not what its name says, or has no text in it."""
+    """A file that is not of its name's type, or has no text."""

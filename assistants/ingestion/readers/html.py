@@ -10,7 +10,7 @@ from assistants.ingestion.readers.encodings import decoded
 _CHARSET = re.compile(
     rb"""<meta[^>]{0,1000}?charset\s*=\s*["']?\s*([-\w.:]+)|<\?xml[^>]{0,100}?encoding=["']([-\w.]+)""", re.IGNORECASE
 )
-"""Where a page says in which encoding it is."""
+"""The declaration of a page's encoding."""
 
 _BLOCKS = frozenset(
     (
@@ -32,7 +32,7 @@ _PARAGRAPHS = frozenset(
 """Elements with an empty line before and after them."""
 
 _UNSEEN = frozenset(("script", "style", "template", "noscript", "rp", "rt", "iframe", "noembed", "noframes"))
-"""Elements whose text is not shown. Of ruby, the annotation is left out, as it would split the word."""
+"""Elements whose text is not shown. The annotation of ruby is left out, as it would split the word."""
 
 _KEPT_LINES = frozenset(("pre", "textarea", "listing", "xmp", "plaintext"))
 _ENDED = _UNSEEN | frozenset(
@@ -42,7 +42,7 @@ _ENDED = _UNSEEN | frozenset(
         "track", "wbr",
     )
 )  # fmt: skip
-"""Elements that do not nest: the next one of their kind, or another element, ends them."""
+"""Elements that do not nest: the next element of the same kind, or of another, ends them."""
 
 _SIBLINGS = frozenset(("rt", "rp", "optgroup"))
 """Elements that end with their `ruby` or `select`."""
@@ -55,7 +55,7 @@ _INPUTS_UNSEEN = frozenset(("hidden", "password", "checkbox", "radio", "file", "
 
 
 def read(content: bytes) -> str:
-    """The text that is shown."""
+    """The visible text."""
     found = _CHARSET.search(content[:4096])
     declared = (found[1] or found[2]).decode("ascii", errors="replace") if found else None
     page = decoded(content, declared)
@@ -65,9 +65,9 @@ def read(content: bytes) -> str:
 
 
 def _shallow(page: str) -> str:
-    """The page without elements in more than so many others: parsers take more than linear time for those.
+    """The page without elements nested too deeply: parsers take more than linear time for those.
 
-    Their replacements separate words exactly where they did.
+    The replacements of their tags separate words exactly as the tags did.
     """
     depth = siblings = 0
 
@@ -88,7 +88,7 @@ def _shallow(page: str) -> str:
 
 
 def _walk(root: LexborNode | None, page: "_Page") -> None:
-    """Go through a tree in its order, however deep it is."""
+    """Visit the nodes of a tree in document order, at any depth."""
     node = root
     while node is not None:
         page.start(node)
@@ -104,7 +104,7 @@ def _walk(root: LexborNode | None, page: "_Page") -> None:
 
 
 class _Page:
-    """Gathers the lines that are shown."""
+    """Collects the visible lines."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -114,7 +114,7 @@ class _Page:
 
     @property
     def text(self) -> str:
-        """All of them, at the end."""
+        """All lines, once the page has ended."""
         self._end_line()
         return "\n".join(self._lines)
 
@@ -157,7 +157,7 @@ class _Page:
 
 
 def _alternative(tag: str, attributes: Mapping[str, str | None]) -> str:
-    """The text that is shown for an element without text of its own."""
+    """The text that is shown for an element without a text of its own."""
     if tag != "input":
         return f" {attributes.get('alt') or ''} "
     if (attributes.get("type") or "text").lower() in _INPUTS_UNSEEN:

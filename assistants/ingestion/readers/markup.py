@@ -1,6 +1,6 @@
-"""XML, gone through in its order without a tree of it: memory does not grow with its size or depth.
+"""XML, parsed as events without a tree: memory does not grow with the document's size or depth.
 
-Declarations of document types are refused, and with them every entity: packages may not have any (ECMA-376, part 2).
+Document type declarations are refused, and with them all entities: packages may not have any (ECMA-376, part 2).
 """
 
 from collections.abc import Iterable
@@ -28,25 +28,25 @@ _PREFIXES = {
     **{f"urn:oasis:names:tc:opendocument:xmlns:{name}:1.0": name for name in ("text", "table", "style")},
     "http://purl.org/dc/elements/1.1/": "dc",
 }
-"""How names are written here, whatever prefixes a document has for them. Strict documents have names of their own."""
+"""The prefixes of namespaces in this code, whatever a document's own are. Strict documents have other namespaces."""
 
 
 class Handler:
-    """What is told of the elements and their text, in their order."""
+    """Receives the elements and their text, in document order."""
 
     def start(self, name: str, attributes: dict[str, str]) -> bool:  # noqa: ARG002
-        """An element begins; whether to go into it. The end of one that is not gone into is not told."""
+        """An element begins; return whether to parse its content. If not, its end is not reported."""
         return True
 
     def end(self, name: str) -> None:
-        """An element ends."""
+        """An element has ended."""
 
     def text(self, text: str) -> None:
-        """Some text."""
+        """Receives a text."""
 
 
 class _Names(dict[str, str]):
-    """Names with the prefixes that they have here; those of other namespaces have one that no other has."""
+    """Names with the prefixes of this code; a name of another namespace gets a prefix that is used nowhere else."""
 
     def __missing__(self, full: str) -> str:
         namespace, _, local = full.rpartition(" ")
@@ -55,14 +55,14 @@ class _Names(dict[str, str]):
 
 
 def walk(pieces: Iterable[bytes], handler: Handler) -> None:
-    """Tell the handler of a document that comes in pieces.
+    """Call the handler for a document that is given in pieces.
 
     Raises
     ------
     Invalid
-        It declares a document type.
+        The document declares a document type.
     pyexpat.ExpatError
-        It is no XML.
+        The document is no XML.
     """
     names, skipped = _Names(), 0
 

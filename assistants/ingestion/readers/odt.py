@@ -8,7 +8,7 @@ from assistants.ingestion.readers.story import Room
 _UNSEEN = frozenset(
     ("text:tracked-changes", "text:ruby-text", "text:note-citation", "dc:creator", "dc:date", "text:sequence-decls")
 )
-"""Elements without visible text, such as the deletions, which precede the text."""
+"""Elements without visible text, such as deletions, which precede the text."""
 
 _DEEPEST = 100
 
@@ -24,7 +24,7 @@ def read(content: bytes) -> str:
 
 
 class _Text(Handler):
-    """Gathers paragraphs; a row of a table is one line, with ` | ` between its cells."""
+    """Collects paragraphs; a row of a table is one line, with ` | ` between its cells."""
 
     def __init__(self, room: Room) -> None:
         self._room = room
@@ -34,7 +34,7 @@ class _Text(Handler):
 
     @property
     def lines(self) -> list[str]:
-        """All of them, at the end."""
+        """All lines, once the document has ended."""
         return self._frames[0]
 
     def start(self, name: str, attributes: dict[str, str]) -> bool:  # noqa: ARG002
@@ -71,7 +71,7 @@ class _Text(Handler):
 
 
 class _Margins(_Text):
-    """Headers and footers, of which a file has one for each style of pages; repeated lines are read once."""
+    """Headers and footers, of which a file has one for each page style; repeated lines are read once."""
 
     def __init__(self, room: Room) -> None:
         super().__init__(room)

@@ -1,4 +1,4 @@
-"""Packages (ECMA-376, part 2): the zip archives that office documents are, and what of them belongs to what."""
+"""Packages (ECMA-376, part 2): office documents as zip archives, with the relations between their parts."""
 
 import posixpath
 import zipfile
@@ -11,7 +11,7 @@ from assistants.ingestion.readers.errors import Invalid
 from assistants.ingestion.readers.markup import Handler, walk
 
 MAX_UNPACKED = 512 * 1024 * 1024
-"""Bytes that the parts which are read may have unpacked, whatever the archive says that they have."""
+"""The most unpacked bytes of the parts that are read, regardless of the sizes that the archive declares."""
 
 _MAX_PARTS = 65_535
 _PIECE = 1024 * 1024
@@ -19,23 +19,23 @@ _COMPOUND = bytes.fromhex("d0cf11e0a1b11ae1")
 
 
 class Relation(NamedTuple):
-    """What a part refers to: the last word of the relation's type, which Strict documents share, and the other part."""
+    """A relation of a part: the last word of its type, which Strict documents share, and the part that it refers to."""
 
     kind: str
     part: str
 
 
 class Package:
-    """Parts by their names. Each is read once: what refers to it again finds nothing."""
+    """Parts by their names. Each is read once: a second reference to it finds no part."""
 
     def __init__(self, content: bytes) -> None:
         """
         Raises
         ------
         Invalid
-            It is encrypted, or has too many parts.
+            The package is encrypted, or has too many parts.
         zipfile.BadZipFile
-            It is no archive.
+            The content is no archive.
         """
         if content.startswith(_COMPOUND):
             raise Invalid("The file is encrypted, or in a format of before 2007.")
@@ -47,20 +47,20 @@ class Package:
         self._unpacked = 0
 
     def main(self, otherwise: str) -> str:
-        """The name of the part that the document begins with; `otherwise` where none that is there is said to be it."""
+        """The name of the document's main part; `otherwise` if the package names none that exists."""
         relations = self.relations("").values()
         named = (each.part for each in relations if each.kind == "officeDocument" and each.part.lower() in self._unread)
         return next(named, otherwise)
 
     def read(self, part: str, handler: Handler) -> bool:
-        """Let the handler go through a part; whether it is there, and has not been read.
+        """Pass a part to the handler; return whether it exists and was not read before.
 
         Raises
         ------
         Invalid
-            It is encrypted, or too large.
+            The part is encrypted, or too large.
         Exception
-            It is broken.
+            The part is broken.
         """
         info = self._unread.pop(part.lower(), None)
         if info is None:
@@ -69,20 +69,20 @@ class Package:
         return True
 
     def content(self, part: str) -> bytes | None:
-        """The bytes of a part; None where it is not there, or has been read.
+        """The bytes of a part; None if it does not exist, or was read before.
 
         Raises
         ------
         Invalid
-            It is encrypted, or too large.
+            The part is encrypted, or too large.
         Exception
-            It is broken.
+            The part is broken.
         """
         info = self._unread.pop(part.lower(), None)
         return b"".join(self._pieces(info)) if info is not None else None
 
     def relations(self, part: str) -> dict[str, Relation]:
-        """What a part refers to in the package, by the relations' ids; the package itself has no name."""
+        """The relations of a part within the package, by their ids; the package itself has an empty name."""
         folder, name = posixpath.split(part)
         found = _Relations(folder)
         self.read(posixpath.join(folder, "_rels", f"{name}.rels"), found)

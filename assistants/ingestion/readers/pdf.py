@@ -27,13 +27,13 @@ _NOTES = frozenset(
         pdfium.FPDF_ANNOT_CARET, pdfium.FPDF_ANNOT_INK,
     )
 )  # fmt: skip
-"""Annotations with a text of their own; links, films and the like have none."""
+"""Annotations with a text of their own; links, films and others have none."""
 
 _FIELDS = frozenset((pdfium.FPDF_FORMFIELD_TEXTFIELD, pdfium.FPDF_FORMFIELD_COMBOBOX, pdfium.FPDF_FORMFIELD_LISTBOX))
 _HIDDEN = pdfium.FPDF_ANNOT_FLAG_HIDDEN | pdfium.FPDF_ANNOT_FLAG_NOVIEW
 
 _HYPHEN = 2
-"""The character that the library reports for a hyphen at the end of a line; it reports no end of that line."""
+"""The library's character for a hyphen at the end of a line; it does not report the end of that line."""
 
 _ENDS = frozenset(map(ord, "\0 \r\n\xa0")) | {_HYPHEN}
 """Characters that end a word."""
@@ -46,7 +46,7 @@ _LIGATURES = dict(zip(range(0xFB00, 0xFB07), ("ff", "fi", "fl", "ffi", "ffl", "s
 
 
 def read(content: bytes) -> str:
-    """The texts of the pages; a page that is broken is left out."""
+    """The texts of the pages; a broken page is left out."""
     document = _opened(content)
     try:
         document.init_forms()
@@ -59,12 +59,12 @@ def read(content: bytes) -> str:
 
 
 def _opened(content: bytes) -> Any:
-    """The file, repaired if need be and if it can be.
+    """The file, repaired if that is necessary and possible.
 
     Raises
     ------
     Invalid
-        It is encrypted, or no PDF.
+        The file is encrypted, or no PDF.
     """
     for each in chain([content], repaired(content) if b"%PDF-" in content[:1024] else ()):
         with suppress(PdfiumError):
@@ -89,7 +89,7 @@ def _pages(document: Any) -> Iterator[str]:
     for number in range(len(document)):
         try:
             page = document[number]
-            page.set_rotation(0)  # the library goes through a page that is turned in another order
+            page.set_rotation(0)  # the library returns the lines of a rotated page in another order
             text = "\n".join([_whole_words(_text(page.get_textpage())), *_annotations(page)])
         except PdfiumError:
             continue
@@ -98,13 +98,13 @@ def _pages(document: Any) -> Iterator[str]:
 
 
 def _text(page: Any) -> str:
-    """The text in lines, as it was drawn: that is how nearly all programs mean it to be read."""
+    """The text in lines, in the order of drawing, which nearly all programs use as the reading order."""
     text: str = page.get_text_range()
     if _gaps(page) < LINES and not _has_slanted_lines(page, text):
         return text.replace("\r\n", "\n").replace("\ufffe", "-\n")
     ordered: list[str] = []
     for slant, lines in groupby(_lines(page), key=lambda line: line[0].slant):
-        if slant:  # the library has them in any order
+        if slant:  # the library returns these lines in any order
             sorted_lines = sorted(lines, key=lambda line: -line[0].bottom)
             ordered += [" ".join(piece.text for piece in line) for line in sorted_lines]
         else:
@@ -113,13 +113,13 @@ def _text(page: Any) -> str:
 
 
 def _whole_words(text: str) -> str:
-    """Without the hyphens at the ends of lines that a word goes on after, and without ligatures."""
+    """The text with words joined that are hyphenated at the ends of lines, and without ligatures."""
     whole = _BROKEN.sub(lambda found: found[1] if found[2].islower() else found[0], text)
     return whole.translate(_LIGATURES)
 
 
 def _gaps(page: Any) -> int:
-    """How often two pieces of a line are so far apart that they may be of two columns."""
+    """The number of gaps between two pieces of a line that may separate columns."""
     found, box = 0, [ctypes.c_double() for _ in range(4)]
     right = bottom = top = math.inf
     for number in range(page.count_rects()):
@@ -140,7 +140,7 @@ def _has_slanted_lines(page: Any, text: str) -> bool:
 
 
 def _lines(page: Any) -> list[Line]:
-    """The lines, cut where there are gaps."""
+    """The lines, cut at their gaps."""
     lines: list[Line] = []
     line: list[Piece] = []
     word: list[int] = []
@@ -210,7 +210,7 @@ def _said(page: Any, annotation: Any) -> str:
 
 
 def _string(fill: Callable[[Any, int], int]) -> str:
-    """A text that the library puts into a buffer, of which it tells the bytes that it needs."""
+    """A text that the library writes into a buffer; its first call returns the size in bytes."""
     size = fill(None, 0)
     buffer = (ctypes.c_ushort * (size // 2 + 1))()
     fill(buffer, size)

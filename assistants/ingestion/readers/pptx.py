@@ -8,11 +8,11 @@ from assistants.ingestion.readers.story import Room, Story
 
 _NO_TEXT = ("sldNum",)
 _NO_NOTES = ("sldImg", "sldNum", "dt", "hdr", "ftr")
-"""Placeholders that are no text of a slide's, and none of its notes'."""
+"""Placeholders that are neither text of a slide nor of its notes."""
 
 
 class _Show(Handler):
-    """The relations to its slides, in their order, each once."""
+    """The relations to the slides, in their order, each once."""
 
     def __init__(self) -> None:
         self.root = ""

@@ -1,6 +1,6 @@
-"""Which module reads which files, by what their names say they are (contract, 12).
+"""The reader of each type of file, by the extension of the name (contract, 12).
 
-A module, and with it the library of its format, is imported for the first file that needs it.
+A reader, and with it the library of its format, is imported at the first file that needs it.
 """
 
 import re
@@ -15,10 +15,10 @@ PLAIN = frozenset(
         ".ts", ".txt",
     )
 )  # fmt: skip
-"""Names of files that are text as they are."""
+"""Extensions of files that are plain text."""
 
 _READ_ELSEWHERE = frozenset((".doc",))
-"""Names of files that the original reads and this service does not."""
+"""Extensions of files that OpenAI reads and this service does not."""
 
 _LEFT_OUT = re.compile("[\x00-\x08\x0e-\x1f\x7f\xad\u2060\ufeff\ud800-\udfff]")
 """Control characters, invisible characters inside words, and surrogates, which cannot be stored."""
@@ -30,12 +30,12 @@ def suffix_of(name: str) -> str:
 
 
 def supported(name: str) -> bool:
-    """Whether files of such a name are read."""
+    """Whether files of such a name can be read."""
     return suffix_of(name) in READERS
 
 
 def attachable(name: str) -> bool:
-    """Whether a file of this name may be put into a vector store. One that is not read then fails alone."""
+    """Whether a file of this name may be added to a vector store. If it cannot be read, that file alone fails."""
     return supported(name) or suffix_of(name) in _READ_ELSEWHERE
 
 
@@ -45,9 +45,9 @@ def read(name: str, content: bytes) -> str:
     Raises
     ------
     Unsupported
-        Its type is not supported.
+        There is no reader for its type.
     Invalid
-        It cannot be read, or there is no text in it.
+        It cannot be read, or has no text.
     """
     suffix = suffix_of(name)
     if not supported(name):
@@ -56,7 +56,7 @@ def read(name: str, content: bytes) -> str:
         text = READERS[suffix](content)
     except (Invalid, MemoryError):
         raise
-    except Exception as error:  # the errors that parsers raise for broken files are listed nowhere
+    except Exception as error:  # parsers raise undocumented errors for broken files
         raise Invalid(f"The file could not be read as {suffix[1:]}: {type(error).__name__}.") from error
     text = _LEFT_OUT.sub("", text)
     if not text.strip():
@@ -144,4 +144,4 @@ READERS: Mapping[str, Callable[[bytes], str]] = {
     ".pptx": _pptx,
     ".rtf": _rtf,
 }
-"""What makes the bytes of a file a text."""
+"""The readers, by extension."""

@@ -1,4 +1,4 @@
-"""PDF files whose end is missing, and with it the table of their objects."""
+"""Repairs PDF files whose end is missing, and with it the table of their objects."""
 
 import re
 import zlib
@@ -18,13 +18,13 @@ _MOST_UNPACKED = 64 * 1024 * 1024
 
 
 def repaired(content: bytes) -> Iterator[bytes]:
-    """The file with a new end: first with its own catalog, then with one of all the pages that are there.
+    """The file with a new end: first with its own catalog, then with a catalog of all pages found.
 
-    That is all a reader needs which looks for the objects itself, as it does where nothing tells it their places.
+    A reader that does not find the objects' table searches for the objects itself, so it needs no other part.
     """
     last = content.rfind(b"endobj") + len(b"endobj")
     if b"stream" not in content[last:] or b"/XRef" in content[last:]:
-        content = content[:last]  # a part of the table would be believed
+        content = content[:last]  # the reader would trust a part of the table
     content = b"\n".join([content, b"endstream endobj", *_unpacked(content), b""])
     objects = [(found.start(), int(found[1]), int(found[2])) for found in _OBJECT.finditer(content)]
     starts = [start for start, *_ in objects]
@@ -43,7 +43,7 @@ def repaired(content: bytes) -> Iterator[bytes]:
 
 
 def _unpacked(content: bytes) -> Iterator[bytes]:
-    """The objects that are packed in streams (ISO 32000-1, 7.5.7), each on its own."""
+    """The objects that are packed in streams (ISO 32000-1, 7.5.7), each unpacked."""
     room = _MOST_UNPACKED
     for found in _PACKED.finditer(content):
         head = content[max(content.rfind(b"obj", 0, found.start()), 0) : content.find(b"stream", found.start())]

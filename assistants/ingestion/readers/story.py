@@ -1,4 +1,4 @@
-"""The text of a part of an office document: of paragraphs, tables and shapes, in the order of the document."""
+"""The text of a part of an office document: of paragraphs, tables and shapes, in document order."""
 
 from collections.abc import Callable, Collection
 
@@ -6,16 +6,16 @@ from assistants.ingestion.readers.errors import Invalid
 from assistants.ingestion.readers.markup import Handler
 
 MAX_CHARACTERS = 20_000_000
-"""Of a document: more than this is too many tokens for sure."""
+"""The most characters of a document: a longer one certainly has too many tokens."""
 
 MAX_BLOCKS = 1_000_000
-"""Paragraphs, cells and boxes of a document, be they empty."""
+"""The most paragraphs, cells and boxes of a document, empty ones included."""
 
 _TEXTS = frozenset(("w:t", "a:t", "m:t", "p:text"))
 _PARAGRAPHS = frozenset(("w:p", "a:p", "p:text"))
 _CELLS, _ROWS = frozenset(("w:tc", "a:tc")), frozenset(("w:tr", "a:tr"))
 _BOXES = frozenset(("w:txbxContent", "a:txBody"))
-"""Shapes in the middle of a paragraph, whose text follows it."""
+"""Shapes within a paragraph; their text follows it."""
 
 _STANDS_FOR = {
     "w:tab": "\t", "w:ptab": "\t", "w:br": "\n", "w:cr": "\n", "a:br": "\n", "w:noBreakHyphen": "-", "m:sub": "_",
@@ -24,30 +24,30 @@ _STANDS_FOR = {
 _UNSEEN = frozenset(
     ("w:pPr", "w:tblPr", "w:tblPrEx", "w:sectPr", "w:sdtPr", "w:del", "w:moveFrom", "w:rt", "m:sSubPr", "m:sSupPr")
 )
-"""What has no text in it, or none that is seen: what was deleted or is now elsewhere, and how a word is pronounced."""
+"""Elements without visible text: deleted or moved text, and pronunciations of words."""
 
 _REFERENCES = {"c:chart": "r:id", "cx:chart": "r:id", "dgm:relIds": "r:dm"}
-"""Elements in whose place a part of its own is seen, and the attribute that names it."""
+"""Elements that show a separate part, and the attribute that refers to it."""
 
 _DEEPEST = 100
-"""Tables in tables, and boxes in boxes."""
+"""The deepest nesting of tables and boxes."""
 
 _OFF = ("0", "false", "off")
 
 
 class Room:
-    """How much text a document may still have."""
+    """The limit of a document's text, and how much is left of it."""
 
     def __init__(self) -> None:
         self._left, self._blocks = MAX_CHARACTERS, 0
 
     def take(self, text: str) -> str:
-        """The text.
+        """Count the text, and return it.
 
         Raises
         ------
         Invalid
-            It is too much.
+            The document has too much text.
         """
         self._left -= len(text)
         if self._left < 0:
@@ -55,14 +55,14 @@ class Room:
         return text
 
     def take_block(self) -> None:
-        """For a paragraph, a cell or a box."""
+        """Count a paragraph, a cell or a box."""
         self._blocks += 1
         if self._blocks > MAX_BLOCKS:
             raise Invalid(f"The file has more than {MAX_BLOCKS:,} paragraphs and cells.")
 
 
 class _Frame:
-    """The lines of a cell, a box, or all of it, the line that is being read, and those of boxes in it."""
+    """The lines of a cell, a box or the whole part, its unfinished line, and the lines of boxes in that."""
 
     def __init__(self) -> None:
         self.lines, self.boxes, self.line = list[str](), list[str](), list[str]()
@@ -79,16 +79,16 @@ class _Frame:
 
 
 class Story(Handler):
-    """Gathers lines; a row of a table is one, with ` | ` between its cells.
+    """Collects lines; a row of a table is one line, with ` | ` between its cells.
 
     Parameters
     ----------
     room
-        For the text of the document.
+        The limit of the document's text.
     refer
-        Reads a part that is seen in the place of a relation's id.
+        Reads the part that is shown in the place of a relation's id.
     without
-        Placeholders of a slide that are left out.
+        The kinds of a slide's placeholders that are left out.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Story(Handler):
 
     @property
     def lines(self) -> list[str]:
-        """All of them, at the end."""
+        """All lines, once the part has ended."""
         return self._frames[0].ended()
 
     def start(self, name: str, attributes: dict[str, str]) -> bool:
@@ -127,7 +127,7 @@ class Story(Handler):
             self._deleted = False
         elif name in _REFERENCES:
             if self._refer is not None:
-                # On a slide a chart is no part of a paragraph.
+                # On a slide a chart is not part of a paragraph.
                 here = self._frames[-1].boxes if self.root.startswith("w:") else self._frames[-1].lines
                 here += self._refer(attributes.get(_REFERENCES[name], ""))
         else:
@@ -135,11 +135,11 @@ class Story(Handler):
         return True
 
     def _begin(self, name: str, attributes: dict[str, str]) -> bool:
-        """What is rarer."""
+        """Handle the beginning of a rarer element."""
         if name == "mc:AlternateContent":
             self._taken.append(False)
         elif name in ("mc:Choice", "mc:Fallback") and self._taken:
-            # The first choice is read, whatever it requires: what stands for it says the same.
+            # The first choice is read, whatever it requires: the alternative has the same text.
             if self._taken[-1]:
                 return False
             self._taken[-1] = True

@@ -1,4 +1,4 @@
-"""Plain text, which may say in which encoding it is."""
+"""Plain text, which may declare its encoding."""
 
 import re
 
@@ -21,7 +21,7 @@ def read_python(content: bytes) -> str:
 
 
 def read_css(content: bytes) -> str:
-    """A style sheet, whose encoding comes first."""
+    """A style sheet, which begins with its encoding."""
     return _read(content, _declared(_CSS, content))
 
 

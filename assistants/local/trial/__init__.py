@@ -1,1 +1,1 @@
-"""A trial of the model's endpoint: what works, what was learnt, and what to set where something does not work."""
+"""A trial of the model's endpoint: its features, its learnt properties, and settings for features that fail."""

@@ -1,4 +1,4 @@
-"""`python -m assistants.local.trial`: what works with the model's endpoint that is configured, and what to set."""
+"""`python -m assistants.local.trial`: tests the features of the configured model's endpoint, and proposes settings."""
 
 import argparse
 import asyncio
@@ -19,7 +19,7 @@ from assistants.model.endpoint import Endpoint
 from assistants.settings import settings
 
 SECONDS = 120.0
-"""Of each check, at most: a local model may have to be loaded first."""
+"""The most seconds of each check: a local model may have to be loaded first."""
 
 
 async def run(model: str, seconds: float) -> int:
@@ -42,7 +42,7 @@ async def run(model: str, seconds: float) -> int:
 
 
 def main() -> int:
-    """Try until all is known; 0 if the model answers, 1 if not, 130 after Ctrl-C."""
+    """Test all features; returns 0 if the model answers, 1 if not, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m assistants.local.trial", description=__doc__)
     parser.add_argument("--model", default="gpt-4o", help="as assistants name it; default: gpt-4o")
     parser.add_argument("--seconds", type=float, default=SECONDS, help=f"of each check, at most; default: {SECONDS:g}")

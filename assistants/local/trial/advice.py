@@ -1,4 +1,4 @@
-"""What to set where something does not work: pure functions."""
+"""Proposed settings for features that fail: pure functions."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ EMBEDDING_MODEL = "Set EMBEDDING_MODEL to a model of embeddings that the endpoin
 
 
 class Names(NamedTuple):
-    """The names that the settings have."""
+    """The models' names in the settings."""
 
     asked: str
     """The model, as an assistant names it."""
@@ -19,11 +19,11 @@ class Names(NamedTuple):
     embedding: str
     """The endpoint's name of the model of the embeddings."""
     azure: bool
-    """The endpoint is Azure OpenAI."""
+    """Whether the endpoint is Azure OpenAI."""
 
 
 def after(trouble: Exception, names: Names) -> str:
-    """What to set after an answer that is an error."""
+    """The setting to change after an error."""
     if isinstance(trouble, TimeoutError):
         return "Give it longer with --seconds. A run waits for its next word for MODEL_TIMEOUT seconds."
     if isinstance(trouble, Unreachable):
@@ -47,14 +47,14 @@ def after(trouble: Exception, names: Names) -> str:
 
 
 def after_embeddings(trouble: Exception, names: Names) -> str:
-    """What to set after embeddings that are an error."""
+    """The setting to change after an error of embeddings."""
     if not isinstance(trouble, Refused) or trouble.status in (401, 403, 429):
         return after(trouble, names)
     return after(trouble, names) if trouble.transient and trouble.status != 501 else EMBEDDING_MODEL
 
 
 def another_model(names: Names, does: str, runs_with: str = "") -> str:
-    """Which setting names another model, for all runs or for those with something."""
+    """The setting that names another model, for all runs or for those with a certain tool."""
     kind = "the deployment of a model" if names.azure else "a model"
     begin = f"For runs with {runs_with}, name" if runs_with else "Name"
     return f"{begin} {kind} that {does}: MODEL_MAP='{names.asked}=NAME'."

@@ -1,4 +1,4 @@
-"""What an endpoint is asked in a trial: pure functions to runs, their messages and texts to embed."""
+"""The requests of a trial: pure functions to runs, their messages and texts to embed."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -11,22 +11,22 @@ from assistants.state.runs import RunRecord, Turn
 from assistants.tokens import of_text
 
 BUDGET = 1_000
-"""Tokens of an answer at most, thoughts among them."""
+"""The most tokens of an answer, reasoning included."""
 
 WORD = "zebra"
-"""What the beginning of the long prompt says, and its end asks for."""
+"""A word at the beginning of the long prompt; its end asks for the word."""
 
 COLOUR = "red"
-"""Of the image."""
+"""The colour of the image."""
 
 OUTPUTS: Mapping[str, tuple[str, str]] = {
     "get_weather": ("It is sunny.", "sunny"),
     "get_temperature": ("It is 24 degrees.", "24"),
 }
-"""Of each function, what it says, and the word of it that the answer must repeat."""
+"""The output of each function, and the word in it that the answer has to repeat."""
 
 SCHEMA: Mapping[str, str] = {"capital": "string", "letters": "integer"}
-"""The fields of the JSON that is asked for, and their types."""
+"""The fields of the requested JSON, and their types."""
 
 _NOTES = 20
 _NOTE = "The garden was quiet in the morning, and the gate stayed open until the rain came. " * 12
@@ -46,7 +46,7 @@ class Case(NamedTuple):
 
 
 class Battery(NamedTuple):
-    """The turns, by what is tried with them, and the texts to embed."""
+    """The turns, by the feature that each tests, and the texts to embed."""
 
     text: Case
     calls: Case
@@ -57,7 +57,7 @@ class Battery(NamedTuple):
 
     @property
     def requests(self) -> int:
-        """Requests that are made if none is refused, that with the outputs of the calls among them."""
+        """The number of requests if none is refused, including the one with the outputs of the calls."""
         return len(self._cases) + 2
 
     @property
@@ -73,12 +73,12 @@ class Battery(NamedTuple):
 
 
 def battery(model: str) -> Battery:
-    """All that is tried with a model, by the name that an assistant has for it."""
+    """All tests of a model, by the name that an assistant has for it."""
     image = data_url(base64.b64decode(_IMAGE))
     assert image
     notes = [f"Note {number}: {_NOTE}" for number in range(1, _NOTES + 1)]
     return Battery(
-        # Two messages in a row, and parameters with their defaults, as programs send them.
+        # Two successive messages of one role, and parameters with their defaults, as programs send them.
         text=_case(model, "Hello.", "Count from one to ten, in words.", temperature=1.0, top_p=1.0),
         calls=_case(
             model,

@@ -1,4 +1,4 @@
-"""What was learnt about the models of an endpoint, in words for the operator: pure functions."""
+"""The learnt properties of an endpoint's models, in words for the operator: pure functions."""
 
 from collections.abc import Iterator, Mapping
 
@@ -18,7 +18,7 @@ _PLACES: Mapping[str, str] = {
 
 
 def of_chat(learnt: ModelLearnt) -> Iterator[str]:
-    """What requests for answers are without, have instead, or are bounded by."""
+    """The parameters that requests for answers omit or replace, and their limits."""
     yield from (_remedy(name, instead) for name, instead in sorted(learnt.remedies.items()))
     longest = learnt.longest()
     if longest is not None:
@@ -26,7 +26,7 @@ def of_chat(learnt: ModelLearnt) -> Iterator[str]:
 
 
 def of_embeddings(learnt: ModelLearnt) -> Iterator[str]:
-    """What requests for embeddings are without, or are bounded by."""
+    """The parameters that requests for embeddings omit, and their limits."""
     yield from (_remedy(name, instead) for name, instead in sorted(learnt.remedies.items()))
     if learnt.batch_texts is not None:
         texts = "one text" if learnt.batch_texts == 1 else f"{learnt.batch_texts} texts"
@@ -42,7 +42,7 @@ def of_embeddings(learnt: ModelLearnt) -> Iterator[str]:
 
 
 def of_usage(turn: Turn) -> Iterator[str]:
-    """Whether the endpoint counts tokens."""
+    """Whether the endpoint reports usage."""
     if turn.finish == "stop" and turn.estimate is None:
         yield "Tokens are estimated: the endpoint reports none."
 

@@ -1,4 +1,4 @@
-"""What a trial prints: pure functions."""
+"""The output of a trial: pure functions."""
 
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ _NAME, _STATE = len(CALLS) + 2, len(State.UNTRIED) + 2
 
 
 def heading(settings: Settings, names: Names, requests: int, tokens: int, seconds: float) -> str:
-    """Which endpoint is asked for what, and what that costs."""
+    """The endpoint, the model and the cost of the trial."""
     where = settings.azure_openai_endpoint or settings.openai_base_url or "https://api.openai.com/v1"
     model = f"{names.asked}, which is {names.model} there" if names.asked != names.model else names.asked
     return "\n".join(
@@ -39,7 +39,7 @@ def row(verdict: Verdict, width: int) -> str:
 
 
 def learnt(lines: Sequence[str], width: int) -> str:
-    """What was learnt, one line each."""
+    """The learnt properties, one per line."""
     if not lines:
         return "Nothing had to be left out or changed."
     points = (textwrap.fill(line, width, initial_indent="- ", subsequent_indent="  ") for line in lines)
@@ -47,12 +47,12 @@ def learnt(lines: Sequence[str], width: int) -> str:
 
 
 def exit_code(verdicts: Iterable[Verdict]) -> int:
-    """0 if there is an answer, which is the first thing that is tried."""
+    """0 if the first test, for an answer, succeeded; otherwise 1."""
     return int(next(iter(verdicts)).state is State.FAILS)
 
 
 def _address(url: str) -> str:
-    """A URL without what may be a secret."""
+    """A URL without parts that may be secret."""
     parts = urlsplit(url)
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"

@@ -1,4 +1,4 @@
-"""The trial: the battery is asked of the endpoint, by the same code as runs and files are."""
+"""The trial: sends the battery to the endpoint, by the code of runs and of files."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -25,7 +25,7 @@ class Trial:
     asked
         The model, as an assistant names it.
     seconds
-        Of each check, at most.
+        The most seconds of each check.
     """
 
     def __init__(self, settings: Settings, endpoint: Endpoint, asked: str, seconds: float) -> None:
@@ -66,7 +66,7 @@ class Trial:
         yield verdicts.embeddings(await self._embed(), names, off=names.embedding == NONE)
 
     def learnt(self) -> list[str]:
-        """What was learnt on the way."""
+        """The learnt properties so far."""
         known = self._endpoint.learnt
         return [
             *lessons.of_chat(known.of(self.names.model)),

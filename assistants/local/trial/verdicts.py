@@ -1,4 +1,4 @@
-"""What works, from what came of each request of a trial: pure functions, in words for the operator."""
+"""The verdicts on the endpoint's features, by the result of each request: pure functions, in words for the operator."""
 
 import json
 import re
@@ -18,11 +18,11 @@ from assistants.local.trial.battery import BUDGET, COLOUR, OUTPUTS, SCHEMA, WORD
 from assistants.state.runs import Turn
 
 _SHOWN = 60
-"""Characters of an answer that are told."""
+"""The most characters of an answer that are quoted."""
 
 
 class State(StrEnum):
-    """How far something works."""
+    """The state of a feature."""
 
     WORKS = "yes"
     PARTLY = "partly"
@@ -37,21 +37,21 @@ class Verdict(NamedTuple):
     state: State
     said: str
     advice: str = ""
-    """What to set, if anything."""
+    """The setting to change, if any."""
 
 
 class Answer(NamedTuple):
-    """What came of a turn."""
+    """The result of a turn."""
 
     turn: Turn
     trouble: Exception | None = None
-    """What went wrong at last."""
+    """The error of the last try."""
     pieces: int = 0
-    """In which the text came."""
+    """The number of pieces of the text."""
     prompt: int = 0
-    """Estimated tokens of the prompt that was sent at last."""
+    """Estimated tokens of the last prompt that was sent."""
     repeated: Sequence[Exception] = ()
-    """What went wrong before the request was sent again."""
+    """The errors after which the request was sent again."""
 
     @property
     def text(self) -> str:
@@ -64,14 +64,14 @@ class Answer(NamedTuple):
 
 
 class Embedded(NamedTuple):
-    """What came of the texts."""
+    """The result of the embeddings."""
 
     having: int = 0
-    """Texts that have a vector."""
+    """The number of texts with a vector."""
     texts: int = 0
     dimensions: int = 0
     trouble: Exception | None = None
-    """Why none has one."""
+    """The error if no text has a vector."""
 
 
 TEXT, STREAM, CALLS, OUTPUTS_BACK, LONG, JSON, IMAGE, EMBEDDINGS = (
@@ -79,16 +79,16 @@ TEXT, STREAM, CALLS, OUTPUTS_BACK, LONG, JSON, IMAGE, EMBEDDINGS = (
 )  # fmt: skip
 
 AFTER_TEXT = (STREAM, CALLS, OUTPUTS_BACK, LONG, JSON, IMAGE)
-"""What is not tried where there is no text."""
+"""The features that are not tested without a text."""
 
 
 def untried(name: str, why: str = "The endpoint gives no text.") -> Verdict:
-    """The verdict of what was not tried."""
+    """The verdict on a feature that was not tested."""
     return Verdict(name, State.UNTRIED, why)
 
 
 def text(answer: Answer, names: Names) -> Verdict:
-    """Whether there is an answer at all."""
+    """Whether the endpoint answers at all."""
     other = another_model(names, "answers with text")
     if answer.turn.calls and answer.trouble is None:
         return Verdict(TEXT, State.FAILS, "It calls a function, though none was offered.", other)
@@ -113,7 +113,7 @@ def stream(answer: Answer) -> Verdict:
 
 
 def calls(answer: Answer, names: Names) -> Verdict:
-    """Whether it calls two functions at once."""
+    """Whether the model calls two functions at once."""
     made = answer.turn.calls
     if failed := _failed(CALLS, answer, names, empty=bool(made)):
         return failed
@@ -133,7 +133,7 @@ def calls(answer: Answer, names: Names) -> Verdict:
 
 
 def outputs(answer: Answer, called: Turn, names: Names) -> Verdict:
-    """Whether it takes the outputs of the calls and goes on from them."""
+    """Whether it accepts the outputs of the calls and continues from them."""
     if failed := _failed(OUTPUTS_BACK, answer, names, empty=bool(answer.turn.calls)):
         return failed
     back = sorted({name for each in (called, *called.calls) for name in each.extra or ()})
@@ -149,7 +149,7 @@ def outputs(answer: Answer, called: Turn, names: Names) -> Verdict:
 
 
 def long(answer: Answer, names: Names) -> Verdict:
-    """Whether a prompt of some thousand tokens is taken, and read from its beginning on."""
+    """Whether it accepts a prompt of some thousand tokens, and reads its beginning."""
     if failed := _failed(LONG, answer, names):
         return failed
     size = f"about {answer.prompt:,} tokens"
@@ -164,7 +164,7 @@ def long(answer: Answer, names: Names) -> Verdict:
 
 
 def schema(answer: Answer, names: Names) -> Verdict:
-    """Whether it answers in the JSON that is asked for."""
+    """Whether it answers in the requested JSON."""
     if failed := _failed(JSON, answer, names):
         return failed
     found, other = _json(answer.text), another_model(names, "knows json_schema", "a response_format")
@@ -187,12 +187,12 @@ def image(answer: Answer, names: Names) -> Verdict:
 
 
 def embeddings(found: Embedded, names: Names, off: bool) -> Verdict:
-    """Whether files can be found by meaning.
+    """Whether files can be searched by meaning.
 
     Parameters
     ----------
     off
-        The settings say that there are none.
+        The settings disable embeddings.
     """
     if off:
         return untried(EMBEDDINGS, "EMBEDDING_MODEL is none: files are found by their words alone.")
@@ -208,13 +208,13 @@ def embeddings(found: Embedded, names: Names, off: bool) -> Verdict:
 
 
 def shown(text: str, most: int = 300) -> str:
-    """A text of the endpoint in one line that does nothing to a terminal."""
+    """A text of the endpoint in one line, without control characters."""
     line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def _failed(name: str, answer: Answer, names: Names, empty: bool = False) -> Verdict | None:
-    """The verdict of an answer that is an error or, unless it may be `empty`, has no text."""
+    """The verdict on an answer that is an error or, unless it may be `empty`, has no text."""
     if answer.trouble is not None:
         return Verdict(name, State.FAILS, _words(answer.trouble), after(answer.trouble, names))
     if answer.turn.error is not None:

@@ -1,1 +1,1 @@
-"""Code of the model, executed by an engine: a pool of Azure Container Apps, or a confined process."""
+"""The model's code, executed by an engine: a pool of Azure Container Apps, or a confined process."""

@@ -1,4 +1,4 @@
-"""Which engine executes code, by the settings and by what this machine can do."""
+"""The choice of the engine that executes code, by the settings and the abilities of this machine."""
 
 from assistants.settings import Settings
 from assistants.tools.code_interpreter.engine import Engine
@@ -11,9 +11,9 @@ NONE = (
 
 
 def choose(settings: Settings, under_local_runner: bool) -> Engine | str:
-    """The engine, or a sentence that says why there is none and what to set.
+    """The engine, or a sentence that says why there is none and which setting is needed.
 
-    The first call for `local` starts a confined process that tries what it may not, which takes about a second.
+    The first call for `local` starts a confined process that tries forbidden actions, which takes about a second.
     """
     match settings.code_interpreter:
         case "off":

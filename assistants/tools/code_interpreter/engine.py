@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 _NAME = 255
-"""Characters of a name with its folders, at most."""
+"""The most characters of a name with its folders."""
 
 
 def is_name(path: str) -> bool:
-    """Whether a path may be told to others: relative, printable, no folder above, not too long."""
+    """Whether a path is a valid name for clients: relative, printable, without `..`, not too long."""
     folders = path.split("/")
     return len(path) <= _NAME and path.isprintable() and "" not in folders and ".." not in folders
 
 
 class EngineFailed(Exception):
-    """The engine did not execute the code, and would not if it were asked again. The text says why, to the model."""
+    """The engine did not execute the code, and would not at a repetition. The text tells the model why."""
 
 
 class EngineBusy(Exception):
@@ -23,7 +23,7 @@ class EngineBusy(Exception):
 
 
 class OutcomeLost(Exception):
-    """The code may have been executed, in part or whole, and its outcome cannot be had. The text says why."""
+    """The code may have been executed, in part or whole, and its outcome is lost. The text says why."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Logs:
-    """What the code printed, the value of its last expression and its traceback, in their order."""
+    """The text that the code printed, the value of its last expression and its traceback, in their order."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Image:
-    """A figure."""
+    """A figure, in PNG."""
 
     png: bytes
 
@@ -60,7 +60,7 @@ class OutputFile:
     """Relative to `/mnt/data`; it has no `..` and no control character."""
     size: int
     content: Callable[[], AsyncIterator[bytes]]
-    """To be read before the session's next call; `OutcomeLost`: it cannot be had."""
+    """To be read before the session's next call; raises `OutcomeLost` if it cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Call:
     """Code to be executed once in a session."""
 
     session: str
-    """4 to 64 characters from [0-9a-f]; it tells nothing about the thread and the project."""
+    """4 to 64 characters from [0-9a-f], which reveal neither the thread nor the project."""
     id: str
     """The execution's id."""
     code: str
@@ -76,24 +76,24 @@ class Call:
     after: str | None
     """The id of the session's last execution; None: the session is new."""
     restore: Callable[[], Awaitable[bytes | None]]
-    """The snapshot that the last execution left; awaited only if the session's variables are not at hand."""
+    """Returns the snapshot of the last execution; awaited only if the engine does not have the session's variables."""
 
 
 @dataclass(frozen=True)
 class Execution:
-    """The outcome of code that was executed; it may have failed, as its logs tell."""
+    """The outcome of executed code; its logs show whether it failed."""
 
     outputs: Sequence[Logs | Image]
     files: Sequence[OutputFile] = ()
     notices: Sequence[str] = ()
-    """Sentences for the model: variables that are lost, limits that were passed."""
+    """Sentences for the model: variables that are lost, limits that were exceeded."""
     snapshot: bytes | None = None
-    """The session's variables, for the engine alone to load; None: the engine has none, or keeps the session itself."""
+    """The session's variables, in the engine's own format; None: the engine has none, or keeps the session itself."""
     timed_out: bool = False
 
 
 class Engine(Protocol):
-    """Executes code. It is given one call of a session at a time."""
+    """Executes code. Calls of one session are passed to it one at a time."""
 
     async def execute(self, call: Call) -> Execution:
         """Execute the code, once. If the awaiting task is cancelled, the execution ends within about a second.
@@ -101,16 +101,16 @@ class Engine(Protocol):
         Raises
         ------
         EngineFailed, EngineBusy
-            Nothing was executed.
+            The code was not executed.
         OutcomeLost
             The code may have been executed.
         """
         ...
 
     async def end(self, session: str) -> None:
-        """End the session, if it exists here: its variables and its folder are gone."""
+        """End the session, if it exists here: its variables and its folder are deleted."""
         ...
 
     async def close(self) -> None:
-        """End all that this process holds."""
+        """End all sessions of this process."""
         ...

@@ -1,4 +1,4 @@
-"""One call of the code interpreter: its code is executed at most once, however often the call is delivered."""
+"""A call of the code interpreter: its code is executed at most once, however often the call is delivered."""
 
 import asyncio
 import logging
@@ -53,7 +53,7 @@ _LATER = 1.0
 """Seconds between two reads later, and between two looks at a busy engine or at another delivery's execution."""
 
 _BESIDES = 60.0
-"""Seconds that an execution may take besides the code: its process is started, and its outputs are stored."""
+"""Seconds that an execution may take besides the code: to start a process, and to store the outputs."""
 
 INTERRUPTED = (
     "The execution was interrupted: it is not known how far the code came, and it is not executed again by itself. "
@@ -64,7 +64,7 @@ _ENDED = "The run has ended."
 
 
 class CodeCall:
-    """A call that was delivered, once or again."""
+    """A delivery of a call, the first or a repeated one."""
 
     def __init__(self, question: Question) -> None:
         self._store, self._question = question.store, question
@@ -81,7 +81,7 @@ class CodeCall:
         Raises
         ------
         ToolFailed
-            Nothing can execute code here, or the run has ended.
+            No engine can execute code here, or the run has ended.
         """
         engine = await self._question.interpreter.engine()
         if isinstance(engine, str):
@@ -109,11 +109,11 @@ class CodeCall:
 
     @property
     def _has_files(self) -> bool:
-        """Whether an earlier call of the run has the session's files: one is enough."""
+        """Whether an earlier call of the run has recorded the session's files: one such record is enough."""
         return any(call.ran is not None for turn in self._question.run.turns for call in turn.calls)
 
     async def _awaited(self) -> RunRecord | None:
-        """The run as long as it awaits this call; None: it has ended, or was deleted."""
+        """The run while it awaits this call; None: it has ended, or was deleted."""
         document = await self._store.runs.read(self._key.name)
         run = document.value if document is not None else None
         if run is None or not run.active or run.status is RunStatus.CANCELLING or self._now() >= run.expires_at:
@@ -121,7 +121,7 @@ class CodeCall:
         return run if self._question.call.id in {call.id for call in run.unanswered} else None
 
     async def _is_next(self) -> bool:
-        """Whether the calls of code before this one, in the same turn, have been answered."""
+        """Whether the preceding calls of code in the same turn have been answered."""
         run = await self._awaited()
         calls = [call.id for call in run.unanswered if call.type == self._question.call.type] if run else []
         return calls[:1] == [self._question.call.id]
@@ -133,7 +133,7 @@ class CodeCall:
         return document and document.value
 
     async def _begin(self, engine: Engine, known: Document[SessionRecord] | None, record: SessionRecord) -> None:
-        """Note the execution as under way, and execute the code; nothing happens if another process was faster."""
+        """Record the execution as in progress, then execute the code; no effect if another process was first."""
         files, now = await inputs(self._store, self._project, self._question.run, record), self._now()
         until = now + self._store.settings.code_interpreter_timeout + _BESIDES
         noted = begun(record, self._id, now, until)
@@ -158,7 +158,7 @@ class CodeCall:
     async def _watched(
         self, engine: Engine, files: Sequence[InputFile], record: SessionRecord, until: float
     ) -> Outcome | None:
-        """The outcome; None: the engine was busy and executed nothing. The end of the run ends the execution."""
+        """The outcome; None: the engine was busy. The end of the run ends the execution."""
         work = asyncio.create_task(self._execute(engine, files, record))
         watch = asyncio.create_task(self._watch(until))
         try:
@@ -167,7 +167,7 @@ class CodeCall:
         except (*TRANSIENT, ApiError) as error:
             log.warning("run %s: the outcome of its code is lost: %s", self._key.run, error)
             return _without_effect(INTERRUPTED, record)
-        except asyncio.CancelledError:  # the process is stopping; after the outcome another one may go on
+        except asyncio.CancelledError:  # the process is stopping; the outcome frees the session for other executions
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
             await self._give(self._id, _without_effect(INTERRUPTED, record))
@@ -212,7 +212,7 @@ class CodeCall:
         return await self._kept(execution, record)
 
     async def _kept(self, execution: Execution, record: SessionRecord) -> Outcome:
-        """The outcome, whose images, files and variables are stored."""
+        """The outcome, after its images, files and variables are stored."""
         notices = [*execution.notices]
 
         async def output_of(output: Logs | Image) -> LogOutput | ImageOutput:
@@ -223,7 +223,7 @@ class CodeCall:
         async def stored(file: OutputFile) -> str | None:
             try:
                 return await put_out(self._store, self._project, file.name, file.content())
-            except (EngineBusy, EngineFailed, OutcomeLost, OSError) as error:  # it cannot be read any more
+            except (EngineBusy, EngineFailed, OutcomeLost, OSError) as error:  # it can no longer be read
                 notices.append(f"The file {file.name} could not be stored: {error}")
                 return None
 
@@ -243,7 +243,7 @@ class CodeCall:
         )
 
     async def _give(self, execution: str, outcome: Outcome) -> Outcome:
-        """Store an outcome; the result is the one that was stored first."""
+        """Store an outcome; return the one that was stored first."""
         name = outcome_name(self._project, self._thread, execution)
         try:
             return (await self._store.outcomes.create(name, outcome)).value
@@ -267,7 +267,7 @@ def _pauses() -> Iterator[float]:
 
 
 def told(outputs: Sequence[LogOutput | ImageOutput], paths: Sequence[str]) -> str:
-    """What the model is told of the outputs, and of the files that code has made or changed."""
+    """The text for the model: the outputs, and the files that code has made or changed."""
     lines = [
         output.logs.rstrip("\n")
         if isinstance(output, LogOutput)

@@ -1,4 +1,4 @@
-"""The files of a session: those that are given into it, and those that come out of it."""
+"""The files of a session: its input files, and the files that code makes."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ _BLOCK_BYTES = 4 * 1024 * 1024
 
 
 async def inputs(store: Store, project: str, run: RunRecord, session: SessionRecord | None) -> list[InputFile]:
-    """The files of the assistant and the thread, then those that code has made; those that are gone are left out."""
+    """The files of the assistant and the thread, then those that code has made; deleted ones are left out."""
     made = session.files if session else {}
     given = [file for file in run.files if file not in made.values()]
     records = await for_each(lambda file: store.files.read(blob_name(project, file)), [*given, *made.values()])
@@ -41,7 +41,7 @@ async def inputs(store: Store, project: str, run: RunRecord, session: SessionRec
 
 
 async def told_files(store: Store, key: RunKey, run: RunRecord) -> str:
-    """What the model is told of the limits and the files that are there; empty if it has no code interpreter."""
+    """The text for the model on the limits and the present files; empty if the run has no code interpreter."""
     if not runs_code(run.tools):
         return ""
     session = await store.sessions.read(session_name(key.project, key.thread))
@@ -55,7 +55,7 @@ async def told_files(store: Store, key: RunKey, run: RunRecord) -> str:
 
 
 async def put_out(store: Store, project: str, filename: str, pieces: AsyncIterator[bytes]) -> str:
-    """Make a file of what code has made; its id. It can be downloaded from then on."""
+    """Store a file that code has made, for download; return its id."""
     file_id, blocks, size = store.ids.new("file-"), list[str](), 0
     name = blob_name(project, file_id)
     async for block in _blocks(pieces):
@@ -74,7 +74,7 @@ async def put_out(store: Store, project: str, filename: str, pieces: AsyncIterat
 
 
 async def only(content: bytes) -> AsyncIterator[bytes]:
-    """One piece."""
+    """The content as one piece."""
     yield content
     await asyncio.sleep(0)
 
@@ -96,14 +96,14 @@ def _input(store: Store, project: str, record: FileRecord, name: str) -> InputFi
 
 
 def _plain(filename: str, file_id: str) -> str:
-    """The file's name as one of a folder of its own."""
+    """The file's name without characters that a folder does not allow."""
     plain = "".join(each if each.isprintable() and each != "/" else "_" for each in filename).strip()
     plain = plain[-_MAX_NAME // 4 :] if len(plain.encode(errors="replace")) > _MAX_NAME else plain
     return plain if plain.strip(".") else file_id
 
 
 def _free(name: str, file_id: str, taken: Iterable[str]) -> str:
-    """The name, or, where another file has it, a name with the file's id."""
+    """The name or, if another file has it, a name with the file's id."""
     if name not in taken:
         return name
     path = PurePosixPath(name)

@@ -1,7 +1,7 @@
 """`python -m assistants.tools.code_interpreter.install`: makes the environment with the packages that code may import.
 
-It is an environment of its own, `.venv/code_interpreter` of this folder of the project, with the versions and hashes of
-`packages.lock`, byte-compiled, and with matplotlib's list of fonts, which takes it seconds to make.
+It is a separate environment, `.venv/code_interpreter` in this folder of the project, with the versions and hashes of
+`packages.lock`, byte-compiled, and with matplotlib's list of fonts, which matplotlib needs seconds to make.
 """
 
 import os
@@ -29,19 +29,23 @@ def environment() -> Path | None:
 
 
 def install() -> None:
-    """Make the environment, unless it is there.
+    """Make the environment, unless it exists.
 
     Raises
     ------
     OSError, subprocess.SubprocessError
-        It could not be made; pip has said why.
+        It could not be made; pip has printed the reason.
     """
     if environment():
+        (ENVIRONMENT / _MARK).touch()  # newer than what make compares it with
         return
+    sys.stderr.write("Installing the packages of the code interpreter (about half a minute) ...\n")
     shutil.rmtree(ENVIRONMENT, ignore_errors=True)
     venv.create(ENVIRONMENT, with_pip=True, symlinks=True)
     python = str(ENVIRONMENT / "bin" / "python")
-    pip = ["-m", "pip", "install", "-qq", "--disable-pip-version-check", "--only-binary=:all:", "-r", str(_LOCK)]
+    # Two retries: the next `make run` tries again.
+    options = ["-qq", "--disable-pip-version-check", "--retries=2", "--only-binary=:all:", "-r", str(_LOCK)]
+    pip = ["-m", "pip", "install", *options]
     subprocess.run([python, *pip], check=True, timeout=_TIMEOUT)  # noqa: S603
     fonts = {**os.environ, "MPLCONFIGDIR": str(ENVIRONMENT / "matplotlib"), "MPLBACKEND": "agg"}
     subprocess.run([python, "-c", _FONTS], check=True, timeout=_TIMEOUT, env=fonts)  # noqa: S603
@@ -49,21 +53,22 @@ def install() -> None:
 
 
 def _wanted() -> str:
-    """What tells this Python and the lock from others."""
+    """A text that identifies this Python and the lock."""
     return sha256(f"{sys.version}{_LOCK.read_text(encoding='utf-8')}".encode()).hexdigest()
 
 
-def main() -> None:
-    """Make the environment, on Linux."""
+def main() -> int:
+    """Make the environment, on Linux; the exit code."""
     if sys.platform != "linux":
         sys.stderr.write("The packages of the code interpreter are not installed: it runs on Linux only.\n")
-        return
+        return 0
     try:
         install()
     except (OSError, subprocess.SubprocessError) as error:
-        # The service runs without it, and says so.
         sys.stderr.write(f"The packages of the code interpreter could not be installed: {error}\n")
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""The engine of this process: chosen when code is first to be executed, as the choice takes time."""
+"""The engine of this process, chosen at the first execution of code, as the choice takes time."""
 
 import asyncio
 import hashlib
@@ -9,17 +9,17 @@ from assistants.tools.code_interpreter.engine import Engine
 
 
 def session_of(project: str, thread: str) -> str:
-    """The name of a thread's session, as engines take it."""
+    """The name of a thread's session in engines."""
     return hashlib.sha256(f"{project}/{thread}".encode()).hexdigest()[:32]
 
 
 class Interpreter:
-    """What executes code in this process, or why nothing does.
+    """The engine that executes code in this process, or the reason why there is none.
 
     Parameters
     ----------
     engine
-        The engine, in place of the one that the settings name.
+        The engine, instead of the one that the settings name.
     """
 
     def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
@@ -29,7 +29,7 @@ class Interpreter:
         self._lock = asyncio.Lock()
 
     async def engine(self) -> Engine | str:
-        """The engine, or a sentence that says why there is none and what to set."""
+        """The engine, or a sentence that says why there is none and which setting is needed."""
         async with self._lock:
             if self._chosen is None:
                 self._chosen = await asyncio.to_thread(choose, self._settings, self.under_local_runner)
@@ -41,7 +41,7 @@ class Interpreter:
         return engine if isinstance(engine, str) else None
 
     async def end(self, project: str, thread: str) -> None:
-        """End a thread's session, if it may be within reach: that of another process is not, one in a pool is."""
+        """End a thread's session, if this process can: it has the session, or the engine is a pool."""
         if self._chosen is None and self._settings.code_interpreter_pool is None:
             return
         engine = await self.engine()

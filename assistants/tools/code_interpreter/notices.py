@@ -1,4 +1,4 @@
-"""What the model is told of sessions, whatever engine has them, in sentences that it can act on."""
+"""Notices to the model on sessions of any engine, in sentences that it can act on."""
 
 from collections.abc import Sequence
 
@@ -12,22 +12,22 @@ _NAMED = 10
 
 
 def some_lost(names: Sequence[str]) -> str:
-    """That a snapshot does not have these variables."""
+    """The notice that a snapshot does not have these variables."""
     return f"The session was started anew: these variables could not be kept: {_list(names)}."
 
 
 def files_left_out(names: Sequence[str], most: int) -> str:
-    """That the code made or changed more files than it may put out."""
+    """The notice that the code made or changed more files than are stored."""
     return f"Only {most} files of a call are put out, the latest ones; these are not: {_list(names)}."
 
 
 def too_large(names: Sequence[str], most: int) -> str:
-    """That the session cannot have these files."""
+    """The notice that the session cannot have these files."""
     return f"Files of more than {most // 1024**2:,} MiB cannot be put into the session: {_list(names)}."
 
 
 def stopped(seconds: float, left: str) -> str:
-    """That the code's time was over, and a sentence on the state in which it has left the session."""
+    """The notice that the code's time was over, with a sentence on the state of the session."""
     return f"The code was stopped after {seconds:g} s, the limit. {left}"
 
 

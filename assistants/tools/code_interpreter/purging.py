@@ -1,4 +1,4 @@
-"""What is left of the session of a deleted thread."""
+"""Purges the code interpreter's session of a deleted thread."""
 
 from assistants.ingestion.removal import delete_file
 from assistants.schema.errors import ApiError
@@ -10,7 +10,7 @@ from assistants.storage.ids import blob_name
 
 
 async def purge_session(store: Store, project: str, thread: str) -> bool:
-    """End the session, and delete its records and the files that its code has made; whether there was anything."""
+    """End the session, and delete its records and the files made by its code; return whether any existed."""
     prefix = f"{blob_name(project, thread)}/"
     names = [name async for name in store.snapshots.names(prefix)]
     if not names:
@@ -27,7 +27,7 @@ async def purge_session(store: Store, project: str, thread: str) -> bool:
 
 
 def made(outcome: Outcome) -> list[str]:
-    """The files that an execution has put out."""
+    """The ids of the files that an execution has stored."""
     images = (output.file_id for output in outcome.ran.outputs if isinstance(output, ImageOutput))
     return [*images, *outcome.files.values()]
 
@@ -36,5 +36,5 @@ async def _delete_file(store: Store, project: str, file: str) -> None:
     try:
         await delete_file(store, project, file)
     except ApiError as error:
-        if error.status != 404:  # else it is deleted
+        if error.status != 404:  # 404: it is deleted already
             raise

@@ -5,7 +5,7 @@ from assistants.tools.servertool import Answer, Question, ServerTool
 
 
 async def answer(question: Question) -> Answer:
-    """What came of the code."""
+    """The outcome of the code, as an answer."""
     outcome = await CodeCall(question).outcome()
     return Answer(outcome.output, ran=outcome.ran)
 

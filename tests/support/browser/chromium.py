@@ -1,4 +1,4 @@
-"""A headless Chromium that knows no host but this machine."""
+"""A headless Chromium that resolves no host but this machine."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ FLAGS = (
 
 @contextmanager
 def chromium(width: int = 1200, height: int = 1600, *flags: str) -> Iterator[WebDriver]:
-    """A browser with a window of this size; both programs have to be there."""
+    """A browser with a window of this size; Chromium and its driver have to be installed."""
     assert CHROMIUM
     assert DRIVER
     proxies = {name: os.environ.pop(name) for name in list(os.environ) if name.lower().endswith("_proxy")}

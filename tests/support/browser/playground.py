@@ -14,7 +14,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 
 class Playground:
-    """One page in a browser. What it finds is visible, and is waited for."""
+    """A page in a browser. Its methods wait until the element is visible."""
 
     def __init__(self, browser: WebDriver, root: str) -> None:
         self.browser = browser
@@ -42,14 +42,14 @@ class Playground:
         self.click(f"{within} button", text)
 
     def click(self, selector: str, text: str = "") -> None:
-        """Click it; once more if the page has drawn it anew meanwhile."""
+        """Click an element; once more if the page has redrawn it meanwhile."""
         try:
             self.find(selector, text).click()
         except StaleElementReferenceException:
             self.find(selector, text).click()
 
     def write(self, label: str, text: str, within: str = "dialog") -> None:
-        """Replace what is in a control."""
+        """Replace the content of a control."""
         control = self.labelled(label, within)
         control.clear()
         control.send_keys(text)
@@ -64,14 +64,18 @@ class Playground:
         self.write("Key of the service", key)
         self.press("Use", "dialog")
 
-    def make_assistant(self, name: str, functions: tuple[tuple[str, str], ...] = (), search: str = "") -> None:
-        """An assistant with functions, each with its JSON schema, and with file search in a store of this name."""
+    def make_assistant(
+        self, name: str, functions: tuple[tuple[str, str], ...] = (), search: str = "", code: bool = False
+    ) -> None:
+        """Create an assistant with functions, each with its JSON schema, and with file search in a named store."""
         self.press("New assistant")
         self.write("Name", name)
         self.write("Instructions", "You are a friendly host.")
         if search:
             self.find("dialog label.tick", "file_search").click()
             self.labelled("Vector store", "dialog").send_keys(search)
+        if code:
+            self.find("dialog label.tick", "code_interpreter").click()
         for function, schema in functions:
             self.press("Add function", "dialog")
             self.write("Function name", function, "dialog .function:last-of-type")
@@ -90,6 +94,24 @@ class Playground:
             document.querySelector(selector).dispatchEvent(new DragEvent('drop', {dataTransfer, cancelable: true}))"""
         self.run(script, selector, name, kind, text)
 
+    def save_into(self, folder: Path) -> None:
+        """Where downloads go from now on."""
+        driver: Any = self.browser
+        driver.execute_cdp_cmd("Page.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
+
+    @contextmanager
+    def slow_upload(self, speed: int) -> Iterator[None]:
+        """The page with a network that sends so many bytes a second."""
+        driver: Any = self.browser
+        limits = {"offline": False, "latency": 0, "downloadThroughput": -1}
+        driver.execute_cdp_cmd("Network.enable", {})
+        driver.execute_cdp_cmd("Network.emulateNetworkConditions", {**limits, "uploadThroughput": speed})
+        try:
+            yield
+        finally:
+            driver.execute_cdp_cmd("Network.emulateNetworkConditions", {**limits, "uploadThroughput": -1})
+            driver.execute_cdp_cmd("Network.disable", {})
+
     def escape(self) -> None:
         """Close the dialog by the keyboard."""
         self.focused().send_keys(Keys.ESCAPE)
@@ -104,11 +126,11 @@ class Playground:
         return self.browser.find_element(By.CSS_SELECTOR, selector).is_displayed()
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """Run a script in the page; what it returns."""
+        """Run a script in the page; return its result."""
         return self.browser.execute_script(script, *arguments)  # type: ignore[reportUnknownMemberType]
 
     def module(self, name: str, function: str, argument: Any) -> Any:
-        """What a function answers, in which `found` is a module of the page."""
+        """The result of a function, in which `found` is a module of the page."""
         script = f"""const done = arguments[1];
             import('./playground/{name}').then(found => ({function})(arguments[0]))
                 .then(done, error => done(String(error)))"""
@@ -116,7 +138,7 @@ class Playground:
 
     @contextmanager
     def phone(self) -> Iterator[None]:
-        """The page on a telephone."""
+        """Show the page as on a telephone."""
         metrics = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
         driver: Any = self.browser
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
@@ -128,7 +150,7 @@ class Playground:
     def violations(self, axe: Path) -> list[str]:
         """The serious and critical findings of axe-core, each with the elements.
 
-        axe is put into the page by the driver, as the page's policy loads no script of others.
+        The driver injects axe, as the page's policy loads no foreign script.
         """
         self.run(axe.read_text(encoding="utf-8"))
         found: Any = self.browser.execute_async_script(  # type: ignore[reportUnknownMemberType]
@@ -141,12 +163,12 @@ class Playground:
         ]
 
     def complaints(self) -> list[str]:
-        """What the browser's console says of refused scripts, styles, requests and markup, and of errors."""
+        """The browser console's messages on refused scripts, styles, requests and markup, and on errors."""
         entries: Any = self.browser.get_log("browser")  # type: ignore[reportUnknownMemberType]
         return [entry["message"] for entry in entries if "401" not in entry["message"]]
 
     def addresses(self) -> list[str]:
-        """What the page has loaded or called."""
+        """The addresses that the page has loaded or called."""
         script = "return performance.getEntriesByType('resource').map(each => each.name)"
         return self.run(script)
 

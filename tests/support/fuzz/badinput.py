@@ -30,7 +30,7 @@ VALUES: Sequence[bytes] = (
     b'{"type":"\\ud83d"}', b'{"type":["auto"]}', b'{"type":null}', b'{"\\ud83d":1}', b'{"\\u0000":"\\u0000"}',
     b"'a'", b"undefined", b"//", b"",
 )  # fmt: skip
-"""Wrong values of a body: JSON, or no JSON."""
+"""Wrong values in a body: JSON, or no JSON."""
 
 TEXTS: Sequence[bytes] = (
     b"", b"%00", b"%", b"%zz", b"%2", b"%2F", b"%2f..%2f", b"..", b".", b"%2e%2e", b"%C0%AF", b"%ED%A0%BD", b"%FF",
@@ -38,7 +38,7 @@ TEXTS: Sequence[bytes] = (
     b"9" * 30, b"7" * 5_000, b"1e400", b"NaN", b"0x10", b"+5", b"%2B5", b"1_0", b"null", b"[]", b"{}", b"desc", b"asc",
     b"DESC", b"true", b"'%20or%201=1--", b"msg_1", b"run_1", b"%25s%25n", b"%E2%80%A8", b"*", b"~", b"$metadata",
 )  # fmt: skip
-"""Wrong values of a path or a query."""
+"""Wrong values in a path or a query."""
 
 PARAMETERS: Sequence[bytes] = (
     b"limit", b"order", b"after", b"before", b"run_id", b"include[]", b"include", b"purpose", b"filter", b"stream",
@@ -103,7 +103,7 @@ class Got(NamedTuple):
 
 
 async def ask(api: ASGIApp, sent: Sent) -> Got:
-    """The application's answer to a request that a server has read as uvicorn does."""
+    """The application's answer to a request that is parsed as by uvicorn."""
     path, _, query = sent.target.partition(b"?")
     scope = {
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": sent.method, "scheme": "http",
@@ -125,14 +125,14 @@ async def ask(api: ASGIApp, sent: Sent) -> Got:
 
 
 class BadRequests:
-    """Requests to a route, each of which is bad in one way or two.
+    """Requests to a route, each of them wrong in one or two ways.
 
     Parameters
     ----------
     path
-        Below `/v1`, with the names of ids in braces.
+        The path below `/v1`, with the names of ids in braces.
     ids
-        Of objects that exist, by these names. Deletions get none of them.
+        The ids of objects that exist, by these names. Deletions use none of them.
     """
 
     def __init__(self, method: str, path: str, ids: Mapping[str, str], rng: random.Random) -> None:
@@ -190,7 +190,7 @@ class BadRequests:
 
 
 def bent(body: Any, rng: random.Random, values: Sequence[bytes] = VALUES) -> bytes:
-    """A body as JSON, in which one value or one key is another, or one key comes twice or is too much."""
+    """A JSON body with one value or key replaced, one key repeated, or one key added."""
     mark, body = "\ue000", deepcopy(body)
     container, key = rng.choice(list(_places(body)) or [({}, "")])
     value, way = rng.choice(values), rng.random()
@@ -209,12 +209,12 @@ def bent(body: Any, rng: random.Random, values: Sequence[bytes] = VALUES) -> byt
 
 
 def spoiled(content: bytes, rng: random.Random) -> bytes:
-    """A body that is no longer JSON, or a form."""
+    """A body that is no longer valid JSON, or no longer a valid form."""
     return rng.choice(_SPOILS)(content, rng)
 
 
 def body_of(method: str, path: str, ids: Mapping[str, str], rng: random.Random) -> Any:
-    """A body that the reference allows, with some of the fields that may be left out."""
+    """A body that the reference allows, with some of the optional fields."""
     known = operations(reference()).values()
     found = next((each.body for each in known if (each.method, each.path) == (method, path)), None)
     return _example(found, ids, rng) if found else {"model": "m", "input": "a", "messages": []}
@@ -246,7 +246,7 @@ def _example(schema: Schema, ids: Mapping[str, str], rng: random.Random, name: s
 
 
 def _places(node: Any) -> Iterator[tuple[Any, Any]]:
-    """Every value inside a JSON value, by what holds it and the key or index there."""
+    """Every value inside a JSON value, by its container and its key or index there."""
     for key in list(node) if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ():
         yield node, key
         yield from _places(node[key])
@@ -269,7 +269,7 @@ _SPOILS: Sequence[Callable[[bytes, random.Random], bytes]] = (
 """The changes of a body as a whole."""
 
 _FORMS: Mapping[str, bytes] = {"/files": b"file", "/uploads/{upload_id}/parts": b"data"}
-"""The routes whose body is a form, and what they call the file."""
+"""The routes whose body is a form, and the name of the file's field."""
 
 
 def _part(name: bytes, content: bytes, filename: bytes | None = None) -> bytes:

@@ -1,4 +1,4 @@
-"""Cases made from a seed, each of which can be made again alone."""
+"""Cases generated from a seed, each of which can be repeated alone."""
 
 import random
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class Case:
-    """A source of chance of its own; what goes wrong with it is raised with what makes it again."""
+    """A random source for one case; an error in the case is raised with the options that repeat it."""
 
     def __init__(self, seed: int, name: str, number: int) -> None:
         self.rng = random.Random(f"{seed} {name} {number}")
@@ -21,7 +21,7 @@ class Case:
 
 
 class Fuzz:
-    """`--fuzz-seed` makes other cases, `--fuzz-cases` so many times as many."""
+    """Generates cases: `--fuzz-seed` selects others, `--fuzz-cases` multiplies their number."""
 
     def __init__(self, seed: int, times: int) -> None:
         self._seed, self._times = seed, times

@@ -1,7 +1,7 @@
 """A fake of a pool of Azure Container Apps dynamic sessions: its REST API, over containers that are confined processes.
 
-It answers as the service is documented to, or as users report of it: paths below the pool's own, versions, errors,
-streams that are cut, names that are refused, pages of files. What code does in a container, it does.
+It follows the service's documentation and users' reports: paths below the pool's own, API versions, errors, cut
+streams, refused names, pages of files. Code is really executed in the containers.
 """
 
 import asyncio
@@ -46,21 +46,21 @@ class Container:
     etag: str = field(default_factory=lambda: secrets.token_hex(8))
     created: float = field(default_factory=time.time)
     executing: asyncio.Task[Any] | None = None
-    """An execution whose time was over goes on."""
+    """An execution that continues although its time is over."""
     executions: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What becomes of the next request of a method to a path that begins so."""
+    """The fault of the next request of a method to a path with this beginning."""
 
     method: str
     path: str
     status: int = 0
-    """0: the answer is lost."""
+    """The status of the answer; 0: the answer is lost."""
     headers: dict[str, str] = field(default_factory=dict[str, str])
     executes: bool = False
-    """The request does what it asks for all the same."""
+    """Whether the request is executed nevertheless."""
 
 
 class Refused(Exception):
@@ -74,16 +74,16 @@ class Refused(Exception):
 
 
 class FakePool:
-    """`url` is to be set to the address at which `api` is served."""
+    """`url` has to be set to the address at which `api` is served."""
 
     def __init__(self) -> None:
         self.url = ""
         self.granted, self.wrapped, self.most = True, False, 600
-        """Whether the role is assigned; whether bodies have `properties`; sessions at most."""
+        """Whether the role is assigned; whether bodies have `properties`; the most sessions."""
         self.unfinished = False
-        """Whether a synchronous execution is answered while it is running."""
+        """Whether a synchronous execution is answered before its end."""
         self.repeats = False
-        """Whether something before the pool repeats an execution."""
+        """Whether a component in front of the pool repeats an execution."""
         self.faults: list[Fault] = []
         self.asked: list[str] = []
         """Each request: method, path below the pool's, and the status of its answer."""
@@ -96,7 +96,7 @@ class FakePool:
         return self.url + PATH
 
     async def lose(self, session: str) -> None:
-        """End a container as the service does: when it was idle, or its machine is needed."""
+        """End a container, as the service does when it was idle or its machine is needed."""
         container = self.containers.pop(session)
         if container.executing:
             container.executing.cancel()
@@ -323,7 +323,7 @@ async def _bytes(pieces: AsyncIterator[bytes]) -> bytes:
 
 @asynccontextmanager
 async def served_pool(**settings: str) -> AsyncIterator[tuple[FakePool, Sessions]]:
-    """A pool that is served, and an engine over it whose process has an identity."""
+    """A pool that is served, and an engine over it with the identity of this process."""
 
     async def get_token(scope: str) -> Any:
         assert scope == "https://dynamicsessions.io/.default"

@@ -9,7 +9,7 @@ SESSION = "0011223344556677"
 
 
 class Talk:
-    """Keeps what the tool keeps between two calls."""
+    """Keeps the state that the tool keeps between two calls."""
 
     def __init__(self, engine: Engine, session: str = SESSION) -> None:
         self.engine, self.session = engine, session

@@ -26,7 +26,7 @@ class Operation(NamedTuple):
 
 
 def operations(document: Schema) -> dict[str, Operation]:
-    """By their ids."""
+    """The operations by their ids."""
     found: dict[str, Operation] = {}
     for path, item in document["paths"].items():
         for method in (name for name in _METHODS if name in item):
@@ -40,9 +40,9 @@ def operations(document: Schema) -> dict[str, Operation]:
 
 @cache
 def reference() -> Schema:
-    """The document with its supplement. It is shared: a test that changes it copies it first.
+    """The document with its supplement. Tests share it: a test that changes it has to copy it first.
 
-    `nullable` is said as OpenAPI 3.1 says it, and every object of a request that lists its properties refuses others.
+    `nullable` is written as in OpenAPI 3.1, and every object of a request that lists its properties refuses others.
     """
     document: Schema = yaml.safe_load((DATA / "assistants-openapi.yaml").read_text("utf-8"))
     schemas = document["components"]["schemas"]
@@ -63,7 +63,7 @@ def reference() -> Schema:
 
 
 def resolve(document: Schema, schema: Schema) -> Schema:
-    """The schema that a schema refers to, or itself."""
+    """The schema that a schema refers to, or the schema itself."""
     while "$ref" in schema:
         node: Any = document
         for name in schema["$ref"].removeprefix("#/").split("/"):

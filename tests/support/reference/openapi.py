@@ -75,7 +75,7 @@ class Document:
         return found
 
     def parameters(self, operation: Json) -> dict[str, tuple[bool, Shape]]:
-        """By their names, whether each is required and what it may be."""
+        """By name: whether the parameter is required, and its shape."""
         found = [self.resolved(parameter) for parameter in operation.get("parameters", ())]
         return {
             f"{each['in']} {each['name']}": (each.get("required", False), self.shape(each["schema"])) for each in found
@@ -89,7 +89,7 @@ class Document:
         return self.shape(operation["responses"]["200"]["content"].get("application/json", {}).get("schema", {}))
 
     def resolved(self, schema: Json) -> dict[str, Any]:
-        """The schema without references and compositions; what stands beside those wins."""
+        """The schema without references and compositions; keywords beside a reference take precedence."""
         found: dict[str, Any] = {}
         if "$ref" in schema:
             target: Any = self._document
@@ -126,7 +126,7 @@ class Document:
 
 
 def differences(theirs: Document, ours: Document) -> Iterator[str]:
-    """One line for each: where, what, theirs and ours."""
+    """One line for each difference: the place, the property, the value in `theirs` and in `ours`."""
     for name in sorted(theirs.operations | ours.operations):
         if name not in ours.operations or name not in theirs.operations:
             yield f"{name}: {_presence(theirs.operations, name)} -> {_presence(ours.operations, name)}"
@@ -135,7 +135,7 @@ def differences(theirs: Document, ours: Document) -> Iterator[str]:
 
 
 def matches(pattern: str, line: str) -> bool:
-    """Whether a line is one of those that a pattern with `*` means."""
+    """Whether a line matches a pattern, in which `*` stands for any text."""
     return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), line) is not None
 
 

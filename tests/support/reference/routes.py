@@ -1,4 +1,4 @@
-"""The route table of the application, as cases for tests that hold for every route."""
+"""The route table of the application, as cases for tests that apply to every route."""
 
 import re
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ REQUIRED: Mapping[str, Any] = {
     "filename": "a.txt", "purpose": "vision", "bytes": 1, "mime_type": "text/plain", "part_ids": ["part_1"],
     "query": "a",
 }  # fmt: skip
-"""A value for every field that some request requires; `assistant_id` and `file_id` are among the ids."""
+"""A value for every field that any request requires; `assistant_id` and `file_id` are among the ids."""
 
 
 class Route(NamedTuple):
@@ -52,7 +52,7 @@ class Route(NamedTuple):
 
     @property
     def lists(self) -> bool:
-        """Whether it answers a list."""
+        """Whether it returns a list."""
         return self.method == "GET" and not self.path.endswith(("}", "/content"))
 
     def unknown(self, name: str, ids: Mapping[str, str]) -> tuple[str, str | None]:
@@ -65,13 +65,13 @@ class Route(NamedTuple):
         )
 
     def call(self, client: OpenAI, ids: Mapping[str, str]) -> Any:
-        """The answer of the route to the smallest body that it accepts."""
+        """The answer of the route to its smallest valid body."""
         body = {name: ids[name] if name in ids else REQUIRED[name] for name in self.required}
         return send(client, self.method, self.path.format(**ids), body if self.method == "POST" else None)
 
 
 def send(client: OpenAI, method: str, path: str, body: object = None) -> Any:
-    """The JSON that any request of the SDK's is answered with."""
+    """The JSON answer to a request of the SDK."""
     options: dict[str, Any] = {} if body is None else {"body": body}
     return getattr(client, method.lower())(path, cast_to=object, **options)
 
@@ -79,7 +79,7 @@ def send(client: OpenAI, method: str, path: str, body: object = None) -> Any:
 def one_of_each(client: OpenAI) -> dict[str, str]:
     """The ids of a new object of each kind, by their names in paths.
 
-    A run waits in a thread with one message; a vector store has one file, which came in a batch.
+    A run waits in a thread with one message; a vector store has one file, added by a batch.
     """
     assistant: Assistant = client.beta.assistants.create(model="gpt-4o", tools=[function("get_time")])
     run: Run = ask(client, assistant.id, "get_time")
@@ -107,7 +107,7 @@ def _route(route: APIRoute) -> list[Route]:
     models = [body for body in bodies if isinstance(body, type) and issubclass(body, BaseModel)]
     required = tuple(name for body in models for name, field in body.model_fields.items() if field.is_required())
     if CreateVectorStoreFileBatch in models:
-        required = ("file_ids",)  # or files
+        required = ("file_ids",)  # alternatively files
     return [Route(method, route.path, required) for method in sorted(route.methods or ())]
 
 

@@ -1,4 +1,4 @@
-"""The client of Azure AI Agents, as its users make it with a key."""
+"""The client of Azure AI Agents with a key."""
 
 from azure.ai.agents import AgentsClient
 from azure.core.credentials import AzureKeyCredential

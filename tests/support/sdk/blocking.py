@@ -1,4 +1,4 @@
-"""An asynchronous client that is used as if it were not, so that one test serves both kinds."""
+"""An asynchronous client with the interface of a synchronous one, so that one test serves both kinds."""
 
 import asyncio
 import inspect
@@ -9,7 +9,7 @@ from typing import Any, Self
 
 
 class Blocking:
-    """Stands for an object of the SDK: what is awaited there is waited for here, and so are the items of a page."""
+    """Wraps an object of the SDK: awaitable results are awaited here, and so are the items of a page."""
 
     def __init__(self, target: Any) -> None:
         self._target = target
@@ -39,7 +39,7 @@ def _blocking(value: Any) -> Any:
 
 @cache
 def _loop() -> asyncio.AbstractEventLoop:
-    """It runs until the process ends."""
+    """An event loop that runs until the process ends."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True).start()
     return loop

@@ -1,4 +1,4 @@
-"""The official SDK as a strict client: every answer is validated by its own types."""
+"""The official SDK as a strict client: every answer is validated by the SDK's own types."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ class Retrieval(BaseModel):
 
 
 class RetrievalCall(BaseModel):
-    """A call of it, in a step."""
+    """A call of the tool, in a step."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -36,55 +36,55 @@ class RetrievalCall(BaseModel):
 
 
 class Assistant(beta.Assistant):
-    """The SDK's, with our tool."""
+    """The SDK's type, extended by this service's tool."""
 
     tools: list[beta.AssistantTool | Retrieval]  # type: ignore[reportIncompatibleVariableOverride]
 
 
 class Run(threads.Run):
-    """The SDK's, with our tool."""
+    """The SDK's type, extended by this service's tool."""
 
     tools: list[beta.AssistantTool | Retrieval]  # type: ignore[reportIncompatibleVariableOverride]
 
 
 class ToolCalls(runs.ToolCallsStepDetails):
-    """The SDK's, with our tool."""
+    """The SDK's type, extended by this service's tool."""
 
     tool_calls: list[runs.ToolCall | RetrievalCall]  # type: ignore[reportIncompatibleVariableOverride]
 
 
 class RunStep(runs.RunStep):
-    """The SDK's, with our tool."""
+    """The SDK's type, extended by this service's tool."""
 
     step_details: runs.MessageCreationStepDetails | ToolCalls  # type: ignore[reportIncompatibleVariableOverride]
 
 
 class RetrievalCallDelta(RetrievalCall):
-    """A call of it, in a delta."""
+    """A call of the tool, in a delta."""
 
     index: int
 
 
 class ToolCallsDelta(runs.ToolCallDeltaObject):
-    """The SDK's, with our tool."""
+    """The SDK's type, extended by this service's tool."""
 
     tool_calls: list[runs.ToolCallDelta | RetrievalCallDelta] | None = None  # type: ignore[reportIncompatibleVariableOverride]
 
 
 class RunStepDelta(runs.RunStepDelta):
-    """The SDK's, with our tool."""
+    """The SDK's type, extended by this service's tool."""
 
     step_details: runs.RunStepDeltaMessageDelta | ToolCallsDelta | None = None  # type: ignore[reportIncompatibleVariableOverride]
 
 
 class RunStepDeltaEvent(runs.RunStepDeltaEvent):
-    """The SDK's, with our tool."""
+    """The SDK's type, extended by this service's tool."""
 
     delta: RunStepDelta  # type: ignore[reportIncompatibleVariableOverride]
 
 
 class AssistantFile(BaseModel):
-    """v1's, which the SDK has forgotten."""
+    """v1's type, which the SDK no longer has."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -95,7 +95,7 @@ class AssistantFile(BaseModel):
 
 
 class AssistantFileDeleted(BaseModel):
-    """v1's, which the SDK has forgotten."""
+    """v1's type, which the SDK no longer has."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -105,7 +105,7 @@ class AssistantFileDeleted(BaseModel):
 
 
 class MessageFile(BaseModel):
-    """v1's, which the SDK has forgotten."""
+    """v1's type, which the SDK no longer has."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -116,7 +116,7 @@ class MessageFile(BaseModel):
 
 
 class VectorStore(types.VectorStore):
-    """The SDK's, whose name may be null, as OpenAI's is."""
+    """The SDK's type, with a name that may be null, as in OpenAI's API."""
 
     name: str | None  # type: ignore[reportIncompatibleVariableOverride]
 
@@ -145,7 +145,7 @@ class Results(BaseModel):
 
 
 class Page(BaseModel):
-    """A list, of which the SDK has no model that is validated."""
+    """A list; the SDK has no validating model of it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -211,14 +211,14 @@ MODELS: Mapping[str, type[BaseModel]] = {
 def strict(model: type[Model], payload: Any) -> Model:
     """The payload as the SDK's model, validated strictly: the SDK itself does not validate.
 
-    Fields that the SDK does not know are allowed; a missing one, a null and a loose type where its type forbids them
-    are not.
+    Fields that the SDK does not have are allowed; missing fields, nulls and loose types are not, unless its type allows
+    them.
     """
     return model.model_validate_json(json.dumps(payload), strict=True)
 
 
 def strict_object(payload: dict[str, Any]) -> None:
-    """An object or a page of objects, each validated as what its `object` says it is."""
+    """Validate an object or a page of objects, each by the type that its `object` names."""
     kind = payload["object"]
     found = strict(MODELS["file.deleted" if kind == "file" and "deleted" in payload else kind], payload)
     if isinstance(found, Page):
@@ -229,10 +229,10 @@ def strict_object(payload: dict[str, Any]) -> None:
 
 
 def connect(url: str, key: str = "unused", kind: str = "OpenAI") -> OpenAI:
-    """The SDK, pointed at a service. Every JSON answer is validated; nothing is retried, so that no failure is hidden.
+    """The SDK for a service. Every JSON answer is validated; no request is retried, which would hide failures.
 
-    An answer of another shape fails the test with an exception that the SDK does not turn into one of its own. `kind`
-    is one of `CLIENTS`, all of which are used alike.
+    An answer of another shape fails the test with an exception that the SDK does not translate into one of its own.
+    `kind` is one of `CLIENTS`; all of them have the same interface.
     """
     options: dict[str, Any] = {"api_key": key, "max_retries": 0}
     if "Azure" in kind:

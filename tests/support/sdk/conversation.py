@@ -1,4 +1,4 @@
-"""One conversation through the official SDK: an assistant, a thread, and the run that was started last."""
+"""A conversation through the official SDK: an assistant, a thread, and the latest run."""
 
 import json
 import secrets
@@ -12,7 +12,7 @@ from tests.support.service.processes import eventually
 
 ACTIVE = ("queued", "in_progress", "requires_action", "cancelling")
 
-# The SDK has no type for the one; plain dicts keep both alike.
+# The SDK has no type for one of the tools; plain dicts serve for both.
 RETRIEVAL: Any = {"type": "retrieval"}
 WEATHER: Any = {
     "type": "function",
@@ -21,20 +21,20 @@ WEATHER: Any = {
 
 
 def unique(text: str = "question") -> str:
-    """A text that no other test's script matches."""
+    """A unique text, which no other test's script matches."""
     return f"{text}-{secrets.token_hex(6)}"
 
 
-def call(name: str, call_id: str, **arguments: str) -> dict[str, Any]:
+def call(name: str, call_id: str, **arguments: Any) -> dict[str, Any]:
     """A tool call of a scripted reply."""
     return {"id": call_id, "name": name, "arguments": arguments}
 
 
 class Conversation:
-    """Starts its first run at once; `client` may be replaced when the service has another address."""
+    """Starts its first run at once; `client` may be replaced if the service gets another address."""
 
     pause = 0.05
-    """Seconds between two looks at a run that is waited for."""
+    """Seconds between two reads of an awaited run."""
 
     def __init__(self, client: OpenAI, question: str, *tools: Any) -> None:
         self.client = client
@@ -62,7 +62,7 @@ class Conversation:
         Raises
         ------
         AssertionError
-            It ended in another one, or time ran out.
+            The run has ended in another state, or the time is over.
         """
 
         def arrived() -> Run | None:
@@ -83,7 +83,7 @@ class Conversation:
         return self.client.beta.threads.runs.cancel(self.run_id, thread_id=self.thread_id)
 
     def steps(self) -> list[dict[str, Any]]:
-        """The run's steps, oldest first, as the wire has them: the SDK has no type for a call of retrieval."""
+        """The run's steps, oldest first, in the API's form: the SDK has no type for a call of retrieval."""
         steps = self.client.beta.threads.runs.steps.with_raw_response
         return json.loads(steps.list(self.run_id, thread_id=self.thread_id, order="asc").text)["data"]
 
@@ -97,7 +97,7 @@ class Conversation:
         return details["tool_calls"]
 
     def messages(self) -> list[dict[str, Any]]:
-        """The thread's messages, oldest first, as the wire has them."""
+        """The thread's messages, oldest first, in the API's form."""
         listed = self.client.beta.threads.messages.list(self.thread_id, order="asc").data
         return [message.to_dict() for message in listed]
 

@@ -1,4 +1,4 @@
-"""Streams on the wire: every block is checked against the framing, every event against the SDK (contract, 7)."""
+"""Streams: the framing of every block is checked, and every event against the SDK's types (contract, 7)."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from tests.support.sdk.client import strict, strict_object
 _CLASSES = get_args(get_args(assistant_stream_event.AssistantStreamEvent)[0])
 
 NAMES = {name for each in _CLASSES for name in get_args(each.model_fields["event"].annotation)}
-"""The events that the SDK knows; `done` it keeps to itself."""
+"""The events that the SDK has; it does not expose `done`."""
 
 MESSAGE_BEGINS = [
     "thread.run.step.created",
@@ -30,7 +30,7 @@ RUN_BEGINS = ["thread.run.created", "thread.run.queued", "thread.run.in_progress
 
 
 class Event(NamedTuple):
-    """One event; its data is that of an object of the API."""
+    """An event; its data is that of an object of the API."""
 
     name: str
     data: dict[str, Any]
@@ -41,7 +41,7 @@ DONE = Event("done", {})
 
 @contextmanager
 def streamed(client: OpenAI, path: str, **body: Any) -> Iterator[Iterator[Event]]:
-    """The events of a request with `stream: true`, as they come."""
+    """The events of a request with `stream: true`, as they arrive."""
     url = f"{str(client.base_url).rstrip('/')}/{path}"
     headers = {**client.auth_headers, "OpenAI-Beta": "assistants=v2"}
     with httpx2.stream("POST", url, json={**body, "stream": True}, headers=headers, timeout=60) as response:
@@ -57,7 +57,7 @@ def stream(client: OpenAI, path: str, **body: Any) -> list[Event]:
 
 
 def events(chunks: Iterable[str]) -> Iterator[Event]:
-    """The events in a stream of text, which ends with `done`. Comment lines are passed over."""
+    """The events in a stream of text, which ends with `done`. Comment lines are ignored."""
     rest = ""
     for chunk in chunks:
         *blocks, rest = (rest + chunk).split("\n\n")
@@ -77,7 +77,7 @@ def deltas(received: Iterable[Event]) -> list[dict[str, Any]]:
 
 
 def only(received: Iterable[Event], name: str) -> dict[str, Any]:
-    """The data of the one event of that name."""
+    """The data of the only event of that name."""
     (found,) = (event.data for event in received if event.name == name)
     return found
 

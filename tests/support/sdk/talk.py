@@ -1,4 +1,4 @@
-"""Runs of an assistant through the SDK: one call from a question to the result."""
+"""Runs of an assistant through the SDK: one call from the question to the result."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from openai.types.beta.threads import Message, RequiredActionFunctionToolCall, R
 from openai.types.beta.threads.run_submit_tool_outputs_params import ToolOutput
 
 POLL = 50
-"""Milliseconds between two looks at a run."""
+"""Milliseconds between two reads of a run."""
 
 
 def function(name: str, *parameters: str) -> AssistantToolParam:
@@ -27,7 +27,7 @@ def upload(
 
 
 def ask(client: OpenAI, assistant_id: str, text: str, thread_id: str | None = None, **options: Any) -> Run:
-    """Say something in a thread, by default a new one, and run the assistant on it until it ends or wants outputs."""
+    """Add a message to a thread, by default a new one, and run the assistant until the run ends or awaits outputs."""
     if thread_id is None:
         thread_id = client.beta.threads.create(messages=[{"role": "user", "content": text}]).id
     else:
@@ -38,7 +38,7 @@ def ask(client: OpenAI, assistant_id: str, text: str, thread_id: str | None = No
 
 
 def submit(client: OpenAI, run: Run, *outputs: str | None) -> Run:
-    """Answer the calls that a run waits for, in their order, and wait on; None is an output that is left out."""
+    """Submit the outputs of a run's calls, in their order, and wait again; None leaves an output out."""
     answers: list[ToolOutput] = [
         {"tool_call_id": call.id} if output is None else {"tool_call_id": call.id, "output": output}
         for call, output in zip(calls_of(run), outputs, strict=True)

@@ -1,4 +1,4 @@
-"""The answers of an endpoint that follows the contract: objects, and the events of a run (contract, 7.1)."""
+"""The answers of a conforming endpoint: objects, and the events of a run (contract, 7.1)."""
 
 import json
 from copy import deepcopy
@@ -15,7 +15,7 @@ SEARCH_ID = "step_search"
 
 
 def changed(payload: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """A copy with other fields; `...` leaves one out."""
+    """A copy with changed fields; `...` removes a field."""
     return {name: value for name, value in (deepcopy(payload) | changes).items() if value is not ...}
 
 
@@ -63,7 +63,7 @@ def hello() -> list[Event]:
 
 
 def searched() -> list[Event]:
-    """The events of a run that looks into files before it says something, and cites one (contract, 7.3)."""
+    """The events of a run that searches files before its text, and cites one (contract, 7.3)."""
     mark = "【4:0†source】"
     citation = {
         "index": 0, "type": "file_citation", "text": mark, "start_index": 2, "end_index": 14,
@@ -112,7 +112,7 @@ def search(status: str, *calls: dict[str, Any]) -> dict[str, Any]:
 
 
 def framed(*events: Event) -> list[bytes]:
-    """Events as they are sent."""
+    """The events in the framing of server-sent events."""
     return [
         f"event: {name}\ndata: {data if isinstance(data, str) else json.dumps(data)}\n\n".encode()
         for name, data in events

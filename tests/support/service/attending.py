@@ -33,7 +33,7 @@ from assistants.storage.transport import Transport
 
 
 class ScriptedModel:
-    """A chat-completions endpoint of this process: one reply a call, none before `answer` is set."""
+    """A chat-completions endpoint in this process: one reply per call, none before `answer` is set."""
 
     def __init__(self, *replies: Mapping[str, Any], silent: bool = False) -> None:
         self._replies = [Reply.model_validate(reply) for reply in replies]
@@ -54,7 +54,7 @@ class ScriptedModel:
 
 
 class Handlers:
-    """The handlers of the engine's queues, over a store and with a model; nothing has embeddings."""
+    """The handlers of the engine's queues, over a store and with a model, without embeddings."""
 
     def __init__(self, store: Store, model: Model) -> None:
         self.worker = Worker(store, model)
@@ -62,14 +62,14 @@ class Handlers:
 
 
 class Handling(Protocol):
-    """Has the handlers of the engine's queues, as a service has."""
+    """An object with the handlers of the engine's queues, such as a service."""
 
     worker: Worker
     tool_calls: ToolCalls
 
 
 class Killed(BaseException):
-    """The end of the process, as a request sees it."""
+    """The end of the process, raised in a request."""
 
 
 async def killed(*_: Any) -> None:
@@ -77,18 +77,18 @@ async def killed(*_: Any) -> None:
 
 
 def open_store(storage: Storage, transport: MakeTransport = Transport, /, **settings: str) -> Store:
-    """The store of an instance with these settings, and no others; `transport` makes what sends its requests."""
+    """The store of an instance with these settings, and no others; `transport` makes the transport of its requests."""
     read = Settings.model_validate({"AzureWebJobsStorage": storage.connection_string, **settings})
     return Store.open(read, transport)
 
 
 def later(store: Store, seconds: float) -> Store:
-    """The same store as another instance sees it after some time."""
+    """The same store for another instance, whose time is later by some seconds."""
     return replace(store, clock=Clock(lambda: time.time() + seconds))
 
 
 async def new_run_on(store: Store, *tools: Any, project: str = "default") -> RunKey:
-    """A queued run on a thread with one message. Its items are in the queue; tests attend to it by themselves."""
+    """A queued run on a thread with one message. Its items are in the queue; tests deliver them themselves."""
     assistant = new_assistant(store, CreateAssistant.model_validate({"model": "demo", "tools": list(tools)}))
     request = CreateThreadAndRun.model_validate({"assistant_id": assistant.id, "thread": {}})
     assert request.thread is not None
@@ -115,7 +115,7 @@ async def said(store: Store, key: RunKey) -> list[str]:
 
 
 async def attend(handlers: Handling, store: Store, key: RunKey) -> None:
-    """Deliver the item *attend to the run now*."""
+    """Deliver the item that has the run attended to now."""
     await handlers.worker.handle(attend_item(key, await run_of(store, key)).model_dump_json().encode())
 
 
@@ -127,7 +127,7 @@ async def hang(store: Store, key: RunKey, model: ScriptedModel) -> "asyncio.Task
 
 
 async def answer(handlers: Handling, key: RunKey, call_id: str) -> None:
-    """Deliver the item *answer this call*."""
+    """Deliver the item of a tool call."""
     await handlers.tool_calls.handle(call_item(key, call_id))
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.support.service.badchild BYTES`: a child that reads files by readers which do what none should."""
+"""`python -m tests.support.service.badchild BYTES`: a child process whose readers misbehave."""
 
 import os
 import socket
@@ -33,7 +33,7 @@ def crash(content: bytes) -> str:
 
 
 def die_once(content: bytes) -> str:
-    """Die where the file at that path is there yet; a test takes it away meanwhile."""
+    """Die while the file at that path exists; a test removes it meanwhile."""
     if Path(content.decode()).exists():
         os._exit(1)
     return "risen"
@@ -55,7 +55,7 @@ def tried(act: Callable[[], Any]) -> str:
 
 
 def attempts(content: bytes) -> str:
-    """What comes of all that a reader may not do, in Python and past it."""
+    """The results of all forbidden actions of a reader, in Python and by system calls."""
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)

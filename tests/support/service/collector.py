@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 
 class Told(NamedTuple):
-    """A span that arrived; ids in hexadecimal."""
+    """A received span; ids in hexadecimal."""
 
     name: str
     kind: str
@@ -23,6 +23,8 @@ class Told(NamedTuple):
     attributes: dict[str, Any]
     status: int
     schema: str
+    links: list[tuple[str, str]]
+    """The traces and ids of the spans that it is linked to."""
 
 
 class Collector:
@@ -50,10 +52,10 @@ class Collector:
         """The attributes of each metric's latest points."""
         self.bodies: list[bytes] = []
         self.tracked: list[dict[str, Any]] = []
-        """The items for Application Insights."""
+        """The items sent to Application Insights."""
 
     def take(self, path: str, body: bytes) -> bytes:
-        """Take a request; the body of its answer."""
+        """Handle a request; return the body of its answer."""
         self.bodies.append(body)
         if path == "/v1/traces":
             self.spans += _spans(ExportTraceServiceRequest.FromString(body))
@@ -97,6 +99,7 @@ def _spans(request: ExportTraceServiceRequest) -> Iterator[Told]:
                     _attributes(span),
                     span.status.code,
                     scope.schema_url,
+                    [(link.trace_id.hex(), link.span_id.hex()) for link in span.links],
                 )
 
 

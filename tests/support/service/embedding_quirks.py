@@ -1,4 +1,4 @@
-"""Quirks of embeddings, by the name of the model that is asked for, and what comes of a file that is embedded by it."""
+"""Quirks of embedding endpoints, by the name of the requested model, and the expected result for a file."""
 
 import json
 import math
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 Vector = Callable[[str], object]
 
 CHUNKS = 12
-"""Chunks of the file: each has its number, and the same words without a number again and again."""
+"""Chunks of the file: each has its number, and otherwise the same words repeatedly."""
 
 
 def chunk(number: int) -> str:
@@ -23,17 +23,17 @@ def chunk(number: int) -> str:
 
 @dataclass(frozen=True)
 class EmbeddingQuirk:
-    """How a request is answered, and what must come of the file."""
+    """The answer to a request, and the expected result for the file."""
 
     answer: Callable[[Json, Asked], Answer]
     without: Sequence[int] = ()
-    """The chunks that get no vector."""
+    """The chunks without a vector."""
     error: str | None = None
-    """What the `last_error` of the file says."""
+    """The `last_error` of the file."""
 
 
 def embedded(body: Json, asked: Asked) -> Answer:
-    """The answer of the endpoint."""
+    """The answer of an endpoint without a quirk."""
     return EMBEDDING_QUIRKS[body["model"].partition("@")[0]].answer(body, asked)
 
 
@@ -62,12 +62,12 @@ def _each(answer: Callable[[Json], Answer], without: Sequence[int] = ()) -> Embe
 def _where(
     refused: Callable[[Json], bool], value: object, status: int = 400, without: Sequence[int] = ()
 ) -> EmbeddingQuirk:
-    """Requests of which something is true are refused."""
+    """A quirk that refuses the requests for which `refused` is true."""
     return _each(lambda body: _answered(value, status) if refused(body) else _vectors(body), without)
 
 
 def _one(vector: object) -> EmbeddingQuirk:
-    """The third chunk has this vector, which is none."""
+    """A quirk whose third chunk has this unusable vector."""
     return _each(lambda body: _vectors(body, lambda text: vector if _number(text) == 2 else _direction(text)), [2])
 
 

@@ -1,4 +1,4 @@
-"""The whole service in this process: the application over real storage, a scripted model, items attended by hand."""
+"""The whole service in this process: the application over real storage, a scripted model, items delivered by tests."""
 
 import asyncio
 import base64
@@ -26,7 +26,7 @@ M = TypeVar("M", bound=Model)
 
 
 class InProcess(Generic[M]):
-    """The service and the SDK that talks to it, both in the running event loop."""
+    """The service and an SDK connected to it, both in the running event loop."""
 
     def __init__(self, service: Service, model: M, api: FastAPI, client: AsyncOpenAI) -> None:
         self.store, self.model, self.api, self.client = service.store, model, api, client
@@ -34,7 +34,7 @@ class InProcess(Generic[M]):
         self.ingestion, self.searcher, self.queues = service.ingestion, service.searcher, service.queues
 
     async def attend(self, queue: str = WORK) -> None:
-        """Receive the queue's next item, attend to it, and delete it, as the Functions host does."""
+        """Receive the queue's next item, handle it, and delete it, as the Functions host does."""
         service = self.store.services[1]
         items = await service.receive(queue, 1, 600)
         assert items, f"the queue {queue} is empty"
@@ -52,8 +52,8 @@ async def in_process(
     /,
     **settings: str,
 ) -> AsyncIterator[InProcess[M]]:
-    """The service with these settings, and no others; `transport` makes what sends its requests to storage, and
-    `engine` executes code in place of the one that is set.
+    """The service with these settings, and no others; `transport` makes the transport of its requests to storage, and
+    `engine` executes code instead of the configured engine.
     """
     store, api = open_store(storage, transport, **settings), create_api()
     api.state.loopback = True

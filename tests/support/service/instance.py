@@ -1,9 +1,8 @@
-"""`python -m tests.support.service.instance`: `python -m assistants.local` on a machine that tests can bend.
+"""`python -m tests.support.service.instance`: `python -m assistants.local` with adjustable clock and time limits.
 
-Settings of its own, in seconds: CLOCK_AHEAD, by which the machine's clock is wrong, and a signal `CLOCK_STEPS` sets it
-an hour ahead; LEASE, for which an item is hidden from others when this process dies with it; PURGE_DELAY, after which
-what is left of a deleted thread is looked for; LOOK_AFTER, after which the content of an upload is looked for that no
-file was made of.
+Its own settings, in seconds: CLOCK_AHEAD, the error of the machine's clock, and a signal `CLOCK_STEPS` that sets it
+an hour ahead; LEASE, for which an item stays hidden if this process dies; PURGE_DELAY, after which the remaining blobs
+of a deleted thread are purged; LOOK_AFTER, after which an uploaded content without a file is deleted.
 """
 
 import os
@@ -16,7 +15,7 @@ CLOCK_STEPS = signal.SIGUSR1
 
 _time = time.time
 _ahead = [float(os.environ.get("CLOCK_AHEAD", "0"))]
-# Before anything else is imported: some keep the function, not the module.
+# Patched before other imports: some modules import the function itself.
 time.time = lambda: _time() + sum(_ahead)
 signal.signal(CLOCK_STEPS, lambda *_: _ahead.append(3600))
 

@@ -1,4 +1,4 @@
-"""An issuer of access tokens: it publishes its keys by HTTP as Entra ID does, and signs valid tokens and others."""
+"""An issuer of access tokens: it publishes its keys by HTTP as Entra ID does, and signs valid and invalid tokens."""
 
 import base64
 import json
@@ -28,7 +28,7 @@ class SigningKey:
 
     @property
     def pem(self) -> bytes:
-        """The public key, as everybody can have it."""
+        """The public key, in PEM."""
         return self.private.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
@@ -62,11 +62,11 @@ class Issuer:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What a service has to be told, except for projects."""
+        """The settings of a service that accepts its tokens, except for projects."""
         return {"ENTRA_TENANT": TENANT, "ENTRA_AUTHORITY": self.authority}
 
     def claims(self, **changed: Any) -> Json:
-        """Those of a token of version 2; a claim that is None is left out."""
+        """The claims of a token of version 2; a claim that is None is left out."""
         now = int(time.time())
         claims: Json = {
             "aud": AUDIENCE, "iss": f"{self.authority}/{TENANT}/v2.0", "tid": TENANT, "ver": "2.0", "oid": OID,

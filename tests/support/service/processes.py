@@ -1,4 +1,4 @@
-"""Processes that tests start: the service as a user runs it, and the demo model as an endpoint of its own."""
+"""Processes that tests start: the service as users run it, and the demo model as a separate endpoint."""
 
 import os
 import queue
@@ -24,9 +24,9 @@ class Process:
     Parameters
     ----------
     arguments
-        Of `python -m`.
+        The arguments of `python -m`.
     settings
-        Its environment, besides what a Python process needs; nothing is inherited from the tests' own.
+        Its environment, besides the variables that Python needs; those of the tests' own are not inherited.
     """
 
     def __init__(self, arguments: Sequence[str], settings: Mapping[str, str] | None = None) -> None:
@@ -55,11 +55,11 @@ class Process:
         return self
 
     def kill(self) -> None:
-        """End it as a crash does."""
+        """Kill it, as a crash does."""
         self.end(signal.SIGKILL)
 
     def stop(self) -> int:
-        """End it as an operator does; the exit code."""
+        """End it as an operator does; return the exit code."""
         return self.end(signal.SIGTERM)
 
     def signal(self, number: int) -> None:
@@ -76,7 +76,7 @@ class Process:
             self.signal(signal.SIGCONT)
 
     def peak_memory(self) -> int:
-        """The most bytes of memory that it has ever had, as Linux counts them."""
+        """Its peak memory in bytes; Linux only."""
         assert self._process is not None
         status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
         return int(status.split("VmHWM:")[1].split()[0]) * 1024
@@ -87,7 +87,7 @@ class Process:
         return self._process.pid
 
     def children(self) -> list[int]:
-        """The processes that it has started and that are there, as Linux knows them; none elsewhere."""
+        """The child processes that are running; empty on systems other than Linux."""
         assert self._process is not None
         found: list[int] = []
         for status in Path("/proc").glob("[0-9]*/status"):
@@ -100,7 +100,7 @@ class Process:
         return found
 
     def cpu_time(self) -> float:
-        """The seconds of CPU time that it has taken so far, as Linux counts them."""
+        """The seconds of CPU time that it has used so far; Linux only."""
         assert self._process is not None
         status = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii")
         user, system = status.rpartition(")")[2].split()[11:13]
@@ -114,7 +114,7 @@ class Process:
             self.stop()
 
     def end(self, number: int) -> int:
-        """Send it a signal and wait; the exit code."""
+        """Send it a signal and wait; return the exit code."""
         assert self._process is not None
         self._process.send_signal(number)
         code = self._process.wait(timeout=30)
@@ -137,11 +137,11 @@ class Model(Process):
         super().__init__(["assistants.local.model", "--port", "0"])
 
     def script(self, *replies: Mapping[str, Any]) -> None:
-        """Each reply is used for the next request that contains its `match`; see `assistants.local.reply`."""
+        """Set replies, each used for the next request that contains its `match`; see `assistants.local.reply`."""
         httpx2.post(f"{self._root}/script", json=list(replies)).raise_for_status()
 
     def forget(self) -> None:
-        """Forget all replies that are left, and all requests."""
+        """Delete all remaining replies, and all requests."""
         httpx2.delete(f"{self._root}/script").raise_for_status()
 
     def requests(self, match: str) -> list[dict[str, Any]]:
@@ -149,7 +149,7 @@ class Model(Process):
         return [request["body"] for request in self._recorded(match)]
 
     def hung_up(self, match: str) -> bool:
-        """Whether the client of such a request did not wait for the end of the answer."""
+        """Whether the client of such a request has disconnected before the end of the answer."""
         return any(request["disconnected"] for request in self._recorded(match))
 
     def _recorded(self, match: str) -> list[dict[str, Any]]:
@@ -161,7 +161,7 @@ class Model(Process):
 
 
 class Proxy(Process):
-    """The service with BACKEND=proxy, before the Assistants endpoint of this base URL."""
+    """The service with BACKEND=proxy, in front of the Assistants endpoint at this base URL."""
 
     def __init__(self, upstream: str, **settings: str) -> None:
         ours = {"BACKEND": "proxy", "PROXY_BASE_URL": upstream, **settings}
@@ -178,7 +178,7 @@ class Proxy(Process):
 
 
 class Fronted(Process):
-    """A service, and with `--through-proxy` a proxy before it, whose report is to be empty at the end."""
+    """A service and, with `--through-proxy`, a proxy in front of it, whose report has to be empty at the end."""
 
     through_proxy = False
 
@@ -211,14 +211,14 @@ class Service(Fronted):
 
 
 class Instance(Fronted):
-    """The service as `Service` runs it, on a machine that can be bent by the settings of `instance`."""
+    """The service as `Service` runs it, with the adjustments of `tests.support.service.instance`."""
 
     def __init__(self, storage: str, model: str, **settings: str) -> None:
         super().__init__(["tests.support.service.instance", "--port", "0"], _settings(storage, model, settings))
 
 
 class HttpSide(Fronted):
-    """The service's HTTP side alone, as on an instance that attends to no queue."""
+    """The service's HTTP side alone, as on an instance that handles no queue."""
 
     def __init__(self, storage: str, model: str, **settings: str) -> None:
         super().__init__(["tests.support.service.httpside"], _settings(storage, model, settings))
@@ -229,12 +229,12 @@ def _settings(storage: str, model: str, others: Mapping[str, str]) -> dict[str, 
 
 
 def eventually(condition: Any, seconds: float = 30, pause: float = 0.05) -> Any:
-    """The result of `condition` as soon as it is true; it is asked again after `pause` seconds.
+    """The result of `condition` as soon as it is true; it is called every `pause` seconds.
 
     Raises
     ------
     AssertionError
-        It was not, for so many seconds.
+        The condition was false for `seconds` seconds.
     """
     end = time.monotonic() + seconds
     while not (found := condition()):

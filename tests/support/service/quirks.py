@@ -1,7 +1,7 @@
-"""An endpoint whose quirk is named by the model that it is asked for, each as the users of some endpoint report it.
+"""An endpoint whose quirk is named by the requested model, each as users of some endpoint report it.
 
-`html-page` answers with a page; `html-page@2` does, too, and is another model, of which nothing is known yet. A row
-says what is sent, to the first and to the next requests of a run, and what must come of the run.
+`html-page` answers with a page; `html-page@2` does, too, and is another model, of which nothing has been learnt. A row
+has the answers to the first and the next requests of a run, and the expected result of the run.
 """
 
 import gzip
@@ -19,10 +19,10 @@ from tests.support.service.upstream import EVENTS, JSON, Answer, Asked, Upstream
 
 Json = dict[str, Any]
 Reply = Callable[[Json, Asked], Answer]
-"""Answers a request, of which the first is its body."""
+"""Answers a request; `Json` is its body."""
 
 KEY = "sk-operator-0123456789"
-"""The operator's, with which the endpoint is asked."""
+"""The operator's key for the endpoint."""
 
 WEATHER, OSLO, ROME = "get_weather", '{"city":"Oslo"}', '{"city":"Rome"}'
 SUNNY = "It is sunny."
@@ -31,21 +31,21 @@ CASES = Path(__file__).parents[2] / "data" / "endpoints"
 
 @dataclass(frozen=True)
 class Quirk:
-    """What is sent, and what must come of it."""
+    """The replies, and the expected result."""
 
     replies: Sequence[Reply]
-    """To a run's first request and the next ones; the last goes on."""
+    """The replies to a run's first and next requests; the last one is repeated."""
     status: str = "completed"
     text: str | None = SUNNY
-    """What the assistant said at last."""
+    """The last text of the assistant."""
     error: str | None = None
     code: str = "server_error"
     calls: Sequence[tuple[str, str]] = ()
-    """That the client is given, by name and arguments."""
+    """The calls that the client receives, by name and arguments."""
     asked: int | None = None
-    """Requests that a run makes."""
+    """The number of requests of the run."""
     again: int | None = None
-    """Those of the next run of the model, if fewer."""
+    """The number of requests of the model's next run, if smaller."""
     run: Json = field(default_factory=dict)
     """Parameters of the run."""
     thread: Sequence[str] = ("Where is it sunny?",)
@@ -79,7 +79,7 @@ def _refused(value: Any, status: int = 400) -> Reply:
 
 
 def _where(refused: Callable[[Json], object], value: Any, status: int = 400, then: Reply | None = None) -> Reply:
-    """Refuses the requests of which something is true."""
+    """A reply that refuses the requests for which `refused` is true."""
     return lambda body, asked: (_refused(value, status) if refused(body) else then or _said(SUNNY))(body, asked)
 
 
@@ -109,7 +109,7 @@ def _case(name: str) -> Reply:
 
 
 def _turns_with(name: str, given: Callable[[Json], object], complaint: Any) -> tuple[Reply, Reply]:
-    """A call, and then a refusal of the request that does not give back what came with it."""
+    """A call, and then a refusal of a request without the field that came with the call."""
     return _case(name), _where(lambda body: not given(_assistant(body)), complaint)
 
 
@@ -134,7 +134,7 @@ def _wrong(what: str) -> str:
 
 
 def _bomb() -> Iterator[bytes]:
-    """Two gigabytes of one line."""
+    """Two gigabytes in one line."""
     packer = zlib.compressobj(wbits=31)
     yield packer.compress(b"data: ")
     for _ in range(2_000):
@@ -180,7 +180,7 @@ NO_ANSWER: dict[str, Quirk] = {
         "The model's endpoint redirects to http://127.0.0.1:1/v1/elsewhere, which is not followed: its address in the "
         "settings may be wrong.")),
 }  # fmt: skip
-"""Nothing that was not understood counts as an answer."""
+"""An answer of an unknown form is an error."""
 
 ANSWERS: dict[str, Quirk] = {
     "whole": Quirk([_json(_whole(text=SUNNY))]),
@@ -201,7 +201,7 @@ ANSWERS: dict[str, Quirk] = {
     "another-media-type": Quirk([_raw(_STREAM, media_type="text/plain")]),
     "compressed": Quirk([_raw(gzip.compress(_STREAM), content_encoding="gzip")]),
 }  # fmt: skip
-"""What is an answer, though not as OpenAI gives it."""
+"""Answers in other forms than OpenAI's are accepted."""
 
 _TWO = [(WEATHER, OSLO), (WEATHER, ROME)]
 CALLS: dict[str, Quirk] = {
@@ -220,7 +220,7 @@ CALLS: dict[str, Quirk] = {
     "call-without-a-name": _failed(_calling(_call(OSLO, name=None)), error=(
         "The model's endpoint sent a tool call without a name.")),
 }  # fmt: skip
-"""Calls are put together by what they are."""
+"""Calls are assembled by their content."""
 
 GIVEN_BACK: dict[str, Quirk] = {
     "reasoning-content": Quirk(_turns_with("reasoning-content", lambda said: said.get("reasoning_content") ==
@@ -233,7 +233,7 @@ GIVEN_BACK: dict[str, Quirk] = {
         _assistant(body), {"error": {"message": "property 'reasoning_content' is unsupported"}})],
         calls=[(WEATHER, OSLO)], asked=3, again=2),
 }  # fmt: skip
-"""What the endpoint wants back is given back."""
+"""Fields that the endpoint requires back are sent back."""
 
 _WORDS: dict[str, Any] = {
     "error-in-a-list": [{"error": {"code": 400, "message": "No.", "status": "INVALID_ARGUMENT"}}],
@@ -257,7 +257,7 @@ WORDS: dict[str, Quirk] = {
     "error-without-end": _failed(lambda body, asked: Answer(itertools.repeat(b"No. " * 1_000), 400,
         "text/plain"), error=("No. " * 2_000)[:4095] + "…", code="invalid_prompt"),
 }  # fmt: skip
-"""Error bodies of every shape keep their words, and no key."""
+"""Error bodies of every format keep their message, without keys."""
 
 PARAMETERS: dict[str, Quirk] = {
     "no-stream-options": Quirk([_where(lambda body: "stream_options" in body, {"detail":
@@ -289,7 +289,7 @@ PARAMETERS: dict[str, Quirk] = {
         "Conversation roles must alternate user/assistant/user/assistant/..."}, 500, then=None)], run={},
         thread=("One.", "Two."), asked=2, again=1),
 }  # fmt: skip
-"""A refused parameter is left out and remembered, unless the client has set it."""
+"""A refused parameter is left out, also later, unless the client has set it."""
 
 LENGTHS: dict[str, Quirk] = {
     "too-long-moonshot": Quirk([_where(lambda body: _size(body) > 9_000, {"error": {"message":
@@ -312,7 +312,7 @@ LENGTHS: dict[str, Quirk] = {
         "truncation_strategy": {"type": "last_messages", "last_messages": 5}}, error="prompt is too long",
         code="invalid_prompt", asked=1),
 }  # fmt: skip
-"""A prompt that is too long is cut, whatever the words of the refusal."""
+"""A prompt that is too long is shortened, whatever the refusal's words."""
 
 HARM: dict[str, Quirk] = {
     "large-event": Quirk([_events(_chunk(content="x" * 10_000_000))], "incomplete", None),
@@ -329,7 +329,7 @@ HARM: dict[str, Quirk] = {
     "huge-usage": Quirk([_events(_HELLO, _chunk("stop"), {"choices": [], "usage": {"prompt_tokens": 10**30,
         "completion_tokens": 1, "total_tokens": 10**30}})]),
 }  # fmt: skip
-"""An endpoint cannot hurt or mislead."""
+"""Endpoints cannot harm or mislead the service."""
 
 QUIRKS: dict[str, Quirk] = {
     **NO_ANSWER, **ANSWERS, **CALLS, **GIVEN_BACK, **WORDS, **PARAMETERS, **LENGTHS, **HARM,

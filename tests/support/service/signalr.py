@@ -21,12 +21,12 @@ Records = asyncio.Queue[str]
 
 
 class FakeSignalR:
-    """`url` is to be set to the address at which `api` is served. Tokens are checked as the service checks them."""
+    """`url` has to be set to the address at which `api` is served. Tokens are checked as by the service."""
 
     def __init__(self) -> None:
         self.url = ""
         self.sent: list[tuple[str, Any]] = []
-        """What came by the REST API: the user, and the message."""
+        """The messages that were sent by the REST API, each with its user."""
         self._connections: dict[str, Records] = {}
         self._users: defaultdict[str, list[Records]] = defaultdict(list)
         self._polled: set[str] = set()
@@ -87,7 +87,7 @@ class FakeSignalR:
         return {"token": jwt.encode(claims, KEY, "HS256")}
 
     def _taken(self, token: str, text: str) -> None:
-        """Clients may only choose the protocol and ping."""
+        """Accept the records of a client: the handshake and pings only."""
         for record in filter(None, text.split(END)):
             message = json.loads(record)
             if "protocol" in message:

@@ -1,4 +1,4 @@
-"""An Assistants endpoint whose answers a test sets, over real sockets."""
+"""An Assistants endpoint with answers set by tests, over real sockets."""
 
 import asyncio
 import threading
@@ -22,11 +22,11 @@ class Answer:
     Parameters
     ----------
     chunks
-        Of the body; `before_each` is waited for ahead of all but the first.
+        The chunks of the body; `before_each` is awaited before all but the first.
     cut
-        Drop the connection after them.
+        Whether the connection is dropped after them.
     silence
-        Seconds before anything is said.
+        Seconds before the first byte.
     """
 
     chunks: Iterable[bytes]
@@ -40,7 +40,7 @@ class Answer:
 
 @dataclass
 class Asked:
-    """A request, its body as far as it has come, and whether the answer is no longer waited for."""
+    """A request with its body so far, and whether its client has disconnected."""
 
     method: str
     path: str
@@ -51,7 +51,7 @@ class Asked:
 
 
 class Upstream:
-    """Answers every request with `answer`, the next ones with those of `first`. A context manager that serves."""
+    """Answers the next requests with those of `first`, and all others with `answer`. A context manager that serves."""
 
     def __init__(self) -> None:
         self.answer = Answer([b"{}"])
@@ -72,7 +72,7 @@ class Upstream:
         self._thread.join()
 
     def choose(self, asked: Asked) -> Answer:
-        """What this request is answered with."""
+        """The answer to this request."""
         return self.first.popleft() if self.first else self.answer
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:

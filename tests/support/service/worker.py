@@ -1,4 +1,4 @@
-"""The app as the Functions host and Microsoft's Python worker see and serve it."""
+"""The app in the Functions host and Microsoft's Python worker."""
 
 import asyncio
 import importlib.util
@@ -16,7 +16,7 @@ from tests.support.imports import ROOT
 
 
 def load_function_app() -> ModuleType:
-    """A function app of the caller's own: `get_functions()` may be called on each only once."""
+    """A function app for the caller alone: `get_functions()` may be called only once on each."""
     spec = importlib.util.spec_from_file_location("function_app", ROOT / "function_app.py")
     assert spec is not None
     assert spec.loader is not None
@@ -26,7 +26,7 @@ def load_function_app() -> ModuleType:
 
 
 class Task(asyncio.Task[Any]):
-    """The worker's tasks: each has the invocation of the one that began it (`ContextEnabledTask`)."""
+    """The worker's tasks: each has the invocation of the task that started it (`ContextEnabledTask`)."""
 
     def __init__(self, coroutine: Any, **options: Any) -> None:
         super().__init__(coroutine, **options)
@@ -34,7 +34,7 @@ class Task(asyncio.Task[Any]):
 
 
 class Host(logging.Handler):
-    """The host's log. It keeps a line of an invocation until the invocation has answered."""
+    """The host's log. It keeps log lines of an invocation only until the invocation has answered."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,9 +54,9 @@ class Host(logging.Handler):
 def worker(
     function_app: ModuleType, route_params: Mapping[str, str] | None = None, host: Host | None = None
 ) -> httpx2.AsyncClient:
-    """A client of the worker's own application: it takes every request to the handler, and sends what that returns.
+    """A client of the worker's own application, which passes every request to the handler and sends its result.
 
-    The handler is called in a task of its own, the invocation's, as the worker calls it.
+    The handler is called in a separate task, the invocation's, as by the worker.
     """
     asyncio.get_running_loop().set_task_factory(
         lambda loop, coroutine, **options: Task(coroutine, loop=loop, **options)
@@ -76,7 +76,7 @@ def worker(
             finally:
                 invoked.discard(name)
 
-        # The worker begins an invocation from its own loop, not from the request.
+        # The worker starts an invocation from its own loop, not from the request.
         return await asyncio.create_task(invocation())
 
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=web.get_app()), base_url="http://localhost")

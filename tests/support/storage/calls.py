@@ -1,4 +1,4 @@
-"""The calls to storage as they leave the process, for tests that count or disturb them."""
+"""The requests to storage as they leave the process, for tests that count or disturb them."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -24,12 +24,12 @@ class _Tapped(Transport):
 
 
 def tapped(around: Around) -> MakeTransport:
-    """A transport that lets `around` send each request, which may be a repetition."""
+    """A transport that passes each request, which may be a repetition, to `around`."""
     return lambda clock, timeout: _Tapped(clock, timeout, around)
 
 
 def kind(request: HttpRequest) -> str:
-    """Such as `GET runs` or `POST work`."""
+    """The kind of a request, such as `GET runs` or `POST work`."""
     address = urlsplit(request.url)
     comp = parse_qs(address.query).get("comp", [""])[0]
     container = address.path.split("/")[2]

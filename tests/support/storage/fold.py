@@ -1,4 +1,4 @@
-"""The messages of a log, folded in the plainest way: what the outlines and the index have to agree with."""
+"""The messages of a log, folded by a plain algorithm, with which the outlines and the index are compared."""
 
 import json
 from collections.abc import Sequence

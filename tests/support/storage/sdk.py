@@ -1,4 +1,4 @@
-"""The services as the SDK's clients alone have them, for comparing ours with them."""
+"""The services by the SDK's clients alone, with which this project's are compared."""
 
 from collections.abc import AsyncIterator, Mapping
 from email.utils import format_datetime

@@ -12,7 +12,7 @@ from assistants.search.segment import Segment, segment
 
 
 def vectors(rows: Sequence[Sequence[float]], model: str = "m") -> Vectors:
-    """The rows, each made as long as 1, but for those of 0."""
+    """The rows, scaled to length 1, except for rows of zeros."""
     matrix = np.array(rows, np.float32)
     lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
     return Vectors(model, (matrix / np.where(lengths > 0, lengths, 1)).astype(np.float32))
@@ -21,7 +21,7 @@ def vectors(rows: Sequence[Sequence[float]], model: str = "m") -> Vectors:
 def file_of(
     file_id: str, *chunks: str, rows: Any = None, model: str = "m", version: str = "v", filename: str = "a.txt"
 ) -> Segment:
-    """A file as it is read from storage, whose chunks do not overlap; `rows` are its vectors."""
+    """A segment of a stored file, whose chunks do not overlap; `rows` are its vectors."""
     text, spans = "\n".join(chunks), list[Span]()
     for each in chunks:
         start = spans[-1].end + 1 if spans else 0

@@ -1,4 +1,4 @@
-"""Reads storage, where no request shows its content."""
+"""Reads objects in storage whose content no request shows."""
 
 import json
 from contextlib import suppress
@@ -38,7 +38,7 @@ def left_of(storage: Storage, thread_id: str) -> list[str]:
 
 
 def queue_of(storage: Storage, name: str) -> QueueClient:
-    """A queue as the Functions host sees it: contents are bytes, in base64. It is made if it is not there."""
+    """A queue as the Functions host sees it: contents are bytes, in base64. It is created if it does not exist."""
     service = QueueServiceClient.from_connection_string(storage.connection_string)
     queue = service.get_queue_client(
         name, message_encode_policy=BinaryBase64EncodePolicy(), message_decode_policy=BinaryBase64DecodePolicy()
@@ -49,7 +49,7 @@ def queue_of(storage: Storage, name: str) -> QueueClient:
 
 
 def next_item(storage: Storage, kind: str) -> QueueMessage:
-    """The next item of that kind in the queue `work`; those before it are hidden for a while."""
+    """The next item of that kind in the queue `work`; the items before it are hidden for a while."""
 
     def found() -> QueueMessage | None:
         items = queue_of(storage, "work").receive_messages()

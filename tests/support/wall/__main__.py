@@ -1,4 +1,4 @@
-"""`python -m tests.support.wall WORLD [USER]`: tries the attacks in a confined process, and prints what came of each.
+"""`python -m tests.support.wall WORLD [USER]`: tries the attacks in a confined process, and prints their results.
 
 With USER this process, which root has started, becomes that user first.
 """
@@ -18,7 +18,7 @@ from tests.support.wall.attacks import ATTACKS, script
 
 
 def become(user: int) -> None:
-    """Be an ordinary user, to whom the interpreter is readable wherever it is installed."""
+    """Become an ordinary user, who can read the interpreter wherever it is installed."""
     libc = ctypes.CDLL(None, use_errno=True)
 
     def mount(source: str, target: str, kind: str | None, flags: int) -> None:
@@ -45,7 +45,7 @@ def become(user: int) -> None:
     os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
-    libc.prctl(4, 1, 0, 0, 0)  # dumpable again, as a process is that was started as this user
+    libc.prctl(4, 1, 0, 0, 0)  # dumpable again, as a process that was started by this user
 
 
 async def _tried(world: dict[str, object]) -> Execution:
@@ -64,7 +64,7 @@ async def _tried(world: dict[str, object]) -> Execution:
 
 
 def main() -> None:
-    """Print what came of the attacks."""
+    """Print the results of the attacks."""
     world = json.loads(sys.argv[1])
     if len(sys.argv) > 2:
         become(int(sys.argv[2]))

@@ -1,10 +1,10 @@
-"""What code may try against the machine that executes it.
+"""Attacks of code on the machine that executes it.
 
-Each attack is the body of a function; it has succeeded if it returns. `w` describes the world outside: what there is to
-be reached. The same text runs in the confined process and, as its control, outside of it.
+Each attack is the body of a function; it has succeeded if it returns. `w` describes the targets outside. The same text
+runs in the confined process and, as a control, outside of it.
 """
 
-# ruff: noqa: E501 (one attack a line)
+# ruff: noqa: E501 (one attack per line)
 from dataclasses import dataclass
 
 
@@ -15,7 +15,7 @@ class Attack:
     name: str
     body: str
     needs_root: bool = False
-    """Whether only root can show that it would succeed outside."""
+    """Whether only root can demonstrate that it would succeed outside."""
 
 
 def _calls(*lines: str) -> str:
@@ -152,13 +152,13 @@ print(json.dumps(report))
 
 
 def script(world: str, attacks: str) -> str:
-    """The code that tries all attacks, and prints in JSON why each failed; null: it succeeded.
+    """The code that tries all attacks, and prints in JSON why each failed; null means that it succeeded.
 
     Parameters
     ----------
     world
-        JSON of what the attacks are told.
+        The targets, in JSON.
     attacks
-        JSON of their names and bodies.
+        The attacks' names and bodies, in JSON.
     """
     return _HARNESS.format(world=world, attacks=attacks)

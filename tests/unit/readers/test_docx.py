@@ -1,4 +1,4 @@
-"""Word documents: all that is seen on their pages, in its order."""
+"""Word documents: the visible text of their pages, in its order."""
 
 from io import BytesIO
 from zipfile import ZipFile

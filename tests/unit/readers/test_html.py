@@ -1,4 +1,4 @@
-"""HTML: what its reader sees."""
+"""HTML: the visible text."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Packages that are not what they say."""
+"""Malformed and hostile packages."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Slide shows: the texts of slides, of what is drawn on them, and of their notes."""
+"""Slide shows: the texts of slides, of their charts and diagrams, and of their notes."""
 
 import pptx
 import pytest
@@ -55,7 +55,7 @@ def test_a_diagram_is_read_in_the_order_of_its_connections():
     points = "".join(
         point(name, text) for name, text in {"d": "", "2": "second", "1": "first", "3": "under first"}.items()
     )
-    connected = (("d", 1, "2"), ("d", 0, "1"), ("1", 0, "3"), ("3", 0, "1"))  # one leads back
+    connected = (("d", 1, "2"), ("d", 0, "1"), ("1", 0, "3"), ("3", 0, "1"))  # the last one makes a cycle
     connections = "".join(
         f"<dgm:cxn srcId='{source}' srcOrd='{order}' destId='{to}'/>" for source, order, to in connected
     )

@@ -1,4 +1,4 @@
-"""Which files are read, and what is said of those that are not."""
+"""The types of files that are read, and the errors of others."""
 
 import docx
 import pptx

@@ -1,4 +1,4 @@
-"""Plain text, in the encodings that are known."""
+"""Plain text, in its supported encodings."""
 
 import pytest
 

@@ -1,1 +1,1 @@
-"""Code is executed by a confined process of this machine, one per session. Linux only."""
+"""The engine that executes code in confined processes of this machine, one per session. Linux only."""

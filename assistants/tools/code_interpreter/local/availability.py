@@ -1,4 +1,4 @@
-"""Whether this machine can confine processes: a confined one tries what it may not."""
+"""Whether this machine can confine processes, determined by a confined process that tries forbidden actions."""
 
 import asyncio
 import sys
@@ -39,7 +39,7 @@ print("It can " + ", ".join(done) + "." if done else "Everything is refused.")
 
 
 def lacking() -> str | None:
-    """None, or a sentence that says what this machine lacks to execute code."""
+    """None, or a sentence that names the feature which this machine lacks to execute code."""
     if sys.platform != "linux":
         return "The code interpreter runs on Linux only."
     if seccomp.machine() is None:
@@ -56,7 +56,7 @@ def lacking() -> str | None:
 
 @cache
 def available() -> str | None:
-    """None, or a sentence that says why code cannot be executed here. It takes about a second, once a process."""
+    """None, or a sentence that says why code cannot be executed here. It takes about a second, once per process."""
     if lacks := lacking():
         return lacks
     with ThreadPoolExecutor(1) as thread:

@@ -1,4 +1,4 @@
-"""matplotlib's backend in the confined process: Agg, whose `show` puts the open figures out."""
+"""matplotlib's backend in the confined process: Agg, whose `show` outputs the open figures."""
 
 # pyright: basic
 import sys
@@ -9,5 +9,5 @@ __all__ = ["FigureCanvas", "show"]
 
 
 def show(*_: object, **__: object) -> None:
-    """Put out every open figure as an image, and close it."""
+    """Output every open figure as an image, and close it."""
     sys.modules["kernel"].put_figures()

@@ -20,7 +20,7 @@ from assistants.tools.code_interpreter.local.process import FILES, Confined, End
 from assistants.tools.code_interpreter.local.transcript import Transcript
 
 _SNAPSHOT_SECONDS = 10.0
-"""Seconds that keeping the variables may take."""
+"""The most seconds for making a snapshot of the variables."""
 
 
 @dataclass
@@ -44,7 +44,7 @@ class _Outcome:
 
 
 class Local:
-    """As many processes as the settings allow; the one that has waited longest makes room for another session."""
+    """Confined processes, as many as the settings allow; the one idle for longest is ended for a new session."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -91,7 +91,7 @@ class Local:
             await asyncio.wait(self._ending)
 
     def _busy_ends(self, session: str) -> None:
-        """What it executes ends with its process."""
+        """End the process, and with it the execution."""
         found = self._busy.pop(session, None)
         if found:
             self._later(found.process.kill())
@@ -112,7 +112,7 @@ class Local:
         session.ends = asyncio.get_running_loop().call_later(self._settings.code_interpreter_idle, expire)
 
     async def _session(self, call: Call) -> tuple[_Session, bytes | None, list[str]]:
-        """The call's session, what its variables were restored from, and what the model is told of that."""
+        """The call's session, the snapshot that its variables were restored from, and notices on this for the model."""
         found = self._idle.pop(call.session, None)
         if found and found.ends:
             found.ends.cancel()
@@ -213,13 +213,13 @@ async def _until_done(process: Confined, call: str, transcript: Transcript) -> s
                 return error if isinstance(error, str) else None
             case _:
                 pass
-        if transcript.is_full:  # the code forges messages
+        if transcript.is_full:  # the code sends false messages
             await asyncio.sleep(0.02)
     raise Ended
 
 
 async def _put(session: _Session, files: Sequence[InputFile]) -> None:
-    """Have the folder hold these files, of which it may hold some."""
+    """Write these files into the folder; it may have some of them already."""
     folder = session.process.folder
     ids, names = {file.id for file in files}, {file.name for file in files}
     try:

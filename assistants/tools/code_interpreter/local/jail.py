@@ -1,9 +1,9 @@
 """`python -m assistants.tools.code_interpreter.local.jail PLAN`: becomes the confined process of a session.
 
-The order matters: what a step needs is taken away by a later one. The root of the process is a folder in memory with
-the interpreter, its packages and the system's libraries, read-only; `/mnt/data` and `/tmp` lie in memory, too, and are
-bounded. A descriptor of `/mnt/data` goes to the host, which has no other way to it. Then nothing is left: no other
-file, no network, no other process and no new one, so that one SIGKILL ends all of it.
+The order matters: later steps remove access that earlier ones need. The root of the process is a folder in memory with
+the interpreter, its packages and the system's libraries, read-only; `/mnt/data` and `/tmp` are in memory, too, and are
+bounded. A descriptor of `/mnt/data` goes to the host, which has no other access to it. Then the process has no access
+left: to no other file, no network, no other process and no new one, so that one SIGKILL ends all of it.
 """
 
 import ctypes
@@ -24,7 +24,7 @@ from assistants.tools.code_interpreter.local import landlock
 
 DATA, TMP, KERNEL = Path("/mnt/data"), Path("/tmp"), Path("/kernel")  # noqa: S108
 FAILED = 71
-"""The exit code where a step failed; stderr says which."""
+"""The exit code if a step failed; stderr names the step."""
 
 TMP_BYTES, TMP_FILES = 64 * 1024 * 1024, 1000
 _PROCESSOR_SECONDS = 3600
@@ -72,7 +72,7 @@ _REFUSED = (
 _WITHOUT_EFFECT = (
     "chmod", "fchmod", "fchmodat", "chown", "fchown", "lchown", "fchownat", "utime", "utimes", "utimensat", "futimesat",
 )  # fmt: skip
-"""Landlock does not know them; `shutil.copy` and `zipfile` use them."""
+"""Landlock does not control them; `shutil.copy` and `zipfile` use them."""
 
 _ATTRIBUTES = (
     "setxattr", "lsetxattr", "fsetxattr", "getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr",
@@ -84,20 +84,20 @@ _OWNED_SIGNALS, _OWNED_SIGNALS_OR_INPUT = (8, 10, 15), (0x5412, 0x8901, 0x8902)
 
 @dataclass(frozen=True)
 class Plan:
-    """How a session's process is to be confined."""
+    """How a session's process is confined."""
 
     user: int | None
     """The user and the group that it becomes; None: this process's own, in a namespace of its own."""
     environment: str
     """The folder of the virtual environment with the packages."""
     base: str
-    """The folder of the Python that it was made with."""
+    """The folder of the Python that the environment was made with."""
     memory: int
     """Bytes of address space."""
     disk: int
     """Bytes of the files in `/mnt/data`."""
     files: int
-    """Files and folders there."""
+    """The number of files and folders in `/mnt/data`."""
     channel: int
     """The socket on which the descriptor of `/mnt/data` goes to the host."""
 
@@ -106,7 +106,7 @@ class Plan:
 
 
 def main() -> None:
-    """Become the confined process, or say on stderr which step failed."""
+    """Become the confined process, or name the failed step on stderr."""
     plan = Plan(**json.loads(sys.argv[1]))
     step = "start"
     try:
@@ -133,7 +133,7 @@ def _steps(plan: Plan) -> Iterator[str]:
         os.setgroups([])
         os.setresgid(plan.user, plan.user, plan.user)
         os.setresuid(plan.user, plan.user, plan.user)
-    _leave_with_parent()  # which a change of the user has undone
+    _leave_with_parent()  # again, as a change of the user has cleared it
     yield "limits"
     _limit(plan)
     yield "no new privileges"
@@ -175,14 +175,14 @@ def _bound(plan: Plan) -> list[Path]:
 
 
 def _links(path: Path) -> Iterator[Path]:
-    """The links that a link leads over, and the file at their end."""
+    """The links that a link leads through, and the file at their end."""
     while path.is_symlink():
         path = path.parent / path.readlink()
         yield path
 
 
 def _make_root(plan: Plan, sources: dict[str, bytes]) -> None:
-    # Opened before the new root, which hides what lies below it.
+    # Opened before the new root hides the paths below it.
     bound = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in [*_bound(plan), *map(Path, _DEVICES)]}
     root, owner = TMP, plan.user if plan.user is not None else os.geteuid()
     group = plan.user if plan.user is not None else os.getegid()
@@ -219,7 +219,7 @@ def _make_root(plan: Plan, sources: dict[str, bytes]) -> None:
 
 
 def _keep_fonts(plan: Plan, target: Path, owner: int, group: int) -> None:
-    """The list of fonts, which matplotlib makes anew for seconds where it has none."""
+    """Copy the list of fonts: without it, matplotlib takes seconds to make one."""
     target.mkdir()
     for found in Path(plan.environment, "matplotlib").glob("fontlist-*.json"):
         (target / found.name).write_bytes(found.read_bytes())
@@ -256,7 +256,7 @@ def _allowed(plan: Plan) -> Iterator[tuple[Path, int]]:
 
 
 def _filter(machine: str) -> bytes:
-    # `clone3` hides its flags from a filter: the C library falls back to `clone`.
+    # A filter cannot read the flags of `clone3`: the C library falls back to `clone`.
     refused = {
         **dict.fromkeys(_REFUSED, seccomp.EPERM),
         **dict.fromkeys(_WITHOUT_EFFECT, 0),
@@ -293,7 +293,7 @@ def _set_attributes(path: Path, attributes: int, recursive: bool = False) -> Non
 
 def _call(function: str, *arguments: Any) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
-    if function == "pivot_root":  # which the C library has no function for
+    if function == "pivot_root":  # the C library has no function for it
         function, arguments = "syscall", (seccomp.NUMBERS[seccomp.machine() or "x86_64"]["pivot_root"], *arguments)
     if getattr(libc, function)(*arguments) < 0:
         raise OSError(ctypes.get_errno(), f"{function}: {os.strerror(ctypes.get_errno())}")

@@ -1,7 +1,7 @@
-"""Runs in the confined process: executes code in one namespace, call after call, and reports to the host.
+"""Runs in the confined process: executes the code of calls in one namespace, and reports to the host.
 
-It imports nothing of this project, which the process does not see. The host trusts nothing that comes from here, as the
-code that is executed can do whatever this module can.
+It imports no other module of this project, as the process does not see them. The host trusts no report, as the executed
+code can do whatever this module can do.
 """
 
 import ast
@@ -22,25 +22,25 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
 LENGTHS = struct.Struct("!IQ")
-"""Of a head in JSON and of what follows it, in both directions."""
+"""The lengths of a JSON head and of the body after it, in both directions."""
 
 LOGS_HEAD, LOGS_TAIL = 48 * 1024, 48 * 1024
-"""Characters of a call's logs that are kept at their beginning and at their end."""
+"""Characters of a call's logs that are kept, at their beginning and at their end."""
 
 SNAPSHOT = 64 * 1024 * 1024
 IMAGES, IMAGE = 20, 16 * 1024 * 1024
-"""Bytes of a snapshot, images of a call and bytes of an image, at most."""
+"""The most bytes of a snapshot, images of a call and bytes of an image."""
 
 MOST_NAMED = 20
 _AT_ONCE, _TOGETHER, _LATE = 500, 8192, 0.1
-"""Writes that are sent each by itself; after that, the characters and the seconds that are sent together."""
+"""The number of writes that are sent singly; then the characters and the seconds that are sent together."""
 
 _DATA = "/mnt/data"
 _NO_LOCALS = ("__name__", "__builtins__", "__doc__", "__loader__", "__spec__", "__package__", "__annotations__")
 
 
 class Channel:
-    """The way to the host and back."""
+    """The connection with the host."""
 
     def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
         self._incoming, self._outgoing = incoming, outgoing
@@ -62,7 +62,7 @@ class Channel:
 
 
 class Log(io.TextIOBase):
-    """stdout and stderr: the beginning goes to the host at once, the end when it is known to be the end."""
+    """stdout and stderr: the beginning is sent to the host at once, the last part when the log ends."""
 
     encoding = "utf-8"
     errors = "replace"
@@ -85,7 +85,7 @@ class Log(io.TextIOBase):
             self._room -= len(head)
             self._pending += head
             self._writes += 1
-            # At once, as the code may be stopped at any time, but not each of many thousands.
+            # At once, as the code may be stopped at any time, but not for each of many thousands of writes.
             if self._writes < _AT_ONCE or len(self._pending) >= _TOGETHER or time.monotonic() - self._sent > _LATE:
                 self._send()
             rest = text[len(head) :]
@@ -95,7 +95,7 @@ class Log(io.TextIOBase):
         return len(text)
 
     def end(self) -> None:
-        """Send what is held back."""
+        """Send the part that is held back."""
         with self._lock:
             self._send()
             if self._dropped:
@@ -111,7 +111,7 @@ class Log(io.TextIOBase):
 
 
 class Kernel:
-    """One namespace, in which call after call is executed."""
+    """A namespace, in which the code of all calls is executed."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel, self._log, self._images, self._calls = channel, Log(channel), 0, 0
@@ -120,7 +120,7 @@ class Kernel:
         self.take_over()
 
     def take_over(self) -> None:
-        """Be the process's `__main__`, and its output."""
+        """Become the process's `__main__`, and redirect its output."""
         sys.modules["__main__"] = self._module
         sys.stdout = sys.stderr = self._log  # type: ignore[assignment]
 
@@ -129,7 +129,7 @@ class Kernel:
         return self._module.__dict__
 
     def serve(self) -> None:
-        """Answer the host until it closes the channel."""
+        """Handle the host's messages until it closes the channel."""
         while True:
             head, body = self._channel.receive()
             self._channel.call = head["call"]
@@ -141,7 +141,7 @@ class Kernel:
                 self._channel.send("snapshot", snapshot or b"", lost=lost, whole=snapshot is not None)
 
     def run(self, code: str) -> str | None:
-        """Execute code, and put out its logs and figures; the name of the exception that it ended with."""
+        """Execute code, and send its logs and figures; return the name of the exception that ended it."""
         self._log.begin()
         self._images = 0
         error = self._execute(code)
@@ -150,7 +150,7 @@ class Kernel:
         return error
 
     def _execute(self, code: str) -> str | None:
-        """Execute code; the name of the exception that it ended with."""
+        """Execute code; return the name of the exception that ended it."""
         self._calls += 1
         name = f"<cell {self._calls}>"
         linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
@@ -174,12 +174,12 @@ class Kernel:
             while within is not None and within.tb_frame.f_code.co_filename == __file__:
                 within = within.tb_next
             text = "".join(traceback.format_exception(type(error), error, within, limit=-50))
-        except BaseException:  # of an exception's own `__str__`
+        except BaseException:  # raised by the exception's own `__str__`
             text = f"{type(error).__name__}\n"
         self._log.write(text)
 
     def display(self, *values: Any) -> None:
-        """Show values as a notebook does: a picture as an image, anything else by its `repr`."""
+        """Show values as a notebook does: a picture as an image, any other value by its `repr`."""
         for value in values:
             draw: Callable[[Any], Any] | None = getattr(cast("Any", type(value)), "_repr_png_", None)
             png = draw(value) if draw else None
@@ -189,7 +189,7 @@ class Kernel:
                 self._log.write(f"{value!r}\n")
 
     def put_figures(self) -> None:
-        """Put out every open figure of matplotlib, and close it."""
+        """Send every open figure of matplotlib, and close it."""
         pyplot = sys.modules.get("matplotlib.pyplot")
         if pyplot is None:
             return
@@ -216,7 +216,7 @@ class Kernel:
         return {name: value for name, value in self._names.items() if name not in own}
 
     def _dump(self) -> tuple[bytes | None, list[str]]:
-        """The variables, and the names of those that cannot be kept; all together, so that they still share objects."""
+        """The variables, pickled together so that they still share objects; the names of those that cannot be."""
         variables, lost = self._variables(), list[str]()
         try:
             return self._pickled(variables), lost
@@ -239,7 +239,7 @@ class Kernel:
         return out.getvalue()
 
     def _load(self, snapshot: bytes) -> bool:
-        """Set the variables; whether they are lost."""
+        """Set the variables; return whether they are lost."""
         names = self._names
 
         class Unpickler(pickle.Unpickler):
@@ -268,7 +268,7 @@ class _Bounded(io.BytesIO):
 
 
 def _pickler(out: io.BytesIO, names: dict[str, Any]) -> Any:
-    """A pickler whose functions find the variables of the namespace where they are loaded, instead of copies."""
+    """A pickler whose functions use the namespace in which they are loaded, instead of copies of its variables."""
     import cloudpickle  # pyright: ignore
 
     base: Any = cloudpickle.Pickler  # pyright: ignore
@@ -290,7 +290,7 @@ def _pickler(out: io.BytesIO, names: dict[str, Any]) -> Any:
 
 
 def _refuse_programs(filter_: bytes) -> None:
-    """Refuse `execve`, which this process has needed to begin."""
+    """Refuse `execve`, which the start of this process needed."""
 
     class Program(ctypes.Structure):
         _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
@@ -301,7 +301,7 @@ def _refuse_programs(filter_: bytes) -> None:
 
 
 def main() -> None:
-    """Serve the host, which is at the other end of stdin and stdout."""
+    """Handle the messages of the host, which is at the other end of stdin and stdout."""
     _refuse_programs(bytes.fromhex(sys.argv[1]))
     channel = Channel(os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=1 << 16))
     os.dup2(2, 1)

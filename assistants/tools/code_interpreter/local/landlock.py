@@ -1,6 +1,6 @@
-"""What of the file system a process may reach for good (Landlock).
+"""Restricts the file access of a process irrevocably (Landlock).
 
-Without a library: those on PyPI are younger than the interface is, and bind three system calls.
+No library is used: those on PyPI are younger than the interface, and bind three system calls.
 """
 
 import ctypes
@@ -17,15 +17,15 @@ CHANGE = READ | WRITE_FILE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REG | RE
 
 _OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE
 _HANDLED = {1: 0x1FFF, 2: 0x3FFF, 3: 0x7FFF, 4: 0x7FFF, 5: 0xFFFF}
-"""By version: all rights that it knows; a later version knows those of 5."""
+"""By version: all of its rights; later versions have those of 5."""
 
 _BIND_AND_CONNECT, _ABSTRACT_SOCKETS_AND_SIGNALS = 3, 3
-_CREATE, _ADD, _RESTRICT = 444, 445, 446  # on every machine
+_CREATE, _ADD, _RESTRICT = 444, 445, 446  # on every architecture
 _VERSION, _PATH_BENEATH = 1, 1
 
 
 def version() -> int:
-    """The version of Landlock that this kernel has; 0: none, or it is not switched on."""
+    """The version of Landlock in this kernel; 0: it has none, or Landlock is disabled."""
     return max(0, ctypes.CDLL(None).syscall(_CREATE, None, ctypes.c_size_t(0), _VERSION))
 
 

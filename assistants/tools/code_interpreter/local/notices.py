@@ -1,4 +1,4 @@
-"""What the model is told of limits and of what is lost, in sentences that it can act on."""
+"""Notices to the model on limits and lost data, in sentences that it can act on."""
 
 from assistants.settings import Settings
 from assistants.tools.code_interpreter.local.jail import TMP_BYTES
@@ -13,7 +13,7 @@ _NO_SPACE = "OSError 28"
 
 
 def of(error: str | None, timed_out: bool, died: str | None, settings: Settings) -> list[str]:
-    """How the code ended: the exception's name, whether its time was over, how its process ended."""
+    """The notices on the end of code: the exception's name, whether its time was over, how its process ended."""
     if timed_out:
         return [stopped(settings.code_interpreter_timeout, _AS_BEFORE)]
     if died:

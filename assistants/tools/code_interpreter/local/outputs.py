@@ -1,6 +1,6 @@
-"""The files of a session, as the host reads and writes them: by names below an open folder, and over no link.
+"""The files of a session, read and written by the host: by names below an open folder, without following links.
 
-What lies there was made by code that no person has read: names, sizes, depth and numbers are bounded here.
+They were made by code that no person has read: their names, sizes, depth and number are bounded here.
 """
 
 import os
@@ -15,14 +15,14 @@ _FOLLOW_NOTHING = os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NONBLOCK | _FOLLOW_NOTHING
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | _FOLLOW_NOTHING
 _DEPTH = 8
-"""Folders in one another."""
+"""The deepest nesting of folders."""
 
 _PIECE = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class State:
-    """What tells whether a file was changed; the code cannot set these times."""
+    """The properties that show whether a file was changed; the code cannot set these times."""
 
     inode: int
     size: int
@@ -39,7 +39,7 @@ class Folder:
 
     @property
     def inputs(self) -> dict[str, InputFile]:
-        """The files that were put here, by their ids."""
+        """The input files in the folder, by their ids."""
         return self._inputs
 
     def close(self) -> None:
@@ -48,12 +48,12 @@ class Folder:
             self._descriptor = -1
 
     async def put(self, file: InputFile) -> None:
-        """Put a file here under its name and its id, in place of what lies there.
+        """Write an input file under its name and its id, and replace files of these names.
 
         Raises
         ------
         OSError
-            There is no room, or the name cannot be one.
+            The folder is full, or the name is not allowed.
         """
         for name in (file.name, file.id):
             with suppress(FileNotFoundError):
@@ -82,19 +82,19 @@ class Folder:
                     os.chown(folder, self._owner, self._owner, dir_fd=self._descriptor, follow_symlinks=False)
 
     def adopt(self, file: InputFile) -> None:
-        """Give a file that lies here an id.
+        """Make a file of the folder an input file, with an id.
 
         Raises
         ------
         OSError
-            There is none of this name.
+            The folder has no file of this name.
         """
         with suppress(FileNotFoundError):
             os.unlink(file.id, dir_fd=self._descriptor)
         self._link(file)
 
     def forget(self, file: InputFile, keep_name: bool) -> None:
-        """Remove a file that was put here, under its id and, unless another one has it now, its name."""
+        """Remove an input file under its id and, unless another input file has it, its name."""
         for name in (file.id,) if keep_name else (file.id, file.name):
             with suppress(OSError):
                 os.unlink(name, dir_fd=self._descriptor)
@@ -107,7 +107,7 @@ class Folder:
         self._inputs[file.id] = file
 
     def states(self, most: int) -> dict[str, State]:
-        """The files that can be named, by their names; not the second name of a file that was put here."""
+        """The files with valid names, by their names; without the second names of input files."""
         found = dict[str, State]()
         for name, state in self._walk(self._descriptor, "", 0):
             if len(found) == most:
@@ -159,7 +159,7 @@ class Folder:
                         yield from self._walk(inner, f"{path}/", depth + 1)
                     finally:
                         os.close(inner)
-            except OSError:  # it is gone, or it is not what it was
+            except OSError:  # the code has deleted or replaced it
                 continue
 
 

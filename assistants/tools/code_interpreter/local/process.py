@@ -1,4 +1,4 @@
-"""The confined process of a session, as the host sees it."""
+"""The confined process of a session, started and controlled by the host."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from assistants.tools.code_interpreter.local.kernel import IMAGE, LENGTHS, SNAPS
 from assistants.tools.code_interpreter.local.outputs import Folder
 
 FILES = 2000
-"""Files and folders in `/mnt/data`, a file's second name among them."""
+"""The most files and folders in `/mnt/data`, second names of files included."""
 
 STARTING = 20.0
 """Seconds that a process may take until it is ready."""
@@ -31,20 +31,20 @@ _MAX_HEAD = 64 * 1024
 _MAX_BODY = max(IMAGE, SNAPSHOT)
 _PIECE = 256 * 1024
 _ROOTS, _USERS = 1_700_000_000, 200_000_000
-"""The first user id that no system gives to anybody, and how many there are."""
+"""The first user id that systems do not assign, and how many such ids are used."""
 
 
 class NotConfined(Exception):
-    """The process could not be confined, or did not begin; the text says why."""
+    """The process could not be confined, or did not start; the text says why."""
 
 
 class Ended(Exception):
-    """The process has ended, or what it says is no message."""
+    """The process has ended, or has sent a malformed message."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """What the process says. Code may forge all of it."""
+    """A message of the process. Its code may have made any part of it."""
 
     kind: str
     told: dict[str, Any]
@@ -52,7 +52,7 @@ class Message:
 
 
 class Confined:
-    """A confined process, and its folder, which outlives it."""
+    """A confined process and its folder; the folder remains when the process ends."""
 
     def __init__(self, process: asyncio.subprocess.Process, folder: Folder) -> None:
         self._process, self.folder = process, folder
@@ -61,12 +61,12 @@ class Confined:
 
     @classmethod
     async def start(cls, session: str, settings: Settings, environment: Path) -> Self:
-        """A process that is ready.
+        """A process, once it is ready.
 
         Raises
         ------
         NotConfined
-            This machine does not allow what confines it.
+            This machine does not allow the confinement.
         """
         user = _user(session)
         ours, theirs = socket.socketpair()
@@ -115,21 +115,21 @@ class Confined:
         return self._process.returncode is None
 
     def printed(self) -> str:
-        """What it has printed past Python since the last time."""
+        """The text written to the process's stderr since the last call, which Python's own streams do not write."""
         text = self._printed.decode(errors="replace")
         self._printed.clear()
         return text
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Let the process continue."""
         send_signal(self._process, signal.SIGCONT)
 
     def pause(self) -> None:
-        """Stop threads that the code has left behind."""
+        """Stop the process, with threads that the code has started."""
         send_signal(self._process, signal.SIGSTOP)
 
     async def send(self, kind: str, call: str, body: bytes) -> None:
-        """Say something to it; where it has ended, the answer will tell."""
+        """Send a message; if the process has ended, the next `receive` raises `Ended`."""
         pipe = self._process.stdin
         assert pipe is not None
         head = json.dumps({"kind": kind, "call": call}).encode()
@@ -141,12 +141,12 @@ class Confined:
             await pipe.drain()
 
     async def messages(self, call: str) -> AsyncIterator[Message]:
-        """What it says of a call.
+        """The messages of a call.
 
         Raises
         ------
         Ended
-            It says no more.
+            The process has closed its pipe, or has sent a malformed message.
         """
         pipe = self._process.stdout
         assert pipe is not None
@@ -163,12 +163,12 @@ class Confined:
                 raise Ended from None
 
     async def receive(self, kind: str, call: str = "") -> Message:
-        """The next message of this kind, of a call.
+        """The next message of this kind for a call.
 
         Raises
         ------
         Ended
-            It says no more.
+            As `messages`.
         """
         async for message in self.messages(call):
             if message.kind == kind:
@@ -176,9 +176,9 @@ class Confined:
         raise Ended
 
     async def kill(self) -> str:
-        """End it, and all of its threads; how it has ended."""
+        """Kill the process with all of its threads; return the signal or the exit code that ended it."""
         kill(self._process)
-        with suppress(RuntimeError):  # another task is reading, to the end
+        with suppress(RuntimeError):  # another task reads to the end
             await _drop(self._process.stdout)
         code = await self._process.wait()
         await self._drain
@@ -186,14 +186,14 @@ class Confined:
 
 
 def _user(session: str) -> int | None:
-    """The user that a session's process becomes where this one is root; the same one each time."""
+    """The user that a session's process becomes if this process is root; always the same one for a session."""
     if os.geteuid() != 0:
         return None
     return _ROOTS + int(session[:12], 16) % _USERS
 
 
 async def _descriptor(ours: socket.socket) -> int | None:
-    """The descriptor of `/mnt/data`, or None where the process ended before it had one."""
+    """The descriptor of `/mnt/data`; None if the process ended before it had one."""
     loop, arrived = asyncio.get_running_loop(), asyncio.Event()
     ours.setblocking(False)
     loop.add_reader(ours, arrived.set)
@@ -213,14 +213,14 @@ async def _complaint(process: asyncio.subprocess.Process) -> str:
 
 
 async def _drop(pipe: asyncio.StreamReader | None) -> None:
-    """Read to the end: asyncio takes no process for ended while a pipe of it is full."""
+    """Read to the end: asyncio does not report the end of a process while a pipe of it is full."""
     assert pipe is not None
     while await pipe.read(_MAX_HEAD):
         pass
 
 
 async def _drain(pipe: asyncio.StreamReader | None, kept: bytearray) -> None:
-    """Keep the beginning of what the process prints past Python; the rest is read slowly, and dropped."""
+    """Keep the beginning of the pipe's output; the rest is read slowly, and dropped."""
     assert pipe is not None
     while piece := await pipe.read(_MAX_HEAD):
         room = _MAX_HEAD - len(kept)

@@ -1,6 +1,6 @@
-"""The variables of a session between two processes.
+"""The variables of a session, between two processes.
 
-What is pickled in them is never loaded here, only inside a confined process; the list of names beside it is.
+Pickled data is loaded only inside a confined process, never here; the list of names beside it is parsed here.
 """
 
 import json
@@ -17,14 +17,14 @@ _NAME = 100
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Variables, and the names of those that could not be kept."""
+    """Pickled variables, and the names of those that could not be pickled."""
 
     content: bytes
     lost: list[str]
 
 
 def written(content: bytes, lost: object) -> bytes:
-    """A snapshot in bytes; the names come from the process, so they may be anything."""
+    """A snapshot in bytes; `lost` comes from the process, so it may be any JSON value."""
     names = cast("list[Any]", lost) if isinstance(lost, list) else []
     kept = [name for name in names[:MOST_NAMED] if isinstance(name, str) and name.isidentifier() and len(name) <= _NAME]
     head = json.dumps(kept).encode()
@@ -32,7 +32,7 @@ def written(content: bytes, lost: object) -> bytes:
 
 
 def read(snapshot: bytes | None) -> Snapshot | None:
-    """The snapshot, or None where there is none, or one of another form."""
+    """The snapshot; None if there is none, or its format is another one."""
     start = len(_MAGIC) + _LENGTH.size
     if snapshot is None or len(snapshot) < start or not snapshot.startswith(_MAGIC):
         return None

@@ -1,4 +1,4 @@
-"""What a call puts out, in its order, bounded: the process is not believed to have bounded it."""
+"""The outputs of a call in their order, bounded here, as the process may not have bounded them."""
 
 from assistants.tools.code_interpreter.engine import Image, Logs
 from assistants.tools.code_interpreter.local.kernel import IMAGE, IMAGES, LOGS_HEAD, LOGS_TAIL
@@ -17,7 +17,7 @@ class Transcript:
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing more is kept."""
+        """Whether further outputs are dropped."""
         return self._room == 0 or self._messages > _MESSAGES
 
     def log(self, text: bytes) -> None:
@@ -36,7 +36,7 @@ class Transcript:
             self._parts.append(Image(png))
 
     def outputs(self, printed: str) -> list[Logs | Image]:
-        """All of it; `printed` is what was printed past Python, whose place among the rest is not known."""
+        """All outputs; the position of `printed`, written to stderr outside Python, is unknown, so it is the last."""
         found = [part if isinstance(part, Image) else Logs(part.decode(errors="replace")) for part in self._parts]
         if printed:
             found.append(Logs(printed))

@@ -1,1 +1,1 @@
-"""Code is executed by a pool of Azure Container Apps dynamic sessions."""
+"""The engine that executes code in a pool of Azure Container Apps dynamic sessions."""

@@ -1,4 +1,4 @@
-"""The engine over a pool: the session of a thread is the same one whatever process asks."""
+"""The engine over a pool: all processes use the same session of a thread."""
 
 import asyncio
 import base64
@@ -27,7 +27,7 @@ from assistants.tools.code_interpreter.sessions.pool import MAX_SECONDS, MAX_UPL
 from assistants.tools.code_interpreter.sessions.program import Made, Report, printed, program, report, upload_name
 
 _GRACE = 5
-"""Seconds until the pool stops code that was not stopped from inside."""
+"""Seconds until the pool stops code that its own session has not stopped."""
 
 _REPORT = 4 * 1024 * 1024
 _STDERR = 2000
@@ -38,9 +38,9 @@ _log = logging.getLogger(__name__)
 
 
 class Sessions:
-    """Executes code in the sessions of a pool, which keep variables and files for as long as the pool says.
+    """Executes code in the sessions of a pool, which keep variables and files for the pool's cooldown period.
 
-    There are no snapshots: the variables of a session that has ended are lost, and the model is told.
+    There are no snapshots: the variables of a session that has ended are lost, and a notice says so.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -49,7 +49,7 @@ class Sessions:
 
     @property
     def _pool(self) -> Pool:
-        # Not before it is needed: its connections belong to an event loop.
+        # Made at the first use: its connections belong to an event loop.
         if self._made is None:
             self._made = Pool(self._settings)
         return self._made
@@ -71,11 +71,11 @@ class Sessions:
         try:
             await self._pool.delete(session)
         except (EngineFailed, EngineBusy) as error:
-            # It ends by itself when nothing has used it for as long as the pool says.
+            # It ends by itself after the pool's cooldown period.
             _log.warning("A session could not be ended: %s", error)
 
     async def close(self) -> None:
-        """Its sessions stay, as other processes use them."""
+        """Close the connections. The sessions stay, as other processes use them."""
         if self._made is not None:
             await self._made.close()
             self._made = None
@@ -87,14 +87,14 @@ class Sessions:
     async def _tried(
         self, call: Call, files: Sequence[InputFile], token: str, told: Sequence[str]
     ) -> Execution | Sequence[str]:
-        """The outcome; or, where nothing was executed, the ids of files that the session does not have."""
+        """The outcome; or, if the code was not executed, the ids of files that the session does not have."""
         limit, most = self._settings.code_interpreter_timeout, self._settings.code_interpreter_files
         seconds, begun = min(math.ceil(limit) + _GRACE, MAX_SECONDS), time.monotonic()
         source = program(call, files, token, limit, most)
         try:
             result = await self._pool.execute(call.session, token, source, seconds)
         except asyncio.CancelledError:
-            await self.end(call.session)  # there is no other way to stop what it executes
+            await self.end(call.session)  # there is no other way to stop the execution
             raise
         took = time.monotonic() - begun
         found = printed(result.stdout, token)
@@ -103,7 +103,7 @@ class Sessions:
             came = await self._long(call.session, found.elsewhere, token)
         if came is None:
             return await self._ended(call, result, found.rest, took, told)
-        if came.missing:  # of which code may have forged any
+        if came.missing:  # other code of the session may have made any of the ids
             return [file.id for file in files if file.id in came.missing]
         return await self._outcome(call, came, result, found.rest, told)
 
@@ -145,7 +145,7 @@ class Sessions:
         )
 
     async def _ended(self, call: Call, result: Result, rest: str, took: float, before: Sequence[str]) -> Execution:
-        """The outcome of code that did not come to its end; what is left of its session is ended, too."""
+        """The outcome of code that did not finish; the rest of its session is ended, too."""
         await self.end(call.session)
         if _ABORTED in result.stderr:
             raise OutcomeLost(f"The session executed other code, which did not end. {notices.SESSION_LOST}")
@@ -177,12 +177,12 @@ class Sessions:
 
 
 def _joined(stdout: str, stderr: str) -> str:
-    """What was printed past Python, and what the pool itself says."""
+    """The text printed outside the report, and the pool's own messages."""
     return "\n".join(text for text in (stdout.strip("\n"), stderr[:_STDERR].strip("\n")) if text)
 
 
 def _image(value: Any) -> bytes | None:
-    """The image that the pool itself answers where code shows one by IPython's own means."""
+    """The image that the pool itself returns if code shows one by means of IPython."""
     shown = cast("dict[str, Any]", value).get("base64_data") if isinstance(value, dict) else None
     try:
         return base64.b64decode(shown, validate=True) if isinstance(shown, str) else None

@@ -1,7 +1,7 @@
 """The REST API of a pool of Azure Container Apps dynamic sessions.
 
-Every path is appended to the pool's own address, whose path names the pool. The version of 2025 takes an execution at
-the top level of the body; where a region still has the one of 2024, it asks for `properties`, and answers with them.
+Every path is appended to the pool's own address, whose path names the pool. API version 2025 takes an execution at the
+top level of the body; if a region still has 2024, it requires `properties`, and returns them.
 """
 
 import asyncio
@@ -20,22 +20,22 @@ from assistants.settings import Settings
 from assistants.tools.code_interpreter.engine import EngineBusy, EngineFailed, OutcomeLost
 
 MAX_UPLOAD = 128 * 1024 * 1024
-"""Bytes of a file that is put into a session, at most."""
+"""The most bytes of a file that is uploaded into a session."""
 
 MAX_SECONDS = 220
-"""Seconds of an execution, at most."""
+"""The most seconds of an execution."""
 
 _SCOPE = "https://dynamicsessions.io/.default"
 _VERSION = "2025-10-02-preview"
 _STREAMS = 65_536
-"""Characters of stdout and of stderr that an answer may have; without it, 4,096."""
+"""The requested limit in characters of stdout and of stderr; the pool's default is 4,096."""
 
 _WAITS = (0.5, 2.0, None)
-"""Seconds between the tries of a request that can be repeated."""
+"""Seconds between the tries of a request that may be repeated."""
 
 _MAX_WAIT = 10.0
 _MARGIN = 20.0
-"""Seconds that an answer may take beyond the execution itself: a session may have to be made."""
+"""Seconds that an answer may take beyond the execution itself: the pool may have to create a session."""
 
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 _BOUNDARY = "assistants-code-interpreter-file"
@@ -46,7 +46,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Result:
-    """What the pool says of an execution that has ended."""
+    """The pool's result of an execution that has ended."""
 
     stdout: str
     stderr: str
@@ -74,7 +74,7 @@ class Pool:
         Raises
         ------
         EngineFailed, EngineBusy
-            Nothing was executed.
+            The code was not executed.
         OutcomeLost
             The code may have been executed.
         """
@@ -101,7 +101,7 @@ class Pool:
         return _result(told)
 
     async def upload(self, session: str, name: str, size: int, content: Callable[[], AsyncIterator[bytes]]) -> None:
-        """Put a file of so many bytes into a session; its name has letters, digits and hyphens only.
+        """Upload a file of `size` bytes into a session; its name has letters, digits and hyphens only.
 
         Raises
         ------
@@ -126,7 +126,7 @@ class Pool:
         await self._asked("POST", "files", session, headers=headers, body=body)
 
     async def download(self, session: str, name: str, most: int) -> AsyncIterator[bytes]:
-        """The content of a file of a session, of which no more than `most` bytes are read.
+        """The content of a file of a session, at most `most` bytes.
 
         Raises
         ------
@@ -147,7 +147,7 @@ class Pool:
             await answer.aclose()
 
     async def delete(self, session: str) -> None:
-        """End a session, if there is one.
+        """End a session, if it exists.
 
         Raises
         ------
@@ -174,7 +174,7 @@ class Pool:
         )
 
     async def _awaited(self, session: str, execution: str, until: float, why: str) -> Result:
-        """The result of an execution whose answer did not come, or came before its end."""
+        """The result of an execution whose answer did not arrive, or arrived before its end."""
         lost = OutcomeLost(f"The outcome of the code is not known: {why}.")
         try:
             while time.monotonic() < until:
@@ -220,7 +220,7 @@ class Pool:
         headers: dict[str, str] | None = None,
         **options: Any,
     ) -> httpx2.Response:
-        """Send a request, and again after a 429; one that may be repeated (`again`), after a 5xx or no answer, too."""
+        """Send a request, and repeat it after a 429; if it may be repeated (`again`), also after a 5xx or no answer."""
         for wait in _WAITS:
             request = self._http.build_request(
                 method,
@@ -287,14 +287,14 @@ def _object(answer: httpx2.Response) -> dict[str, Any] | None:
 
 
 def _code(answer: httpx2.Response) -> str:
-    """The error's code, if the body has one."""
+    """The code of the error in the body, if it has one."""
     error: Any = (_object(answer) or {}).get("error")
     code: Any = cast("dict[str, Any]", error).get("code") if isinstance(error, dict) else None
     return code[:100] if isinstance(code, str) and code.isalnum() else ""
 
 
 def _told(answer: httpx2.Response) -> dict[str, Any] | None:
-    """An execution in the shape of 2025, of an answer in either shape."""
+    """An execution in the format of 2025, from an answer in either format."""
     told = _object(answer)
     inner: Any = (told or {}).get("properties")
     if isinstance(inner, dict):

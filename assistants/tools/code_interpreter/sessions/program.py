@@ -1,4 +1,4 @@
-"""The program that a session is given for a call, and the report that it prints: code may have forged all of it."""
+"""The program that a session executes for a call, and its printed report, any part of which code may have made."""
 
 import base64
 import json
@@ -24,29 +24,29 @@ class Made:
     name: str
     size: int
     source: str
-    """Its name in the session's own folder."""
+    """Its name in the pool's folder of the session."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What came of a call."""
+    """The report of a call."""
 
     missing: Sequence[str] = ()
-    """Ids of files that are not there; if there are any, nothing was executed."""
+    """Ids of files that the session does not have; if there are any, the code was not executed."""
     state: str = "kept"
-    """Of the variables: they are `kept`, the process is `new`, or at another execution (`other`)."""
+    """The variables are `kept`, the process is `new`, or the variables are those of another execution (`other`)."""
     outputs: Sequence[tuple[str, str]] = ()
     """`log` and a text, or `image` and the name of a file."""
     files: Sequence[Made] = ()
     left: Sequence[str] = ()
-    """Files that were made or changed, and are not put out."""
+    """Files that were made or changed, but are not stored."""
     error: str | None = None
     timed_out: bool = False
 
 
 @dataclass(frozen=True)
 class Printed:
-    """What the session has printed: the report, or the file that has it, and all else."""
+    """The session's output: the report, or the file that has it, and all other text."""
 
     report: Report | None
     elsewhere: str | None
@@ -54,12 +54,12 @@ class Printed:
 
 
 def upload_name(file: InputFile) -> str:
-    """The name under which a file is put into the session, as its own may have characters that the pool refuses."""
+    """The name under which a file is uploaded: its own name may have characters that the pool refuses."""
     return f"upload-{sha256(file.id.encode()).hexdigest()[:24]}"
 
 
 def program(call: Call, files: Sequence[InputFile], token: str, seconds: float, most: int) -> str:
-    """The program, in ASCII."""
+    """The program's source, in ASCII."""
     request = {
         "call": call.id,
         "after": call.after,
@@ -85,7 +85,7 @@ def _source(path: str) -> str:
 
 
 def printed(stdout: str, token: str) -> Printed:
-    """The report in what the session has printed."""
+    """The report in the session's output."""
     before, found, line = stdout.rpartition(f"{token} ")
     if not found:
         return Printed(None, None, stdout)
@@ -97,7 +97,7 @@ def printed(stdout: str, token: str) -> Printed:
 
 
 def report(text: str, token: str) -> Report | None:
-    """The report, or None where this is none."""
+    """The report; None if the text is none."""
     told = _object(text)
     if told is None:
         return None

@@ -1,11 +1,11 @@
-"""Runs in a session of the pool, whose own kernel is given this source with each call: executes the call's code.
+"""Runs in a session of the pool, whose own kernel receives this source with each call: executes the call's code.
 
-It imports nothing of this project. The code is executed by the kernel of the local engine, whose source the first call
-brings, in a namespace that stays in the session's process. What came of it is printed as one line that begins with the
-call's token, or lies in a file if it is long, as the pool cuts what is printed. The reader trusts nothing of that.
+It imports no other module of this project. The code is executed by the kernel of the local engine, whose source is sent
+with the first call, in a namespace that stays in the session's process. The report is printed as one line that begins
+with the call's token; a long one is in a file, as the pool truncates printed text. Its reader trusts no part of it.
 """
 
-# The names `REQUEST` and `KERNEL` come with the source.
+# The names `REQUEST` and `KERNEL` are sent with the source.
 # pyright: basic
 import base64
 import contextlib
@@ -21,7 +21,7 @@ from typing import Any
 DATA = "/mnt/data"
 STATE = "code_interpreter_session"
 PRINTED = 3000
-"""Characters of a report that is printed; the pool prints 4,096 where it is not asked for more."""
+"""The most characters of a printed report; the pool prints 4,096 unless more are requested."""
 
 FILES = 2000
 
@@ -31,7 +31,7 @@ class TimeIsOver(BaseException):
 
 
 class Sent:
-    """What the kernel says, in its order."""
+    """The kernel's messages, in their order."""
 
     def __init__(self) -> None:
         self.parts: list[tuple[str, bytes]] = []
@@ -43,7 +43,7 @@ class Sent:
 
 
 def session() -> Any:
-    """What this process knows of the session: its kernel, its last call, its files."""
+    """The state of the session in this process: its kernel, its last call, its files."""
     state = sys.modules.get(STATE)
     if state is None:
         state = types.ModuleType(STATE)
@@ -53,7 +53,7 @@ def session() -> Any:
 
 
 def kernel(state: Any, sources: dict[str, str]) -> Any:
-    """The session's kernel, which is made by the first call."""
+    """The session's kernel, which the first call creates."""
     if state.kernel is None:
         module = types.ModuleType("kernel")
         module.__file__ = "kernel.py"
@@ -75,13 +75,13 @@ def kernel(state: Any, sources: dict[str, str]) -> Any:
 
 
 def remove(name: str) -> None:
-    """Remove a file, if it is there."""
+    """Remove a file, if it exists."""
     with contextlib.suppress(OSError):
         os.unlink(name)  # noqa: PTH108
 
 
 def copy(source: str, target: str) -> None:
-    """Give a file a second name, or where that is refused, a copy."""
+    """Give a file a second name or, if that is refused, make a copy."""
     remove(target)
     try:
         os.link(source, target)
@@ -90,7 +90,7 @@ def copy(source: str, target: str) -> None:
 
 
 def put(state: Any, files: list[dict[str, Any]]) -> list[str]:
-    """Have the folder hold these files, under their names and their ids; the ids of those that must be brought."""
+    """Put these files into the folder, under their names and their ids; return the ids of those to be uploaded."""
     ids, names, missing = {file["id"] for file in files}, {file["name"] for file in files}, []
     for id_, name in list(state.inputs.items()):
         if id_ not in ids:
@@ -116,7 +116,7 @@ def put(state: Any, files: list[dict[str, Any]]) -> list[str]:
 
 
 def states(state: Any) -> dict[str, tuple[int, ...]]:
-    """What tells whether a file was changed, by the names that may be told; not the second names of files."""
+    """The properties that show whether a file was changed, by valid names; without the second names of files."""
     found: dict[str, tuple[int, ...]] = {}
     for folder, folders, files in os.walk("."):
         deep = folder.count("/") >= 8
@@ -133,7 +133,7 @@ def states(state: Any) -> dict[str, tuple[int, ...]]:
 
 
 def run(running: Any, code: str, seconds: float) -> str | None:
-    """Execute code, whose exception this is after so many seconds; the name of the exception that it ended with."""
+    """Execute code, and raise `TimeIsOver` in it after `seconds`; return the name of the exception that ended it."""
 
     def over(*_: Any) -> None:
         raise TimeIsOver
@@ -142,7 +142,7 @@ def run(running: Any, code: str, seconds: float) -> str | None:
     running.take_over()
     try:
         before = signal.signal(signal.SIGALRM, over)
-    except ValueError:  # this is no main thread: the pool alone stops the code
+    except ValueError:  # not the main thread: the pool alone stops the code
         before = None
     try:
         if before is not None:
@@ -158,7 +158,7 @@ def run(running: Any, code: str, seconds: float) -> str | None:
 
 
 def keep(state: Any, token: str, parts: list[tuple[str, bytes]], found: list[str]) -> dict[str, Any]:
-    """Outputs and files, which get names that the pool can tell."""
+    """Outputs and files, copied to names that the pool allows."""
     outputs, files = [], []
     for kind, body in parts:
         if kind != "image":
@@ -180,7 +180,7 @@ def keep(state: Any, token: str, parts: list[tuple[str, bytes]], found: list[str
 
 def executed(state: Any, request: dict[str, Any], sources: dict[str, str]) -> dict[str, Any]:
     """The report of a call: its code was executed, or files are missing."""
-    if state.last == request["call"]:  # the request came twice
+    if state.last == request["call"]:  # the request was repeated
         return state.told
     os.chdir(DATA)
     for name in state.copies:

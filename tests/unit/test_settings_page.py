@@ -1,13 +1,12 @@
-from pathlib import Path
-
+from tests.support.imports import ROOT
 from tests.unit.settings_table import settings_table
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = ROOT / "docs" / "settings.md"
 BEGIN, END = "<!-- settings -->\n", "<!-- /settings -->"
 
 
-def test_the_readme_lists_every_setting_with_its_names_and_default():
-    _, begin, rest = README.read_text(encoding="utf-8").partition(BEGIN)
+def test_the_page_lists_every_setting_with_its_names_and_default():
+    _, begin, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     table, end, _ = rest.partition(END)
     assert (begin, end) == (BEGIN, END)
     assert table.strip() == settings_table().strip()
