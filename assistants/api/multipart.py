@@ -28,7 +28,7 @@ _BRACKETS = re.compile(r"([^\[\]]+)\[([^\[\]]+)\]")
 class Form(Generic[Model]):
     """A form that is being received; it is fed with chunks, or reads all of them.
 
-    Fields may come in any order, those of an object as `object[field]`.
+    Fields may have any order, those of an object as `object[field]`.
 
     Parameters
     ----------

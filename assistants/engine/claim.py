@@ -52,6 +52,8 @@ async def change_run(
     if document is None or before is None:
         return document
     log_transition(key, before, document.value, why)
+    if not document.value.active:
+        store.saw_ended(key)
     if document.value is not before:
         store.changes.tell(document, before)
         if told:

@@ -56,7 +56,7 @@ async def active_run(store: Store, project: str, thread: ThreadRecord) -> RunRec
     if thread.last_run_id is None:
         return None
     key = RunKey(project, thread.id, thread.last_run_id)
-    document = await store.runs.read(key.name)
+    document = None if key.name in store.ended else await store.runs.read(key.name)
     if document is None:
         return None
     run = (await attended(store, key, document)).value
@@ -75,7 +75,7 @@ async def check_idle(store: Store, project: str, thread: ThreadRecord) -> None:
         raise run_already_active(thread.id, active.id)
 
 
-async def said_by_run(store: Store, project: str, thread: ThreadRecord, message_id: str) -> Message | None:
+async def message_of_run(store: Store, project: str, thread: ThreadRecord, message_id: str) -> Message | None:
     """A message of the thread's last run that the model is writing, or that is recorded but not appended yet."""
     if thread.last_run_id is None:
         return None
@@ -86,6 +86,8 @@ async def said_by_run(store: Store, project: str, thread: ThreadRecord, message_
 async def attended(store: Store, key: RunKey, document: Document[RunRecord]) -> Document[RunRecord]:
     """The run, ended if it was overdue; if it has waited too long for a process, an item is sent for it."""
     run, now, longest = document.value, store.clock.now(), store.settings.look_again
+    if not run.active:
+        store.saw_ended(key)
     need = machine.need(run, now, longest)
     if need is Need.EXPIRE:
         ending = Ending(Event.EXPIRE)

@@ -18,7 +18,7 @@ _PIECE = PIECE // 4 * 3
 
 
 def lines(source: Path, told: list[Told]) -> Iterator[bytes]:
-    """The objects of a file or a folder as lines, and then the contents of files. What cannot be sent is told."""
+    """The objects of a file or a folder as lines, and then the contents of files. `told` gets unsendable lines."""
     for line in read(source):
         if line.error is not None:
             told.append(Told("invalid", "", "", line.at, line.error))

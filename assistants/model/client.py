@@ -1,6 +1,6 @@
 """The SDK's client of the model's endpoint, imported at the first use, as its import takes long."""
 
-import httpcore2  # noqa: F401  # which the client imports when it is made
+import httpcore2  # noqa: F401 # type: ignore[reportUnusedImport] # the client imports it when it is made
 from azure.identity.aio import get_bearer_token_provider
 from openai import APIConnectionError, APIStatusError, APITimeoutError, AsyncAzureOpenAI, AsyncOpenAI
 

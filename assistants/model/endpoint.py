@@ -1,7 +1,8 @@
 """The model's endpoint: OpenAI, Azure OpenAI, or any other with chat completions."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,6 +17,9 @@ from assistants.settings import Settings
 
 if TYPE_CHECKING:
     from assistants.model.client import AsyncOpenAI
+
+_END = 1.0
+"""Seconds that an answer is given to end after its last event; a connection that is not used again costs less."""
 
 
 class Model(Protocol):
@@ -49,20 +53,28 @@ class Endpoint:
         self._settings, self._transport = settings, transport
         self.mask = Mask(settings.secrets)
         self.learnt = Learnt()
+        self._ending = set[asyncio.Task[None]]()
 
     async def stream(self, body: dict[str, Any]) -> AsyncIterator[Chunk]:
         whole_body = {**body, "stream": True, "stream_options": {"include_usage": True}}
         answer = await self._ask("/chat/completions", whole_body)
+        content, ended = answer.aiter_bytes(), False
         try:
-            async with aclosing(chunks(answer.aiter_bytes())) as found:
+            async with aclosing(chunks(content)) as found:
                 async for chunk in found:
                     yield chunk
+            ended = True
         except httpx2.HTTPError as error:
             raise self._broken(error) from None
         except EndpointError as error:
             raise self.mask.error(error) from None
         finally:
-            await answer.aclose()
+            if ended:
+                task = asyncio.create_task(_read_on(answer, content))
+                self._ending.add(task)
+                task.add_done_callback(self._ending.discard)
+            else:
+                await answer.aclose()
 
     async def embed(self, body: dict[str, Any]) -> Mapping[str, Any]:
         """The endpoint's answer, unchanged.
@@ -107,6 +119,9 @@ class Endpoint:
         return answer.http_response
 
     async def close(self) -> None:
+        for task in self._ending:
+            task.cancel()
+        await asyncio.gather(*self._ending, return_exceptions=True)
         if "_client" in self.__dict__:
             await self._client.close()
 
@@ -160,6 +175,17 @@ class Endpoint:
     def _broken(self, error: httpx2.HTTPError) -> EndpointError:
         why = self.mask(str(error) or type(error).__name__)
         return Unreadable(why) if isinstance(error, httpx2.DecodingError) else CutOff(why)
+
+
+async def _read_on(answer: httpx2.Response, content: AsyncIterator[bytes]) -> None:
+    """Read what comes after the last event, mostly nothing: then the connection is there for the next request."""
+    try:
+        with suppress(httpx2.HTTPError, TimeoutError):
+            async with asyncio.timeout(_END):
+                async for _ in content:
+                    pass
+    finally:
+        await answer.aclose()
 
 
 def _refused(answer: httpx2.Response) -> Refused:

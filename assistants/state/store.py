@@ -25,7 +25,7 @@ from assistants.storage.services import BlobService, QueueService
 from assistants.storage.slices import Slices
 from assistants.storage.transport import Transport
 
-_COMMITTED = 1_000
+_REMEMBERED = 1_000
 """Runs, some 100 bytes each. The first write of a run's driver records in the document that it is committed."""
 
 
@@ -74,6 +74,8 @@ class Store:
     """By project: the ids of the threads of this process that a queued sweep covers."""
     committed: dict[str, None] = field(default_factory=dict[str, None])
     """The names of the latest runs whose commit this process has seen, before their documents record it."""
+    ended: dict[str, None] = field(default_factory=dict[str, None])
+    """The names of the latest runs whose end this process has seen. An end is final: such a run locks no thread."""
     slices: Slices = field(default_factory=Slices)
     """Shared by the streams and the readers of long threads of this process."""
     answered: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
@@ -124,9 +126,11 @@ class Store:
 
     def saw_committed(self, key: RunKey) -> None:
         """Remember that the thread names the run: its creation is committed."""
-        self.committed[key.name] = None
-        if len(self.committed) > _COMMITTED:
-            del self.committed[next(iter(self.committed))]
+        _remember(self.committed, key.name)
+
+    def saw_ended(self, key: RunKey) -> None:
+        """Remember that the run has ended. Its document is still read where its metadata are shown."""
+        _remember(self.ended, key.name)
 
     async def hear_time(self) -> None:
         """Correct the clock by a request to storage, unless an earlier response has corrected it.
@@ -141,3 +145,9 @@ class Store:
 
     async def close(self) -> None:
         await asyncio.gather(*(service.close() for service in self.services))
+
+
+def _remember(names: dict[str, None], name: str) -> None:
+    names[name] = None
+    if len(names) > _REMEMBERED:
+        del names[next(iter(names))]

@@ -314,7 +314,7 @@ def test_the_code_of_an_error_is_a_string(endpoint: str, query: str, body: Any):
     assert isinstance(answer.json()["error"]["message"], str)
 
 
-def test_an_error_of_the_service_keeps_its_words(azure: AgentsClient, endpoint: str):
+def test_an_error_of_the_service_keeps_its_message(azure: AgentsClient, endpoint: str):
     with pytest.raises(ResourceNotFoundError) as refused:
         azure.threads.get("thread_1")
     assert refusal(refused) == (404, UNKNOWN_THREAD, None)

@@ -237,7 +237,7 @@ async def test_a_forged_token_is_refused(
 
 
 @pytest.mark.parametrize("header", ["jku", "x5u"])
-async def test_no_address_that_a_token_names_is_asked(
+async def test_no_address_that_a_token_names_is_requested(
     tokens: Tokens, issuer: Issuer, stranger: SigningKey, header: str
 ):
     with Issuer() as evil:
@@ -270,7 +270,7 @@ def test_white_space_in_a_token_makes_it_none(issuer: Issuer, space: str, part: 
         f"Bearer {'a' * 16384}.b.c",
     ],
 )
-def test_what_has_not_the_form_of_a_token_is_none(sent: str):
+def test_a_text_without_the_form_of_a_token_is_none(sent: str):
     assert token_in({"authorization": sent}) is None
 
 
@@ -291,7 +291,7 @@ async def test_unknown_keys_cause_one_request_in_a_minute(tokens: Tokens, issuer
     assert issuer.asked == 2
 
 
-async def test_a_new_key_is_known_as_soon_as_it_is_asked_for(tokens: Tokens, issuer: Issuer, clock: Clock):
+async def test_a_new_key_is_fetched_when_a_token_names_it(tokens: Tokens, issuer: Issuer, clock: Clock):
     assert await tokens.project(issuer.token()) == "alice"
     new = SigningKey("key-3")
     issuer.keys = [new]
@@ -320,7 +320,7 @@ async def test_keys_outlast_an_issuer_that_does_not_answer_for_a_day(tokens: Tok
     assert (await refused(tokens, token))[0] == 503
 
 
-async def test_without_any_keys_the_client_may_come_again(tokens: Tokens, issuer: Issuer, clock: Clock):
+async def test_without_any_keys_the_client_may_retry(tokens: Tokens, issuer: Issuer, clock: Clock):
     issuer.fails = True
     for _ in range(3):
         assert (await refused(tokens, issuer.token()))[0] == 503

@@ -334,7 +334,7 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation(1, "giving up a creation never committed", _replaced(machine, "discarded", _none)),
     Mutation(1, "refusing to commit late", _replaced(creation._Deadline, "check", _none), 38),
-    Mutation(1, "reading whether a late commit came too late", _replaced(creation, "_given_up", _nothing), 98),
+    Mutation(1, "reading whether a late commit came too late", _replaced(creation, "_given_up", _nothing), 4581),
     Mutation(1, "a sweep of threads that are begun", _replaced(creation, "_queue_sweep", _nothing)),
     Mutation(2, "a look-again item before the commit", _replaced(creation, "_queue_look_again", _unannounced)),
     Mutation(2, "a successor of the look-again item", _look_again("never")),

@@ -19,7 +19,7 @@ class Cost(NamedTuple):
         return Cost(sum(each.blobs for each in every), sum(each.queues for each in every))
 
 
-MESSAGE = Cost(blobs=3)
+MESSAGE = Cost(blobs=2)
 """Adding a message to a thread that has had a run."""
 
 POLL = Cost(blobs=1)
@@ -28,10 +28,10 @@ POLL = Cost(blobs=1)
 MESSAGES = Cost(blobs=2)
 """Listing the newest messages."""
 
-QUEUED = Cost(blobs=11, queues=5)
+QUEUED = Cost(blobs=10, queues=5)
 """A run of one turn driven by a queue function, from the request to the end; each item is received alone."""
 
-STREAMED = Cost(blobs=9, queues=2)
+STREAMED = Cost(blobs=8, queues=2)
 """A run of one turn that its creator drives."""
 
 SERVER_TOOL = Cost(blobs=6, queues=6)
