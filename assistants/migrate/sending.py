@@ -25,8 +25,9 @@ def lines(source: Path, told: list[Told]) -> Iterator[bytes]:
             continue
         if line.note:
             told.append(Told("noted", "", "", line.at, line.note))
-        if isinstance(line.raw, dict):
-            yield raw_line(cast("dict[str, Any]", line.raw))
+        raw: object = line.raw
+        if isinstance(raw, dict):
+            yield raw_line(cast("dict[str, Any]", raw))
         else:
             told.append(Told("invalid", "", "", line.at, "Not a JSON object."))
     folder = source / CONTENTS

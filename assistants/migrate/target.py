@@ -24,7 +24,7 @@ class Target:
     """Existing objects are refreshed."""
     dry_run: bool = False
     """No object is written."""
-    foreseen: dict[tuple[str, str], bool] = field(default_factory=dict[tuple[str, str], bool])
+    foreseen: dict[tuple[str, str], bool] = field(default_factory=dict[tuple[str, str], bool], init=False)
     """The objects that a dry run would have written, by kind and id; for a file, whether with its content."""
 
     def time(self, created_at: int, number: int) -> float:

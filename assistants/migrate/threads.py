@@ -137,7 +137,8 @@ async def _gathered(target: Target, lines: Iterable[Spooled]) -> _Gathered:
         if run.status in ACTIVE:
             why = f"It was {run.status.value}, and cannot go on: it has expired."
             await target.report.add("noted", run.object, run.id, at, why)
-        await _tell_other(target, ended(run), found.runs.setdefault(run.id, ended(run)), at)
+        over = ended(run)
+        await _tell_other(target, over, found.runs.setdefault(run.id, over), at)
     for step, at in _oldest_first(steps):
         if step.run_id in found.runs:
             await _tell_other(target, step, found.steps.setdefault(step.id, step), at)
@@ -149,7 +150,7 @@ async def _gathered(target: Target, lines: Iterable[Spooled]) -> _Gathered:
 
 
 async def _tell_other(target: Target, shown: Message | Run | RunStep, kept: Message | Run | RunStep, at: str) -> None:
-    if shown != kept:
+    if shown is not kept and shown != kept:
         await target.report.add("noted", shown.object, shown.id, at, "It came before, and differs: the first is kept.")
 
 

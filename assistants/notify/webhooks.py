@@ -124,7 +124,7 @@ def body(item: Tell) -> str:
 
 
 def signed(hook: Webhook, event_id: str, now: datetime, content: str) -> dict[str, str]:
-    """The headers of an event."""
+    """The headers of an event, which is signed with each key."""
     from standardwebhooks import Webhook as Signer
 
     return {
@@ -132,5 +132,5 @@ def signed(hook: Webhook, event_id: str, now: datetime, content: str) -> dict[st
         "user-agent": "assistants",
         "webhook-id": event_id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Signer(hook.secret.get_secret_value()).sign(event_id, now, content),
+        "webhook-signature": " ".join(Signer(key).sign(event_id, now, content) for key in hook.keys),
     }

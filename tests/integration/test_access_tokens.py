@@ -81,6 +81,50 @@ async def test_tokens_of_both_versions_are_accepted(tokens: Tokens, issuer: Issu
     assert issuer.asked == 1
 
 
+@pytest.mark.parametrize(
+    ("configured_as", "sent"),
+    [
+        ("https://ai.azure.com", "https://ai.azure.com/"),
+        ("https://ai.azure.com/", "https://ai.azure.com"),
+        (f"api://{APP}", APP),
+        (f"api://{APP}", f"api://{APP}/"),
+        (APP.upper(), f"api://{APP}"),
+        (f"api://b, {APP}", APP),
+    ],
+)
+async def test_an_application_is_known_by_its_id_or_address(issuer: Issuer, configured_as: str, sent: str):
+    tokens = Tokens(configured(issuer, ENTRA_AUDIENCE=configured_as))
+    for claims in (issuer.claims(aud=sent), issuer.first_version(aud=sent)):
+        assert await tokens.project(issuer.token(claims)) == "alice"
+    for other in (f"{sent.rstrip('/')}x", f"{sent}//", f"/{sent}", ""):
+        assert (await refused(tokens, issuer.token(issuer.claims(aud=other))))[0] == 401
+
+
+async def test_tokens_of_users_and_of_applications_are_accepted(tokens: Tokens, issuer: Issuer):
+    assert await tokens.project(issuer.token(issuer.claims(scp="user_impersonation", name="Alice"))) == "alice"
+    assert await tokens.project(issuer.token(issuer.claims(idtyp="app", azpacr="1"))) == "alice"
+
+
+async def test_clocks_may_differ_by_a_minute(tokens: Tokens, issuer: Issuer):
+    now = int(time.time())
+    assert await tokens.project(issuer.token(issuer.claims(exp=now - 50))) == "alice"
+    assert await tokens.project(issuer.token(issuer.claims(nbf=now + 50, iat=now + 50))) == "alice"
+
+
+@pytest.mark.parametrize(
+    "overage",
+    [{"hasgroups": True}, {"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://x"}}}],
+)
+async def test_groups_that_a_token_does_not_list_are_not_passed_over(issuer: Issuer, overage: dict[str, Any]):
+    tokens = Tokens(configured(issuer, ENTRA_PROJECTS=f"roles=Admin=admins,groups={APP}=team,*=everyone"))
+    assert await tokens.project(issuer.token(issuer.claims(groups=[APP]))) == "team"
+    assert await tokens.project(issuer.token(issuer.claims(roles=["Admin"], **overage))) == "admins"
+    status, message = await refused(tokens, issuer.token(issuer.claims(**overage)))
+    assert (status, message.partition(",")[0]) == (403, "The access token does not list the groups of its identity")
+    others = Tokens(configured(issuer, ENTRA_PROJECTS="*=everyone"))
+    assert await others.project(issuer.token(issuer.claims(**overage))) == "everyone"
+
+
 WRONG: dict[str, Callable[[Issuer], dict[str, Any]]] = {
     "audience": lambda issuer: issuer.claims(aud="https://graph.microsoft.com"),
     "audiences, of which one is right": lambda issuer: issuer.claims(aud=[AUDIENCE, "https://graph.microsoft.com"]),
@@ -102,6 +146,7 @@ WRONG: dict[str, Callable[[Issuer], dict[str, Any]]] = {
     "expiry in words": lambda issuer: issuer.claims(exp="never"),
     "not yet valid": lambda issuer: issuer.claims(nbf=int(time.time()) + 300),
     "no beginning": lambda issuer: issuer.claims(nbf=None),
+    "no application, as in an ID token": lambda issuer: issuer.claims(azp=None, nonce="x", aud=AUDIENCE),
     "issued in the future": lambda issuer: issuer.claims(iat=int(time.time()) + 300),
 }
 
