@@ -27,9 +27,6 @@ def issuers(tenant: str, authority: str) -> tuple[str, str]:
 
 
 def project_of(claims: Mapping[str, Any], projects: Mapping[str, str]) -> str | None:
-<<<<<<< HEAD
-    """The project of the first entry of `ENTRA_PROJECTS` that a token has the claim of."""
-=======
     """The project of the first entry of `ENTRA_PROJECTS` whose claim the token has.
 
     Raises
@@ -37,7 +34,6 @@ def project_of(claims: Mapping[str, Any], projects: Mapping[str, str]) -> str | 
     ApiError
         An entry before it names a group, and the token does not list its groups (403).
     """
->>>>>>> move
     held = set(_held(claims))
     for claim, project in projects.items():
         if claim == "*" or _plain(claim) in held:
@@ -83,12 +79,8 @@ class Tokens:
         Raises
         ------
         ApiError
-<<<<<<< HEAD
-            The token is not accepted (401), or has no project (403), or there are no keys to check it with (503).
-=======
             The token is not accepted (401), or has no project or does not list its groups (403), or no keys are
             available to check it (503).
->>>>>>> move
         """
         found = project_of(await self.claims(token), self._projects)
         if found is None:

@@ -23,15 +23,9 @@ class Target:
     overwrite: bool = False
     """Existing objects are refreshed."""
     dry_run: bool = False
-<<<<<<< HEAD
     """No object is written."""
-    foreseen: dict[tuple[str, str], bool] = field(default_factory=dict[tuple[str, str], bool])
-    """The objects that a dry run would have written, by kind and id; for a file, whether with its content."""
-=======
-    """Nothing is written."""
     foreseen: dict[tuple[str, str], bool] = field(default_factory=dict[tuple[str, str], bool], init=False)
-    """What a dry run would have written, by kind and id; of a file, whether with its content."""
->>>>>>> move
+    """The objects that a dry run would have written, by kind and id; for a file, whether with its content."""
 
     def time(self, created_at: int, number: int) -> float:
         """The time that orders an object: objects of the same second keep their order in the import."""
