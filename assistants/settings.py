@@ -220,7 +220,7 @@ class Settings(BaseSettings):
     backend: Literal["blob", "proxy"] = Field(
         "blob",
         validation_alias="BACKEND",
-        description="`proxy`: every call goes to another Assistants endpoint, and what it answers is checked",
+        description="`proxy`: every call goes to another Assistants endpoint, and its answers are checked",
     )
     proxy_base_url: Annotated[str, Field(pattern="^https?://")] | None = Field(
         None, validation_alias="PROXY_BASE_URL", description="that endpoint's base URL, with `/v1` or `/openai/v1`"
@@ -433,8 +433,8 @@ class Settings(BaseSettings):
     code_interpreter: Literal["auto", "sessions", "local", "off"] = Field(
         "auto",
         validation_alias="CODE_INTERPRETER",
-        description="what executes code: `sessions`, the pool; `local`, confined processes on Linux; `off`; `auto`: "
-        "the pool where one is set, else confined processes under the local runner only",
+        description="the engine that executes code: `sessions`, the pool; `local`, confined processes on Linux; `off`; "
+        "`auto`: the pool where one is set, else confined processes under the local runner only",
     )
     code_interpreter_pool: Annotated[str, Field(pattern="^https?://")] | None = Field(
         None,

@@ -78,7 +78,7 @@ async def export(arguments: argparse.Namespace) -> int:
     origin = f"{arguments.source or 'storage'} project {project or 'default'} since {since}"
     folder = Folder(Path(arguments.folder), origin)
     if folder.complete and arguments.threads is None:
-        print(f"{arguments.folder} has this export already, complete: for what is newer, name another folder.")
+        print(f"{arguments.folder} has a complete export already: name another folder for newer objects.")
     if arguments.source:
         source = Source(arguments.source, Credentials(os.environ.get(KEY), arguments.entra), project)
         try:

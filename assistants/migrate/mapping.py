@@ -90,7 +90,7 @@ def kind_of(raw: Any) -> str:
     for name, kind in KINDS.items():
         if kind.prefixes and identifier.startswith(kind.prefixes):
             return name
-    raise Refused("It has neither `object` nor an `id` that says what it is.")
+    raise Refused("It has neither `object` nor an `id` that names its kind.")
 
 
 def mapped(kind: str, raw: Json) -> Mapped:

@@ -178,7 +178,7 @@ class Endpoint:
 
 
 async def _read_on(answer: httpx2.Response, content: AsyncIterator[bytes]) -> None:
-    """Read what comes after the last event, mostly nothing: then the connection is there for the next request."""
+    """Read the rest of an answer after its last event, mostly nothing, so that the connection can be used again."""
     try:
         with suppress(httpx2.HTTPError, TimeoutError):
             async with asyncio.timeout(_END):

@@ -427,7 +427,7 @@ def test_the_commands_export_and_import(
     assert main(["export", str(tmp_path / "none"), "--project", fresh, "--since", "2024-01-01"]) == 0
     assert "assistants.ndjson: 0 objects\n" in capsys.readouterr().out
     assert main(["export", str(tmp_path / "none"), "--project", fresh, "--since", "2024-01-01"]) == 0
-    assert "complete: for what is newer, name another folder" in capsys.readouterr().out
+    assert "has a complete export already: name another folder for newer objects" in capsys.readouterr().out
     assert main(["export", str(tmp_path / "none"), "--since", "yesterday"]) == 2
     assert "yesterday is no date" in capsys.readouterr().err
     assert main(["import", str(tmp_path / "missing")]) == 2

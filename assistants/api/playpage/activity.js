@@ -1,4 +1,4 @@
-/** What happens: the run, its steps and tool calls, and the calls of this page. */
+/** The activity panel: the run, its steps and tool calls, and the requests of this page. */
 
 import { calls, onCall } from "./api.js";
 import { block, json, pretty } from "./colours.js";
@@ -216,5 +216,5 @@ function showCalls() {
         button(call, "curl", curl(call)),
       ),
     );
-  fill(byId("calls"), rows.length ? rows : h("li", {}, h("small", {}, "What you do here is listed as the calls that do it.")));
+  fill(byId("calls"), rows.length ? rows : h("li", {}, h("small", {}, "The requests that this page sends for you are listed here.")));
 }

@@ -1,6 +1,6 @@
 /**
  * The colours of code: comments, strings, numbers and words that a language keeps to itself, as spans around texts.
- * Each pattern goes over the text once, whatever it is: a string or a comment that has no end ends with its line, or the text.
+ * Each pattern goes over the text once: a string or a comment that has no end ends with its line, or the text.
  */
 
 import { h } from "./dom.js";

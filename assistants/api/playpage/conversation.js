@@ -54,7 +54,7 @@ export function watchConversation() {
   on("run", () => {
     byId("trouble").textContent = trouble(state.run);
   });
-  // Images come after their message, and what is below the list may grow: the end stays in view if it was.
+  // Images load after their message, and the parts below the list may grow: the end stays in view if it was.
   let atEnd = true;
   const keepEnd = () => {
     if (atEnd) list.scrollTop = list.scrollHeight;

@@ -66,7 +66,7 @@ export function announce(text, bad = false) {
 const under = new WeakSet();
 
 /**
- * A listener that announces what fails, and does nothing while its element is acting already.
+ * A listener that shows an error of its action, and ignores events while the action is in progress.
  * @param {(event: any) => Promise<unknown>} act
  * @returns {(event: Event) => Promise<void>}
  */

@@ -1,4 +1,4 @@
-/** The events of each run: those of its stream, or what the service keeps and this page has read of any other run. */
+/** The events of each run: those of its stream; of a run without a stream, its states and stored times. */
 
 import { json } from "./colours.js";
 import { byId, fill, h } from "./dom.js";
@@ -78,9 +78,9 @@ function show() {
   byId("events-note").textContent = !shown
     ? "The events of a run appear here as they come."
     : known?.streamed
-      ? "What the stream of this run has told, the latest first."
-      : "This page did not stream this run, so it has none of its events. Below is what it has read of the run since it was " +
-        "opened here, then the times that the service keeps.";
+      ? "The events of this run's stream, the latest first."
+      : "This page did not stream this run, so it has none of its events. Below are the states that it has read since the run " +
+        "was opened here, then the times that the service keeps.";
   byId("history").hidden = !shown || !!known?.streamed;
 }
 

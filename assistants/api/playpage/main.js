@@ -16,7 +16,7 @@ import { watchWelcome } from "./welcome.js";
 
 const THEME = "assistants-playground-theme";
 
-/** Show what the service has; ask for a key where it wants one. */
+/** Show the objects of the service; ask for a key where it needs one. */
 async function begin() {
   try {
     await get("/assistants?limit=1");

@@ -1,4 +1,4 @@
-/** An editor of JSON that says what is wrong with it as it is typed. */
+/** An editor of JSON that shows the errors of a text while it is typed. */
 
 import { field, h } from "./dom.js";
 
@@ -6,7 +6,7 @@ const TYPES = ["string", "number", "integer", "boolean", "object", "array", "nul
 const SCHEMAS = ["items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames"];
 
 /**
- * What is wrong with a JSON schema of a function's parameters, each with its place.
+ * The errors of a JSON schema of a function's parameters, each with its place.
  * @param {any} schema @param {boolean} [strict] as `strict: true` wants it
  * @param {string} [at]
  * @returns {string[]}
@@ -67,10 +67,10 @@ export function isObject(value) {
 }
 
 /**
- * @param {string} label @param {any} value what is in it; undefined: nothing
+ * @param {string} label @param {any} value the content; undefined: none
  * @param {(value: any) => string[]} check
  * @param {string} [hint]
- * @returns {{element: HTMLElement, value: () => any, check: () => boolean}} `value` throws what is wrong
+ * @returns {{element: HTMLElement, value: () => any, check: () => boolean}} `value` throws the error of the text
  */
 export function jsonEditor(label, value, check, hint) {
   const area = h("textarea", {

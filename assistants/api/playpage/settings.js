@@ -6,7 +6,7 @@ import { on, state } from "./state.js";
 /** @type {() => Record<string, any>} */
 let read = () => ({});
 
-/** What the person has set. */
+/** The settings that the user has chosen. */
 export const runSettings = () => read();
 
 export function watchSettings() {

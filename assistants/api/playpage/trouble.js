@@ -1,4 +1,4 @@
-/** What went wrong with a run, and what can be done. */
+/** The error of a run, and its remedy. */
 
 /** @type {Record<string, string>} by the code of the error or the reason */
 const ADVICE = {

@@ -1,4 +1,4 @@
-/** What is shown in place of the messages of a thread that has none: the first steps, and texts to begin with. */
+/** The content of a thread without messages: the first steps, and texts to begin with. */
 
 import { byId, fill, h } from "./dom.js";
 import { on, state } from "./state.js";

@@ -1,7 +1,7 @@
 """Runs in the confined process: executes the code of calls in one namespace, and reports to the host.
 
 It imports no other module of this project, as the process does not see them. The host trusts no report, as the executed
-code can do whatever this module can do.
+code can do everything that this module can do.
 """
 
 import ast
