@@ -128,7 +128,8 @@ async def test_an_event_that_was_not_accepted_is_sent_again_later(
     answer: Answer,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(webhooks, "TIMEOUT", 0.3)
+    if answer.silence:
+        monkeypatch.setattr(webhooks, "TIMEOUT", answer.silence / 2)
     sent = noted_sends(service, monkeypatch)
     receiver.first.append(answer)
     handler = service.queues[WEBHOOKS]
