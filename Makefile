@@ -30,7 +30,7 @@ unit: setup ## Run the tests that do no I/O
 test: setup node $(INTERPRETER) ## Run the tests; ARGS="--sdk=all" for every kind of client
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-long: setup ## Run the tests that take long: fuzzed requests, very many files, users in trouble
+long: setup ## Run the tests that take long: fuzzed requests, very many files, users of failing storage
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m long
 
 lint: setup ## Check style, types and imports
@@ -39,14 +39,14 @@ lint: setup ## Check style, types and imports
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-logo
 
-format: setup ## Mend style
+format: setup ## Correct style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-proxied: setup ## Run the tests of the API through a proxy that may find nothing
+proxied: setup ## Run the tests of the API through a proxy; no deviation is allowed
 	$(BIN)/python -m pytest tests/client -n 3 --dist loadfile --through-proxy
 
-faults: setup ## Try every call of every flow with every fault, of which the tests try a part
+faults: setup ## Try every call of every flow with every fault; the tests try a part of them
 	$(BIN)/python -m pytest tests/faults/test_points.py --faults=all
 
 simulate: setup ## Simulate schedules; ARGS="--schedules 20000"

@@ -25,7 +25,7 @@ from assistants.telemetry import record
 
 STORAGE = "AzureWebJobsStorage"
 PAUSE = 0.2
-"""Seconds of a start in which nothing else is imported: the host asks for the functions, or the port is opened."""
+"""Seconds of a start in which no other module is imported: the host asks for the functions, or the port is opened."""
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 invocations.configure()
@@ -98,7 +98,7 @@ if settings().backend == "blob":
 
 
 def _prepare() -> None:
-    """Import and build what the first run needs and the first request does not."""
+    """Import and build the parts that the first run needs and the first request does not."""
     try:
         importlib.import_module("assistants.model.client")
         Deferred.build()

@@ -44,7 +44,10 @@ Key = Annotated[SecretStr, AfterValidator(_sendable)]
 
 
 class Webhook(BaseModel, extra="forbid", hide_input_in_errors=True):
-    """Where the events of a project are sent, and the secret that signs them: `whsec_` and the key in base64."""
+    """Where the events of a project are sent, and the secret that signs them: `whsec_` and the key in base64.
+
+    While a secret is replaced there are two, the new one and the old one with a space between them.
+    """
 
     url: Annotated[str, Field(pattern=r"^https?://[!-~]+$")]
     secret: SecretStr
@@ -53,16 +56,21 @@ class Webhook(BaseModel, extra="forbid", hide_input_in_errors=True):
     def host(self) -> str:
         return (urlsplit(self.url).hostname or "").lower()
 
+    @property
+    def keys(self) -> list[str]:
+        """The secrets one by one."""
+        return self.secret.get_secret_value().split(" ")
+
     @field_validator("secret")
     @classmethod
     def _is_a_key(cls, secret: SecretStr) -> SecretStr:
-        text = secret.get_secret_value()
-        try:
-            length = len(base64.b64decode(text.removeprefix("whsec_"), validate=True))
-        except binascii.Error:
-            length = 0
-        if not text.startswith("whsec_") or not 24 <= length <= 64:
-            raise ValueError("a secret is whsec_ and the base64 of 24 to 64 bytes")
+        for text in secret.get_secret_value().split(" "):
+            try:
+                length = len(base64.b64decode(text.removeprefix("whsec_"), validate=True))
+            except binascii.Error:
+                length = 0
+            if not text.startswith("whsec_") or not 24 <= length <= 64:
+                raise ValueError("a secret is whsec_ and the base64 of 24 to 64 bytes")
         return secret
 
 
@@ -574,6 +582,19 @@ class Settings(BaseSettings):
             raise ValueError(message) from None
         return value
 
+    @model_validator(mode="after")
+    def _hub_has_a_secret(self) -> Self:
+        """The hub signs its tokens with secrets of the settings: one of them has to be unknown to each caller."""
+        if self.notifications and self.signalr is None and self.entra_tenant and self.storage is None:
+            hooks = {key for hook in self.webhooks.values() for key in hook.keys}
+            owners = {owner.removesuffix(MAY_IMPORT) for owner in self.api_keys.values()}
+            if len(owners) < 2 and not {*self.secrets} - hooks:
+                raise ValueError(
+                    "NOTIFICATIONS=true needs a secret that no caller has, beside ENTRA_TENANT and a storage account "
+                    "that is used by identity: SIGNALR_CONNECTION, or keys of two projects in API_KEYS"
+                )
+        return self
+
     @property
     def signalr_connection(self) -> SignalRConnection | None:
         """Azure SignalR Service, if it is used."""
@@ -592,7 +613,7 @@ class Settings(BaseSettings):
         urls = (self.openai_base_url, self.azure_openai_endpoint, self.proxy_base_url, self.otlp_endpoint, *hooks)
         return [
             *(key.get_secret_value() for key in keys if key),
-            *(hook.secret.get_secret_value() for hook in self.webhooks.values()),
+            *(key for hook in self.webhooks.values() for key in hook.keys),
             *([self.application_insights.get_secret_value()] if self.application_insights else []),
             *([self.signalr_connection.key] if self.signalr_connection and self.signalr_connection.key else []),
             *(secret for url in urls for secret in _secrets_of(url)),

@@ -24,8 +24,8 @@ param principalType string = 'User'
 param pythonVersion string = '3.12'
 
 @secure()
-@description('Keys of the callers, hashed: sha256:HEX=project,...')
-param apiKeys string
+@description('Keys of the callers, hashed: sha256:HEX=project,...; empty: every request is refused.')
+param apiKeys string = ''
 
 @description('Origins whose pages may call, separated by commas; empty: the CORS of the platform.')
 param corsOrigins string = ''

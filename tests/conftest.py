@@ -17,17 +17,17 @@ from tests.support.service.processes import Fronted, Model, Service
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--sdk", default=CLIENTS[0], help=f"kinds of clients of tests/client: {','.join(CLIENTS)}, or all")
     parser.addoption("--rounds", type=int, default=12, help="rounds of each race in tests/faults/test_races.py")
-    parser.addoption("--trouble", type=float, default=20, help="seconds of it in tests/faults/test_trouble.py")
-    parser.addoption("--through-proxy", action="store_true", help="a proxy before each service, which may find nothing")
-    parser.addoption("--faults", choices=("some", "all"), default="some", help="which faults each call of a flow meets")
-    parser.addoption("--fault-seed", type=int, help="chooses the calls that hang or kill where not all do")
-    parser.addoption("--fuzz-seed", type=int, default=1, help="what bad input is made from")
-    parser.addoption("--fuzz-cases", type=int, default=1, help="so many times as much bad input")
+    parser.addoption("--trouble", type=float, default=20, help="seconds of failing storage in test_trouble.py")
+    parser.addoption("--through-proxy", action="store_true", help="a proxy before each service, without deviations")
+    parser.addoption("--faults", choices=("some", "all"), default="some", help="faults that each call of a flow meets")
+    parser.addoption("--fault-seed", type=int, help="selects the calls that hang or kill")
+    parser.addoption("--fuzz-seed", type=int, default=1, help="the seed of bad input")
+    parser.addoption("--fuzz-cases", type=int, default=1, help="multiplies the number of cases of bad input")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     gc.disable()  # as long as tests are imported and collected
-    config.addinivalue_line("markers", "direct(reason): is about what a proxy does not pass on")
+    config.addinivalue_line("markers", "direct(reason): tests a feature that a proxy does not have")
     Fronted.through_proxy = bool(config.getoption("through_proxy"))
 
 
@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         limit = item.get_closest_marker("timeout")
         longest[item.path] = max(longest.get(item.path, 0), limit.args[0] if limit else 0)
-    items.sort(key=lambda item: -longest[item.path])  # what may take longest begins first
+    items.sort(key=lambda item: -longest[item.path])  # tests that may take longest begin first
     if config.getoption("through_proxy"):
         for item in items:
             if found := item.get_closest_marker("direct"):
@@ -75,7 +75,7 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
 
 @pytest.fixture(scope="session")
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
-    """Another Azurite, on which no service runs but one that a test starts itself."""
+    """Another Azurite, used only by services that a test itself starts."""
     with Azurite(tmp_path_factory.mktemp("idle")) as storage:
         yield storage
 
@@ -96,6 +96,6 @@ def service(azurite: Storage, model: Model) -> Iterator[Service]:
 
 @pytest.fixture(scope="session")
 def client(service: Service) -> Iterator[OpenAI]:
-    """The official SDK, pointed at the service; it validates every answer and does not retry."""
+    """The official SDK, connected to the service; it validates every answer and does not retry."""
     with connect(service.url) as client:
         yield client

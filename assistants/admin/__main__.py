@@ -23,7 +23,7 @@ COMMANDS = (doctor, poison, runs, purge, usage)
 """Each adds a sub-command; its default `act` takes the arguments and the screen, and returns the exit code."""
 
 
-_MORE = "(python -m assistants.admin doctor says what to mend)"
+_MORE = "(python -m assistants.admin doctor proposes corrections)"
 _CODES = (
     "Exit codes: 0: done; 1: it could not be done, a check of `doctor` failed, or a run is stuck; 2: the arguments are "
     "wrong; 130: Ctrl-C."

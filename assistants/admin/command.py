@@ -26,7 +26,7 @@ class Misused(Exception):
 
 
 def reasons(error: ValidationError) -> list[str]:
-    """What is wrong with the settings, without their values: each by its name, where it has one."""
+    """The errors of the settings, without their values: each with its name, if it has one."""
     named = ((".".join(map(str, each["loc"])), each["msg"].removeprefix("Value error, ")) for each in error.errors())
     return [": ".join(filter(None, each)) for each in named]
 

@@ -125,7 +125,7 @@ async def _retry(asked: argparse.Namespace, screen: Screen) -> int:
                 if not document.value.active:
                     said = f"{key.run} has ended: {document.value.status.value}. A client has to create another."
                     raise Failed(said)
-                # It is harmless beside others of its kind: it attends to what the run needs then.
+                # A second look-again item is harmless: it attends to the run as the run requires then.
                 await post.send(store, look_again_item(key, document.value))
                 done(1)
         rows = [_row(key, run.value, store.clock.now(), "queued again") for key, run in found]

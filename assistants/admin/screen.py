@@ -44,7 +44,7 @@ class Screen:
         sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
 
     def note(self, text: str) -> None:
-        """Say something beside the result, in one line or more."""
+        """Print a message beside the result, in one or more lines."""
         sys.stderr.write("".join(f"{printable(line)}\n" for line in text.splitlines()))
 
     @contextmanager

@@ -25,7 +25,7 @@ async def add_file(store: Store, project: str, assistant_id: str, file_id: str) 
     ApiError
         There is no such assistant or file (404), or the assistant has too many (400).
     """
-    return (await _serve(store, project, await find_assistant(store, project, assistant_id), [file_id])).value
+    return (await _add_to_tools(store, project, await find_assistant(store, project, assistant_id), [file_id])).value
 
 
 async def remove_file(store: Store, project: str, assistant_id: str, file_id: str) -> None:
@@ -38,7 +38,7 @@ async def remove_file(store: Store, project: str, assistant_id: str, file_id: st
     known = await find_assistant(store, project, assistant_id)
     if file_id not in code_files(known.value.tool_resources):
         raise not_found("file", file_id)
-    await _unserve(store, project, known.value, [file_id])
+    await _remove_from_store(store, project, known.value, [file_id])
     await store.assistants.change(known.name, lambda record: without_files(record, [file_id]), known)
 
 
@@ -65,11 +65,13 @@ async def modify(store: Store, project: str, assistant_id: str, request: ModifyA
     if document is None:
         raise not_found("assistant", assistant_id)
     files = code_files(document.value.tool_resources)
-    await _unserve(store, project, before, [each for each in code_files(before.tool_resources) if each not in files])
-    return (await _serve(store, project, document, files)).value
+    await _remove_from_store(
+        store, project, before, [each for each in code_files(before.tool_resources) if each not in files]
+    )
+    return (await _add_to_tools(store, project, document, files)).value
 
 
-async def _serve(
+async def _add_to_tools(
     store: Store, project: str, known: Document[AssistantRecord], files: Sequence[str]
 ) -> Document[AssistantRecord]:
     """Add these files to the assistant for all of its tools."""
@@ -82,7 +84,7 @@ async def _serve(
     return document
 
 
-async def _unserve(store: Store, project: str, record: AssistantRecord, files: Sequence[str]) -> None:
+async def _remove_from_store(store: Store, project: str, record: AssistantRecord, files: Sequence[str]) -> None:
     """Remove files from the assistant's store."""
     for store_id in store_ids(record.tool_resources) if files else ():
         await detach(store, project, store_id, files)

@@ -62,7 +62,7 @@ async def files_create(request: Request, store: Store, project: Project) -> file
         blocks.append(f"{len(blocks):05}")
         await store.contents.stage(blob_name(project, file_id), blocks[-1], piece)
 
-    received = file_form(request.headers, keep)
+    received = file_form(request.headers, keep, request.state.agents)
     body = await received.read(streamed(request, HELD))
     now = int(store.clock.now())
     record = FileRecord(
@@ -115,9 +115,10 @@ async def files_content(request: Request, store: Store, project: Project, file_i
     )
 
 
-def file_form(headers: Mapping[str, str], keep: Keep | None = None) -> Form[files.CreateFile]:
-    """The form that uploads a file."""
-    return Form(files.CreateFile, "file", range(settings().max_file_bytes + 1), headers, keep)
+def file_form(headers: Mapping[str, str], keep: Keep | None = None, agents: bool = False) -> Form[files.CreateFile]:
+    """The form that uploads a file; that of Azure AI Agents may have its name in a field (contract, 10.1)."""
+    sizes, named_by = range(settings().max_file_bytes + 1), "filename" if agents else None
+    return Form(files.CreateFile, "file", sizes, headers, keep, named_by)
 
 
 def asked_for(header: str | None, size: int) -> range | None:

@@ -281,7 +281,7 @@ async def _events(answer: httpx2.Response, watch: Watch, report: Report) -> Asyn
 class _Comments:
     """Passes events on as they are, and comments without the blank lines that end them.
 
-    Clients of Azure AI Agents take whatever ends with a blank line for an event. To others it is the same stream.
+    Clients of Azure AI Agents take any text before a blank line for an event. For other clients the stream is the same.
     """
 
     def __init__(self) -> None:

@@ -36,8 +36,8 @@ class Gate:
     """ASGI middleware, which checks first the key, then the api version or the beta header.
 
     It sets in `request.state`: the caller's `project`, the `request_id`, the `version` ("v1" or "v2"), `azure` (whether
-    the flavour is Azure's), the `deployment` of an Azure path, and the `body`, which is bounded. The application
-    receives OpenAI's own paths only.
+    the flavour is Azure's), `agents` (whether it is Azure AI Agents'), the `deployment` of an Azure path, and the
+    `body`, which is bounded. The application receives OpenAI's own paths only.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -100,7 +100,7 @@ class Gate:
         """
         headers, state, path = Headers(scope=scope), scope["state"], scope["path"]
         state["deployment"] = None
-        state["azure"] = azure.is_azure(path)
+        state["azure"], state["agents"] = azure.is_azure(path), azure.is_agents(path)
         state["project"] = await self._project(headers, _local(scope), state["azure"])
         scope = _as_json(scope, headers)
         if state["azure"]:

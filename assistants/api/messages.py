@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from assistants.api.parameters import Page, Project, Store
 from assistants.api.threads import with_attachments
 from assistants.api.v1 import VersionedRoute, is_v1
-from assistants.engine.requests import active_run, said_by_run
+from assistants.engine.requests import active_run, message_of_run
 from assistants.ingestion.images import check_images
 from assistants.schema.base import MessageId, RunId, ThreadId
 from assistants.schema.errors import not_found, thread_locked
@@ -61,7 +61,7 @@ async def messages_retrieve(store: Store, project: Project, thread_id: ThreadId,
     """Retrieves a message, also while a run is writing it."""
     thread = (await find_thread(store, project, thread_id)).value
     message = await (await store.messages.read(project, thread_id, thread.segments)).get(message_id)
-    message = message or await said_by_run(store, project, thread, message_id)
+    message = message or await message_of_run(store, project, thread, message_id)
     if message is None:
         raise not_found("message", message_id)
     return message

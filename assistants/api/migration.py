@@ -27,7 +27,7 @@ router = APIRouter(include_in_schema=False)
 NDJSON = "application/x-ndjson"
 
 MAX_IMPORT = 4 * 1024 * 1024 * 1024
-"""Bytes of one request; larger imports come in parts."""
+"""Bytes of one request; larger imports are sent in parts."""
 
 _QUIET = 15.0
 """Seconds after which an empty line is sent, so that no proxy closes the connection."""

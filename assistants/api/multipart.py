@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from assistants.api.filenames import of_part
+from assistants.api.filenames import base_name, of_part
 from assistants.schema.errors import ApiError, file_too_large, invalid, malformed_form
 from assistants.storage.contents import PIECE
 
@@ -28,7 +28,7 @@ _BRACKETS = re.compile(r"([^\[\]]+)\[([^\[\]]+)\]")
 class Form(Generic[Model]):
     """A form that is being received; it is fed with chunks, or reads all of them.
 
-    Fields may come in any order, those of an object as `object[field]`.
+    Fields may have any order, those of an object as `object[field]`.
 
     Parameters
     ----------
@@ -42,13 +42,22 @@ class Form(Generic[Model]):
         The headers of the request, by lower-case name.
     keep
         Receives the file in pieces, of which the last may be short. Without it the file is only counted.
+    named_by
+        The name of a field with the file's name, which precedes the name in the file's part.
     """
 
     def __init__(
-        self, model: type[Model], file: str, sizes: range, headers: Mapping[str, str], keep: Keep | None = None
+        self,
+        model: type[Model],
+        file: str,
+        sizes: range,
+        headers: Mapping[str, str],
+        keep: Keep | None = None,
+        named_by: str | None = None,
     ) -> None:
         self._model, self._file, self._sizes, self._keep = model, file, sizes, keep
         self._fields: dict[str, Any] = {}
+        self._named_by = named_by
         self._name, self._overhead = "", 0
         self._header, self._header_value, self._disposition = b"", b"", b""
         self._value, self._piece = bytearray(), bytearray()
@@ -111,6 +120,9 @@ class Form(Generic[Model]):
             self.refusal = self.refusal or malformed_form()
         if self.refusal:
             raise self.refusal
+        name = self._fields.pop(self._named_by, "") if self._named_by else ""
+        if isinstance(name, str) and base_name(name) and self._file in self._fields:
+            self._fields[self._file] = base_name(name)
         try:
             form = self._model.model_validate(self._fields)
         except ValidationError as error:

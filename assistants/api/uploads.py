@@ -1,4 +1,4 @@
-"""Uploads: files that come in parts."""
+"""Uploads: files that are sent in parts."""
 
 from collections.abc import Mapping
 

@@ -35,7 +35,7 @@ async def drive_resumed(store: Store, model: Model, key: RunKey, document: Docum
     except TRANSIENT as error:
         log.warning("run %s: left to the queue: %s", key.run, error)
         await queue_run(store, key, run)
-    except asyncio.CancelledError:  # the process is stopping; another one goes on
+    except asyncio.CancelledError:  # the process is stopping; another one continues
         await queue_run(store, key, run)
         raise
     if claimed is not None and transcript is not None:

@@ -223,7 +223,7 @@ class Driver:
         return longest_prompt(settings, model, self._model.learnt.of(settings.endpoint_model(model)))
 
     def _cut_off(self, run: RunRecord) -> Ending | None:
-        """The ending that a cancellation or the expiry requires; None: the run goes on."""
+        """The ending that a cancellation or the expiry requires; None: the run continues."""
         if run.status is RunStatus.CANCELLING:
             return Ending(Event.STOP)
         return Ending(Event.EXPIRE) if self._now() >= run.expires_at else None
@@ -240,7 +240,7 @@ class Driver:
         run, started = self._run, self._now()
         first = not run.turns
 
-        def heard(said: Completion) -> None:
+        def on_chunk(said: Completion) -> None:
             nonlocal first
             if first and said.begun:
                 first = False
@@ -248,7 +248,7 @@ class Driver:
                 telemetry.add(FIRST_WORD, waited, {PROJECT: self._key.project, REQUEST_MODEL: run.model})
             self._listener.received(run, said, started)
 
-        asked = call.make(heard, self._store.slices)
+        asked = call.make(on_chunk, self._store.slices)
         answer = asyncio.create_task(asked)
         watch = asyncio.create_task(self._watch())
         try:

@@ -36,7 +36,7 @@ class Attend(_Work):
 
 
 class LookAgain(_Work):
-    """Attend to a run, once a minute, until it has ended."""
+    """Attend to a run repeatedly, at intervals of `LOOK_AGAIN` seconds, until it has ended."""
 
     kind: Literal["look"] = "look"
     project: Project

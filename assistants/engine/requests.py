@@ -75,7 +75,7 @@ async def check_idle(store: Store, project: str, thread: ThreadRecord) -> None:
         raise run_already_active(thread.id, active.id)
 
 
-async def said_by_run(store: Store, project: str, thread: ThreadRecord, message_id: str) -> Message | None:
+async def message_of_run(store: Store, project: str, thread: ThreadRecord, message_id: str) -> Message | None:
     """A message of the thread's last run that the model is writing, or that is recorded but not appended yet."""
     if thread.last_run_id is None:
         return None

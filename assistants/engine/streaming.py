@@ -54,7 +54,7 @@ async def stream(store: Store, model: Model, started: Started, events: RunEvents
         await drive(store, model, claimed, started.transcript, started.look, events)
         document = claimed.document
         events.updated(document.value)  # the driver may have failed between a write and its event
-    while _goes_on(document.value):
+    while _is_driven(document.value):
         await asyncio.sleep(FOLLOW)
         newer = await store.runs.read_newer(document)
         if newer is None:
@@ -63,5 +63,5 @@ async def stream(store: Store, model: Model, started: Started, events: RunEvents
         events.updated(document.value)
 
 
-def _goes_on(run: RunRecord) -> bool:
+def _is_driven(run: RunRecord) -> bool:
     return run.active and run.status is not RunStatus.REQUIRES_ACTION

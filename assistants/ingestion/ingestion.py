@@ -140,7 +140,7 @@ class Ingestion:
             found = await asyncio.gather(
                 *(self._processed(key, member) for key, member in ours.items()), return_exceptions=True
             )
-            self._note(zip(ours, found, strict=True))
+            self._keep_errors(zip(ours, found, strict=True))
             outcomes = [each for each in found if isinstance(each, Outcome)]
             if outcomes:
                 document = await self._commits.add(item.project, item.store, outcomes)
@@ -148,7 +148,7 @@ class Ingestion:
             self._under_way.difference_update(ours)
         if document is not None:
             await tell_files(self._store, item.project, item.store, list(item.files.items()), document.value)
-        await self._clear_away(item, document.value if document else None)
+        await self._delete_superseded(item, document.value if document else None)
         for each in found:
             if isinstance(each, BaseException) and not isinstance(each, Busy):
                 raise each
@@ -156,7 +156,7 @@ class Ingestion:
         if busy:
             await post.send(self._store, item.model_copy(update={"files": busy}))
 
-    def _note(self, found: Iterable[tuple[_Version, Outcome | BaseException]]) -> None:
+    def _keep_errors(self, found: Iterable[tuple[_Version, Outcome | BaseException]]) -> None:
         """Keep the errors of the model's endpoint: if a file fails in the end, its error quotes the last one."""
         for key, each in found:
             self._causes.pop(key, None)
@@ -195,7 +195,7 @@ class Ingestion:
         log.info("%s in %s: %s", key.file, key.store, error.message)
         return Outcome(key.file, key.version, "failed", last_error=error)
 
-    async def _clear_away(self, item: Ingest, record: VectorStoreRecord | None) -> None:
+    async def _delete_superseded(self, item: Ingest, record: VectorStoreRecord | None) -> None:
         """Delete the chunks of superseded versions, whether this delivery wrote them or an earlier one that died."""
         for file_id, version in item.files.items():
             member = record.members.get(file_id) if record else None

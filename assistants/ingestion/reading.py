@@ -74,7 +74,7 @@ class Child:
     def __init__(self, process: Process) -> None:
         self._process = process
         self._files = 0
-        self._worn = False
+        self._unfit = False
 
     @classmethod
     async def start(cls, memory: int, module: str = _MODULE) -> Self:
@@ -102,7 +102,7 @@ class Child:
     @property
     def is_fit(self) -> bool:
         """Whether it may read another file."""
-        return self._process.returncode is None and not self._worn and self._files < _FILES
+        return self._process.returncode is None and not self._unfit and self._files < _FILES
 
     async def ask(self, head: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes]:
         """Have a file read; return the head of the answer, and the bytes of its chunks.
@@ -112,13 +112,13 @@ class Child:
         Died
             The child has ended without an answer.
         """
-        worn, self._worn = self._worn, True  # until the file is read well
+        unfit, self._unfit = self._unfit, True  # until the file is read well
         self._files += 1
         try:
             with suppress(OSError):  # a child that stops reading may have answered already
                 await self._send(head, content)
             told, body = await self._receive()
-            self._worn = worn or told["error"] is not None or told["memory"] > _USED_UP
+            self._unfit = unfit or told["error"] is not None or told["memory"] > _USED_UP
         except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
             raise Died from error
         return told, body
@@ -200,7 +200,7 @@ class Reading:
             end = asyncio.get_running_loop().time() + MAX_SECONDS
             for _ in range(_TRIES):
                 child = await self._child()
-                late = _Alarm(end, child.kill)
+                late = _Timer(end, child.kill)
                 try:
                     told, body = await child.ask(head, content)
                 except Died:
@@ -261,14 +261,14 @@ class Reading:
         child.kill()
 
 
-class _Alarm:
+class _Timer:
     """Calls a function at a time, unless it is switched off before."""
 
     def __init__(self, at: float, act: Callable[[], None]) -> None:
         self._act, self.rung = act, False
-        self._timer = asyncio.get_running_loop().call_at(at, self._ring)
+        self._timer = asyncio.get_running_loop().call_at(at, self._expire)
 
-    def _ring(self) -> None:
+    def _expire(self) -> None:
         self.rung = True
         self._act()
 

@@ -104,14 +104,14 @@ async def equip(
         try:
             changed = await documents.change(document.name, more, document)
         except ApiError:
-            await _take_back(store, project, made)
+            await _delete_unused(store, project, made)
             raise
         if changed is None:
-            await _take_back(store, project, made)
+            await _delete_unused(store, project, made)
             return None
         document = changed
         if using is None or store_ids(document.value.tool_resources) == [using]:
-            await _take_back(store, project, made if made != using else None)
+            await _delete_unused(store, project, made if made != using else None)
             return document
 
 
@@ -180,7 +180,7 @@ async def _make(
     return (await create_store(store, project, record, files)).id
 
 
-async def _take_back(store: Store, project: str, made: str | None) -> None:
+async def _delete_unused(store: Store, project: str, made: str | None) -> None:
     """Delete a store that is not needed. If that fails, it is listed until it expires."""
     if made is None:
         return

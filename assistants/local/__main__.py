@@ -78,7 +78,7 @@ async def run(host: str, port: int, data: Path) -> int:
             if stopping.is_set():
                 server.force_exit = True
                 if pump:
-                    pump.hurry()
+                    pump.end_grace()
             server.should_exit = True
             stopping.set()
 
@@ -143,7 +143,7 @@ def _interpreter_note() -> str | None:
 
 
 def _proxy_note() -> str:
-    return f"Backend: {os.environ.get('PROXY_BASE_URL')}; what it does otherwise than expected is in /proxy/report"
+    return f"Backend: {os.environ.get('PROXY_BASE_URL')}; its deviations are in /proxy/report"
 
 
 def _draining(app: Any, drained: asyncio.Event) -> Any:
@@ -165,7 +165,7 @@ def _noted(app: Any, activity: Activity) -> Any:
     """The application; its requests count as activity."""
 
     async def noted(scope: Any, receive: Any, send: Any) -> None:
-        with activity.going_on() if scope["type"] == "http" else nullcontext():
+        with activity.active() if scope["type"] == "http" else nullcontext():
             await app(scope, receive, send)
 
     return noted

@@ -1,6 +1,6 @@
-// Runs Azurite's blob and queue services for as long as anyone holds a lease: an open connection to the lease port.
+// Runs Azurite's blob and queue services while any process holds a lease: an open connection to the lease port.
 // Arguments: Azurite's package folder, the data folder, blob port, queue port (0: any free port), and the accounts as
-// AZURITE_ACCOUNTS has them.
+// in AZURITE_ACCOUNTS.
 "use strict";
 const { randomUUID } = require("crypto");
 const { renameSync, rmSync, writeFileSync } = require("fs");
@@ -21,7 +21,7 @@ let timer;
 
 process.env.AZURITE_ACCOUNTS = accounts;
 delete process.env.AZURITE_DB;
-// Telemetry is off, and only to load what sends it takes more than half of the start.
+// Telemetry is off; loading its client alone would take more than half of the start.
 const loadModule = Module._load;
 Module._load = (name, ...rest) => (name === "applicationinsights" ? {} : loadModule(name, ...rest));
 process.argv = [
@@ -60,7 +60,7 @@ async function start() {
   });
 }
 
-// A lease given back in so many words ends at once; one that just breaks off leaves its successor the grace.
+// A lease that is explicitly released ends at once; after a broken connection the grace period begins.
 function lease(socket, about) {
   if (closing) return void socket.write("closing\n");
   clearTimeout(timer);

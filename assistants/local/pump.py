@@ -28,7 +28,7 @@ LEASE = 600.0
 FIRST_POLL = 0.1
 """Seconds after which an idle queue is polled again for the first time."""
 
-RARER = 10
+POISON_DELAY_FACTOR = 10
 """Factor by which idle poison queues are polled more rarely than others; the host has none."""
 
 CALM = 5.0
@@ -155,7 +155,7 @@ class Activity:
         self._busy = asyncio.Event()
 
     @contextlib.contextmanager
-    def going_on(self) -> Generator[None]:
+    def active(self) -> Generator[None]:
         """Count as activity during the `with` block."""
         self._in_progress += 1
         self._busy.set()
@@ -213,10 +213,10 @@ class Pump:
         """Stop receiving, wait `grace` seconds at most, cancel functions, and make their items visible at once."""
         for listener in self._listeners:
             listener.stop()
-        hurry = asyncio.create_task(self._hurry.wait())
+        end_grace = asyncio.create_task(self._hurry.wait())
         ended = asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.wait({hurry, ended}, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
-        hurry.cancel()
+        await asyncio.wait({end_grace, ended}, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+        end_grace.cancel()
         for listener in self._listeners:
             listener.cancel()
         await asyncio.wait({ended}, timeout=_SETTLE)
@@ -230,7 +230,7 @@ class Pump:
             if listener.queue == queue:
                 listener.poll()
 
-    def hurry(self) -> None:
+    def end_grace(self) -> None:
         """End the grace period of a current or later `stop`."""
         self._hurry.set()
 
@@ -262,7 +262,7 @@ class _Listener:
         self._lease = lease
         self._service = service
         self._poison = None if function.queue.endswith(_SUFFIX) else function.queue + _SUFFIX
-        self._longest = options.max_polling_interval * (1 if self._poison else RARER)
+        self._longest = options.max_polling_interval * (1 if self._poison else POISON_DELAY_FACTOR)
         self._deliveries: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._sent = asyncio.Event()
@@ -304,7 +304,7 @@ class _Listener:
                         self._deliveries.add(delivery)
                         delivery.add_done_callback(self._deliveries.discard)
                 if delay and self._activity.calm:
-                    delay = await self._rest(delay, stopped)
+                    delay = await self._wait_while_calm(delay, stopped)
                 elif delay:
                     delay = await self._wait(delay, stopped)
         finally:
@@ -321,7 +321,7 @@ class _Listener:
         finally:
             sent.cancel()
 
-    async def _rest(self, delay: float, stopped: "asyncio.Task[Any]") -> float:
+    async def _wait_while_calm(self, delay: float, stopped: "asyncio.Task[Any]") -> float:
         """Wait for the interval of a calm process, or for activity; return the next delay."""
         begun = asyncio.create_task(self._activity.begun())
         try:
@@ -339,7 +339,7 @@ class _Listener:
             return []
 
     async def _deliver(self, item: _Item) -> None:
-        with self._activity.going_on():
+        with self._activity.active():
             await self._deliver_one(item)
 
     async def _deliver_one(self, item: _Item) -> None:

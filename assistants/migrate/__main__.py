@@ -36,7 +36,7 @@ ENTRA = "https://ai.azure.com/.default"
 
 
 async def import_(arguments: argparse.Namespace) -> int:
-    """Import; returns 1 if something is not valid."""
+    """Import; returns 1 if any object is invalid."""
     source, screen, number, invalid = Path(arguments.folder), Screen(), 0, 0
 
     async def tell(told: Told) -> None:
@@ -110,7 +110,7 @@ def _since(text: str | None) -> int:
 
 
 def ids_in(path: str | None) -> Sequence[str] | None:
-    """The ids of a file: one on a line, or JSON with ids or with objects that have them."""
+    """The ids in a file: one per line, or JSON with ids or with objects that have them."""
     if path is None:
         return None
     found = [line.strip() for line in Path(path).read_text(encoding="utf-8-sig").splitlines() if line.strip()]

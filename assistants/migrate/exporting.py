@@ -62,7 +62,7 @@ async def thread_records(store: Store, project: str, since: int = 0) -> AsyncIte
 
 
 async def thread_lines(store: Store, project: str, thread: ThreadRecord) -> AsyncIterator[bytes]:
-    """A thread, its messages, and its runs, each before its steps; and the line that says that this was all.
+    """A thread, its messages, and its runs, each before its steps; and the line that ends the thread.
 
     Raises
     ------

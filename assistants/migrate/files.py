@@ -69,7 +69,7 @@ async def import_file(target: Target, line: Spooled, number: int, contents: Cont
 
 
 async def _staged(target: Target, name: str, pieces: Iterator[bytes]) -> tuple[list[str], int]:
-    """The blocks of a content that are staged, but by a dry run, and its bytes."""
+    """The blocks of a content, which are staged unless in a dry run, and its size in bytes."""
     blocks, size = list[str](), 0
     for piece in _even(pieces):
         blocks.append(f"{len(blocks):05}")

@@ -15,7 +15,7 @@ KINDS = ("assistants", "files", "vector_stores", "threads")
 """The kinds of objects; each has a file `KIND.ndjson`."""
 
 ALL = "*"
-"""In place of an id: all objects of a kind."""
+"""Instead of an id: all objects of a kind."""
 
 _STATE, _MISSING = "export.state", "missing.txt"
 _SAFE = re.compile(r"[A-Za-z0-9_-]{1,200}")
@@ -30,16 +30,16 @@ class Done(BaseModel):
     bytes: int = 0
     objects: int = 0
     read: int = 0
-    """Objects of the kind itself, without those that belong to them, that were read or could not be had."""
+    """The number of objects of the kind itself that were read or failed, without those that belong to them."""
     complete: bool = False
 
 
 class Missing(BaseModel):
-    """What could not be had."""
+    """An object that could not be exported."""
 
     kind: str
     parent: str
-    """The id of the object of this kind that it is, or belongs to; or all of them."""
+    """The id of the object of this kind that it is, or belongs to; or `ALL`."""
     what: str
     why: str
 
@@ -75,7 +75,7 @@ class Folder:
         for kind in KINDS:
             done = self._state.kinds.setdefault(kind, Done())
             with (path / f"{kind}.ndjson").open("ab") as file:
-                if file.tell() < done.bytes:  # it was changed by others
+                if file.tell() < done.bytes:  # another program has changed it
                     self._state.kinds[kind] = done = Done()
                 file.truncate(done.bytes)
         self._save()
@@ -86,18 +86,18 @@ class Folder:
 
     @property
     def complete(self) -> bool:
-        """Whether all kinds are complete and nothing is missing."""
+        """Whether all kinds are complete and no object is missing."""
         return not self._state.missing and all(self.done(kind).complete for kind in KINDS)
 
     def write(self, kind: str, lines: Iterable[bytes], objects: int, read: int, after: str | None = None) -> None:
-        """Add lines that hold so many objects.
+        """Append lines of `objects` objects.
 
         Parameters
         ----------
         read
-            How many objects of the kind itself that were, found or not.
+            The number of objects of the kind itself among them, exported or missing.
         after
-            The object with which they end; None: they were read once more.
+            The last of the objects; None: they were read a second time.
         """
         content, done = b"".join(lines), self.done(kind)
         with (self._path / f"{kind}.ndjson").open("ab") as file:
@@ -121,29 +121,29 @@ class Folder:
         self._save()
 
     def ids(self, kind: str) -> set[str]:
-        """The ids of the objects of the kind itself that are in its file."""
+        """The ids of the objects of the kind itself in its file."""
         with (self._path / f"{kind}.ndjson").open("rb") as file:
             found = [json.loads(line) for line in file if _OF_KIND[kind] in line]
         return {str(each["id"]) for each in found if each.get("object") == kind[:-1]}
 
     def miss(self, kind: str, parent: str, what: str, why: str) -> None:
-        """Note what could not be had. It is stored by the next write."""
+        """Record an object that could not be exported. The next write stores this."""
         missing = Missing(kind=kind, parent=parent, what=what, why=why)
         if missing not in self._state.missing:
             self._state.missing.append(missing)
 
     def forget_missing(self, kind: str, parents: Iterable[str]) -> None:
-        """Note no longer what is missing of these objects."""
+        """Delete the records of missing objects that belong to these objects."""
         known = set(parents)
         self._state.missing = [each for each in self._state.missing if each.kind != kind or each.parent not in known]
 
     def missing_of(self, kind: str) -> list[str]:
-        """The ids of the objects of a kind that are missing, or of which something is."""
+        """The ids of the objects of a kind that are missing or incomplete."""
         return list(dict.fromkeys(each.parent for each in self._state.missing if each.kind == kind))
 
     @property
     def missing(self) -> list[str]:
-        """What could not be had, and why."""
+        """The objects that could not be exported, each with the reason."""
         return [f"{each.what}: {each.why}" for each in self._state.missing]
 
     def content(self, file_id: str) -> Path | None:
@@ -162,15 +162,15 @@ class Folder:
 
 
 class Progress(NamedTuple):
-    """How far the export of a kind has come."""
+    """The progress of the export of a kind."""
 
     kind: str
     read: int
-    """Objects of the kind itself."""
+    """The number of objects of the kind itself so far."""
     total: int | None
-    """Of those; None: not known yet."""
+    """The number of all objects of the kind itself; None: not known yet."""
     objects: int
-    """With those that belong to them."""
+    """The number of objects so far, including those that belong to them."""
 
 
 Tell = Callable[[Progress], None]

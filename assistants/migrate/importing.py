@@ -58,7 +58,7 @@ async def import_lines(target: Target, lines: Iterable[Line], folder: Path | Non
             spool.groups("thread"),
             lambda at, thread: import_thread(target, thread, at, spool.read("thread", thread), spool.read(END, thread)),
         )
-        await _tell_lost(target, spool)
+        await _report_lost(target, spool)
     return target.report
 
 
@@ -96,7 +96,7 @@ def _keep(spool: Spool, kind: str, at: str, raw: mapping.Json) -> None:
 
 
 async def _once(target: Target, spool: Spool, kind: str) -> Iterator[Spooled]:
-    """The objects of a kind, each once: the first one of an id."""
+    """The objects of a kind, each once: the first one with its id."""
     known = dict[str, int]()
     for number, line in enumerate(spool.read(kind, "")):
         identifier = str(line.raw.get("id"))
@@ -132,8 +132,8 @@ async def _import_assistant(target: Target, line: Spooled, number: int) -> None:
     return None
 
 
-async def _tell_lost(target: Target, spool: Spool) -> None:
-    """Files of vector stores that are not in the import, contents of such files, and ends of threads."""
+async def _report_lost(target: Target, spool: Spool) -> None:
+    """Report files of vector stores missing in the import, and contents and ends without their file or thread."""
     stores = {str(line.raw.get("id")) for line in spool.read("vector_store", "")}
     for store_id in spool.groups("vector_store.file"):
         if store_id not in stores:

@@ -18,20 +18,20 @@ CONTENTS = "contents"
 """The folder of an export with the contents of files, each named by its id."""
 
 PART = ".part"
-"""The suffix of a content that is not whole."""
+"""The suffix of an incomplete content."""
 
 END = "export"
-"""The kind of the line that ends the export of a thread: with it, the thread is whole."""
+"""The kind of the line that ends the export of a thread: with it, the thread is complete."""
 
 OF_THREAD = ("thread", "thread.message", "thread.run", "thread.run.step")
-"""The kinds of what it counts."""
+"""The kinds of objects that this line counts."""
 
 _ARCHIVES = frozenset({".zip", ".gz", ".tgz", ".tar", ".7z", ".xz", ".bz2"})
 _NOT_READ = {
     (b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf"): "It is an archive: unpack it first.",
     (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE): "It is in UTF-16: save it as UTF-8.",
 }
-"""How texts begin that are not read, and why."""
+"""The beginnings of texts that are not read, and the reasons."""
 
 _SUFFIXES = frozenset({".json", ".jsonl", ".ndjson"})
 
@@ -44,28 +44,28 @@ class Line(NamedTuple):
     raw: Any
     error: str | None = None
     note: str = ""
-    """What of it is not as it was."""
+    """The part of the object that was changed."""
 
 
 def raw_line(raw: Mapping[str, object]) -> bytes:
-    """An object as another server answered it, as a line."""
+    """An object of another server's answer, unchanged, as a line."""
     return json.dumps(raw, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace") + b"\n"
 
 
 def end_of_thread(thread_id: str, counts: Iterable[int]) -> dict[str, Any]:
-    """The end line of a thread with so many objects of each kind."""
+    """The end line of a thread with these numbers of objects of each kind."""
     counted = dict(zip(OF_THREAD, counts, strict=True))
     return {"object": END, "status": "completed", "thread_id": thread_id, "counts": counted}
 
 
 class _Lists:
-    """The lists whose last page has not come, each by what it is a list of."""
+    """The lists whose last page has not been read, each by the kind and parent of its objects."""
 
     def __init__(self) -> None:
         self._ends: dict[tuple[str, ...], str] = {}
 
     def add(self, at: str, page: Mapping[str, Any]) -> None:
-        """A page, of which the first object tells the list."""
+        """Add a page, whose first object identifies the list."""
         data = cast("list[Any]", page["data"])
         if not data or not isinstance(data[0], dict) or not isinstance(page.get("has_more"), bool):
             return
@@ -109,7 +109,7 @@ def _read_file(path: Path, name: str, lists: _Lists) -> Iterator[Line]:
 
 
 def read_text(file: IO[bytes], name: str) -> Iterator[Line]:
-    """The objects of a text in UTF-8, which is read line by line unless its first line is the beginning of a value."""
+    """The objects of a text in UTF-8, read line by line unless its first line is only the beginning of a value."""
     lists = _Lists()
     yield from _read_text(file, name, lists)
     yield from lists.cut()
@@ -144,7 +144,7 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _is_document(file: IO[bytes]) -> bool:
-    """Whether the first line has but the beginning of a value, and no other line is one by itself."""
+    """Whether the first line has only the beginning of a value, and no other line is a value by itself."""
     found = (line.strip() for line in _lines(file) if line.strip())
     first = next(found, b"")
     if len(first) > MAX_LINE or not first.startswith((b"{", b"[")):
@@ -165,7 +165,7 @@ def _is_document(file: IO[bytes]) -> bool:
 
 
 def _read_document(file: IO[bytes], name: str, lists: _Lists) -> Iterator[Line]:
-    """One value of many lines, or several, one behind the other."""
+    """The objects of one or several values of many lines."""
     text = file.read(MAX_DOCUMENT + 1)
     if len(text) > MAX_DOCUMENT:
         yield Line(name, None, f"The text has more than {MAX_DOCUMENT} bytes, and is not NDJSON.")
@@ -195,7 +195,7 @@ def _read_document(file: IO[bytes], name: str, lists: _Lists) -> Iterator[Line]:
 
 
 def _skipped(text: str, at: int) -> int:
-    """The next place behind white space and commas."""
+    """The next position after white space and commas."""
     while at < len(text) and text[at] in " \t\r\n,":
         at += 1
     return at
@@ -210,7 +210,7 @@ def _values(at: str, text: bytes, lists: _Lists) -> Iterable[Line]:
 
 
 def _doubtful(at: str, text: bytes, why: str, lists: _Lists) -> Iterable[Line]:
-    """What can be had of a text that is no strict JSON: half characters are replaced."""
+    """The readable objects of a text that is no strict JSON: lone surrogates are replaced."""
     try:
         decoded = text.decode()
         value = json.loads(decoded, parse_constant=_no_number)
@@ -257,7 +257,10 @@ def _expanded(at: str, value: Any, lists: _Lists) -> Iterable[Line]:
             lists.add(at, cast("dict[str, Any]", value))
             found = cast("list[Any]", value["data"])
             numbered = list(enumerate(found, 1))
-            return [Line(f"{at}[{number}]", each) for number, each in (numbered[::-1] if _falls(found) else numbered)]
+            return [
+                Line(f"{at}[{number}]", each)
+                for number, each in (numbered[::-1] if _is_newest_first(found) else numbered)
+            ]
         case list():
             found = cast("list[Any]", value)
             return [
@@ -275,7 +278,7 @@ def _expanded(at: str, value: Any, lists: _Lists) -> Iterable[Line]:
             return [Line(at, None, "Not a JSON object.")]
 
 
-def _falls(found: list[Any]) -> bool:
+def _is_newest_first(found: list[Any]) -> bool:
     """Whether a page has the newest first, which is the default order."""
     times = [cast("dict[str, Any]", each).get("created_at") for each in found if isinstance(each, dict)]
     numbers = [each for each in times if isinstance(each, int | float)]

@@ -123,7 +123,7 @@ def mapped(kind: str, raw: Json) -> Mapped:
 
 
 def synthetic(raw: Json) -> list[Json]:
-    """The vector store of an assistant of v1 with `retrieval`, which had none of its own, and the files in it."""
+    """The vector store of an assistant of v1 with `retrieval`, which had no store, and the files in it."""
     files, tools = raw.get("file_ids"), raw.get("tools")
     if not isinstance(files, list) or not files or not isinstance(tools, list):
         return []
@@ -179,7 +179,7 @@ def _as_v2(kind: str, raw: Json, notes: list[str]) -> Json:
 
 
 def _parts(content: str | list[Any]) -> list[Any]:
-    """The parts of a message, also of one as it was sent."""
+    """The parts of a message, also of a message in the form of a request."""
     if isinstance(content, str):
         return [_text_part(content)]
     return [_text_part(each["text"]) if _is_sent(each) else each for each in content]
@@ -198,7 +198,7 @@ def _text_part(text: str) -> Json:
 
 
 def _texts(metadata: Json, notes: list[str]) -> Iterable[tuple[str, str]]:
-    """Metadata, whose values are texts."""
+    """Metadata with texts as values."""
     for name, value in metadata.items():
         if not isinstance(value, str):
             notes.append(f"metadata.{name}: not a text, {'left out' if value is None else 'kept as one'}")

@@ -18,7 +18,7 @@ _STOPS = frozenset({0, 401, 403})
 """Statuses of no answer, or of refused credentials: the export has to be repeated."""
 
 _NO_CURSOR = frozenset({400, 404})
-"""The object of a cursor is not there any more."""
+"""Statuses if the object of a cursor no longer exists."""
 
 _TEXTS = "step_details.tool_calls[*].file_search.results[*].content"
 
@@ -48,14 +48,14 @@ class Export:
             The server does not answer, or refuses the credentials.
         """
         for kind in KINDS:
-            await self._again(kind)
+            await self._retry_missing(kind)
             if kind == "threads" and self._threads is not None:
                 await self._named(self._threads)
             elif not self._folder.done(kind).complete:
                 await self._listed(kind)
 
-    async def _again(self, kind: str) -> None:
-        """Ask again for what could not be had before."""
+    async def _retry_missing(self, kind: str) -> None:
+        """Request the missing objects again."""
         missing = self._folder.missing_of(kind)
         for start in range(0, len(missing), _AT_ONCE):
             portion = missing[start : start + _AT_ONCE]
@@ -68,7 +68,7 @@ class Export:
             self._write(kind, found, 0, None, None)
 
     async def _listed(self, kind: str) -> None:
-        """Read the list of the kind, and then what belongs to its objects."""
+        """Read the list of the kind, and the objects that belong to its objects."""
         with Spool() as spool:
             try:
                 async for page in self._pages(kind):
@@ -92,7 +92,7 @@ class Export:
         self._write(kind, [], 0, None, None)
 
     async def _pages(self, kind: str) -> AsyncIterator[list[Json]]:
-        """The pages of a list from where the export stands, also if the object at which it stands was deleted."""
+        """The pages of a list from the export's position on, even if the object at the position was deleted."""
         after, known = self._folder.done(kind).after, set[str]()
         while True:
             news = False
@@ -139,7 +139,7 @@ class Export:
         return await self._whole(kind, shown) if self._wanted(shown) else []
 
     async def _whole(self, kind: str, shown: Json) -> Sequence[Json]:
-        """An object of a list with all that belongs to it."""
+        """An object of a list with all objects that belong to it."""
         if kind == "threads":
             return await self._thread(shown)
         if kind == "files":
@@ -161,7 +161,7 @@ class Export:
                 self._note("files", identifier, f"file.content {identifier}", error)
 
     async def _thread(self, shown: Json) -> Sequence[Json]:
-        """A thread and what is in it; its end line, if nothing of it is missing."""
+        """A thread with all of its objects; with its end line, if none is missing."""
         identifier = str(shown["id"])
         path = f"/threads/{identifier}"
         messages = await self._children("thread.message", "threads", identifier, f"{path}/messages")
@@ -182,7 +182,7 @@ class Export:
             return await self._children("thread.run.step", "threads", thread, path, run)
 
     async def _children(self, what: str, kind: str, parent: str, path: str, of: str = "") -> Sequence[Json] | None:
-        """What belongs to an object; None: it could not be had."""
+        """The objects that belong to an object; None: they could not be exported."""
         try:
             return await _all(self._source.pages(path))
         except Refused as error:

@@ -18,15 +18,16 @@ _PIECE = PIECE // 4 * 3
 
 
 def lines(source: Path, told: list[Told]) -> Iterator[bytes]:
-    """The objects of a file or a folder as lines, and then the contents of files. What cannot be sent is told."""
+    """The objects of a file or a folder as lines, and then the contents of files. `told` gets unsendable lines."""
     for line in read(source):
         if line.error is not None:
             told.append(Told("invalid", "", "", line.at, line.error))
             continue
         if line.note:
             told.append(Told("noted", "", "", line.at, line.note))
-        if isinstance(line.raw, dict):
-            yield raw_line(cast("dict[str, Any]", line.raw))
+        raw: object = line.raw
+        if isinstance(raw, dict):
+            yield raw_line(cast("dict[str, Any]", raw))
         else:
             told.append(Told("invalid", "", "", line.at, "Not a JSON object."))
     folder = source / CONTENTS

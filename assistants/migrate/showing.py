@@ -1,4 +1,4 @@
-"""The progress as an operator sees it: a line that changes on a terminal, lines now and then in a log."""
+"""The progress for an operator: one changing line on a terminal, occasional lines in a log."""
 
 import shutil
 import sys
@@ -21,7 +21,7 @@ class Screen:
         self._line = False
 
     def progress(self, of: Progress) -> None:
-        """Show how far a kind has come."""
+        """Show the progress of a kind."""
         ended = of.read == of.total
         self.show(f"{_bar(of)} {shown(of)}".strip() if self._is_terminal else shown(of), at_once=ended)
 
@@ -41,7 +41,7 @@ class Screen:
         print(text)
 
     def end(self) -> None:
-        """Nothing more is shown."""
+        """End the line of the progress."""
         self._clear()
 
     def _clear(self) -> None:
@@ -51,7 +51,7 @@ class Screen:
 
 
 def shown(of: Progress) -> str:
-    """Such as `threads: 450 of 1,000 (45 %), 12,400 objects`; without a total, that of a list that is still read."""
+    """For example `threads: 450 of 1,000 (45 %), 12,400 objects`; without a total while a list is being read."""
     if of.total is None:
         return f"{of.kind}: {of.objects:,} found" if not of.read else f"{of.kind}: {of.read:,}, {of.objects:,} objects"
     part = f" ({of.read * 100 // of.total} %)" if of.total else ""

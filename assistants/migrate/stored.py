@@ -48,7 +48,7 @@ async def export_project(store: Store, project: str, folder: Folder, tell: Tell,
 
 
 def _write(folder: Folder, kind: str, portion: Sequence[bytes], total: int | None, tell: Tell) -> None:
-    """Write objects of a kind, each with what belongs to it."""
+    """Write objects of a kind, each with the objects that belong to it."""
     objects = sum(each.count(b"\n") for each in portion) - (len(portion) if kind == "threads" else 0)
     folder.write(kind, portion, objects, len(portion))
     done = folder.done(kind)

@@ -23,9 +23,9 @@ class Target:
     overwrite: bool = False
     """Existing objects are refreshed."""
     dry_run: bool = False
-    """Nothing is written."""
-    foreseen: dict[tuple[str, str], bool] = field(default_factory=dict[tuple[str, str], bool])
-    """What a dry run would have written, by kind and id; of a file, whether with its content."""
+    """No object is written."""
+    foreseen: dict[tuple[str, str], bool] = field(default_factory=dict[tuple[str, str], bool], init=False)
+    """The objects that a dry run would have written, by kind and id; for a file, whether with its content."""
 
     def time(self, created_at: int, number: int) -> float:
         """The time that orders an object: objects of the same second keep their order in the import."""
@@ -70,7 +70,7 @@ class Target:
                 await self.report.add("noted", kind, record.id, at, f"Its vector store '{store_id}' is not there.")
 
     async def has_file(self, file_id: str, with_content: bool = False) -> bool:
-        """Whether a file is there, or would be after this dry run."""
+        """Whether a file exists, or would exist after this dry run."""
         if self.foreseen.get(("file", file_id), False):
             return True
         document = await self.store.files.read(blob_name(self.project, file_id))

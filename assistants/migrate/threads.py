@@ -42,7 +42,7 @@ class _Gathered:
 async def import_thread(
     target: Target, thread_id: str, number: int, lines: Iterable[Spooled], ends: Iterable[Spooled] = ()
 ) -> None:
-    """Import a thread with all that is in it; no client sees a part of it. Its end lines say how much that is.
+    """Import a thread with all of its objects; no client sees a part of it. Its end lines have their numbers.
 
     A repetition after a crash appends the same messages again, in the same order, and the log keeps the first record of
     each.
@@ -64,14 +64,14 @@ async def import_thread(
         known = await store.threads.read(name)
         there = known is not None
         if not there or target.overwrite:
-            await _tell_missing(target, record, found)
+            await _report_missing(target, record, found)
     else:
         at, known = await reserve(store.threads, name, "thread_", target.time(thread.created_at, number), noted=True)
         there = known is not None or not await _written(target, at, record, found)
         if there and target.overwrite:
             await _refresh(target, at, record, found)
     if known is not None and not target.overwrite:
-        await _tell_lacking(target, known.value, found)
+        await _report_lacking(target, known.value, found)
     result = "imported" if not there else "overwritten" if target.overwrite else "there"
     await target.report.add(result, "thread", thread_id, found.at)
     for kind, objects in (
@@ -87,7 +87,7 @@ async def _written(target: Target, at: str, record: ThreadRecord, found: _Gather
     records = [content for _, content in found.messages.values()]
     await target.store.messages.create_log(target.project, record.id, records)
     await _write_runs(target, record.id, found)
-    await _tell_missing(target, record, found)
+    await _report_missing(target, record, found)
     try:
         await target.store.threads.create(at, record)
     except Conflict:  # another import was first
@@ -95,7 +95,7 @@ async def _written(target: Target, at: str, record: ThreadRecord, found: _Gather
     return True
 
 
-async def _tell_lacking(target: Target, thread: ThreadRecord, found: _Gathered) -> None:
+async def _report_lacking(target: Target, thread: ThreadRecord, found: _Gathered) -> None:
     """Report the number of messages that an existing thread lacks: they may be the rest of an import in parts."""
     try:
         known = await target.store.messages.read(target.project, thread.id, thread.segments)
@@ -137,7 +137,8 @@ async def _gathered(target: Target, lines: Iterable[Spooled]) -> _Gathered:
         if run.status in ACTIVE:
             why = f"It was {run.status.value}, and cannot go on: it has expired."
             await target.report.add("noted", run.object, run.id, at, why)
-        await _tell_other(target, ended(run), found.runs.setdefault(run.id, ended(run)), at)
+        over = ended(run)
+        await _tell_other(target, over, found.runs.setdefault(run.id, over), at)
     for step, at in _oldest_first(steps):
         if step.run_id in found.runs:
             await _tell_other(target, step, found.steps.setdefault(step.id, step), at)
@@ -149,12 +150,12 @@ async def _gathered(target: Target, lines: Iterable[Spooled]) -> _Gathered:
 
 
 async def _tell_other(target: Target, shown: Message | Run | RunStep, kept: Message | Run | RunStep, at: str) -> None:
-    if shown != kept:
+    if shown is not kept and shown != kept:
         await target.report.add("noted", shown.object, shown.id, at, "It came before, and differs: the first is kept.")
 
 
 async def _check_end(target: Target, thread_id: str, end: Spooled, found: _Gathered) -> None:
-    """Tell whether lines of the thread were lost."""
+    """Report if lines of the thread were lost."""
     counts = end.raw.get("counts")
     named = cast("dict[str, Any]", counts) if isinstance(counts, dict) else {}
     lost = [
@@ -203,8 +204,8 @@ async def _write_runs(target: Target, thread_id: str, found: _Gathered) -> None:
     await for_each(write, enumerate(found.runs.values()))
 
 
-async def _tell_missing(target: Target, record: ThreadRecord, found: _Gathered) -> None:
-    """Tell what the thread names and is not there; its files note that it names them."""
+async def _report_missing(target: Target, record: ThreadRecord, found: _Gathered) -> None:
+    """Report missing objects that the thread names; record on its files that it names them."""
     await target.name_files("thread", record, found.at)
     for assistant_id in sorted({run.assistant_id for run in found.runs.values()}):
         there = ("assistant", assistant_id) in target.foreseen
@@ -228,7 +229,7 @@ async def _refresh(target: Target, at: str, record: ThreadRecord, found: _Gather
     ]
     await store.messages.append(target.project, record.id, document.value.segments, records)
     await _write_runs(target, record.id, found)
-    await _tell_missing(target, record, found)
+    await _report_missing(target, record, found)
 
     def refreshed(thread: ThreadRecord) -> ThreadRecord | None:
         kept = {"metadata": record.metadata, "tool_resources": record.tool_resources}

@@ -1,17 +1,17 @@
-"""Times as people have them: Unix seconds as numbers or digits, ISO 8601."""
+"""Times in the formats of files and command lines: Unix seconds as numbers or digits, ISO 8601."""
 
 import math
 import re
 from datetime import UTC, datetime
 
 LATEST = 10_000_000_000
-"""Unix seconds; a larger number is in other units."""
+"""Unix seconds; a larger number is in another unit."""
 
 _NUMBER = re.compile(r"\d{1,15}(\.\d{1,9})?")
 
 
 def seconds(value: object) -> int | None:
-    """A time in Unix seconds; None: the value is none."""
+    """A time in Unix seconds; None if the value is no time."""
     if isinstance(value, str):
         if _NUMBER.fullmatch(value.strip()):
             return seconds(float(value))

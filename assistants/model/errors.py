@@ -30,7 +30,7 @@ class Refused(EndpointError):
 
     def __init__(self, said: "Words", status: int | None, wait: float | None = None) -> None:
         status = status if status is not None and status >= 300 else said.status
-        super().__init__(said.message or _unsaid(status))
+        super().__init__(said.message or _default_message(status))
         self.status, self.code, self.params, self.wait = status, said.code, said.params, wait
 
     @property
@@ -101,13 +101,13 @@ class Mask:
         self.forms = sorted(forms, key=len, reverse=True)
         """The keys in all forms in which a text may contain them."""
         secrets = [re.escape(form) for form in self.forms]
-        self._text = re.compile("|".join([*secrets, r"(?<=[Bb]earer )[\w.~+/-]{16,}=*"]))
-        self._bytes = re.compile(self._text.pattern.encode())
+        self._of_text = re.compile("|".join([*secrets, r"(?<=[Bb]earer )[\w.~+/-]{16,}=*"]))
+        self._bytes = re.compile(self._of_text.pattern.encode())
         self.longest = max((len(form.encode()) for form in forms), default=0)
         """Bytes of the longest key in any form: of a text in pieces, this many may have to be held back."""
 
     def __call__(self, text: str) -> str:
-        return self._text.sub(self._HIDDEN, text)
+        return self._of_text.sub(self._HIDDEN, text)
 
     def bytes(self, content: bytes) -> bytes:
         return self._bytes.sub(self._HIDDEN.encode(), content)
@@ -144,8 +144,8 @@ def is_error(event: Mapping[str, Any]) -> bool:
         return True
     if event.get("choices") is not None:
         return False
-    beneath: Any = event.get("base_resp")
-    if isinstance(beneath, dict) and cast("dict[str, Any]", beneath).get("status_code"):
+    inner: Any = event.get("base_resp")
+    if isinstance(inner, dict) and cast("dict[str, Any]", inner).get("status_code"):
         return True
     return any(event.get(name) and bool(_walk(event[name], 0).message) for name in _TEXTS)
 
@@ -185,13 +185,13 @@ def _walk(value: object, depth: int) -> Words:
     if depth > _DEEPEST:
         return Words()
     if isinstance(value, str):
-        return _text(value, depth)
+        return _of_text(value, depth)
     if isinstance(value, list):
-        return _listed(cast("list[object]", value), depth)
-    return _told(cast("dict[str, Any]", value), depth) if isinstance(value, dict) else Words()
+        return _of_list(cast("list[object]", value), depth)
+    return _of_object(cast("dict[str, Any]", value), depth) if isinstance(value, dict) else Words()
 
 
-def _text(text: str, depth: int) -> Words:
+def _of_text(text: str, depth: int) -> Words:
     """The words of a text, or of the JSON that it contains."""
     if text[:1] in "{[" and len(text) > 1:
         try:
@@ -203,7 +203,7 @@ def _text(text: str, depth: int) -> Words:
     return Words(_plain(text))
 
 
-def _listed(values: list[object], depth: int) -> Words:
+def _of_list(values: list[object], depth: int) -> Words:
     found = Words()
     told = [_walk(value, depth + 1) for value in values[:_MOST]]
     for each in told:
@@ -211,25 +211,25 @@ def _listed(values: list[object], depth: int) -> Words:
     return found._replace(message="; ".join(dict.fromkeys(each.message for each in told if each.message)))
 
 
-def _told(value: dict[str, Any], depth: int) -> Words:
+def _of_object(value: dict[str, Any], depth: int) -> Words:
     found = _named(value)
     for name in _INSIDE:
         if value.get(name):
             found |= _walk(value[name], depth + 1)
     for name in (*_TEXTS, *_MORE_TEXTS):
         if not found.message and value.get(name):
-            inner = _fields(value[name], depth) if name == "errors" else _walk(value[name], depth + 1)
+            inner = _of_fields(value[name], depth) if name == "errors" else _walk(value[name], depth + 1)
             found |= inner
     if found.params and isinstance(value.get("loc"), list) and found.message:  # an item of FastAPI's details
         found = found._replace(message=f"{'.'.join(found.params)}: {found.message}")
     raw: Any = cast("dict[str, Any]", value["metadata"]).get("raw") if isinstance(value.get("metadata"), dict) else None
     if raw and depth < _DEEPEST:  # the provider's error in OpenRouter's
-        beneath = words(raw)
-        found = found._replace(message=_cut(": ".join(filter(None, (found.message, beneath.message))))) | beneath
+        inner = words(raw)
+        found = found._replace(message=_cut(": ".join(filter(None, (found.message, inner.message))))) | inner
     return found
 
 
-def _fields(value: object, depth: int) -> Words:
+def _of_fields(value: object, depth: int) -> Words:
     """The errors of ASP.NET: those of each field, by its name."""
     if not isinstance(value, dict):
         return _walk(value, depth + 1)
@@ -242,7 +242,7 @@ def _named(value: dict[str, Any]) -> Words:
     given = [value[name] for name in _CODES if isinstance(value.get(name), str | int) and value[name] is not True]
     texts = [each for each in given if isinstance(each, str) and each != "error" and not each.isdigit()]
     status = next((int(each) for each in given if re.fullmatch("[45][0-9]{2}", str(each))), None)
-    status = status or next((status for text in texts if (status := _stands_for(text))), None)
+    status = status or next((status for text in texts if (status := _status_of(text))), None)
     names: list[object] = [value.get("param"), *(value["loc"] if isinstance(value.get("loc"), list) else ())]
     params = [name for each in names if isinstance(each, str) for name in re.split(r"[.\[\]\s'\"]+", each)]
     return Words(
@@ -250,7 +250,7 @@ def _named(value: dict[str, Any]) -> Words:
     )
 
 
-def _stands_for(text: str) -> int | None:
+def _status_of(text: str) -> int | None:
     return next((status for pattern, status in _STATUSES if re.search(pattern, text, re.I)), None)
 
 
@@ -268,5 +268,5 @@ def _cut(text: str) -> str:
     return text[: LONGEST - 1] + "…" if len(text) > LONGEST else text
 
 
-def _unsaid(status: int | None) -> str:
+def _default_message(status: int | None) -> str:
     return f"The model's endpoint answered with status {status}." if status else "The model's endpoint failed."

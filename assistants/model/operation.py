@@ -46,10 +46,10 @@ class Operation:
         """Record a metric of this call."""
         record.add(metric, value, self._shared)
 
-    def used(self, put_in: int | None, put_out: int | None) -> None:
+    def used(self, input_tokens: int | None, output_tokens: int | None) -> None:
         """Record the call's tokens, if they are known."""
-        self.span.set({INPUT_TOKENS: put_in, OUTPUT_TOKENS: put_out})
-        for kind, tokens in (("input", put_in), ("output", put_out)):
+        self.span.set({INPUT_TOKENS: input_tokens, OUTPUT_TOKENS: output_tokens})
+        for kind, tokens in (("input", input_tokens), ("output", output_tokens)):
             if tokens is not None:
                 record.add(TOKENS, tokens, {**self._shared, TOKEN_TYPE: kind})
 

@@ -7,8 +7,11 @@ import socket
 _PLATFORM = ipaddress.ip_address("168.63.129.16")
 """Azure's own services for a machine, at an address in the public range."""
 
-_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
-"""IPv6 addresses that translate to IPv4 ones (RFC 6052)."""
+_EMBEDDING = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "::/96", "::ffff:0:0:0/96")))
+"""IPv6 addresses that translate to IPv4 ones (RFC 6052; RFC 4291, 2.5.5.1; RFC 2765)."""
+
+_NEVER = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "64:ff9b:1::/48", "fec0::/10", "5f00::/16")))
+"""Addresses that are not public, in any version of Python (RFC 6890, 8215, 3879, 9602)."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -21,10 +24,12 @@ def is_public(address: Address) -> bool:
     """Whether an address is public; a translated address counts as the one that it translates to."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
-        if address in _TRANSLATED:
+        if any(address in network for network in _EMBEDDING):
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner:
             return is_public(inner)
+    if any(address in network for network in _NEVER):
+        return False
     return address.is_global and not address.is_multicast and address != _PLATFORM
 
 

@@ -66,5 +66,5 @@ def listener_of(settings: Settings, token: str, late: bool = False) -> Listener 
 def _secret(settings: Settings) -> bytes:
     """A secret that all processes of the service can derive from the settings, and no caller."""
     storage = settings.storage.get_secret_value() if settings.storage else settings.storage_account
-    known = json.dumps([_AUDIENCE, storage, sorted(settings.api_keys.items())])
+    known = json.dumps([_AUDIENCE, storage, sorted(settings.api_keys.items()), sorted(settings.secrets)])
     return hashlib.sha256(known.encode()).digest()

@@ -67,7 +67,7 @@ class Webhooks:
                 return
             trouble = f"it answered {status}"
         log.warning("%s of %s was not taken: %s", item.type, item.project, trouble)
-        await self._again(item)
+        await self._send_later(item)
 
     async def give_up(self, content: bytes) -> None:
         """Send the event of an item that failed repeatedly again, unless it has been sent for a day."""
@@ -84,11 +84,11 @@ class Webhooks:
             log.error("dropped an item of the queue %s that cannot be read", WEBHOOKS)
             return
         if item.attempt < ATTEMPTS:
-            await self._again(item)
+            await self._send_later(item)
         else:
             log.error("gave up %s of %s (%s): %s", item.type, item.project, item.id, json.dumps(item.data))
 
-    async def _again(self, item: Tell) -> None:
+    async def _send_later(self, item: Tell) -> None:
         pause = min(FIRST_PAUSE * 4**item.attempt, _LONGEST_PAUSE) * random.uniform(0.9, 1.1)
         again = item.model_copy(update={"attempt": item.attempt + 1})
         await post.send(self._store, again, pause if again.attempt < ATTEMPTS else 0)
@@ -124,7 +124,7 @@ def body(item: Tell) -> str:
 
 
 def signed(hook: Webhook, event_id: str, now: datetime, content: str) -> dict[str, str]:
-    """The headers of an event."""
+    """The headers of an event, which is signed with each key."""
     from standardwebhooks import Webhook as Signer
 
     return {
@@ -132,5 +132,5 @@ def signed(hook: Webhook, event_id: str, now: datetime, content: str) -> dict[st
         "user-agent": "assistants",
         "webhook-id": event_id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Signer(hook.secret.get_secret_value()).sign(event_id, now, content),
+        "webhook-signature": " ".join(Signer(key).sign(event_id, now, content) for key in hook.keys),
     }

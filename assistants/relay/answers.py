@@ -128,18 +128,18 @@ async def events(answer: httpx2.Response) -> AsyncIterator[list[bytes]]:
     httpx2.TransportError
         The stream was cut, or an event is too long; its bytes so far are lost.
     """
-    begun, size, seam = list[bytes](), 0, b""
+    begun, size, overlap = list[bytes](), 0, b""
     async for chunk in answer.aiter_bytes():
         # An end may be split between chunks. The bytes searched again contain no whole end, so each end found is new.
-        ends = [found.end() - len(seam) for found in _BLANK.finditer(seam + chunk)]
+        ends = [found.end() - len(overlap) for found in _BLANK.finditer(overlap + chunk)]
         if ends:
             blocks = [chunk[start:end] for start, end in zip([0, *ends], ends, strict=False)]
             yield [b"".join([*begun, blocks[0]]), *blocks[1:]]
-            begun, size, seam = [], 0, b""
+            begun, size, overlap = [], 0, b""
             chunk = chunk[ends[-1] :]
         begun.append(chunk)
         size += len(chunk)
-        seam = (seam + chunk)[1 - _LONGEST_BLANK :]
+        overlap = (overlap + chunk)[1 - _LONGEST_BLANK :]
         if size > MAX_EVENT:
             raise Unusable(f"an event has more than {MAX_EVENT} bytes")
     if size:

@@ -76,7 +76,7 @@ class Request(Deferred):
 
 
 class Object(Deferred):
-    """An object that is answered and stored; fields are in the wire's order, and unknown ones are dropped on load.
+    """An object that is answered and stored; fields are in the API's order, and unknown ones are dropped on load.
 
     Answers have all fields: in /openapi.json those with a default are required, too.
     """

@@ -188,6 +188,16 @@ def token_without_project() -> ApiError:
     )
 
 
+def groups_not_listed() -> ApiError:
+    """A valid access token of an identity with too many groups for a token, where its groups would decide."""
+    return ApiError(
+        403,
+        "The access token does not list the groups of its identity, as there are too many. The operator of this "
+        "service has to name one of its roles in ENTRA_PROJECTS, or to have tokens list the application's groups only.",
+        code="groups_not_listed",
+    )
+
+
 def hosted_tool(tool: str, param: str, instead: str) -> ApiError:
     """A tool that Azure executes; `instead` names this service's alternative."""
     return ApiError(

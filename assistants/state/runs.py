@@ -41,21 +41,21 @@ class Found(Deferred):
 
 
 class LogOutput(Deferred):
-    """What code printed."""
+    """The text that code printed."""
 
     type: Literal["logs"] = "logs"
     logs: str
 
 
 class ImageOutput(Deferred):
-    """A figure, which is a file."""
+    """A figure that code made, stored as a file."""
 
     type: Literal["image"] = "image"
     file_id: str
 
 
 class Ran(Deferred):
-    """What came of code that was executed."""
+    """The result of code that was executed."""
 
     outputs: list[LogOutput | ImageOutput] = Field(default_factory=list[LogOutput | ImageOutput])
     files: dict[str, str] = Field(default_factory=dict[str, str])
@@ -113,7 +113,7 @@ class Turn(Deferred):
 
 
 class Notice(Deferred):
-    """What the project's webhook is to be told of a run."""
+    """An event of a run that the project's webhook is notified of."""
 
     type: str
     """The name of the event, such as `thread.run.completed`."""
@@ -139,14 +139,14 @@ class Look(Deferred):
 
 
 class Imported(Deferred):
-    """A run that ended elsewhere, with its steps, the oldest first, as they are shown."""
+    """The data of an imported run, which ended elsewhere: its steps, oldest first, in the API's form."""
 
     run: Run
     steps: list[RunStep]
 
 
 class RunRecord(Deferred):
-    """A run as it is stored. A parameter that is None was never set: it is not sent to the model."""
+    """A run in its stored form. A parameter that is None was never set: it is not sent to the model."""
 
     id: str
     thread_id: str
@@ -201,9 +201,9 @@ class RunRecord(Deferred):
     trouble: str | None = None
     """The error of the last driver that failed."""
     notices: list[Notice] | None = None
-    """In the order of what happened; None as long as the project has no webhook."""
+    """The events in their order; None while the project has no webhook."""
     imported: Imported | None = None
-    """The run was imported, and is shown as it was."""
+    """The run was imported, and is shown unchanged."""
     trace: str | None = None
     """The `traceparent` of its creation, where spans are recorded; those of later requests for the run join it."""
 

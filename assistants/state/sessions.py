@@ -41,7 +41,7 @@ class Hosting:
 
 
 class Underway(Deferred):
-    """An execution that has begun."""
+    """An execution in progress."""
 
     id: str
     until: float
@@ -55,7 +55,7 @@ class SessionRecord(Deferred):
     """When its process was last started, or an earlier time."""
     underway: Underway | None = None
     last: str | None = None
-    """The last execution that changed the variables, or may have."""
+    """The last execution whose variables the session has, or may have."""
     snapshot: str | None = None
     """The execution whose snapshot is kept."""
     files: dict[str, str] = Field(default_factory=dict[str, str])

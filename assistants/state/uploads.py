@@ -1,4 +1,4 @@
-"""Uploads: the document of a file that comes in parts. The parts are staged blocks of the file's content."""
+"""Uploads: the document of a file that is sent in parts. The parts are staged blocks of the file's content."""
 
 from collections.abc import Iterable, Mapping
 from typing import Literal

@@ -37,7 +37,7 @@ _REMOVED_KEPT = 1_000
 
 
 class Member(Deferred):
-    """A file in a store. Its `version` is new each time the file is put in, and names the blob of its chunks."""
+    """A file in a store. Its `version` is new each time the file is added, and names the blob of its chunks."""
 
     created_at: int
     ordinal: int
@@ -53,7 +53,7 @@ class Member(Deferred):
 
 
 class Batch(Deferred):
-    """Files that came by one request."""
+    """Files that were added by one request."""
 
     created_at: int
     file_ids: list[str]

@@ -189,6 +189,14 @@ def test_files(azure: AgentsClient, tmp_path: Path):
         azure.files.get(file_id)
 
 
+@pytest.mark.parametrize(
+    ("sent", "name"), [("spire.txt", "spire.txt"), ("päth/to/spiré.txt", "spiré.txt"), ("..", "upload.bin")]
+)
+def test_a_file_has_the_name_that_the_form_names(azure: AgentsClient, sent: str, name: str):
+    content: Any = ("upload.bin", SPIRE.encode())
+    assert azure.files.upload(file=content, purpose="assistants", filename=sent).filename == name
+
+
 def test_vector_stores_their_files_batches_and_searches(azure: AgentsClient, model: Model, tmp_path: Path, topic: str):
     file_id, other = uploaded(azure, tmp_path), uploaded(azure, tmp_path, "The nave was begun in 1015.")
     store = azure.vector_stores.create_and_poll(file_ids=[file_id], name="Facts", polling_interval=SECONDS)
@@ -306,7 +314,7 @@ def test_the_code_of_an_error_is_a_string(endpoint: str, query: str, body: Any):
     assert isinstance(answer.json()["error"]["message"], str)
 
 
-def test_an_error_of_the_service_keeps_its_words(azure: AgentsClient, endpoint: str):
+def test_an_error_of_the_service_keeps_its_message(azure: AgentsClient, endpoint: str):
     with pytest.raises(ResourceNotFoundError) as refused:
         azure.threads.get("thread_1")
     assert refusal(refused) == (404, UNKNOWN_THREAD, None)

@@ -74,7 +74,7 @@ def test_the_services_own_tool_is_kept_too(client: OpenAI):
     )
 
 
-def test_modifying_changes_only_what_is_sent(client: OpenAI, everything: dict[str, Any]):
+def test_modifying_changes_only_the_fields_that_are_sent(client: OpenAI, everything: dict[str, Any]):
     created = client.beta.assistants.create(**everything)
     modified = client.beta.assistants.update(created.id, name="Scout", tools=[], model="gpt-4o-mini")
     assert modified.to_dict() == created.to_dict() | {"name": "Scout", "tools": [], "model": "gpt-4o-mini"}
@@ -100,7 +100,7 @@ def test_modifying_replaces_the_whole_metadata(client: OpenAI):
         ("response_format", "auto"),
     ],
 )
-def test_a_null_takes_back_what_was_set(client: OpenAI, everything: dict[str, Any], field: str, default: Any):
+def test_a_null_unsets_a_field(client: OpenAI, everything: dict[str, Any], field: str, default: Any):
     created = client.beta.assistants.create(**everything)
     modified = client.beta.assistants.update(created.id, extra_body={field: None})
     assert modified.to_dict() == created.to_dict() | {field: default}

@@ -138,7 +138,7 @@ def test_a_wrong_key_is_refused_by_the_gateway(endpoint: str, headers: dict[str,
         ("GET", "v1/nowhere"),
     ],
 )
-def test_what_is_not_there_is_refused_by_the_gateway(endpoint: str, method: str, path: str):
+def test_an_unknown_path_gets_the_gateways_error(endpoint: str, method: str, path: str):
     answer = httpx2.request(method, f"{endpoint}/openai/{path}", headers={"api-key": ALICE})
     assert (answer.status_code, answer.json()) == (404, NOT_FOUND)
     assert answer.headers["x-request-id"].startswith("req_")

@@ -40,7 +40,7 @@ def beta(value: str) -> dict[str, str]:
     return {"OpenAI-Beta": value}
 
 
-def test_without_the_header_v2_is_spoken(client: OpenAI):
+def test_without_the_header_v2_is_selected(client: OpenAI):
     assert client.beta.threads.create(extra_headers=NONE).to_dict()["tool_resources"] == {}
 
 
@@ -72,12 +72,12 @@ def test_the_azure_flavour_needs_no_header_and_reads_none(azure: OpenAI):
     assert azure.beta.threads.create(extra_headers=beta("v1")).object == "thread"
 
 
-def test_the_key_is_looked_at_before_the_header(formal: OpenAI):
+def test_the_key_is_checked_before_the_header(formal: OpenAI):
     message = "Incorrect API key provided: sk-ab***yz. You can find your API key at https://platform.openai.com/account/api-keys."
     with refused(401, message, code="invalid_api_key"):
         formal.beta.assistants.list(extra_headers={**NONE, "Authorization": "Bearer sk-abcdefghijklmnopqrstuvwxyz"})
 
 
-def test_the_header_is_looked_at_before_the_body_and_the_ids(formal: OpenAI):
+def test_the_header_is_checked_before_the_body_and_the_ids(formal: OpenAI):
     with refused(400, MISSING, code="invalid_beta"):
         formal.beta.threads.messages.create("wrong", role="unknown", content="", extra_headers=NONE)  # type: ignore[arg-type]

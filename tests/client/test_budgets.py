@@ -75,7 +75,7 @@ class TestTruncation:
         assert run.status == "completed"
         assert asked(model, topic) == [["1", "2", "3", "4", topic], ["3", "4", topic], ["4", topic]]
 
-    def test_what_was_left_out_once_stays_out_in_the_next_turn(
+    def test_messages_that_were_left_out_stay_out_in_the_next_turn(
         self, client: OpenAI, caller: Assistant, model: Model, topic: str
     ):
         error = {"message": "too long", "code": "context_length_exceeded"}
@@ -170,7 +170,7 @@ class TestEndpoint:
             assert run.last_error.message == message
         assert len(model.requests(topic)) == 2
 
-    def test_an_endpoint_that_refuses_a_parameter_is_asked_without_it_from_then_on(
+    def test_a_refused_parameter_is_left_out_of_later_requests(
         self, client: OpenAI, assistant: Assistant, model: Model, topic: str
     ):
         picky = f"picky-{topic}"

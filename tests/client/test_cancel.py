@@ -62,7 +62,7 @@ def test_a_run_that_is_being_cancelled_refuses_to_be_cancelled_and_keeps_its_thr
         conversation.reaches("cancelled")
 
 
-def test_what_a_cancelled_run_has_said_so_far_stays_as_an_incomplete_message(client: OpenAI, model: Model):
+def test_the_text_of_a_cancelled_run_stays_as_an_incomplete_message(client: OpenAI, model: Model):
     question = unique()
     model.script({"match": question, "text": "one two three " * 30, "chunk_delay": 0.1})
     conversation = Conversation(client, question)
@@ -84,7 +84,7 @@ def test_what_a_cancelled_run_has_said_so_far_stays_as_an_incomplete_message(cli
     assert_cancelled(conversation)
 
 
-def test_a_run_that_has_said_nothing_yet_leaves_no_message(client: OpenAI, model: Model):
+def test_a_cancelled_run_without_a_text_leaves_no_message(client: OpenAI, model: Model):
     question = unique()
     model.script({"match": question, "text": "Too late.", "delay": 10})
     conversation = Conversation(client, question)
@@ -107,7 +107,7 @@ def test_a_run_that_waits_for_its_client_is_cancelled(client: OpenAI):
     assert_cancelled(conversation)
 
 
-def test_a_run_is_cancelled_while_a_server_tool_works_whose_answer_then_changes_nothing(
+def test_a_run_is_cancelled_while_a_server_tool_works_whose_answer_then_has_no_effect(
     asleep: OpenAI, awake: Service, model: Model
 ):
     with awake:
@@ -121,7 +121,7 @@ def test_a_run_is_cancelled_while_a_server_tool_works_whose_answer_then_changes_
     assert len(model.requests(conversation.question)) == 1
 
 
-def test_a_mixed_run_is_cancelled_after_one_of_its_outputs_has_come(asleep: OpenAI, awake: Service, model: Model):
+def test_a_mixed_run_is_cancelled_after_one_of_its_outputs_has_arrived(asleep: OpenAI, awake: Service, model: Model):
     question = unique()
     model.script({"match": question, "tool_calls": [call("get_weather", "call_w"), call("retrieval", "call_r", q="?")]})
     with awake:

@@ -136,7 +136,7 @@ def test_a_forced_interpreter_is_called(client: OpenAI):
     assert outputs(client, run) == [{"type": "logs", "logs": "forced\n"}]
 
 
-def test_code_a_search_and_a_function_meet_in_one_turn(client: OpenAI, model: Model):
+def test_code_a_search_and_a_function_are_called_in_one_turn(client: OpenAI, model: Model):
     question = unique()
     turn = runs(question, "print('all')")
     search = {"id": "call_s", "name": "file_search", "arguments": {"queries": ["Oslo"]}}
@@ -185,7 +185,7 @@ def test_a_stream_tells_the_code_then_its_outputs_then_the_links(client: OpenAI,
 
 
 class Listener(AssistantEventHandler):
-    """Notes what is complete."""
+    """Records complete objects."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -214,7 +214,7 @@ def test_the_sdks_handler_gets_the_code_the_figure_and_the_text(client: OpenAI, 
     at: dict[str, Any] = {"thread_id": thread.id, "assistant_id": coder(client)}
     with client.beta.threads.runs.stream(**at, event_handler=listener) as streamed:
         streamed.until_done()
-    called, image, text = listener.done[:3]  # the SDK tells the call again at each later step's end
+    called, image, text = listener.done[:3]  # the SDK reports the call again at each later step's end
     assert (called.input, text) == (code, "A line.")
     assert [output.type for output in called.outputs] == ["logs", "image"]
     assert called.outputs[1].image.file_id == image

@@ -34,7 +34,7 @@ def assert_gone(conversation: Conversation) -> None:
             look()
 
 
-def test_a_thread_is_deleted_while_its_model_speaks(client: OpenAI, model: Model, azurite: Storage):
+def test_a_thread_is_deleted_while_its_model_answers(client: OpenAI, model: Model, azurite: Storage):
     question = unique()
     model.script({"match": question, "text": "one two three " * 30, "chunk_delay": 0.1})
     conversation = Conversation(client, question)
@@ -79,7 +79,7 @@ class TestQueues:
         assert model.requests(conversation.question) == []
         assert left_of(idle, conversation.thread_id) == []
 
-    def test_the_answer_of_a_server_tool_brings_nothing_back(self, asleep: OpenAI, idle: Storage, model: Model):
+    def test_the_answer_of_a_server_tool_restores_no_object(self, asleep: OpenAI, idle: Storage, model: Model):
         with Service(idle.connection_string, model.url, RETRIEVAL_DELAY="1"):
             conversation = Conversation(asleep, unique("use retrieval"), RETRIEVAL)
             eventually(conversation.steps)

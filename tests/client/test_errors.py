@@ -257,7 +257,7 @@ def test_a_page_beyond_its_limits(
         route._replace(path=f"{route.path}?{query}").call(client, ids)
 
 
-def test_an_ill_formed_request_is_refused_before_anything_is_looked_for(client: OpenAI):
+def test_a_malformed_request_is_refused_before_objects_are_read(client: OpenAI):
     with refused(400, "Missing required parameter: 'role'.", "role", "missing_required_parameter"):
         send(client, "POST", "/threads/thread_unknown/messages", {})
 
@@ -327,7 +327,7 @@ class TestActiveRuns:
         with refused(400, f"Thread {ids['thread_id']} already has an active run {ids['run_id']}."):
             client.beta.threads.runs.create(ids["thread_id"], assistant_id=ids["assistant_id"])
 
-    def test_all_outputs_are_due_at_once_and_no_others(self, client: OpenAI, ids: Ids):
+    def test_exactly_the_outputs_of_all_calls_are_accepted(self, client: OpenAI, ids: Ids):
         assistant = client.beta.assistants.create(
             model="gpt-4o",
             tools=[{"type": "function", "function": {"name": name}} for name in ("get_time", "get_weather")],
@@ -342,14 +342,14 @@ class TestActiveRuns:
                 )
         assert submit(client, run, "noon", "rain").status == "completed"
 
-    def test_a_run_takes_outputs_only_while_it_waits_for_them(self, client: OpenAI, assistant: Assistant):
+    def test_a_run_accepts_outputs_only_while_it_awaits_them(self, client: OpenAI, assistant: Assistant):
         run = ask(client, assistant.id, "Hello")
         with refused(400, 'Runs in status "completed" do not accept tool outputs.'):
             client.beta.threads.runs.submit_tool_outputs(
                 run_id=run.id, thread_id=run.thread_id, tool_outputs=[{"tool_call_id": "call_1", "output": "x"}]
             )
 
-    def test_a_run_that_works_takes_no_outputs_and_locks_its_thread(
+    def test_a_run_in_progress_accepts_no_outputs_and_locks_its_thread(
         self, client: OpenAI, assistant: Assistant, model: Model, topic: str
     ):
         model.script({"match": topic, "text": "Done", "delay": 1})

@@ -64,7 +64,7 @@ def test_retrieval_mixes_a_tool_of_the_service_with_a_function(service: Service)
     ]
 
 
-def test_file_search_answers_out_of_files_and_says_where_it_stands(service: Service):
+def test_file_search_answers_from_files_and_cites_them(service: Service):
     spire = "The spire of Strasbourg is 142 metres high."
     assert run("file_search.py", service) == [
         f"assistant: file_search: {spire}[1]",
@@ -72,7 +72,7 @@ def test_file_search_answers_out_of_files_and_says_where_it_stands(service: Serv
     ]
 
 
-def test_streaming_prints_the_answer_as_it_comes(service: Service):
+def test_streaming_prints_the_answer_while_it_arrives(service: Service):
     assert run("streaming.py", service) == [
         'calls get_weather({"city": "Lima"})',
         "assistant: get_weather: sunshine, 24 °C",

@@ -127,9 +127,7 @@ class TestUnattended:
 
 
 class TestAttended:
-    def test_the_driver_stops_the_model_in_time_and_keeps_what_it_said(
-        self, asleep: OpenAI, awake: Service, model: Model
-    ):
+    def test_the_driver_stops_the_model_in_time_and_keeps_its_text(self, asleep: OpenAI, awake: Service, model: Model):
         with awake:
             conversation = Conversation(asleep, slow_answer(model))
             shown = conversation.reaches("in_progress")
@@ -146,9 +144,7 @@ class TestAttended:
         assert (step["type"], step["status"], step["last_error"]) == ("message_creation", "expired", None)
         assert step["expired_at"] is not None
 
-    def test_the_answer_of_a_server_tool_that_comes_too_late_changes_nothing(
-        self, asleep: OpenAI, awake: Service, model: Model
-    ):
+    def test_a_late_answer_of_a_server_tool_has_no_effect(self, asleep: OpenAI, awake: Service, model: Model):
         question = unique()
         model.script({"match": question, "tool_calls": [call("retrieval", "call_r", q="?")]})
         with awake:

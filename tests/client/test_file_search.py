@@ -111,7 +111,7 @@ def outputs(request: Mapping[str, Any]) -> list[str]:
 class TestARun:
     """A run from the question to the citation."""
 
-    def test_the_model_is_given_what_was_found_and_cites_it(self, client: OpenAI, model: Model):
+    def test_the_model_receives_the_results_and_cites_them(self, client: OpenAI, model: Model):
         store, files = stored(client, guide=SPIRE, bread="A loaf needs flour.")
         question = unique("How high is the spire?")
         said = "Höhe 🗼: 142 metres【1:0†guide.txt】. They say【7:7†x】."
@@ -173,7 +173,7 @@ class TestARun:
         assert [each["text"] for each in annotations(answer(client, again))] == ["【2:0†a】"]
 
     @pytest.mark.parametrize("empty", [True, False], ids=["an empty store", "no store"])
-    def test_with_nothing_to_search_nothing_is_found(self, client: OpenAI, model: Model, empty: bool):
+    def test_without_files_a_search_has_no_results(self, client: OpenAI, model: Model, empty: bool):
         question = unique()
         model.script(looks_up(question, "spire"), {"match": question, "text": "I do not know【1:0†a】."})
         stores = [stored(client)[0]] if empty else []
@@ -203,7 +203,7 @@ class TestARun:
         assert "tool_choice" not in second
         assert SPIRE in outputs(second)[0]
 
-    def test_searches_and_functions_of_one_turn_meet(self, client: OpenAI, model: Model):
+    def test_searches_and_functions_of_one_turn_work_together(self, client: OpenAI, model: Model):
         store, files = stored(client, guide=SPIRE)
         question = unique()
         calls = [call("get_weather", "call_w", city="Strasbourg"), search("spire")]
@@ -264,7 +264,7 @@ class TestAStream:
         assert client.beta.threads.messages.retrieve(message["id"], thread_id=thread.id).to_dict() == message
 
     @pytest.mark.no_async
-    def test_the_sdks_handler_makes_of_the_deltas_what_the_message_says(self, client: OpenAI, model: Model):
+    def test_the_sdks_handler_makes_the_same_message_of_the_deltas(self, client: OpenAI, model: Model):
         store, _ = stored(client, guide=SPIRE)
         question = unique()
         model.script(
@@ -284,7 +284,7 @@ class TestAStream:
         ]
         assert handler.snapshot == message.to_dict()["content"]
 
-    def test_what_was_said_of_a_cancelled_answer_keeps_its_citations(self, client: OpenAI, model: Model):
+    def test_the_text_of_a_cancelled_answer_keeps_its_citations(self, client: OpenAI, model: Model):
         store, _ = stored(client, guide=SPIRE)
         question = unique()
         chunks = ["High【1:", "0†a】", *["."] * 200]

@@ -32,7 +32,7 @@ def test_a_file_is_uploaded_shown_listed_read_and_deleted(client: OpenAI):
             asked(file.id)
 
 
-def test_a_name_is_the_persons_own_in_the_object_and_in_the_download(client: OpenAI):
+def test_the_object_and_the_download_have_the_clients_file_name(client: OpenAI):
     name = 'the "best" of; 東京.txt'
     file = client.files.create(file=(f"C:\\folder/{name}", b"Hello"), purpose="user_data")
     assert file.filename == name
@@ -44,14 +44,14 @@ def test_a_name_is_the_persons_own_in_the_object_and_in_the_download(client: Ope
 
 
 @pytest.mark.parametrize("file_id", ["test", "a b", "~", "x" * 300, "file-\U0001f600"])
-def test_what_is_no_id_of_a_file_is_not_found(client: OpenAI, file_id: str):
+def test_a_text_that_is_no_id_of_a_file_is_not_found(client: OpenAI, file_id: str):
     for asked in (client.files.retrieve, client.files.content, client.files.delete):
         with refused(404, f"No such File object: {file_id}", "id"):
             asked(file_id)
 
 
 @pytest.mark.parametrize("size", [0, 1, 4 * MEGABYTE, 4 * MEGABYTE + 1, 9 * MEGABYTE])
-def test_content_comes_back_as_it_was_sent(client: OpenAI, size: int):
+def test_content_is_returned_unchanged(client: OpenAI, size: int):
     content = bytes(range(256)) * (size // 256 + 1)
     file = client.files.create(file=("all.bin", content[:size]), purpose="assistants")
     assert file.bytes == size
@@ -105,7 +105,7 @@ def test_a_file_expires_so_many_seconds_after_it_was_created(client: OpenAI):
         ),
     ],
 )
-def test_what_is_wrong_with_a_form_is_said(client: OpenAI, given: Any, message: str, param: str, code: str):
+def test_an_invalid_form_is_refused_with_the_reason(client: OpenAI, given: Any, message: str, param: str, code: str):
     with refused(400, message, param, code):
         client.files.create(file=("a.txt", b"x"), **given)
 
@@ -123,7 +123,7 @@ def test_a_form_lacks_a_field(client: OpenAI):
         ("multipart/form-data", b"--x--\r\n"),
     ],
 )
-def test_what_is_no_whole_form_is_refused(service: Service, kind: str, content: bytes):
+def test_an_incomplete_form_is_refused(service: Service, kind: str, content: bytes):
     headers = {"Authorization": "Bearer unused", "Content-Type": kind}
     answer = httpx2.post(f"{service.url}/files", content=content, headers=headers)
     assert (answer.status_code, answer.json()["error"]["message"]) == (

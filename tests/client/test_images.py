@@ -63,7 +63,7 @@ def test_a_picture_is_sent_and_one_that_was_deleted_is_named(client: OpenAI, ass
     ]
 
 
-def test_a_picture_may_have_any_name_and_come_in_parts(client: OpenAI, thread: Thread):
+def test_an_image_may_have_any_name_and_be_uploaded_in_parts(client: OpenAI, thread: Thread):
     named, in_parts = upload(client, PIXEL, "picture"), upload_in_parts(client, PIXEL)
     created = client.beta.threads.messages.create(thread.id, **showing(named, in_parts))
     assert [part.type for part in created.content] == ["image_file", "image_file"]
@@ -81,7 +81,7 @@ def test_a_picture_may_have_any_name_and_come_in_parts(client: OpenAI, thread: T
         (lambda client: upload(client, PIXEL.ljust(20_971_521)), UNSUPPORTED, "invalid_image_format"),
     ],
 )
-def test_what_is_no_picture_for_a_model_is_refused_when_the_message_is_made(
+def test_a_file_that_is_no_image_for_models_is_refused_when_the_message_is_created(
     client: OpenAI, thread: Thread, make: Callable[[OpenAI], str], message: str, code: str | None
 ):
     with refused(400, message, code=code):
@@ -99,7 +99,7 @@ def missing(request: pytest.FixtureRequest, client: OpenAI) -> str:
     return file_id
 
 
-def test_a_picture_that_is_not_there_is_not_found_wherever_a_message_is_made(
+def test_a_missing_image_is_not_found_by_any_route_that_creates_messages(
     client: OpenAI, assistant: Assistant, thread: Thread, missing: str
 ):
     message = showing(upload(client, PIXEL), missing)

@@ -23,7 +23,7 @@ NO_BEARER: dict[str, Any] = {"Authorization": omit}
 
 @pytest.fixture(scope="module")
 def exposed(azurite: Storage, model: Model) -> Iterator[OpenAI]:
-    """A service without keys that others than this machine can reach."""
+    """A service without keys that other machines can reach."""
     with Service(azurite.connection_string, model.url, "--host", "0.0.0.0") as running, connect(running.url) as client:
         yield client
 
@@ -36,7 +36,7 @@ def test_a_key_is_accepted_in_either_header(configured: Service, key: str, heade
         assert client.beta.threads.create(extra_headers=headers).object == "thread"
 
 
-def test_two_keys_of_a_project_open_the_same_door(configured: Service, alice: OpenAI):
+def test_two_keys_of_a_project_have_the_same_objects(configured: Service, alice: OpenAI):
     thread = alice.beta.threads.create()
     with connect(configured.url, ALICE_TOO) as client:
         assert client.beta.threads.retrieve(thread.id) == thread

@@ -65,7 +65,7 @@ def test_a_message_is_kept_as_it_was_created(client: OpenAI, thread: Thread):
     assert created.metadata == {"of": "mine"}
 
 
-def test_modifying_replaces_the_metadata_and_nothing_else(client: OpenAI, thread: Thread):
+def test_modifying_replaces_the_metadata_only(client: OpenAI, thread: Thread):
     created = client.beta.threads.messages.create(thread.id, role="user", content="Hello", metadata={"a": "1"})
 
     def modify(**body: Any) -> object:

@@ -25,7 +25,7 @@ def test_a_chat_completion_by_the_models_name_at_the_endpoint(plain: OpenAI, mod
     assert (asked["model"], asked["seed"]) == ("deployment-a", 7)
 
 
-def test_a_stream_comes_as_the_model_speaks(plain: OpenAI, model: Model, topic: str):
+def test_a_stream_arrives_while_the_model_answers(plain: OpenAI, model: Model, topic: str):
     model.script({"match": topic, "chunks": ["one ", "two ", "three"], "chunk_delay": 0.3})
     chunks = plain.chat.completions.create(model="m", messages=[{"role": "user", "content": topic}], stream=True)
     first = next(chunk for chunk in chunks if chunk.choices and chunk.choices[0].delta.content)
@@ -35,7 +35,7 @@ def test_a_stream_comes_as_the_model_speaks(plain: OpenAI, model: Model, topic: 
     assert model.requests(topic)[0]["model"] == "deployment-b"
 
 
-def test_a_client_that_goes_away_ends_the_models_work(plain: OpenAI, model: Model, topic: str):
+def test_a_client_that_disconnects_ends_the_models_work(plain: OpenAI, model: Model, topic: str):
     model.script({"match": topic, "chunks": ["word "] * 100, "chunk_delay": 0.1})
     chunks = plain.chat.completions.create(model="m", messages=[{"role": "user", "content": topic}], stream=True)
     next(iter(chunks))

@@ -86,7 +86,7 @@ def test_the_example_calls_functions_and_streams_the_answer(service: Service, tm
 
 
 @pytest.mark.direct("a proxy has no hub")
-def test_the_example_hears_of_a_runs_states(service: Service, tmp_path: Path):
+def test_the_example_receives_a_runs_states(service: Service, tmp_path: Path):
     needs(VERSIONS[-1])
     if not has_signalr(SIGNALR[-1]):
         pytest.skip(f"@microsoft/signalr {SIGNALR[-1]} is not installed: make node")

@@ -67,11 +67,11 @@ def test_no_page_may_be_framed_or_run_scripts_of_others(root: str):
 
 
 @pytest.mark.parametrize("path", ["/docs/nowhere", "/docs/..%2f..%2fmain.py", "/docs/"])
-def test_nothing_else_is_on_the_page(root: str, path: str):
+def test_other_paths_beside_the_page_are_not_found(root: str, path: str):
     assert httpx2.get(f"{root}{path}").status_code == 404
 
 
-def test_a_plain_request_does_not_load_what_the_pages_need():
+def test_a_plain_request_does_not_import_modules_of_the_pages():
     program = "import sys, function_app; print([name for name in sys.modules if 'swagger' in name or 'vocab' in name])"
     root = Path(__file__).parents[2]
     done = subprocess.run(

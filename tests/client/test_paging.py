@@ -126,7 +126,7 @@ class TestManyDocuments:
         times = [each["created_at"] for each in listed]
         assert times == sorted(times)
 
-    def test_what_is_made_one_after_the_other_is_listed_so(self, carol: OpenAI, made: dict[str, Items]):
+    def test_objects_are_listed_in_the_order_of_their_creation(self, carol: OpenAI, made: dict[str, Items]):
         later = [carol.beta.assistants.create(model="m").id for _ in range(5)]
         assert [each.id for each in carol.beta.assistants.list(limit=5, order="desc").data] == later[::-1]
         for assistant_id in later:

@@ -49,7 +49,7 @@ def browser() -> Iterator[WebDriver]:
 
 @pytest.fixture
 def page(browser: WebDriver, root: str) -> Iterator[Playground]:
-    """The page with Alice's key. At the end nothing was refused, and nothing came from another host."""
+    """The page with Alice's key. Checks at the end that no request was refused, and none went to another host."""
     page = Playground(browser, root)
     page.run("sessionStorage.clear(); localStorage.clear()")
     page.complaints()
@@ -69,7 +69,7 @@ def axe() -> Path:
     return script
 
 
-def test_the_page_has_nothing_inline_and_no_address_of_others(root: str):
+def test_the_page_has_no_inline_code_and_no_foreign_address(root: str):
     page = httpx2.get(f"{root}/playground").raise_for_status()
     assert re.findall(r"https?:|//[a-z]|<style|<script(?! type=\"module\" src)|\son\w+=|style=", page.text) == []
     addresses = re.findall(r'(?:src|href)="(playground/[^"]+)"', page.text)
@@ -89,7 +89,7 @@ def test_its_policy_forbids_inline_scripts_other_hosts_and_markup_from_texts(roo
 
 
 @pytest.mark.parametrize("path", ["nowhere.js", "jsconfig.json", "index.html", "..%2fplayground.py", ""])
-def test_nothing_else_is_in_its_folder(root: str, path: str):
+def test_its_folder_has_no_other_files(root: str, path: str):
     assert httpx2.get(f"{root}/playground/{path}").status_code == 404
 
 
@@ -346,7 +346,7 @@ COLOURED = {
 }  # fmt: skip
 
 
-def test_a_run_that_failed_says_what_to_do(page: Playground):
+def test_a_failed_run_shows_the_remedy(page: Playground):
     failed = {"status": "failed", "last_error": {"code": "rate_limit_exceeded", "message": "Too many."}}
     cut = {"status": "incomplete", "incomplete_details": {"reason": "max_completion_tokens"}}
     told = page.module("trouble.js", "runs => runs.map(found.trouble)", [failed, cut, {"status": "completed"}])
@@ -407,7 +407,7 @@ def test_a_json_schema_is_checked_as_it_is_typed(page: Playground):
     page.escape()
 
 
-def test_the_code_to_copy_does_again_what_was_done(page: Playground, alice: OpenAI, topic: str):
+def test_the_code_to_copy_repeats_the_users_actions(page: Playground, alice: OpenAI, topic: str):
     page.make_assistant(f"{topic} 'it' \"is\" é", (("get_weather", WEATHER),))
     page.press("Python", "#calls")
     code = page.find("#calls pre").text

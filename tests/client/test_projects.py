@@ -73,7 +73,7 @@ def test_lists_show_only_the_projects_own_objects(alice: OpenAI, bob: OpenAI, of
 
 
 @pytest.mark.parametrize("cursor", ["after", "before"])
-def test_anothers_object_as_a_cursor_shows_nothing_of_it(bob: OpenAI, of_alice: Ids, of_bob: Ids, cursor: str):
+def test_an_object_of_another_project_is_no_cursor(bob: OpenAI, of_alice: Ids, of_bob: Ids, cursor: str):
     for path, name in (("/assistants", "assistant_id"), ("/threads", "thread_id")):
         page = send(bob, "GET", f"{path}?limit=100&{cursor}={of_alice[name]}")
         assert of_alice[name] not in [each["id"] for each in page["data"]]

@@ -45,7 +45,7 @@ def assert_went_on_once(conversation: Conversation, model: Model) -> None:
     assert outputs_of(second) == {"call_w": "sunny", "call_r": "Oslo"}
 
 
-def test_a_run_goes_on_when_retrieval_answers_last(slow: OpenAI, model: Model):
+def test_a_run_continues_when_retrieval_answers_last(slow: OpenAI, model: Model):
     conversation = mixed(slow, model)
     conversation.reaches("requires_action")
     assert conversation.submit({"call_w": "sunny"}).status == "queued"
@@ -53,7 +53,7 @@ def test_a_run_goes_on_when_retrieval_answers_last(slow: OpenAI, model: Model):
     assert_went_on_once(conversation, model)
 
 
-def test_a_run_goes_on_when_the_client_answers_last(client: OpenAI, model: Model, azurite: Storage):
+def test_a_run_continues_when_the_client_answers_last(client: OpenAI, model: Model, azurite: Storage):
     conversation = mixed(client, model)
     conversation.reaches("requires_action")
     eventually(lambda: stored_run(azurite, conversation).unanswered == stored_run(azurite, conversation).awaited)
@@ -62,7 +62,7 @@ def test_a_run_goes_on_when_the_client_answers_last(client: OpenAI, model: Model
     assert_went_on_once(conversation, model)
 
 
-def test_a_run_goes_on_once_when_both_answer_at_the_same_time(client: OpenAI, model: Model):
+def test_a_run_continues_once_when_both_answer_at_the_same_time(client: OpenAI, model: Model):
     conversations = [mixed(client, model) for _ in range(4)]
     for conversation in conversations:
         conversation.reaches("requires_action")
@@ -95,7 +95,7 @@ def test_one_step_shows_all_calls_of_a_turn(client: OpenAI, model: Model):
     assert conversation.progress() == [("tool_calls", "completed"), ("message_creation", "completed")]
 
 
-def test_a_run_with_retrieval_alone_needs_nothing_of_the_client(client: OpenAI, model: Model):
+def test_a_run_with_retrieval_alone_needs_no_output_of_the_client(client: OpenAI, model: Model):
     conversation = Conversation(client, unique("use retrieval"), RETRIEVAL)
     conversation.reaches("completed")
     assert conversation.said() == ["retrieval: Oslo"]

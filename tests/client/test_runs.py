@@ -144,9 +144,7 @@ class TestText:
         assert run.status == "completed"
         assert [request["messages"] for request in model.requests(topic)] == [[{"role": "system", "content": topic}]]
 
-    def test_an_answer_with_nothing_in_it_is_an_empty_message(
-        self, client: OpenAI, assistant: Assistant, model: Model, topic: str
-    ):
+    def test_an_empty_answer_is_an_empty_message(self, client: OpenAI, assistant: Assistant, model: Model, topic: str):
         model.script({"match": topic, "text": ""})
         run = ask(client, assistant.id, topic)
         assert (run.status, texts(client, run.thread_id)) == ("completed", [topic, ""])
@@ -199,7 +197,7 @@ class TestParameters:
         (request,) = model.requests(topic)
         assert set(request) == {"model", "messages", *STREAMED}
 
-    def test_what_the_assistant_sets_reaches_the_model(self, client: OpenAI, model: Model, topic: str):
+    def test_parameters_of_the_assistant_are_sent_to_the_model(self, client: OpenAI, model: Model, topic: str):
         assistant = client.beta.assistants.create(model="gpt-4o", tools=TOOLS, instructions="Be brief.", **EVERYTHING)
         run = ask(client, assistant.id, topic)
         assert {name: run.to_dict()[name] for name in EVERYTHING} == EVERYTHING
@@ -213,7 +211,7 @@ class TestParameters:
             }
         ]
 
-    def test_what_the_run_sets_wins_over_the_assistant(self, client: OpenAI, model: Model, topic: str):
+    def test_parameters_of_the_run_override_the_assistants(self, client: OpenAI, model: Model, topic: str):
         assistant = client.beta.assistants.create(
             model="gpt-4o", instructions="Be brief.", tools=TOOLS, temperature=1.5, top_p=0.9, reasoning_effort="high"
         )
@@ -350,9 +348,7 @@ class TestFunctions:
         assert raw(client, run)["usage"] == {"prompt_tokens": 30, "completion_tokens": 6, "total_tokens": 36}
         assert texts(client, run.thread_id) == [topic, "Enough."]
 
-    def test_words_beside_calls_are_a_message_of_their_own(
-        self, client: OpenAI, caller: Assistant, model: Model, topic: str
-    ):
+    def test_text_beside_calls_is_a_separate_message(self, client: OpenAI, caller: Assistant, model: Model, topic: str):
         model.script({"match": topic, "text": "One moment.", "tool_calls": [{"name": "get_time"}]})
         run = ask(client, caller.id, topic)
         assert texts(client, run.thread_id) == [topic, "One moment."]
@@ -403,7 +399,7 @@ class TestFunctions:
             {"role": "user", "content": "Thanks"},
         ]
 
-    def test_deleting_the_assistant_changes_nothing_for_its_run(self, client: OpenAI):
+    def test_deleting_the_assistant_does_not_affect_its_run(self, client: OpenAI):
         assistant = client.beta.assistants.create(model="gpt-4o", instructions="Be brief.", tools=TOOLS)
         run = ask(client, assistant.id, "get_time")
         client.beta.assistants.update(assistant.id, instructions="Be long.", tools=[])
@@ -431,7 +427,7 @@ class TestFailures:
             (500, "server_error"),
         ],
     )
-    def test_the_upstreams_own_words_are_the_runs_last_error(
+    def test_the_upstreams_own_message_is_the_runs_last_error(
         self, client: OpenAI, assistant: Assistant, model: Model, topic: str, status: int, code: str
     ):
         error = {"message": f"No, said the upstream to {topic}", "type": "t", "param": None, "code": "c"}
@@ -445,7 +441,7 @@ class TestFailures:
         assert (shown["completed_at"], shown["expires_at"]) == (None, None)
         assert texts(client, run.thread_id) == [topic]
 
-    def test_a_thread_is_free_again_after_a_failed_run(
+    def test_a_thread_is_unlocked_after_a_failed_run(
         self, client: OpenAI, assistant: Assistant, model: Model, topic: str
     ):
         model.script({"match": topic, "status": 400, "error": "No."})
@@ -463,7 +459,7 @@ class TestFailures:
         (step,) = client.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id)
         assert step.status == "completed"
 
-    def test_what_arrived_before_the_connection_broke_is_kept(
+    def test_the_text_before_a_broken_connection_is_kept(
         self, client: OpenAI, assistant: Assistant, model: Model, topic: str
     ):
         model.script({"match": topic, "text": "Once upon a time", "cut_after": 3})
@@ -479,7 +475,7 @@ class TestFailures:
 class TestAccess:
     """Runs read, listed and changed."""
 
-    def test_modifying_replaces_the_metadata_and_nothing_else(self, client: OpenAI, assistant: Assistant):
+    def test_modifying_replaces_the_metadata_only(self, client: OpenAI, assistant: Assistant):
         run = ask(client, assistant.id, "Hello", metadata={"a": "1"})
         modified = client.beta.threads.runs.update(run.id, thread_id=run.thread_id, metadata={"b": "2"})
         assert modified.to_dict() == run.to_dict() | {"metadata": {"b": "2"}}

@@ -95,7 +95,7 @@ def test_calls_are_one_step_that_is_open_until_they_are_answered(client: OpenAI,
     assert total == run.usage.total_tokens
 
 
-def test_words_beside_calls_are_a_step_before_the_calls(client: OpenAI, caller: Assistant, model: Model, topic: str):
+def test_text_beside_calls_is_a_step_before_the_calls(client: OpenAI, caller: Assistant, model: Model, topic: str):
     model.script({"match": topic, "text": "One moment.", "tool_calls": [{"name": "get_time"}]})
     run = ask(client, caller.id, topic)
     assert [step["type"] for step in steps(client, run)] == ["message_creation", "tool_calls"]

@@ -144,9 +144,7 @@ class TestText:
         ended = only(events, "thread.run.completed")
         assert (ended["status"], ended["usage"], ended["expires_at"]) == ("completed", used, None)
 
-    def test_what_the_events_show_is_what_is_stored(
-        self, client: OpenAI, assistant: Assistant, thread: str, topic: str
-    ):
+    def test_the_events_show_the_stored_objects(self, client: OpenAI, assistant: Assistant, thread: str, topic: str):
         events = stream(client, f"threads/{thread}/runs", assistant_id=assistant.id)
         run = only(events, "thread.run.completed")
         assert stored_run(client, run) == run
@@ -172,7 +170,7 @@ class TestText:
         assert names(events) == [*RUN_BEGINS, *MESSAGE_BEGINS, *MESSAGE_ENDS, "thread.run.completed", "done"]
         assert deltas(events) == [message_delta(only(events, "thread.message.created")["id"], "", first=True)]
 
-    def test_a_refusal_is_streamed_in_deltas_of_its_own(
+    def test_a_refusal_is_streamed_in_separate_deltas(
         self, client: OpenAI, assistant: Assistant, model: Model, thread: str, topic: str
     ):
         model.script({"match": topic, "refusal": "No thanks", "chunk_delay": 0.05})
@@ -227,7 +225,7 @@ class TestFunctions:
         ]
         assert stored_run(client, run) == run
 
-    def test_after_the_outputs_the_step_is_completed_and_the_run_goes_on(
+    def test_after_the_outputs_the_step_is_completed_and_the_run_continues(
         self, client: OpenAI, caller: Assistant, model: Model, thread: str, topic: str
     ):
         used = {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}
@@ -248,7 +246,7 @@ class TestFunctions:
         assert said(events) == "get_time: noon"
         assert texts(client, thread) == [topic, "get_time: noon"]
 
-    def test_what_is_said_before_the_calls_is_completed_before_they_begin(
+    def test_text_before_the_calls_is_completed_before_they_begin(
         self, client: OpenAI, caller: Assistant, model: Model, thread: str, topic: str
     ):
         calls = [call("get_time", "call_a", city="Oslo"), call("get_weather", "call_b")]
@@ -307,7 +305,7 @@ class TestServerTools:
         tools = next(event.data for event in events if event.name == "thread.run.step.completed")
         assert tools["step_details"]["tool_calls"] == [{"id": "call_r", "type": "retrieval", "retrieval": {}}]
 
-    def test_a_run_that_waits_for_both_sides_goes_on_in_the_stream_of_its_outputs(
+    def test_a_run_that_waits_for_both_sides_continues_in_the_stream_of_its_outputs(
         self, client: OpenAI, model: Model, thread: str, topic: str
     ):
         mixed = client.beta.assistants.create(model="gpt-4o", tools=[RETRIEVAL, function("get_time", "city")])
@@ -362,7 +360,7 @@ class TestOtherEnds:
         ]  # fmt: skip
         assert only(events, "thread.message.incomplete")["incomplete_details"] == {"reason": "content_filter"}
 
-    def test_incomplete_before_the_model_was_asked(
+    def test_incomplete_before_the_model_is_called(
         self, client: OpenAI, assistant: Assistant, model: Model, topic: str
     ):
         thread = client.beta.threads.create(messages=[{"role": "user", "content": f"{topic} " * 200}])
@@ -370,7 +368,7 @@ class TestOtherEnds:
         assert names(events) == [*RUN_BEGINS, "thread.run.incomplete", "done"]
         assert model.requests(topic) == []
 
-    def test_failed_before_a_word(self, client: OpenAI, assistant: Assistant, model: Model, thread: str, topic: str):
+    def test_failed_before_any_text(self, client: OpenAI, assistant: Assistant, model: Model, thread: str, topic: str):
         model.script({"match": topic, "status": 400, "error": "No such thing."})
         events = stream(client, f"threads/{thread}/runs", assistant_id=assistant.id)
         assert names(events) == [*RUN_BEGINS, "thread.run.failed", "done"]
@@ -509,7 +507,7 @@ class TestTheRunAndItsStream:
         assert texts(client, thread) == [topic, "one two three four five six"]
         assert len(model.requests(topic)) == 1
 
-    def test_a_client_that_disconnects_before_the_first_word_changes_nothing_either(
+    def test_a_client_that_disconnects_before_the_first_text_does_not_affect_the_run_either(
         self, client: OpenAI, assistant: Assistant, model: Model, thread: str, topic: str
     ):
         model.script({"match": topic, "text": "Hello.", "delay": 0.5})
@@ -518,7 +516,7 @@ class TestTheRunAndItsStream:
         eventually(lambda: stored_run(client, run)["status"] == "completed")
         assert texts(client, thread) == [topic, "Hello."]
 
-    def test_the_first_events_come_before_the_model_answers(
+    def test_the_first_events_are_sent_before_the_model_answers(
         self, client: OpenAI, assistant: Assistant, model: Model, thread: str, topic: str
     ):
         model.script({"match": topic, "text": "Hello.", "delay": 2})
@@ -543,7 +541,7 @@ class TestTheRunAndItsStream:
         assert seen[-1]["status"] == "completed"
         assert [message["id"] for message in seen] == [seen[0]["id"]] * len(seen)
 
-    def test_the_thread_is_free_again_when_the_stream_ends(
+    def test_the_thread_is_unlocked_when_the_stream_ends(
         self, client: OpenAI, assistant: Assistant, thread: str, topic: str
     ):
         for number in range(5):

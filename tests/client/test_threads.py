@@ -44,7 +44,7 @@ def test_a_thread_begins_with_the_messages_it_was_created_with(client: OpenAI):
     assert texts(client, thread.id) == ["Ping", "Pong"]
 
 
-def test_modifying_changes_only_what_is_sent(client: OpenAI):
+def test_modifying_changes_only_the_fields_that_are_sent(client: OpenAI):
     resources = {"file_search": {"vector_store_ids": [client.vector_stores.create().id]}}
     thread = client.beta.threads.create(metadata={"a": "1", "b": "2"})
     modified = client.beta.threads.update(thread.id, extra_body={"tool_resources": resources})

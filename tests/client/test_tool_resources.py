@@ -58,7 +58,7 @@ def files_of(client: OpenAI, store: VectorStore) -> list[str]:
 class TestTheHelper:
     """`vector_stores` instead of `vector_store_ids`."""
 
-    def test_an_assistant_is_made_with_a_store_of_its_own(self, client: OpenAI):
+    def test_an_assistant_is_created_with_a_new_store(self, client: OpenAI):
         files = [upload(client), upload(client)]
         helper: Any = {"file_ids": files, "chunking_strategy": STATIC, "metadata": {"team": "a"}}
         made = client.beta.assistants.create(
@@ -103,7 +103,9 @@ class TestTheHelper:
             ),
         ],
     )
-    def test_what_is_wrong_with_it_is_said(self, client: OpenAI, asked: Any, message: str, code: str | None):
+    def test_an_invalid_helper_is_refused_with_the_reason(
+        self, client: OpenAI, asked: Any, message: str, code: str | None
+    ):
         for create in (client.beta.threads.create, lambda **b: client.beta.assistants.create(model="m", **b)):
             with refused(400, message, None, code):
                 create(tool_resources={"file_search": asked})
@@ -116,7 +118,7 @@ def test_the_code_interpreter_has_files_or_none(client: OpenAI):
     assert resources(run) == {"code_interpreter": {"file_ids": []}}
 
 
-class TestWhatIsNamed:
+class TestNamedObjects:
     """Named objects have to exist."""
 
     @pytest.fixture(params=["assistant", "thread", "thread and run", "run", "modified assistant", "modified thread"])
@@ -138,15 +140,15 @@ class TestWhatIsNamed:
         }
         return asked[request.param]
 
-    def test_a_store_that_is_not_there_is_not_found(self, ask: Callable[[Any], object]):
+    def test_a_missing_store_is_not_found(self, ask: Callable[[Any], object]):
         with refused(404, "No vector store found with id 'vs_unknown'."):
             ask({"file_search": {"vector_store_ids": ["vs_unknown"]}})
 
-    def test_a_file_that_is_not_there_is_not_found(self, ask: Callable[[Any], object]):
+    def test_a_missing_file_is_not_found(self, ask: Callable[[Any], object]):
         with refused(404, "No such File object: file-unknown", "id"):
             ask({"code_interpreter": {"file_ids": ["file-unknown"]}})
 
-    def test_another_projects_is_not_there(self, alice: OpenAI, bob: OpenAI):
+    def test_an_object_of_another_project_is_not_found(self, alice: OpenAI, bob: OpenAI):
         store, file_id = alice.vector_stores.create(), upload(alice)
         with refused(404, f"No vector store found with id '{store.id}'."):
             bob.beta.threads.create(tool_resources={"file_search": {"vector_store_ids": [store.id]}})
@@ -173,7 +175,7 @@ class TestAttachments:
         assert store.expires_after.days == 7
         assert files_of(client, store) == [file_id]
 
-    def test_the_files_of_all_messages_come_together_for_each_tool(self, client: OpenAI):
+    def test_the_files_of_all_messages_are_combined_for_each_tool(self, client: OpenAI):
         first, second, third = (upload(client) for _ in range(3))
         thread = client.beta.threads.create(
             messages=[said(attached(first, SEARCH, CODE)), said(attached(second, CODE), attached(third, SEARCH))]
@@ -198,7 +200,7 @@ class TestAttachments:
         store = store_of(client, other)
         assert (store.metadata, sorted(files_of(client, store))) == ({"of": "both"}, sorted([second, third]))
 
-    def test_a_file_that_is_there_already_is_not_ingested_again(self, client: OpenAI):
+    def test_a_file_that_is_in_the_store_already_is_not_ingested_again(self, client: OpenAI):
         file_id = upload(client)
         thread = client.beta.threads.create(messages=[said(attached(file_id, SEARCH))])
         store = store_of(client, thread)
@@ -231,7 +233,7 @@ class TestAttachments:
         (shown,) = [each for each in client.beta.threads.messages.list(thread.id) if each.role == "user"]
         assert shown.to_dict()["attachments"] == [attached(file_id, SEARCH)]
 
-    def test_those_of_a_thread_that_is_run_at_once_are_ready_for_the_run(self, client: OpenAI):
+    def test_attachments_of_a_thread_created_with_its_run_are_ready_for_the_run(self, client: OpenAI):
         searcher = client.beta.assistants.create(model="gpt-4o", tools=[SEARCH])
         run = client.beta.threads.create_and_run_poll(
             assistant_id=searcher.id,
@@ -242,7 +244,7 @@ class TestAttachments:
         (store_id,) = resources(client.beta.threads.retrieve(run.thread_id))["file_search"]["vector_store_ids"]
         assert client.vector_stores.retrieve(store_id).file_counts.completed == 1
 
-    def test_a_file_that_is_not_there_is_not_found_and_nothing_is_added(self, client: OpenAI):
+    def test_a_missing_file_is_not_found_and_no_message_is_added(self, client: OpenAI):
         thread, there = client.beta.threads.create(), upload(client)
         for tools in ([SEARCH], [CODE], []):
             with refused(404, "No such File object: file-unknown", "id"):
@@ -262,7 +264,7 @@ class TestAttachments:
         assert resources(client.beta.threads.retrieve(thread.id)) == {"code_interpreter": {"file_ids": files[:20]}}
 
 
-def test_a_deleted_file_is_taken_out_of_code_interpreters(client: OpenAI):
+def test_a_deleted_file_is_removed_from_code_interpreters(client: OpenAI):
     gone, stays = upload(client), upload(client)
     named: Any = {"code_interpreter": {"file_ids": [gone, stays]}}
     made = client.beta.assistants.create(model="gpt-4o", tools=[CODE], tool_resources=named)
@@ -311,7 +313,7 @@ class TestFilesThatCannotBeSearched:
         with refused(400, refusal(shown), "file_ids", "unsupported_file"):
             self.WAYS[way](client, [upload(client), upload(client, "a,b", name)])
 
-    def test_all_that_is_refused_is_told_once(self, client: OpenAI):
+    def test_all_refused_files_are_named_once(self, client: OpenAI):
         store = client.vector_stores.create()
         files = [upload(client, "a,b", name) for name in ("a.csv", "b.csv", "c.txt", "d.xlsx")]
         with refused(400, refusal(".csv, .xlsx"), "file_ids", "unsupported_file"):
@@ -327,7 +329,7 @@ class TestFilesThatCannotBeSearched:
             client.beta.threads.create_and_run(assistant_id=assistant.id, thread={"messages": more})
         assert not client.beta.threads.runs.list(thread.id).data
 
-    def test_a_table_is_taken_for_the_code_interpreter(self, client: OpenAI):
+    def test_a_table_is_accepted_for_the_code_interpreter(self, client: OpenAI):
         table = upload(client, "a,b", "a.csv")
         thread = client.beta.threads.create(messages=[said(attached(table, CODE))])
         assert resources(thread) == {"code_interpreter": {"file_ids": [table]}}

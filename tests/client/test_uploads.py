@@ -41,7 +41,7 @@ def test_the_sdk_uploads_a_file_in_parts(client: OpenAI):
     assert client.files.content(upload.file.id).read() == CONTENT
 
 
-def test_parts_come_in_any_order_and_are_put_into_the_order_asked_for(client: OpenAI):
+def test_parts_are_sent_in_any_order_and_joined_in_the_requested_order(client: OpenAI):
     upload = begin(client, expires_after={"anchor": "created_at", "seconds": 7200})
     assert upload.to_dict() | {"id": "", "created_at": 0, "expires_at": 0} == {
         "id": "", "object": "upload", "bytes": len(CONTENT), "created_at": 0, "filename": "a.txt",
@@ -93,6 +93,6 @@ def test_an_upload_is_cancelled(client: OpenAI):
         add(client, upload, b"x")
 
 
-def test_a_part_holds_something(client: OpenAI):
+def test_a_part_is_not_empty(client: OpenAI):
     with refused(400, "Invalid 'data': empty file. Expected at least one byte.", "data", "invalid_value"):
         add(client, begin(client, 1), b"")

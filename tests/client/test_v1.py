@@ -86,21 +86,21 @@ class TestAssistants:
         assert searchable(client, reader["id"]) == reader["file_ids"]
         assert "file_ids" not in found.to_dict()
 
-    def test_v1_reads_what_v2_made(self, client: OpenAI):
+    def test_v1_reads_objects_of_v2(self, client: OpenAI):
         file_id = upload(client)
         resources: Any = {"code_interpreter": {"file_ids": [file_id]}}
         made = client.beta.assistants.create(model="gpt-4o", tools=[{"type": "file_search"}], tool_resources=resources)
         found = v1(client, "get", f"/assistants/{made.id}")
         assert (found["tools"], found["file_ids"]) == ([{"type": "retrieval"}], [file_id])
 
-    def test_modifying_replaces_what_is_sent_and_nothing_else(self, client: OpenAI, reader: dict[str, Any]):
+    def test_modifying_replaces_only_the_fields_that_are_sent(self, client: OpenAI, reader: dict[str, Any]):
         first, *others = [upload(client) for _ in range(3)]
         made = v1(client, "post", "/assistants", {"model": "gpt-4o", "file_ids": [first], "name": "Guide"})
         modified = v1(client, "post", f"/assistants/{made['id']}", {"file_ids": others})
         assert modified == made | {"file_ids": others}
         assert v1(client, "post", f"/assistants/{made['id']}", {"name": None})["file_ids"] == others
 
-    def test_what_is_searched_follows_the_files_and_the_tools(self, client: OpenAI):
+    def test_the_searched_files_follow_the_files_and_the_tools(self, client: OpenAI):
         first, second, third = [upload(client) for _ in range(3)]
         made = v1(client, "post", "/assistants", {"model": "gpt-4o", "file_ids": [first, second]})
         path = f"/assistants/{made['id']}"
@@ -125,7 +125,7 @@ class TestAssistants:
 class TestFiles:
     """The routes that v2 does not have."""
 
-    def test_an_assistants_files_are_given_listed_and_taken(self, client: OpenAI):
+    def test_an_assistants_files_are_added_listed_and_removed(self, client: OpenAI):
         first, second = upload(client), upload(client)
         body = {"model": "gpt-4o", "tools": [{"type": "retrieval"}], "file_ids": [first]}
         made = v1(client, "post", "/assistants", body)
@@ -152,7 +152,7 @@ class TestFiles:
         with refused(404, "No such File object: file-unknown", "id"):
             v1(client, "post", path, {"file_id": "file-unknown"})
 
-    def test_an_assistant_that_searches_nothing_gets_no_store(self, client: OpenAI):
+    def test_an_assistant_without_retrieval_gets_no_store(self, client: OpenAI):
         made = v1(client, "post", "/assistants", {"model": "gpt-4o", "tools": [{"type": "code_interpreter"}]})
         v1(client, "post", f"/assistants/{made['id']}/files", {"file_id": upload(client)})
         assert "file_search" not in client.beta.assistants.retrieve(made["id"]).to_dict()["tool_resources"]  # type: ignore[operator]
@@ -181,7 +181,7 @@ class TestFiles:
             ("get", "/threads/thread_1/messages/msg_1/files/file-1"),
         ],
     )
-    def test_v2_knows_nothing_of_them(self, client: OpenAI, method: str, path: str):
+    def test_v2_does_not_have_these_routes(self, client: OpenAI, method: str, path: str):
         with refused(404, f"Invalid URL ({method.upper()} /v1{path})"):
             getattr(client, method)(path, cast_to=object)
         with pytest.raises(APIStatusError, match=r"No (assistant|thread) found"):
@@ -191,7 +191,7 @@ class TestFiles:
 class TestRuns:
     """A run of v1 from its question to its answer."""
 
-    def test_a_run_goes_from_question_to_answer(self, client: OpenAI, reader: dict[str, Any]):
+    def test_a_run_is_driven_from_question_to_answer(self, client: OpenAI, reader: dict[str, Any]):
         run = waiting(client, reader["id"])
         assert (run["tools"], run["file_ids"]) == (reader["tools"], reader["file_ids"])
         assert "tool_resources" not in run

@@ -38,7 +38,7 @@ def names(found: Any) -> list[str]:
     return [each.filename for each in found]
 
 
-def test_the_best_chunk_comes_first(client: OpenAI, store: str):
+def test_the_best_chunk_is_the_first(client: OpenAI, store: str):
     page = client.vector_stores.search(store, query="How high is the spire of Strasbourg?")
     best = page.data[0]
     assert best.to_dict() | {"file_id": "", "score": 0} == {
@@ -51,7 +51,7 @@ def test_the_best_chunk_comes_first(client: OpenAI, store: str):
     assert all(0 <= score <= 1 for score in scores)
 
 
-def test_the_page_says_what_was_searched_for(client: OpenAI, store: str):
+def test_the_page_has_the_queries(client: OpenAI, store: str):
     path, shown = f"/vector_stores/{store}/search", {"object": "vector_store.search_results.page", "has_more": False}
     one: Any = client.post(path, body={"query": "spire", "rewrite_query": True}, cast_to=object)
     assert {key: value for key, value in one.items() if key != "data"} == {
@@ -81,7 +81,7 @@ def test_every_ranker_finds_the_best(client: OpenAI, store: str, ranker: Any):
     assert names(found)[0] == "spires.md"
 
 
-def test_what_changes_in_a_store_is_found_at_once(client: OpenAI):
+def test_changes_of_a_store_are_found_at_once(client: OpenAI):
     store = store_of(client, {"spires.md": SPIRES})
     assert names(client.vector_stores.search(store, query="bread")) != ["bread.txt"]
     added = client.vector_stores.files.upload_and_poll(vector_store_id=store, file=("bread.txt", BREAD.encode()))
@@ -94,12 +94,12 @@ def test_what_changes_in_a_store_is_found_at_once(client: OpenAI):
     assert "bread.txt" not in names(client.vector_stores.search(store, query="bread"))
 
 
-def test_an_empty_store_and_an_empty_query_find_nothing(client: OpenAI, store: str):
+def test_an_empty_store_and_an_empty_query_have_no_results(client: OpenAI, store: str):
     assert names(client.vector_stores.search(client.vector_stores.create().id, query="spire")) == []
     assert names(client.vector_stores.search(store, query=" ")) == []
 
 
-def test_a_long_query_finds_what_its_beginning_asks_for(client: OpenAI, store: str):
+def test_a_long_query_is_searched_by_its_beginning(client: OpenAI, store: str):
     found = client.vector_stores.search(store, query=f"{SPIRES} {'and so on ' * 20_000}")
     assert "spires.md" in names(found)
 
@@ -116,7 +116,7 @@ def test_while_queries_cannot_be_embedded_keywords_find(client: OpenAI, model: M
     assert names(client.vector_stores.search(store, query=f"{topic} sourdough"))[0] == "bread.txt"
 
 
-def test_a_store_that_is_not_there_is_not_searched(client: OpenAI):
+def test_a_missing_store_is_not_searched(client: OpenAI):
     with refused(404, "No vector store found with id 'vs_gone'."):
         client.vector_stores.search("vs_gone", query="spire")
 

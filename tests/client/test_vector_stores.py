@@ -43,7 +43,7 @@ def test_a_store_is_made_shown_changed_listed_and_deleted(client: OpenAI):
         stores.retrieve(store.id)
 
 
-def test_a_file_is_put_in_read_and_taken_out(client: OpenAI):
+def test_a_file_is_added_read_and_removed(client: OpenAI):
     store, file_id = client.vector_stores.create(), upload(client)
     files = client.vector_stores.files
     put = files.create(store.id, file_id=file_id, attributes={"year": 2024, "open": True, "author": "Erwin"})
@@ -72,7 +72,7 @@ def test_a_file_is_put_in_read_and_taken_out(client: OpenAI):
     assert client.files.retrieve(file_id).id == file_id
 
 
-def test_chunks_are_as_long_as_was_asked_for(client: OpenAI):
+def test_chunks_have_the_requested_length(client: OpenAI):
     text = " ".join(f"word{number}" for number in range(400))
     store, file_id = client.vector_stores.create(), upload(client, text)
     done = client.vector_stores.files.create_and_poll(file_id, vector_store_id=store.id, chunking_strategy=STATIC)
@@ -139,13 +139,13 @@ def test_two_batches_at_once(client: OpenAI):
     assert client.vector_stores.retrieve(store.id).file_counts.to_dict() == COUNTS | {"completed": 16, "total": 16}
 
 
-def test_cancelling_a_batch_that_is_done_changes_nothing(client: OpenAI):
+def test_cancelling_a_completed_batch_has_no_effect(client: OpenAI):
     store = client.vector_stores.create()
     done = client.vector_stores.file_batches.create_and_poll(store.id, file_ids=[upload(client)])
     assert client.vector_stores.file_batches.cancel(done.id, vector_store_id=store.id).to_dict() == done.to_dict()
 
 
-def test_files_are_paged_also_while_they_are_taken_out(client: OpenAI):
+def test_files_are_paged_also_while_they_are_removed(client: OpenAI):
     ids = [upload(client) for _ in range(5)]
     store = client.vector_stores.create(file_ids=ids)
     files = client.vector_stores.files
@@ -168,7 +168,7 @@ def test_a_deleted_file_is_in_no_store_any_more(client: OpenAI):
         client.vector_stores.files.create(stores[0].id, file_id=file_id)
 
 
-def test_a_file_that_is_not_there_is_put_nowhere(client: OpenAI):
+def test_a_missing_file_cannot_be_added(client: OpenAI):
     store = client.vector_stores.create()
     with refused(404, "No such File object: file-unknown", "id"):
         client.vector_stores.file_batches.create(store.id, file_ids=[upload(client), "file-unknown"])

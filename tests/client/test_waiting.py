@@ -32,7 +32,7 @@ def question(model: Model) -> str:
     return question
 
 
-def test_the_answer_comes_as_soon_as_the_run_awaits_outputs_and_then_as_soon_as_it_has_ended(
+def test_the_answer_is_sent_as_soon_as_the_run_awaits_outputs_and_then_as_soon_as_it_has_ended(
     client: OpenAI, question: str
 ):
     conversation = Conversation(client, question, WEATHER)
@@ -52,7 +52,7 @@ def test_another_status_is_waited_for_by_its_name(client: OpenAI, question: str)
         assert ended.result(60).status == "completed"
 
 
-def test_a_run_that_ends_otherwise_is_answered_whatever_was_waited_for(client: OpenAI, question: str):
+def test_a_run_that_has_ended_is_answered_whatever_status_was_awaited(client: OpenAI, question: str):
     conversation = Conversation(client, question, WEATHER)
     with ThreadPoolExecutor(1) as pool:
         ended = pool.submit(waited, conversation, wait=60, wait_for="completed")

@@ -32,7 +32,7 @@ async def settled(play: Play) -> None:
     AssertionError
         One of these does not hold.
     """
-    play.served.seam.armed = False
+    play.served.injector.armed = False
     await _all_ends(play)
     for path in play.deleted:
         assert (await play.ask("GET", path)).status == 404, path
@@ -55,7 +55,7 @@ async def settled(play: Play) -> None:
 async def _all_ends(play: Play) -> None:
     """Check that no run is active, and that no blob of deleted objects is left."""
     end = time.monotonic() + NET
-    used = {kind.split()[1] for kind in play.served.seam.kinds}
+    used = {kind.split()[1] for kind in play.served.injector.kinds}
     pairs = [(owner, each) for owner, belongings in BELONGINGS.items() for each in belongings]
     orphans = [partial(_orphans, play, *pair) for pair in pairs if used.intersection(pair)]
     if "vector-store-chunks" in used:

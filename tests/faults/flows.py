@@ -63,7 +63,7 @@ WEBHOOK = {
 
 @flow()
 async def thread_create(play: Play) -> None:
-    await play.hire(ANSWER)
+    await play.create_assistant(ANSWER)
     await play.unused(["threads", "messages"], ["work"])
     play.begin()
     await play.new_thread()
@@ -88,7 +88,7 @@ async def text_run(play: Play) -> None:
 
 @flow()
 async def thread_and_run(play: Play) -> None:
-    await play.hire(ANSWER)
+    await play.create_assistant(ANSWER)
     play.begin(asleep=True)
     run = await play.create_with_thread()
     play.end()
@@ -133,7 +133,7 @@ async def streamed_tools(play: Play) -> None:
 
 @flow()
 async def streamed_thread_and_run(play: Play) -> None:
-    await play.hire(ANSWER)
+    await play.create_assistant(ANSWER)
     play.begin()
     await play.ends(await play.create_with_thread(stream=True), "completed")
 
@@ -367,7 +367,7 @@ async def run_by_its_creator(play: Play) -> None:
 
 @flow(RUNS_DRIVEN_BY="creator")
 async def thread_and_run_by_its_creator(play: Play) -> None:
-    await play.hire(ANSWER)
+    await play.create_assistant(ANSWER)
     play.begin()
     await play.ends(await play.create_with_thread(), "completed")
 

@@ -82,10 +82,10 @@ class Play:
 
     async def setting(self, *replies: Mapping[str, Any], **assistant: Any) -> str:
         """A thread with a question, an assistant, and a model with these replies for it."""
-        await self.hire(*replies, **assistant)
+        await self.create_assistant(*replies, **assistant)
         return await self.new_thread()
 
-    async def hire(self, *replies: Mapping[str, Any], **assistant: Any) -> None:
+    async def create_assistant(self, *replies: Mapping[str, Any], **assistant: Any) -> None:
         """Create an assistant, and set these replies of the model for its threads."""
         self.served.script.replies = [Reply.model_validate(reply) for reply in replies]
         self.assistant = (await self.get_done("POST", "assistants", {"model": "demo", **assistant}))["id"]
@@ -120,13 +120,13 @@ class Play:
 
     def begin(self, asleep: bool = False) -> None:
         """Begin: a call may meet the fault; the items of the queues are handled unless `asleep`."""
-        self.served.seam.armed = not self._journal.struck
+        self.served.injector.armed = not self._journal.struck
         if not asleep:
             self.wake()
 
     def end(self) -> None:
         """End: no further call meets the fault, as the next ones belong to another flow."""
-        self.served.seam.armed = False
+        self.served.injector.armed = False
         self.wake()
 
     def wake(self) -> None:

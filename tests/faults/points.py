@@ -62,7 +62,7 @@ class Point(NamedTuple):
     nth: int
 
 
-class Seam:
+class FaultInjector:
     """Counts calls while it is armed, and applies the fault at the point. `strikes` is called just before."""
 
     def __init__(self, point: Point | None, fault: Fault | None, strikes: Callable[[], None]) -> None:
@@ -100,24 +100,24 @@ class Seam:
         return answer
 
 
-class Mortal(Child):
+class KillableChild(Child):
     """A child process that reads files, and is killed at the fault point."""
 
-    seam: Seam
+    injector: FaultInjector
 
     @classmethod
-    def start_at(cls, seam: Seam) -> Start:
+    def start_at(cls, injector: FaultInjector) -> Start:
         """The function that starts such child processes."""
 
         async def start(memory: int) -> Child:
             child = await cls.start(memory)
-            child.seam = seam
+            child.injector = injector
             return child
 
         return start
 
     async def ask(self, head: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes]:
-        fault = self.seam.meets(READING)
+        fault = self.injector.meets(READING)
         if fault is Fault.FAILS:
             self.kill()
         if fault is Fault.HANGS:
@@ -135,13 +135,13 @@ class Script(httpx2.AsyncBaseTransport):
     It has embeddings.
     """
 
-    def __init__(self, seam: Seam) -> None:
-        self._seam = seam
+    def __init__(self, injector: FaultInjector) -> None:
+        self._injector = injector
         self.replies: Sequence[Reply] = ()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         chat = request.url.path.endswith("/chat/completions")
-        fault = self._seam.meets(ASKED if chat else f"{request.method} {request.url.path}")
+        fault = self._injector.meets(ASKED if chat else f"{request.method} {request.url.path}")
         if fault is Fault.FAILS:
             raise httpx2.ConnectError("never sent")
         if fault is Fault.HANGS:
@@ -153,18 +153,18 @@ class Script(httpx2.AsyncBaseTransport):
             return httpx2.Response(200, json=embeddings(body))
         since = itertools.takewhile(lambda message: message["role"] != "user", reversed(body["messages"]))
         reply = self.replies[sum(message["role"] == "assistant" for message in since)]
-        stream = _Answer(self._seam, request, Completion(reply, body).events(), reply.chunk_delay)
+        stream = _Answer(self._injector, request, Completion(reply, body).events(), reply.chunk_delay)
         return httpx2.Response(200, headers={"content-type": "text/event-stream"}, stream=stream)
 
 
 class Receiver(httpx2.AsyncBaseTransport):
     """The webhook, below the service's client: it records each event that it accepts."""
 
-    def __init__(self, seam: Seam, write: Callable[[Any], None]) -> None:
-        self._seam, self._write = seam, write
+    def __init__(self, injector: FaultInjector, write: Callable[[Any], None]) -> None:
+        self._injector, self._write = injector, write
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        fault = self._seam.meets(TOLD)
+        fault = self._injector.meets(TOLD)
         if fault is Fault.FAILS:
             raise httpx2.ConnectError("never sent")
         if fault is Fault.HANGS:
@@ -176,8 +176,8 @@ class Receiver(httpx2.AsyncBaseTransport):
 
 
 class _Answer(httpx2.AsyncByteStream):
-    def __init__(self, seam: Seam, request: httpx2.Request, events: list[str], delay: float) -> None:
-        self._seam, self._request, self._events, self._delay = seam, request, events, delay
+    def __init__(self, injector: FaultInjector, request: httpx2.Request, events: list[str], delay: float) -> None:
+        self._injector, self._request, self._events, self._delay = injector, request, events, delay
         self._chunks = self._sent()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -187,7 +187,7 @@ class _Answer(httpx2.AsyncByteStream):
         fault, last = None, len(self._events) - 3  # its end consists of the reason, the usage, and `[DONE]`
         for number, event in enumerate(self._events):
             if number == min(3, last):
-                fault = self._seam.meets(ANSWERING)
+                fault = self._injector.meets(ANSWERING)
                 if fault is Fault.HANGS:
                     await _silence(self._request)
             if fault is Fault.FAILS or (fault is Fault.LOST and number == last):

@@ -1,4 +1,4 @@
-"""The whole service in this process, composed as in `function_app`, with one fault at its seam and short timeouts."""
+"""The whole service in this process, composed as in `function_app`, with one injected fault and short timeouts."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ from assistants.tools.code_interpreter import execution
 from assistants.tools.code_interpreter.engine import Call, Execution, Logs, OutputFile
 from assistants.tools.code_interpreter.files import only
 from tests.faults.journal import Journal
-from tests.faults.points import Fault, Mortal, Point, Receiver, Script, Seam
+from tests.faults.points import Fault, FaultInjector, KillableChild, Point, Receiver, Script
 from tests.support.storage.calls import tapped
 
 SETTINGS = {
@@ -104,7 +104,7 @@ class Job(NamedTuple):
 class Served(NamedTuple):
     """The service, and its parts that a try uses."""
 
-    seam: Seam
+    injector: FaultInjector
     script: Script
     pump: Pump
     beside: Store
@@ -125,15 +125,15 @@ async def serving(job: Job, journal: Journal, **own: str) -> AsyncIterator[Serve
     for module, name in DELAYS:
         setattr(module, name, 2)
     point, fault = (Point(job.call, job.nth), Fault(job.fault)) if job.fault else (None, None)
-    seam = Seam(point, fault, lambda: journal.write("struck"))
-    script = Script(seam)
-    store, endpoint = Store.open(settings(), tapped(seam.storage)), Endpoint(settings(), script)
-    receiver = Receiver(seam, lambda event: journal.write("told", event=event))
+    injector = FaultInjector(point, fault, lambda: journal.write("struck"))
+    script = Script(injector)
+    store, endpoint = Store.open(settings(), tapped(injector.storage)), Endpoint(settings(), script)
+    receiver = Receiver(injector, lambda event: journal.write("told", event=event))
     service = Service.over(
         store,
         endpoint,
         EndpointEmbedder(settings(), endpoint),
-        start=Mortal.start_at(seam),
+        start=KillableChild.start_at(injector),
         webhooks=receiver,
         engine=Counted(journal),
     )
@@ -145,7 +145,7 @@ async def serving(job: Job, journal: Journal, **own: str) -> AsyncIterator[Serve
         for queue in job.queues:
             await queues.client.get_queue_client(queue).clear_messages()
     try:
-        yield Served(seam, script, pump, beside)
+        yield Served(injector, script, pump, beside)
     finally:
         await pump.stop(0)
         await services.close_service()

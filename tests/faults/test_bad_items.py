@@ -132,7 +132,7 @@ async def delivered(handle: Handler, give_up: Handler, content: bytes) -> str:
 
 
 @pytest.mark.parametrize("queue", [WORK, INGEST, *QUEUES])
-def test_an_item_that_cannot_even_be_decoded_goes_to_the_poison_queue_at_once(
+def test_an_item_that_cannot_be_decoded_moves_to_the_poison_queue_at_once(
     client: OpenAI, azurite: Storage, service: Service, queue: str
 ):
     queue_of(azurite, queue)

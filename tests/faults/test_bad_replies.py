@@ -222,12 +222,12 @@ def endless(chunk: bytes) -> Iterator[bytes]:
             id="one id twice, arguments that are no JSON",
         ),
         pytest.param(lambda: told(called("c", "nobodys_function", "{}")), "completed", None, id="an unknown function"),
-        pytest.param(lambda: told(called("", "", "")), "completed", None, id="a call of nothing"),
+        pytest.param(lambda: told(called("", "", "")), "completed", None, id="a call without a name"),
         pytest.param(
             lambda: told({"content": "Hi\ud83d"}, {"content": "\ude00\udc00\x00"}), "completed", None,
             id="half characters",
         ),
-        pytest.param(lambda: endless(b": ping\n\n"), "expired", None, id="nothing, without end"),
+        pytest.param(lambda: endless(b": ping\n\n"), "expired", None, id="comments without end"),
         pytest.param(lambda: endless(b'data: {"choices":[]}\n\n'), "expired", None, id="no choices, without end"),
     ],
 )  # fmt: skip

@@ -187,14 +187,14 @@ RAW: Sequence[tuple[bytes, bytes]] = (
 
 
 @pytest.mark.parametrize(("line", "rest"), RAW, ids=[str(line[:40]) for line, _ in RAW])
-def test_what_a_server_lets_through_is_refused_as_openai_refuses(service: Service, line: bytes, rest: bytes):
+def test_a_bad_request_that_the_server_passes_on_gets_openais_error(service: Service, line: bytes, rest: bytes):
     got = sent_raw(service, line + b"\r\nhost: x\r\nconnection: close\r\n" + rest + b"\r\n")
     head, _, body = got.partition(b"\r\n\r\n")
     assert 400 <= int(head.split()[1]) < 500
     strict(Error, json.loads(body))
 
 
-def test_an_upload_that_breaks_off_is_nothing_to_worry_about(service: Service, client: OpenAI):
+def test_an_upload_that_breaks_off_has_no_effect(service: Service, client: OpenAI):
     known = len(service.lines)
     part = b'--b\r\ncontent-disposition: form-data; name="file"\r\n\r\nHel'
     form = b"content-type: multipart/form-data; boundary=b\r\ncontent-length: 999\r\n\r\n"

@@ -48,7 +48,7 @@ def driver_of(conversation: Conversation, instances: Sequence[Instance]) -> Inst
     return eventually(found)
 
 
-def test_what_a_process_makes_first_has_the_right_time(clients: Sequence[OpenAI]):
+def test_the_first_object_of_a_process_has_the_right_time(clients: Sequence[OpenAI]):
     for client in clients:
         assert client.beta.threads.create().created_at == pytest.approx(time.time(), abs=EXACTLY)
 
@@ -80,7 +80,7 @@ def test_a_run_expires_when_its_time_is_over(clients: Sequence[OpenAI], idle: St
         assert expires_at - EXACTLY <= time.time() <= expires_at + EXACTLY + 2
 
 
-def test_runs_go_on_while_the_clock_of_their_machine_is_set_ahead_by_an_hour_again_and_again(
+def test_runs_continue_while_the_clock_of_their_machine_is_repeatedly_set_ahead_by_an_hour(
     clients: Sequence[OpenAI], instances: Sequence[Instance], model: Model
 ):
     question = unique()

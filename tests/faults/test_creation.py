@@ -48,7 +48,7 @@ async def sweep(store: Store) -> None:
 
 
 @pytest.mark.parametrize("victim", [(Logs, "append"), (Documents, "create")], ids=["at its message", "at its document"])
-async def test_nothing_is_left_of_a_thread_whose_creation_dies(
+async def test_no_blob_is_left_of_a_thread_whose_creation_dies(
     store: Store, idle: Storage, monkeypatch: pytest.MonkeyPatch, victim: tuple[object, str]
 ):
     queue_of(idle, WORK).clear_messages()
@@ -63,7 +63,7 @@ async def test_nothing_is_left_of_a_thread_whose_creation_dies(
     assert left_of(idle, thread) == []
 
 
-async def test_one_item_looks_after_all_threads_that_a_process_begins_in_a_while(store: Store, idle: Storage):
+async def test_one_item_covers_all_threads_that_a_process_creates_within_a_while(store: Store, idle: Storage):
     queue_of(idle, WORK).clear_messages()
     threads = [await made(store) for _ in range(5)]
     assert items(idle) == 1
@@ -75,7 +75,7 @@ async def test_one_item_looks_after_all_threads_that_a_process_begins_in_a_while
     assert items(idle) == 2
 
 
-async def test_the_item_comes_when_every_thread_of_its_time_was_created_or_refused(
+async def test_the_item_is_visible_once_every_thread_of_its_time_was_created_or_refused(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ):
     delays: list[float] = []
@@ -90,7 +90,7 @@ async def test_the_item_comes_when_every_thread_of_its_time_was_created_or_refus
     assert delays == [store.settings.look_again * 3]
 
 
-async def test_what_a_look_again_item_finds_of_a_thread_that_never_was_is_purged_until_nothing_is_left(
+async def test_the_blobs_of_a_thread_that_was_never_committed_are_purged_by_the_look_again_item(
     idle: Storage, monkeypatch: pytest.MonkeyPatch
 ):
     store = open_store(idle, PURGE_AGAIN="1")
@@ -126,7 +126,7 @@ def held_up(monkeypatch: pytest.MonkeyPatch, method: str, meanwhile: Callable[[]
     monkeypatch.setattr(Documents, method, slow)
 
 
-async def test_a_thread_whose_document_comes_too_late_is_refused_and_cleared_away(
+async def test_a_thread_whose_document_is_too_late_is_refused_and_purged(
     store: Store, idle: Storage, monkeypatch: pytest.MonkeyPatch
 ):
     thread = new_thread(store, CreateThread())
@@ -137,7 +137,7 @@ async def test_a_thread_whose_document_comes_too_late_is_refused_and_cleared_awa
     assert left_of(idle, thread.id) == []
 
 
-async def test_nothing_is_left_of_a_refused_thread_where_the_process_dies_before_it_has_deleted_it(
+async def test_no_blob_is_left_of_a_refused_thread_if_the_process_dies_before_it_has_deleted_it(
     store: Store, idle: Storage, monkeypatch: pytest.MonkeyPatch
 ):
     queue_of(idle, WORK).clear_messages()
@@ -153,7 +153,7 @@ async def test_nothing_is_left_of_a_refused_thread_where_the_process_dies_before
     assert left_of(idle, thread.id) == []
 
 
-async def test_nothing_is_made_of_a_thread_once_it_is_too_late_to_create_it(
+async def test_no_blob_of_a_thread_is_written_once_it_is_too_late_to_create_it(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(creation._Deadline, "passed", True)
@@ -163,9 +163,7 @@ async def test_nothing_is_made_of_a_thread_once_it_is_too_late_to_create_it(
     assert refused.value.status == 503
 
 
-async def test_a_thread_that_had_its_id_for_long_is_refused_as_others_may_look_after_it_any_moment(
-    store: Store, idle: Storage
-):
+async def test_a_thread_with_an_old_id_is_refused_as_a_sweep_may_purge_it(store: Store, idle: Storage):
     thread = new_thread(store, CreateThread())
     with pytest.raises(ApiError) as refused:
         await create_thread(later(store, 16), PROJECT, thread, [])
@@ -174,7 +172,7 @@ async def test_a_thread_that_had_its_id_for_long_is_refused_as_others_may_look_a
 
 
 @pytest.mark.parametrize("given_up", [True, False])
-async def test_a_run_whose_commit_comes_too_late_is_refused_if_it_was_given_up(
+async def test_a_run_whose_commit_is_too_late_is_refused_if_it_was_given_up(
     store: Store, idle: Storage, monkeypatch: pytest.MonkeyPatch, given_up: bool
 ):
     key = await new_run_on(store)

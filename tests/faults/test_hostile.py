@@ -21,7 +21,7 @@ FILES = 8
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a process's children")
 
 
-async def test_requests_searches_and_streams_go_on_while_files_that_are_made_to_hurt_are_read(idle: Storage):
+async def test_requests_searches_and_streams_continue_while_hostile_files_are_read(idle: Storage):
     async with AsyncExitStack() as stack:
         others = await served(stack, idle.connection_string, READING_MEMORY_BYTES=str(MEMORY))
         control = await others.idle(2)
@@ -34,7 +34,7 @@ async def test_requests_searches_and_streams_go_on_while_files_that_are_made_to_
         assert felt.with_children - felt.memory < 2 * MEMORY
 
 
-def test_a_service_that_is_told_to_end_takes_the_child_that_reads_such_a_file_with_it(idle: Storage, model: Model):
+def test_a_service_that_is_stopped_ends_the_child_that_reads_a_hostile_file(idle: Storage, model: Model):
     with Service(idle.connection_string, model.url) as service:
         client = connect(service.url)
         client.vector_stores.create(file_ids=[upload(client, elements(500 * MB), "elements.docx")])

@@ -27,7 +27,9 @@ PARAGRAPH = "The spire of Strasbourg is 142 metres high, and was for long the hi
 
 
 @pytest.mark.parametrize("after", [0.0, 0.3])
-def test_what_a_killed_process_was_ingesting_is_ingested_by_the_next_one(idle: Storage, model: Model, after: float):
+def test_a_file_that_a_killed_process_was_ingesting_is_ingested_by_the_next_one(
+    idle: Storage, model: Model, after: float
+):
     with Service(idle.connection_string, model.url, LOOK_AGAIN="3") as service:
         client = connect(service.url)
         with ThreadPoolExecutor(4) as pool:
@@ -47,7 +49,7 @@ def test_what_a_killed_process_was_ingesting_is_ingested_by_the_next_one(idle: S
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a process's children")
-def test_what_a_killed_child_was_reading_is_read_by_another_one(idle: Storage, model: Model):
+def test_a_file_that_a_killed_child_was_reading_is_read_by_another_one(idle: Storage, model: Model):
     with Service(idle.connection_string, model.url, LOOK_AGAIN="3") as service:
         client = connect(service.url)
         for after in (0.0, 0.1, 0.3):
@@ -91,14 +93,14 @@ async def interrupted(idle: Storage):
         yield Interrupted(running, store.id, file.id)
 
 
-async def test_a_file_that_is_deleted_meanwhile_leaves_nothing(interrupted: Interrupted):
+async def test_a_file_that_is_deleted_meanwhile_leaves_no_blob(interrupted: Interrupted):
     client, store = interrupted.running.client, interrupted.running.store
     chunks = await interrupted.ingest(lambda: client.files.delete(interrupted.file_id))
     assert (await client.vector_stores.retrieve(interrupted.store_id)).file_counts.total == 0
     assert await store.chunks.read(chunks) is None
 
 
-async def test_a_file_that_is_taken_out_meanwhile_leaves_nothing(interrupted: Interrupted):
+async def test_a_file_that_is_removed_meanwhile_leaves_no_blob(interrupted: Interrupted):
     client, store = interrupted.running.client, interrupted.running.store
     files = client.vector_stores.files
     chunks = await interrupted.ingest(lambda: files.delete(interrupted.file_id, vector_store_id=interrupted.store_id))
@@ -107,7 +109,7 @@ async def test_a_file_that_is_taken_out_meanwhile_leaves_nothing(interrupted: In
     assert (await client.files.retrieve(interrupted.file_id)).id == interrupted.file_id
 
 
-async def test_a_file_that_is_put_in_again_meanwhile_waits_for_its_own_ingestion(interrupted: Interrupted):
+async def test_a_file_that_is_added_again_meanwhile_waits_for_its_own_ingestion(interrupted: Interrupted):
     client, store = interrupted.running.client, interrupted.running.store
     files = client.vector_stores.files
     chunks = await interrupted.ingest(lambda: files.create(interrupted.store_id, file_id=interrupted.file_id))
@@ -130,7 +132,7 @@ async def test_a_batch_that_is_cancelled_meanwhile_stays_cancelled(idle: Storage
         assert await running.store.chunks.read(chunks) is None
 
 
-async def test_a_store_that_is_deleted_meanwhile_leaves_nothing(interrupted: Interrupted):
+async def test_a_store_that_is_deleted_meanwhile_leaves_no_blob(interrupted: Interrupted):
     client, store = interrupted.running.client, interrupted.running.store
     chunks = await interrupted.ingest(lambda: client.vector_stores.delete(interrupted.store_id))
     assert await store.chunks.read(chunks) is None

@@ -87,7 +87,7 @@ class TestWork:
             SweepThreads(project="default", newest="thread_x", oldest="thread_y"),
         ],
     )
-    async def test_what_is_left_of_threads_is_purged_whatever_becomes_of_the_item(
+    async def test_the_remaining_blobs_of_threads_are_purged_even_if_the_item_fails(
         self, idle: Storage, store: Store, item: Purge | SweepThreads
     ):
         again = open_store(idle, PURGE_AGAIN="1")
@@ -103,7 +103,7 @@ class TestTool:
         await handlers.tool_calls.give_up(call_item(key, "call_r"))
         await assert_failed(store, key, "The tool call call_r could not be attended to after several attempts.")
 
-    async def test_a_call_that_was_answered_meanwhile_fails_nothing(self, store: Store):
+    async def test_the_poison_item_of_a_call_that_was_answered_meanwhile_does_not_fail_the_run(self, store: Store):
         key, handlers = await parked(store)
         await answer(handlers, key, "call_r")
         await handlers.tool_calls.give_up(call_item(key, "call_r"))
@@ -123,7 +123,7 @@ async def test_an_item_that_cannot_be_read_is_dropped_with_a_log_line(
     ]
 
 
-async def test_a_run_with_a_live_claim_is_looked_at_again_instead(idle: Storage, store: Store):
+async def test_a_run_with_a_live_claim_gets_a_look_again_item_instead(idle: Storage, store: Store):
     soon, key = open_store(idle, LOOK_AGAIN="1"), await new_run_on(store)
     now = store.clock.now()
     await change_run(store, key, lambda run: machine.claimed(run, "another", now, 30, [0]), "claimed")
@@ -163,7 +163,7 @@ class TestEndToEnd:
         assert error.message == "The run could not be attended to after several attempts."
         assert model.requests(conversation.question) == []
 
-    def test_what_lies_in_a_poison_queue_fails_its_run_and_unlocks_the_thread(self, client: OpenAI, azurite: Storage):
+    def test_an_item_in_a_poison_queue_fails_its_run_and_unlocks_the_thread(self, client: OpenAI, azurite: Storage):
         conversation = Conversation(client, unique("get weather"), WEATHER)
         conversation.reaches("requires_action")
         queue_of(azurite, "work-poison").send_message(work_item(key_of(conversation)))

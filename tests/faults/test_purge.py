@@ -35,7 +35,7 @@ def purge_of(key: RunKey) -> bytes:
 
 
 @pytest.mark.parametrize("victim", [(Documents, "delete"), (removal, "purge")], ids=["at the thread", "at the rest"])
-async def test_a_deletion_that_dies_half_way_is_finished_by_its_item(
+async def test_an_interrupted_deletion_is_finished_by_its_item(
     store: Store, idle: Storage, monkeypatch: pytest.MonkeyPatch, victim: tuple[object, str]
 ):
     key = await waiting_run(store)
@@ -51,7 +51,7 @@ async def test_a_deletion_that_dies_half_way_is_finished_by_its_item(
     assert left_of(idle, key.thread) == []
 
 
-async def test_the_item_comes_again_until_nothing_was_left(idle: Storage):
+async def test_the_item_is_repeated_until_no_blob_is_left(idle: Storage):
     store = open_store(idle, PURGE_AGAIN="1")
     handlers, key = Handlers(store, ScriptedModel()), await waiting_run(store)
     queue = queue_of(idle, "work")
@@ -65,7 +65,7 @@ async def test_the_item_comes_again_until_nothing_was_left(idle: Storage):
     await store.close()
 
 
-async def test_a_driver_whose_thread_is_deleted_creates_nothing(store: Store, idle: Storage):
+async def test_a_driver_whose_thread_is_deleted_creates_no_blob(store: Store, idle: Storage):
     key, model = await new_run_on(store), ScriptedModel({"text": "Is anybody there?"}, silent=True)
     driver = await hang(store, key, model)
     await Handlers(store, ScriptedModel()).worker.handle(purge_of(key))

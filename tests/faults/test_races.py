@@ -210,7 +210,7 @@ def test_of_two_submissions_at_once_one_is_refused(race: Callable[..., None], mo
     race(play, "the one", "the other")
 
 
-def test_outputs_that_meet_a_cancellation_are_kept_or_refused(race: Callable[..., None], model: Model):
+def test_outputs_submitted_during_a_cancellation_are_kept_or_refused(race: Callable[..., None], model: Model):
     def play(sides: Sides) -> str:
         question = unique()
         asking_weather(model, question, then=1)
@@ -265,7 +265,7 @@ def test_a_run_that_is_cancelled_as_it_ends_is_the_one_or_the_other(race: Callab
     race(play, "cancelled", "completed")
 
 
-def test_outputs_that_come_as_the_run_expires_are_kept_or_refused(
+def test_outputs_submitted_while_the_run_expires_are_kept_or_refused(
     race: Callable[..., None], model: Model, idle: Storage
 ):
     def play(sides: Sides) -> str:
@@ -323,7 +323,7 @@ def test_tools_of_both_sides_that_finish_together_set_the_run_going_once(
     race(play, "a tool was last", "the client was last")
 
 
-def test_a_message_that_meets_a_runs_creation_is_kept_or_refused(race: Callable[..., None], model: Model):
+def test_a_message_added_during_a_runs_creation_is_kept_or_refused(race: Callable[..., None], model: Model):
     def play(sides: Sides) -> str:
         question, more = unique(), unique("more")
         model.script({"match": question, "text": "Go on.", "delay": 0.3})
@@ -418,7 +418,7 @@ def test_metadata_modified_during_a_run_is_never_lost(race: Callable[..., None],
     race(play, "kept")
 
 
-def test_nothing_of_a_thread_that_is_deleted_during_a_run_comes_back(
+def test_no_blob_of_a_thread_that_is_deleted_during_a_run_comes_back(
     race: Callable[..., None], model: Model, idle: Storage
 ):
     deleted: list[Conversation] = []
@@ -451,7 +451,7 @@ def test_nothing_of_a_thread_that_is_deleted_during_a_run_comes_back(
     assert [left_of(idle, conversation.thread_id) for conversation in deleted] == [[]] * len(deleted)
 
 
-def test_a_run_that_is_created_as_its_thread_is_deleted_goes_with_it(
+def test_a_run_that_is_created_while_its_thread_is_deleted_is_deleted_too(
     race: Callable[..., None], model: Model, idle: Storage
 ):
     deleted: list[str] = []

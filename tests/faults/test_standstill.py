@@ -99,7 +99,7 @@ class Streamed(Conversation):
                 self.events.append(event)
 
 
-def test_a_run_whose_driver_stands_still_is_finished_once(first: Service, second: Service, idle: Storage, model: Model):
+def test_a_run_whose_driver_is_suspended_is_finished_once(first: Service, second: Service, idle: Storage, model: Model):
     question = unique()
     takes_its_time(model, question)
     conversation = Conversation(connected(first.url), question)
@@ -109,7 +109,7 @@ def test_a_run_whose_driver_stands_still_is_finished_once(first: Service, second
     assert conversation.progress() == [("message_creation", "completed")]
 
 
-def test_a_stream_whose_driver_stands_still_shows_how_another_one_finished_the_run(
+def test_a_stream_whose_driver_is_suspended_shows_the_end_by_another_driver(
     first: Service, second: Service, idle: Storage, model: Model
 ):
     question = unique()
@@ -132,7 +132,7 @@ def test_a_stream_whose_driver_stands_still_shows_how_another_one_finished_the_r
 
 
 @pytest.mark.parametrize("kind", [Conversation, Streamed])
-def test_a_tool_that_stands_still_is_answered_by_another(
+def test_a_suspended_tool_is_answered_by_another_process(
     first: Service, second: Service, idle: Storage, model: Model, kind: Any
 ):
     question = unique()

@@ -50,7 +50,7 @@ def completed(client: OpenAI, run: dict[str, Any]) -> None:
     assert status() == "completed"
 
 
-def test_a_text_run_is_completed_with_one_message_and_its_thread_goes_on(mortal: Service, model: Model):
+def test_a_text_run_is_completed_with_one_message_and_its_thread_accepts_another_run(mortal: Service, model: Model):
     question = unique()
     model.script({"match": question, "text": "It is sunny in Oslo today.", "chunk_delay": 0.2, "times": -1})
     client = connected(mortal)
@@ -68,7 +68,7 @@ def test_a_text_run_is_completed_with_one_message_and_its_thread_goes_on(mortal:
     assert client.beta.threads.runs.create(thread.id, assistant_id=assistant.id).status == "queued"
 
 
-def test_a_run_whose_outputs_were_handed_in_is_completed_too(mortal: Service, model: Model):
+def test_a_run_whose_outputs_were_submitted_is_completed_too(mortal: Service, model: Model):
     question = unique()
     sunny = f"sunny {question}"
     model.script(

@@ -38,7 +38,7 @@ async def test_items_that_arrive_together_have_one_driver(store: Store):
     assert await said(store, key) == ["In Oslo."]
 
 
-async def test_a_request_that_met_the_run_before_its_end_writes_nothing_after_it(store: Store):
+async def test_a_request_that_read_the_run_before_its_end_does_not_write_after_it(store: Store):
     key, model = await new_run_on(store), ScriptedModel(ANSWER)
     met = await store.runs.read(key.name)
     assert met is not None
@@ -48,7 +48,7 @@ async def test_a_request_that_met_the_run_before_its_end_writes_nothing_after_it
     assert await store.runs.read(key.name) == ended
 
 
-async def test_an_item_that_arrives_after_the_end_changes_nothing(store: Store):
+async def test_an_item_that_arrives_after_the_end_has_no_effect(store: Store):
     key, model = await new_run_on(store), ScriptedModel(ANSWER)
     handlers = Handlers(store, model)
     await attend(handlers, store, key)
@@ -65,7 +65,7 @@ async def test_an_item_that_arrives_after_the_end_changes_nothing(store: Store):
         pytest.param({"text": "Cut", "finish_reason": "length"}, id="cut-off"),
     ],
 )
-async def test_a_lapsed_claim_is_taken_over_and_the_first_drivers_writes_change_nothing(
+async def test_a_lapsed_claim_is_taken_over_and_the_first_drivers_writes_have_no_effect(
     store: Store, late: Mapping[str, Any]
 ):
     key, first, second = await new_run_on(store, WEATHER), ScriptedModel(late, silent=True), ScriptedModel(ANSWER)
@@ -87,7 +87,7 @@ async def test_a_driver_that_lost_its_claim_stops_its_model_within_about_a_secon
     await asyncio.wait_for(driver, 3)
 
 
-async def test_what_a_lost_driver_recorded_is_published_and_not_asked_again(store: Store):
+async def test_the_turn_that_a_lost_driver_recorded_is_published_without_another_call_of_the_model(store: Store):
     key, lost, model = await new_run_on(store), ScriptedModel(silent=True), ScriptedModel()
     driver = await hang(store, key, lost)
     now = store.clock.now()

@@ -31,7 +31,7 @@ def asking(*call_ids: str) -> ScriptedModel:
     return ScriptedModel({"tool_calls": [call("retrieval", each, q="?") for each in call_ids]}, {"text": "Who knows?"})
 
 
-async def test_the_error_of_a_tool_that_fails_for_good_is_its_output_and_the_run_goes_on(store: Store, behave: Behave):
+async def test_the_error_of_a_tool_that_fails_finally_is_its_output_and_the_run_continues(store: Store, behave: Behave):
     async def refuse(_: Question) -> Answer:
         raise ToolFailed("The index is gone.")
 
@@ -86,7 +86,7 @@ async def test_the_first_of_two_answers_to_a_call_wins(store: Store, behave: Beh
     assert [(each.output, each.found) for each in turn.calls] == [("Oslo", None)]
 
 
-async def test_a_run_goes_on_only_when_every_tool_has_answered(store: Store):
+async def test_a_run_continues_only_when_every_tool_has_answered(store: Store):
     key, model = await new_run_on(store, RETRIEVAL), asking("call_1", "call_2")
     handlers = Handlers(store, model)
     await attend(handlers, store, key)

@@ -61,9 +61,9 @@ async def live(job: Job, journal: Journal) -> None:
             await settled(play)
         finally:
             await play.leave()
-        used = {kind.split()[1] for kind in served.seam.kinds}
+        used = {kind.split()[1] for kind in served.injector.kinds}
         queues = [function.queue for function in FUNCTIONS if function.queue in used]
-        journal.write("played", points=served.seam.points, queues=queues)
+        journal.write("played", points=served.injector.points, queues=queues)
 
 
 def life(job: Job, folder: Path) -> int:
@@ -133,7 +133,7 @@ def outcome(folder: Path, code: int) -> Result:
     return Result(any(entry["what"] == "struck" for entry in entries), found["points"], found["queues"], error)
 
 
-def furnish(storage: Storage) -> None:
+def create_containers(storage: Storage) -> None:
     """Create all containers and queues in all accounts, so that no try is the first one to use them."""
     service = _Named()
     Store.over(settings(), Clock(), service, None)  # type: ignore[arg-type]
@@ -176,7 +176,7 @@ def main() -> None:
     """Read the arguments, the ports of Azurite's blobs and queues and a folder for journals, and play the jobs."""
     storage, data = Storage(int(sys.argv[1]), int(sys.argv[2])), Path(sys.argv[3])
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # threads do not survive a fork
-    furnish(storage)
+    create_containers(storage)
     warm_up(storage, data)
     gc.collect()
     gc.freeze()

@@ -81,6 +81,50 @@ async def test_tokens_of_both_versions_are_accepted(tokens: Tokens, issuer: Issu
     assert issuer.asked == 1
 
 
+@pytest.mark.parametrize(
+    ("configured_as", "sent"),
+    [
+        ("https://ai.azure.com", "https://ai.azure.com/"),
+        ("https://ai.azure.com/", "https://ai.azure.com"),
+        (f"api://{APP}", APP),
+        (f"api://{APP}", f"api://{APP}/"),
+        (APP.upper(), f"api://{APP}"),
+        (f"api://b, {APP}", APP),
+    ],
+)
+async def test_an_application_is_known_by_its_id_or_address(issuer: Issuer, configured_as: str, sent: str):
+    tokens = Tokens(configured(issuer, ENTRA_AUDIENCE=configured_as))
+    for claims in (issuer.claims(aud=sent), issuer.first_version(aud=sent)):
+        assert await tokens.project(issuer.token(claims)) == "alice"
+    for other in (f"{sent.rstrip('/')}x", f"{sent}//", f"/{sent}", ""):
+        assert (await refused(tokens, issuer.token(issuer.claims(aud=other))))[0] == 401
+
+
+async def test_tokens_of_users_and_of_applications_are_accepted(tokens: Tokens, issuer: Issuer):
+    assert await tokens.project(issuer.token(issuer.claims(scp="user_impersonation", name="Alice"))) == "alice"
+    assert await tokens.project(issuer.token(issuer.claims(idtyp="app", azpacr="1"))) == "alice"
+
+
+async def test_clocks_may_differ_by_a_minute(tokens: Tokens, issuer: Issuer):
+    now = int(time.time())
+    assert await tokens.project(issuer.token(issuer.claims(exp=now - 50))) == "alice"
+    assert await tokens.project(issuer.token(issuer.claims(nbf=now + 50, iat=now + 50))) == "alice"
+
+
+@pytest.mark.parametrize(
+    "overage",
+    [{"hasgroups": True}, {"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://x"}}}],
+)
+async def test_groups_that_a_token_does_not_list_are_not_passed_over(issuer: Issuer, overage: dict[str, Any]):
+    tokens = Tokens(configured(issuer, ENTRA_PROJECTS=f"roles=Admin=admins,groups={APP}=team,*=everyone"))
+    assert await tokens.project(issuer.token(issuer.claims(groups=[APP]))) == "team"
+    assert await tokens.project(issuer.token(issuer.claims(roles=["Admin"], **overage))) == "admins"
+    status, message = await refused(tokens, issuer.token(issuer.claims(**overage)))
+    assert (status, message.partition(",")[0]) == (403, "The access token does not list the groups of its identity")
+    others = Tokens(configured(issuer, ENTRA_PROJECTS="*=everyone"))
+    assert await others.project(issuer.token(issuer.claims(**overage))) == "everyone"
+
+
 WRONG: dict[str, Callable[[Issuer], dict[str, Any]]] = {
     "audience": lambda issuer: issuer.claims(aud="https://graph.microsoft.com"),
     "audiences, of which one is right": lambda issuer: issuer.claims(aud=[AUDIENCE, "https://graph.microsoft.com"]),
@@ -102,6 +146,7 @@ WRONG: dict[str, Callable[[Issuer], dict[str, Any]]] = {
     "expiry in words": lambda issuer: issuer.claims(exp="never"),
     "not yet valid": lambda issuer: issuer.claims(nbf=int(time.time()) + 300),
     "no beginning": lambda issuer: issuer.claims(nbf=None),
+    "no application, as in an ID token": lambda issuer: issuer.claims(azp=None, nonce="x", aud=AUDIENCE),
     "issued in the future": lambda issuer: issuer.claims(iat=int(time.time()) + 300),
 }
 
@@ -192,7 +237,7 @@ async def test_a_forged_token_is_refused(
 
 
 @pytest.mark.parametrize("header", ["jku", "x5u"])
-async def test_no_address_that_a_token_names_is_asked(
+async def test_no_address_that_a_token_names_is_requested(
     tokens: Tokens, issuer: Issuer, stranger: SigningKey, header: str
 ):
     with Issuer() as evil:
@@ -225,7 +270,7 @@ def test_white_space_in_a_token_makes_it_none(issuer: Issuer, space: str, part: 
         f"Bearer {'a' * 16384}.b.c",
     ],
 )
-def test_what_has_not_the_form_of_a_token_is_none(sent: str):
+def test_a_text_without_the_form_of_a_token_is_none(sent: str):
     assert token_in({"authorization": sent}) is None
 
 
@@ -246,7 +291,7 @@ async def test_unknown_keys_cause_one_request_in_a_minute(tokens: Tokens, issuer
     assert issuer.asked == 2
 
 
-async def test_a_new_key_is_known_as_soon_as_it_is_asked_for(tokens: Tokens, issuer: Issuer, clock: Clock):
+async def test_a_new_key_is_fetched_when_a_token_names_it(tokens: Tokens, issuer: Issuer, clock: Clock):
     assert await tokens.project(issuer.token()) == "alice"
     new = SigningKey("key-3")
     issuer.keys = [new]
@@ -275,7 +320,7 @@ async def test_keys_outlast_an_issuer_that_does_not_answer_for_a_day(tokens: Tok
     assert (await refused(tokens, token))[0] == 503
 
 
-async def test_without_any_keys_the_client_may_come_again(tokens: Tokens, issuer: Issuer, clock: Clock):
+async def test_without_any_keys_the_client_may_retry(tokens: Tokens, issuer: Issuer, clock: Clock):
     issuer.fails = True
     for _ in range(3):
         assert (await refused(tokens, issuer.token()))[0] == 503

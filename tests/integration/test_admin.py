@@ -268,7 +268,7 @@ def test_the_doctor_names_a_key_that_the_model_refuses_and_never_shows_it(
         ),
     ],
 )
-def test_the_doctor_goes_on_without_what_is_wrong(
+def test_the_doctor_continues_after_a_failed_check(
     admin: Admin, monkeypatch: pytest.MonkeyPatch, name: str, value: str, check: str
 ):
     monkeypatch.setenv(name, value)
@@ -296,7 +296,7 @@ def test_tokens_are_as_good_as_keys_for_the_doctor(admin: Admin, monkeypatch: py
 
 
 @pytest.mark.parametrize("command", ["usage", "doctor"])
-def test_a_setting_that_is_wrong_is_told_in_one_line(admin: Admin, monkeypatch: pytest.MonkeyPatch, command: str):
+def test_an_invalid_setting_is_reported_in_one_line(admin: Admin, monkeypatch: pytest.MonkeyPatch, command: str):
     monkeypatch.setenv("RUN_LIFETIME", "900")
     monkeypatch.setenv("AzureFunctionsJobHost__functionTimeout", "00:10:00")
     settings.cache_clear()
@@ -314,7 +314,7 @@ def test_an_error_of_storage_is_one_line_that_names_the_doctor(admin: Admin, mon
     settings.cache_clear()
     (line,) = admin.fails("usage").splitlines()
     assert "Authorization" in line
-    assert line.endswith("(python -m assistants.admin doctor says what to mend)")
+    assert line.endswith("(python -m assistants.admin doctor proposes corrections)")
 
 
 def test_without_storage_a_command_says_which_setting_is_missing(admin: Admin, monkeypatch: pytest.MonkeyPatch):

@@ -74,7 +74,7 @@ def test_simultaneous_starts_end_with_one(tmp_path: Path):
     assert ended(ports.pop(), within=10)
 
 
-def test_a_killed_holder_loses_nothing(tmp_path: Path):
+def test_a_killed_lease_holder_loses_no_data(tmp_path: Path):
     holder = _holder(tmp_path)
     port = _port(holder)
     with Azurite(tmp_path) as storage:
@@ -93,7 +93,7 @@ def test_a_killed_holder_loses_nothing(tmp_path: Path):
         assert [read(storage, name) for name in ("before", "after", "last")] == [b"before", b"after", b"last"]
 
 
-def test_an_installation_that_fails_says_how_to_go_on(
+def test_an_installation_that_fails_names_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setattr(azurite, "_PREFIX", tmp_path)

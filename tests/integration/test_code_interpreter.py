@@ -87,7 +87,7 @@ async def called(served: Served) -> RunKey:
     return key
 
 
-async def test_what_code_puts_out_is_in_the_step_the_message_and_the_files(served: Served, engine: Counting):
+async def test_the_outputs_of_code_are_in_the_step_the_message_and_the_files(served: Served, engine: Counting):
     key = await called(served)
     await answer(served, key, "call_a")
     await attend(served, served.store, key)
@@ -122,7 +122,7 @@ async def test_a_call_that_is_delivered_again_is_not_executed_again(served: Serv
     assert not (await run_of(served.store, key)).unanswered
 
 
-async def test_the_outcome_that_a_dead_process_has_stored_is_taken(
+async def test_the_outcome_that_a_dead_process_has_stored_is_used(
     served: Served, engine: Counting, monkeypatch: pytest.MonkeyPatch
 ):
     key = await called(served)
@@ -140,7 +140,7 @@ async def test_the_outcome_that_a_dead_process_has_stored_is_taken(
     assert "3\n" in (turn.calls[0].output or "")
 
 
-async def test_after_a_death_in_the_middle_the_model_is_told_of_it(
+async def test_the_model_learns_that_an_execution_was_interrupted_by_the_death_of_its_process(
     served: Served, engine: Counting, monkeypatch: pytest.MonkeyPatch
 ):
     key = await called(served)
@@ -208,7 +208,7 @@ async def test_a_session_is_kept_until_its_files_could_be_deleted(served: Served
     assert not {each.id async for each in served.client.files.list()} & files
 
 
-async def test_what_the_engine_cannot_do_is_told(served: Served, engine: Counting):
+async def test_the_model_learns_why_the_engine_did_not_execute_its_code(served: Served, engine: Counting):
     engine.errors = [EngineBusy("later"), EngineFailed("No room.")]
     key = await called(served)
     await answer(served, key, "call_a")
@@ -225,7 +225,7 @@ async def test_code_whose_outcome_is_lost_is_not_executed_again(served: Served, 
     assert (turn.calls[0].output, engine.calls) == ("It may have been executed.", [])
 
 
-async def test_a_session_goes_on_in_the_next_run(idle: Storage, engine: Counting):
+async def test_a_session_continues_in_the_next_run(idle: Storage, engine: Counting):
     model = ScriptedModel(
         {"tool_calls": [code()]}, {"text": "Done."}, {"tool_calls": [code("2 + 3", "call_b")]}, {"text": "Done."}
     )

@@ -48,7 +48,7 @@ async def test_a_connection_that_drops(client: openai.AsyncOpenAI):
 
 
 @pytest.mark.parametrize("waits", [{"delay": 30}, {"chunk_delay": 30}])
-async def test_a_client_that_goes_away_is_recorded(client: openai.AsyncOpenAI, waits: dict[str, Any]):
+async def test_a_client_that_disconnects_is_recorded(client: openai.AsyncOpenAI, waits: dict[str, Any]):
     await script(client, {"text": "one two three", **waits})
     with pytest.raises(openai.APITimeoutError):
         await client.chat.completions.create(model="m", messages=HELLO, timeout=0.3)

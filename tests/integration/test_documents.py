@@ -57,7 +57,7 @@ async def all_names(notes: Documents[Note], prefix: str, start_from: str | None 
     return [name async for name in notes.names(prefix, start_from)]
 
 
-async def test_before_the_container_is_made_there_is_nothing(notes: Documents[Note]):
+async def test_a_container_that_does_not_exist_has_no_documents(notes: Documents[Note]):
     assert await notes.read("p/a") is None
     assert await notes.change("p/a", add("!")) is None
     assert await notes.delete("p/a") is False
@@ -75,7 +75,7 @@ async def test_a_document_is_read_as_it_was_created(notes: Documents[Note]):
     assert created.value == Note(text="Grüße 🦀\n")
 
 
-async def test_a_name_is_taken_by_its_first_document(notes: Documents[Note]):
+async def test_a_name_belongs_to_its_first_document(notes: Documents[Note]):
     await notes.create("p/a", Note(text="first"))
     with pytest.raises(Conflict):
         await notes.create("p/a", Note(text="second"))
@@ -152,7 +152,7 @@ class TestLargeDocumentsAreKept:
         assert second == 0
         assert min(small) > 0
 
-    async def test_what_another_process_did_is_seen(self, notes: Documents[Note], others: Documents[Note]):
+    async def test_the_writes_of_another_process_are_read(self, notes: Documents[Note], others: Documents[Note]):
         await notes.create("p/a", Note(text=self.LARGE))
         first = await notes.read("p/a")
         await overwrite(others, "p/a", self.LARGE + "2")
@@ -164,7 +164,7 @@ class TestLargeDocumentsAreKept:
         assert first is not None
         assert first.value.text == self.LARGE
 
-    async def test_there_are_no_more_of_them_than_there_is_room_for(
+    async def test_the_memory_for_kept_documents_is_bounded(
         self, notes: Documents[Note], bytes_read: list[int], monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr(documents, "_KEPT", 12_000)
@@ -198,7 +198,7 @@ async def test_a_large_document_is_parsed_without_a_garbage_collection(notes: Do
     assert [each and each.value.text for each in found] == ["x True", "x False", "x True"]
 
 
-async def test_names_are_in_order_and_continue_from_where_one_likes(notes: Documents[Note]):
+async def test_names_are_in_order_and_continue_from_any_name(notes: Documents[Note]):
     for name in ("q/x", "p/b", "p/a/1", "p/c", "p/a", "pp/a"):
         await notes.create(name, Note(text=""))
     assert await all_names(notes, "p/") == ["p/a", "p/a/1", "p/b", "p/c"]
@@ -215,7 +215,7 @@ async def test_a_change_decides_on_the_document_as_it_is(notes: Documents[Note])
     assert (await notes.read("p/a"), changed.value.text) == (changed, "12")
 
 
-async def test_a_change_that_comes_too_late_decides_again_on_the_newer_document(notes: Documents[Note]):
+async def test_a_change_after_another_write_decides_again_on_the_newer_document(notes: Documents[Note]):
     stale = await notes.create("p/a", Note(text="1"))
     await overwrite(notes, "p/a", "other")
     seen: list[str] = []
@@ -248,7 +248,7 @@ async def test_a_change_may_refuse(notes: Documents[Note]):
     assert await text(notes, "p/a") == "1"
 
 
-async def test_a_change_of_a_document_that_goes_away_meanwhile_finds_none(notes: Documents[Note]):
+async def test_a_change_of_a_document_that_is_deleted_meanwhile_finds_none(notes: Documents[Note]):
     created = await notes.create("p/a", Note(text="1"))
     await notes.delete("p/a")
     assert await notes.change("p/a", add("2"), created) is None
@@ -260,7 +260,7 @@ async def test_changes_at_once_all_take_effect(notes: Documents[Note]):
     assert sorted(await text(notes, "p/a") or "") == list("abcdefgh")
 
 
-async def test_a_change_gives_up_where_others_always_come_first(
+async def test_a_change_fails_if_others_always_write_first(
     notes: Documents[Note], disturbed: Documents[Note], transport: Disturbed, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(documents, "_TRIES", 3)
@@ -280,7 +280,7 @@ MISHAPS = [
 
 
 @pytest.mark.parametrize("mishaps", MISHAPS)
-async def test_a_create_that_meets_itself_has_succeeded(
+async def test_a_repeated_create_has_succeeded(
     notes: Documents[Note], disturbed: Documents[Note], transport: Disturbed, mishaps: list[Mishap]
 ):
     await notes.create("p/other", Note(text=""))
@@ -291,7 +291,7 @@ async def test_a_create_that_meets_itself_has_succeeded(
 
 
 @pytest.mark.parametrize("mishaps", MISHAPS)
-async def test_a_replace_that_meets_itself_has_succeeded(
+async def test_a_repeated_replace_has_succeeded(
     notes: Documents[Note], disturbed: Documents[Note], transport: Disturbed, mishaps: list[Mishap]
 ):
     created = await notes.create("p/a", Note(text="1"))
@@ -302,7 +302,7 @@ async def test_a_replace_that_meets_itself_has_succeeded(
 
 
 @pytest.mark.parametrize("mishaps", MISHAPS)
-async def test_a_change_that_meets_itself_takes_effect_once(
+async def test_a_repeated_change_takes_effect_once(
     notes: Documents[Note], disturbed: Documents[Note], transport: Disturbed, mishaps: list[Mishap]
 ):
     await notes.create("p/a", Note(text="1"))
@@ -336,7 +336,7 @@ async def test_a_create_whose_answer_was_lost_has_succeeded_even_when_another_wr
     assert created.value.text == "mine theirs"
 
 
-async def test_another_write_that_comes_first_is_a_conflict_even_when_its_answer_is_lost(
+async def test_an_earlier_write_of_another_process_is_a_conflict_even_when_its_answer_is_lost(
     notes: Documents[Note], disturbed: Documents[Note], transport: Disturbed
 ):
     created = await notes.create("p/a", Note(text="1"))

@@ -101,7 +101,7 @@ async def test_a_file_waits_for_embeddings_that_are_missing_just_now(running: In
     assert [hit.text for hit in await running.searcher.search("default", [store], ["spire"], 5)] == [SPIRES]
 
 
-async def test_an_ingestion_that_dies_half_way_is_made_up_for(running: InProcess, moody: Moody):
+async def test_an_interrupted_ingestion_is_repeated(running: InProcess, moody: Moody):
     store = await store_of(running, ("a.md", SPIRES.encode()))
     content = await item(running)
     moody.answer.clear()
@@ -136,7 +136,7 @@ async def test_a_file_fails_at_once_where_there_will_be_no_embeddings(
     }  # fmt: skip
 
 
-async def test_a_file_that_is_given_up_says_what_the_endpoint_said(running: InProcess, moody: Moody):
+async def test_the_error_of_a_file_that_is_given_up_quotes_the_endpoint(running: InProcess, moody: Moody):
     store = await store_of(running, ("a.md", SPIRES.encode()))
     moody.trouble, content = Refused(Words("Rate limit reached"), 429), await item(running)
     for _ in range(2):
@@ -148,7 +148,7 @@ async def test_a_file_that_is_given_up_says_what_the_endpoint_said(running: InPr
     assert member.last_error.message == "The file could not be processed after several attempts: Rate limit reached"
 
 
-async def test_a_chunk_without_a_vector_is_found_by_its_words(running: InProcess, moody: Moody):
+async def test_a_chunk_without_a_vector_is_found_by_keywords(running: InProcess, moody: Moody):
     moody.unusable = "Sourdough"
     text = f"{SPIRES} " * 30 + "Sourdough bread needs flour."
     file = await running.client.files.create(file=("a.md", text.encode()), purpose="assistants")
@@ -161,7 +161,7 @@ async def test_a_chunk_without_a_vector_is_found_by_its_words(running: InProcess
         assert any(hit.text.endswith("flour.") for hit in hits)
 
 
-async def test_a_second_delivery_embeds_nothing_anew(running: InProcess, moody: Moody):
+async def test_a_second_delivery_does_not_embed_again(running: InProcess, moody: Moody):
     store = await store_of(running, ("a.md", SPIRES.encode()))
     content = await item(running)
     await asyncio.gather(*(running.ingestion.handle(content) for _ in range(3)))
@@ -171,7 +171,7 @@ async def test_a_second_delivery_embeds_nothing_anew(running: InProcess, moody: 
     assert await members(running, store) == before
 
 
-async def test_a_broken_file_among_good_ones_fails_alone(running: InProcess, moody: Moody):
+async def test_a_broken_file_among_valid_ones_fails_alone(running: InProcess, moody: Moody):
     files = [("good.md", SPIRES.encode()), ("broken.pdf", b"%PDF-"), ("old.doc", b"\xd0\xcf"), ("fine.txt", b"Fine.")]
     store = await store_of(running, *files)
     await running.ingestion.handle(await item(running))

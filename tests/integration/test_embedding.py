@@ -74,7 +74,7 @@ def order(found: Vectors | None) -> list[int | None]:
     return [round(math.atan2(row[1], row[0]) * 1_000) if row.any() else None for row in found.matrix]
 
 
-async def test_texts_that_share_words_have_vectors_that_point_the_same_way():
+async def test_texts_with_common_words_have_similar_vectors():
     async with embedder(demo_model()) as made:
         found = await made.embed(["The spire of Strasbourg", "the Strasbourg spire", "Sourdough bread"])
     assert found is not None
@@ -84,7 +84,7 @@ async def test_texts_that_share_words_have_vectors_that_point_the_same_way():
     assert alike > 0.8 > 0.3 > other
 
 
-async def test_many_texts_are_sent_in_batches_and_come_back_in_their_order():
+async def test_many_texts_are_sent_in_batches_and_returned_in_their_order():
     texts = [f"text number{number}" for number in range(300)] + ["long " * 10_000] * 5
     async with embedder(demo_model(), EMBEDDING_DIMENSIONS="64") as made:
         found = await made.embed(texts)
@@ -111,7 +111,7 @@ async def test_the_map_of_all_other_models_is_not_for_embeddings(asked: Asked):
     assert asked[0]["model"] == "text-embedding-3-large"
 
 
-async def test_numbers_instead_of_base64_and_longer_vectors_than_asked_for_will_do(asked: Asked):
+async def test_numbers_instead_of_base64_and_too_long_vectors_are_accepted(asked: Asked):
     async with embedder(asked.app(lambda body: floats(body, [3, 4, 9], [0, 2, 9])), EMBEDDING_DIMENSIONS="2") as made:
         found = await made.embed(["a", "b"])
     assert found is not None
@@ -119,7 +119,7 @@ async def test_numbers_instead_of_base64_and_longer_vectors_than_asked_for_will_
 
 
 @pytest.mark.parametrize("name", ["dimensions", "encoding_format"])
-async def test_what_an_endpoint_refuses_is_left_out_then_and_from_then_on(asked: Asked, name: str):
+async def test_a_refused_parameter_is_left_out_at_once_and_later(asked: Asked, name: str):
     def answer(body: Json) -> Response:
         return refusal(400, f"Unsupported parameter: {name}") if name in body else floats(body, [1.0] * 300)
 
@@ -166,7 +166,7 @@ async def test_an_endpoint_that_stays_busy_is_no_endpoint_without_embeddings(ask
         (400, "The embeddings operation does not work with the specified model", "OperationNotSupported"),
     ],
 )
-async def test_an_endpoint_without_embeddings_is_told_once_and_not_asked_for_a_while(
+async def test_an_endpoint_without_embeddings_is_logged_once_and_not_called_for_a_while(
     asked: Asked, status: int, message: str, code: str | None, caplog: pytest.LogCaptureFixture
 ):
     async with embedder(asked.app(lambda _: refusal(status, message, code))) as made:
@@ -245,7 +245,7 @@ class TestLimits:
             assert order(await made.embed(texts)) == list(range(20))
         assert [(len(body["input"]), len(body["input"][0])) for body in asked] == [(20, 1_600)]
 
-    async def test_a_text_that_is_refused_however_short_goes_without_a_vector(
+    async def test_a_text_that_is_refused_at_any_length_has_no_vector(
         self, asked: Asked, caplog: pytest.LogCaptureFixture
     ):
         def answer(body: Json) -> Response:
@@ -260,7 +260,7 @@ class TestLimits:
         assert longest is None
         assert [record.message for record in caplog.records] == ["2 of 40 texts have no embedding: Bad words"]
 
-    async def test_an_answer_that_lacks_a_vector_is_asked_for_in_halves(self, asked: Asked):
+    async def test_a_batch_whose_answer_lacks_a_vector_is_sent_in_halves(self, asked: Asked):
         async with embedder(asked.app(lambda body: floats(body, [1, 0]))) as made:
             found = await made.embed(["a", "b", "c"])
         assert found is not None
@@ -287,7 +287,7 @@ class TestLimits:
         np.testing.assert_allclose(found.matrix, [[0.6, 0.8], [0, 0], [0, 0], [0, 0], [0.8, 0.6]], rtol=1e-6)
 
 
-class TestHopelessness:
+class TestEndpointWithoutEmbeddings:
     """An endpoint without embeddings is recognized after a few requests."""
 
     TEXTS = tuple(f"text {number} {'x' * 2_000}" for number in range(1_000))
@@ -311,7 +311,7 @@ class TestHopelessness:
         assert not is_busy(caught.value)
         assert len(asked) < 20
 
-    async def test_one_that_is_out_of_order_is_asked_once_after_that(self, asked: Asked):
+    async def test_a_failing_endpoint_is_called_once_after_that(self, asked: Asked):
         broken = True
 
         def answer(body: Json) -> Response:
@@ -334,7 +334,7 @@ class TestHopelessness:
                 await made.embed(["text 0"])
             assert len(asked) == 2
 
-    async def test_one_that_has_taken_texts_is_not(self, asked: Asked):
+    async def test_an_endpoint_that_has_accepted_texts_is_not_hopeless(self, asked: Asked):
         def answer(body: Json) -> Response:
             return refusal(400, "Bad words") if body["input"] == ["bad"] else numbered(body)
 
@@ -346,13 +346,13 @@ class TestHopelessness:
 
 
 @pytest.mark.parametrize("settings", [{"EMBEDDING_MODEL": "none"}, {"OPENAI_BASE_URL": "", "OPENAI_API_KEY": ""}])
-async def test_nobody_is_asked_where_there_is_nothing_to_ask_for(asked: Asked, settings: dict[str, str]):
+async def test_the_endpoint_is_not_called_without_texts(asked: Asked, settings: dict[str, str]):
     async with embedder(asked.app(lambda body: floats(body, [1, 0])), **settings) as made:
         assert await made.embed(["a"]) is None
     assert not asked
 
 
-async def test_the_demo_model_answers_the_sdk_and_refuses_as_it_is_told():
+async def test_the_demo_model_answers_the_sdk_and_fails_as_scripted():
     async with (
         serving(demo_model()) as url,
         openai.AsyncOpenAI(base_url=url, api_key="k", max_retries=0) as client,

@@ -28,7 +28,9 @@ def endpoint() -> Iterator[Quirks]:
 
 
 @pytest.mark.parametrize("name", EMBEDDING_QUIRKS)
-async def test_what_comes_of_a_quirk(idle: Storage, endpoint: Quirks, name: str, caplog: pytest.LogCaptureFixture):
+async def test_a_quirk_has_its_expected_result(
+    idle: Storage, endpoint: Quirks, name: str, caplog: pytest.LogCaptureFixture
+):
     quirk = EMBEDDING_QUIRKS[name]
     settings = {"OPENAI_BASE_URL": endpoint.url, "OPENAI_API_KEY": KEY, "EMBEDDING_MODEL": name, "MODEL_RETRIES": "1"}
     read = Settings.model_validate(settings)

@@ -62,7 +62,7 @@ async def test_the_value_of_the_last_expression_is_shown_and_variables_stay(talk
     assert printed(await talk.say("x += 1\nx")) == "21\n"
 
 
-async def test_the_model_is_told_that_all_is_lost_without_a_snapshot(talk: Talk):
+async def test_the_model_learns_that_all_variables_are_lost_without_a_snapshot(talk: Talk):
     await talk.say("x = 1")
     await talk.engine.end(SESSION)
     talk.snapshot = None
@@ -71,7 +71,7 @@ async def test_the_model_is_told_that_all_is_lost_without_a_snapshot(talk: Talk)
     assert execution.notices == [notices.ALL_LOST]
 
 
-async def test_a_file_lies_under_its_name_and_its_id(talk: Talk):
+async def test_a_file_has_its_name_and_its_id_in_the_folder(talk: Talk):
     files = [file("file-abc", "numbers.csv", b"1,2")]
     assert printed(
         await talk.say("open('/mnt/data/numbers.csv').read() + open('/mnt/data/file-abc').read()", files)
@@ -117,14 +117,14 @@ async def test_code_is_stopped_at_its_limit(kind: str):
         assert printed(await talk.say("1")) == "1\n"
 
 
-async def test_code_that_ends_its_process_is_told_to_the_model(talk: Talk):
+async def test_the_model_learns_that_its_code_has_ended_the_process(talk: Talk):
     died = await talk.say("import os\nos._exit(3)")
     assert "The process that executed the code has ended" in died.notices[0]
     assert not died.timed_out
     assert printed(await talk.say("1")) == "1\n"
 
 
-async def test_a_cancelled_call_leaves_nothing_that_goes_on(talk: Talk):
+async def test_a_cancelled_call_leaves_no_running_code(talk: Talk):
     call = asyncio.create_task(talk.say("import time\nwhile True: open('alive', 'w').write(str(time.time()))"))
     await asyncio.sleep(0.3)
     call.cancel()

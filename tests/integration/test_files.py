@@ -45,7 +45,7 @@ async def contents(store: Store, project: str) -> list[str]:
     return [name async for name in store.contents.names(f"{project}/")]
 
 
-def test_a_file_of_the_largest_size_is_taken_and_a_larger_one_is_not(strict: HttpSide):
+def test_a_file_of_the_largest_size_is_accepted_and_a_larger_one_is_not(strict: HttpSide):
     client = connect(strict.url, "key-of-files")
     assert client.files.create(file=("a.txt", b"x" * LIMIT), purpose="vision").bytes == LIMIT
     message = f"Invalid 'file': file too large. Expected a file with at most {LIMIT} bytes."
@@ -63,7 +63,7 @@ def test_a_setting_restores_the_refusal_of_downloads(strict: HttpSide):
     assert client.files.content(shown.id).read() == b"x"
 
 
-async def test_a_request_that_is_cut_off_leaves_nothing(strict: HttpSide, idle: Storage):
+async def test_a_request_that_is_cut_off_leaves_no_file(strict: HttpSide, idle: Storage):
     store, address = open_store(idle), urlsplit(strict.url)
     client = connect(strict.url, "key-of-files")
     before = await contents(store, "files8"), [each.id for each in client.files.list()]
@@ -115,7 +115,7 @@ async def test_an_expired_file_is_not_found_and_cleared_away(idle: Storage):
     await store.close()
 
 
-async def test_a_file_that_is_being_deleted_is_put_nowhere_and_is_taken_out_of_a_late_user(idle: Storage):
+async def test_a_file_that_is_being_deleted_cannot_be_added_and_is_removed_from_a_late_user(idle: Storage):
     async with in_process(idle, ScriptedModel()) as running:
         client, store = running.client, running.store
         file = await client.files.create(file=("a.txt", b"x"), purpose="assistants")
@@ -146,7 +146,7 @@ async def test_files_may_be_completed_twice_at_once(idle: Storage):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the memory of a process is read from /proc")
-def test_a_large_file_goes_through_in_small_pieces(idle: Storage, model: Model):
+def test_a_large_file_is_forwarded_in_small_pieces(idle: Storage, model: Model):
     size = 100 * 1024 * 1024
 
     def pieces():

@@ -48,7 +48,7 @@ async def test_a_part_that_fails_is_named_and_its_reason_is_not(service: InProce
     assert answer.json() == {"status": "unavailable", "checks": {"storage": "ok", "model": "unreachable"}}
 
 
-async def test_a_part_is_tried_once_however_many_ask():
+async def test_a_part_is_checked_once_for_many_requests():
     tried = list[int]()
 
     async def check() -> None:
@@ -61,7 +61,7 @@ async def test_a_part_is_tried_once_however_many_ask():
 
 
 @pytest.mark.parametrize(("status", "reached"), [(200, True), (404, True), (401, False), (503, False)])
-async def test_a_model_is_reached_that_answers_and_takes_the_key(
+async def test_a_model_that_answers_and_accepts_the_key_is_reachable(
     monkeypatch: pytest.MonkeyPatch, status: int, reached: bool
 ):
     from assistants.api import backend

@@ -97,7 +97,7 @@ async def held(act: Awaitable[object]) -> Held:
     return Held(longest, time.thread_time() - started)
 
 
-async def test_a_long_thread_that_is_new_to_the_process_is_taken_in_in_slices(
+async def test_a_long_thread_that_is_not_cached_is_read_in_slices(
     service: InProcess[Model], records: list[bytes], in_one_piece: float
 ):
     beta = service.client.beta

@@ -22,7 +22,7 @@ async def reading() -> AsyncIterator[Reading]:
 
 
 @pytest.mark.parametrize("file", HOSTILE, ids=lambda file: file.name)
-async def test_a_file_that_is_made_to_hurt_is_read_or_refused(reading: Reading, file: Hostile):
+async def test_a_hostile_file_is_read_or_refused(reading: Reading, file: Hostile):
     if file.text:
         first, *_ = texts(await reading.read(file.name, file.content(), CHUNKING))
         assert first.startswith(file.text)

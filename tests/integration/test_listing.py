@@ -98,7 +98,9 @@ async def test_the_oldest_are_found_from_the_end_of_a_list_that_is_known(notes: 
 
 
 @pytest.mark.usefixtures("few_between")
-async def test_every_object_is_met_once_from_the_oldest_on_whatever_is_made_and_deleted(notes: Documents[Note]):
+async def test_every_object_is_listed_once_from_the_oldest_on_while_others_are_created_and_deleted(
+    notes: Documents[Note],
+):
     await made(notes, *range(20, 80))
     assert await texts(notes, Cursors(2, "asc")) == ["079", "078"]
     await made(notes, *range(20))
@@ -121,7 +123,7 @@ async def test_every_object_is_met_once_from_the_oldest_on_whatever_is_made_and_
 
 
 @pytest.mark.parametrize(("imported", "requests"), [(True, 2), (False, 1)])
-async def test_a_place_is_looked_for_where_objects_are_imported_and_nowhere_else(
+async def test_a_place_is_read_only_for_kinds_of_imported_objects(
     notes: Documents[Note], calls: list[str], imported: bool, requests: int
 ):
     documents = Documents(notes._service, notes._name, Note, imported=imported)

@@ -108,7 +108,7 @@ async def test_output_without_end_is_bounded(talk: Talk, flood: str):
     assert len(printed(execution)) < 600_000
 
 
-async def test_a_process_that_ends_itself_is_told_to_the_model(talk: Talk):
+async def test_the_model_learns_that_a_process_has_ended_itself(talk: Talk):
     await talk.say("x = 1")
     died = await talk.say("import os\nopen('kept', 'w').write('k'); os._exit(3)")
     assert "exit code 3" in died.notices[0]
@@ -162,7 +162,7 @@ async def test_an_idle_process_ends_and_its_variables_come_back():
     await engine.close()
 
 
-async def test_no_more_processes_than_allowed_and_idle_ones_make_room(engine: Local):
+async def test_the_number_of_processes_is_limited_and_idle_ones_are_ended_for_others(engine: Local):
     talks = [Talk(engine, f"{number:016x}") for number in range(3)]
     for talk in talks:
         await talk.say("x = 1")

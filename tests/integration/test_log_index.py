@@ -97,7 +97,7 @@ async def test_it_grows_with_the_log_and_has_changes_far_back(logs: Logs, proces
         assert changed.metadata == {"a": "b"}
 
 
-async def test_one_that_is_lost_is_made_anew(logs: Logs, process: Process):
+async def test_a_lost_index_is_written_again(logs: Logs, process: Process):
     known = process()
     await logs.append(SEGMENT, b"".join(put(number) for number in range(40)))
     await ids(known)

@@ -34,14 +34,14 @@ async def test_a_new_log_is_empty(logs: Logs):
     assert await logs.read("p/a") == await logs.read("p/a", 0, 0) == await logs.read("p/a", 5) == b""
 
 
-async def test_creating_a_log_again_leaves_what_is_in_it(logs: Logs):
+async def test_creating_a_log_again_keeps_its_records(logs: Logs):
     await logs.create("p/a")
     await logs.append("p/a", b"1")
     await logs.create("p/a")
     assert await logs.read("p/a") == b"1"
 
 
-async def test_a_log_that_is_not_there_is_not_made_by_an_append(logs: Logs):
+async def test_a_missing_log_is_not_created_by_an_append(logs: Logs):
     await logs.create("p/other")
     with pytest.raises(NoLog):
         await logs.append("p/a", b"1")
@@ -50,7 +50,7 @@ async def test_a_log_that_is_not_there_is_not_made_by_an_append(logs: Logs):
     assert [name async for name in logs.names("p/")] == ["p/other"]
 
 
-async def test_a_deleted_log_is_gone_for_good(logs: Logs):
+async def test_a_deleted_log_is_not_created_by_an_append(logs: Logs):
     await logs.create("p/a")
     await logs.delete("p/a")
     await logs.delete("p/a")
@@ -98,9 +98,7 @@ async def test_ranges_are_read_in_as_many_requests_as_it_takes(
     assert await logs.read("p/a", start, end) == expected
 
 
-async def test_a_read_between_appends_finds_what_was_written_before_and_nothing_torn(
-    logs: Logs, monkeypatch: pytest.MonkeyPatch
-):
+async def test_a_read_between_appends_finds_whole_records(logs: Logs, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "MAX_READ", 64)
     await logs.create("p/a")
     record = b"0123456789\n"

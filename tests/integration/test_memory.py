@@ -13,7 +13,7 @@ ROUNDS = 3
 
 
 @pytest.mark.long
-async def test_turns_on_new_threads_leave_no_objects_behind(azurite: Storage):
+async def test_turns_on_new_threads_leak_no_objects(azurite: Storage):
     async with in_process(azurite, Answering(), **SETTINGS) as service:
         assistant = (await service.client.beta.assistants.create(model="demo")).id
         counts: list[int] = []

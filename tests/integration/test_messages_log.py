@@ -120,7 +120,7 @@ async def test_updates_and_deletes_in_a_later_segment_change_messages_of_an_earl
 
 
 @pytest.mark.parametrize("appenders", [2, 12])
-async def test_appenders_that_race_across_segments_lose_nothing_and_keep_their_own_order(log: Log, appenders: int):
+async def test_appenders_that_race_across_segments_lose_no_record_and_keep_their_own_order(log: Log, appenders: int):
     async def append(appender: int) -> None:
         segments = 1
         for number in range(6):
@@ -135,7 +135,7 @@ async def test_appenders_that_race_across_segments_lose_nothing_and_keep_their_o
     assert await log.segments() <= len(ids) // LIMIT + 1
 
 
-async def test_an_appender_that_knows_of_too_few_segments_learns_of_the_others(log: Log):
+async def test_an_appender_with_an_old_number_of_segments_finds_the_others(log: Log):
     segments = 1
     for number in range(2 * LIMIT):
         segments = await log.append(put(f"msg_{number}"), segments=segments)
@@ -183,7 +183,7 @@ class Full(Logs):
         return await super().append(name, records, *condition)
 
 
-async def test_a_record_that_meets_a_segment_at_the_services_own_limit_goes_to_the_next(
+async def test_a_record_for_a_segment_at_the_services_own_limit_goes_to_the_next_segment(
     log: Log, blobs: BlobService, fresh: str
 ):
     full = messages_of(Full(blobs, fresh), log.threads)
@@ -192,7 +192,7 @@ async def test_a_record_that_meets_a_segment_at_the_services_own_limit_goes_to_t
     assert await log.sizes() == [1, 2]
 
 
-async def test_nothing_is_added_to_or_read_from_a_thread_that_is_gone(log: Log):
+async def test_a_deleted_thread_cannot_be_appended_to_or_read(log: Log):
     await log.delete_thread()
     for act in (log.append(put("msg_1")), log.messages.read(PROJECT, THREAD, 1)):
         with pytest.raises(ThreadGone, match="No thread found with id 'thread_1'") as gone:
@@ -202,7 +202,7 @@ async def test_nothing_is_added_to_or_read_from_a_thread_that_is_gone(log: Log):
     assert await log.messages.purge(PROJECT, THREAD) is False
 
 
-async def test_a_thread_that_goes_while_its_log_rolls_is_gone(log: Log):
+async def test_a_thread_that_is_deleted_while_its_log_gets_a_segment_is_gone(log: Log):
     for number in range(LIMIT - 1):
         await log.append(put(f"msg_{number}"))
     await log.threads.delete(blob_name(PROJECT, THREAD))
@@ -219,7 +219,7 @@ async def test_a_purge_deletes_every_segment_of_its_thread_and_of_no_other(log: 
     assert [name async for name in log.logs.names(f"{PROJECT}/")] == [f"{PROJECT}/{THREAD}1/00000"]
 
 
-async def test_a_segment_takes_no_more_than_it_may_have(log: Log):
+async def test_a_segment_is_not_appended_to_beyond_its_size(log: Log):
     size = len(put("msg_0"))
     assert await log.messages.append(PROJECT, THREAD, 1, [put("msg_0")], size) == 1
     with pytest.raises(ApiError, match="Thread thread_1 is full") as refused:
@@ -237,7 +237,7 @@ async def test_the_bytes_of_full_segments_are_noted(log: Log):
     assert thread.value.full_bytes == 2 * LIMIT * len(put("msg_0"))
 
 
-async def test_a_full_thread_takes_no_message_and_no_run_but_can_be_read(idle: Storage):
+async def test_a_full_thread_accepts_no_message_and_no_run_but_can_be_read(idle: Storage):
     async with in_process(idle, ScriptedModel(), MAX_THREAD_BYTES="1500") as service:
         threads = service.client.beta.threads
         thread, message = (await threads.create()).id, "Hello, how are you?"

@@ -192,7 +192,7 @@ async def test_a_thread_is_as_it_was(service: InProcess[Any], imported: Imported
     assert with_texts.to_dict()["step_details"] == step()["step_details"]
 
 
-async def test_an_imported_thread_goes_on_and_is_deleted(service: InProcess[Any], imported: Imported):
+async def test_an_imported_thread_can_be_continued_and_deleted(service: InProcess[Any], imported: Imported):
     await imported(assistant(), *WHOLE)
     beta = service.client.beta
     await beta.threads.messages.create(THREAD, role="user", content="And now?")
@@ -208,7 +208,7 @@ async def test_an_imported_thread_goes_on_and_is_deleted(service: InProcess[Any]
     assert (await service.client.get("/threads", cast_to=object))["data"] == []  # type: ignore[index]
 
 
-async def test_of_a_thread_that_is_not_whole_nothing_is_seen(service: InProcess[Any], imported: Imported, fresh: str):
+async def test_an_incomplete_thread_is_not_visible(service: InProcess[Any], imported: Imported, fresh: str):
     await imported(assistant(), *WHOLE)
     await service.store.threads.delete(f"{fresh}/{THREAD}")
     for path in ("", "/messages", "/messages/msg_foreign1", "/runs", f"/runs/{RUN}", f"/runs/{RUN}/steps", "/export"):
@@ -217,7 +217,7 @@ async def test_of_a_thread_that_is_not_whole_nothing_is_seen(service: InProcess[
     assert len((await exported(service)).splitlines()) == 29
 
 
-async def test_to_import_again_changes_nothing_and_overwrite_refreshes(service: InProcess[Any], imported: Imported):
+async def test_a_repeated_import_has_no_effect_and_overwrite_refreshes(service: InProcess[Any], imported: Imported):
     await imported(assistant(), *WHOLE)
     before = await exported(service)
     again = await imported(assistant(), *WHOLE)
@@ -236,7 +236,7 @@ async def test_to_import_again_changes_nothing_and_overwrite_refreshes(service: 
     assert (await service.client.beta.threads.runs.retrieve(RUN, thread_id=THREAD)).status == "failed"
 
 
-async def test_the_rest_of_a_thread_that_comes_in_parts_is_told_and_can_be_appended(imported: Imported):
+async def test_the_rest_of_a_thread_that_is_imported_in_parts_is_reported_and_can_be_appended(imported: Imported):
     await imported(thread(), message(0))
     rest = [thread(), message(0), message(1), message(2)]
     told = "It is there, without 2 of these messages: an import that overwrites appends them."
@@ -246,7 +246,7 @@ async def test_the_rest_of_a_thread_that_comes_in_parts_is_told_and_can_be_appen
     assert why(await imported(*rest)) == []
 
 
-async def test_messages_come_in_pages_of_any_order(service: InProcess[Any], imported: Imported):
+async def test_messages_are_paged_in_any_order(service: InProcess[Any], imported: Imported):
     texts = [list(map(message, range(start, start + 10))) for start in (20, 0, 10)]
     pages = [{"object": "list", "data": page[::-1], "first_id": "x"} for page in texts]
     await imported(thread(), *pages)
@@ -258,7 +258,7 @@ async def test_messages_come_in_pages_of_any_order(service: InProcess[Any], impo
     assert [each.id for each in found.data] == [each["id"] for each in newest_first]
 
 
-async def test_a_dry_run_tells_and_writes_nothing(service: InProcess[Any], imported: Imported):
+async def test_a_dry_run_reports_and_does_not_write(service: InProcess[Any], imported: Imported):
     told = await imported(assistant(), *WHOLE, {"object": "thread", "id": "x"}, dry_run=True)
     results = sorted((each.result, each.object) for each in told)
     assert results == [("imported", "assistant"), ("imported", "thread"), ("invalid", "thread")]
@@ -283,7 +283,7 @@ async def test_a_dry_run_tells_and_writes_nothing(service: InProcess[Any], impor
         (json.dumps(member("file-1")).encode(), "Its vector store 'vs_foreign' is not in the import."),
     ],
 )
-async def test_a_line_that_is_not_valid_is_told_with_its_place(imported: Imported, object_: bytes, reason: str):
+async def test_an_invalid_line_is_reported_with_its_position(imported: Imported, object_: bytes, reason: str):
     text = ndjson([assistant("asst_good")]) + b"\n" + object_ + b"\n" + ndjson([thread()])
     told = await imported(text=text)
     (bad,) = [each for each in told if each.result == "invalid"]
@@ -292,7 +292,7 @@ async def test_a_line_that_is_not_valid_is_told_with_its_place(imported: Importe
     assert sum(each.result == "imported" for each in told) == 2
 
 
-async def test_what_is_unknown_is_told_and_the_rest_is_kept(service: InProcess[Any], imported: Imported):
+async def test_unknown_fields_are_reported_and_the_others_kept(service: InProcess[Any], imported: Imported):
     tools = [{"type": "code_interpreter"}, {"type": "bing_grounding", "bing_grounding": {}}]
     told = await imported(assistant(tools=tools, colour="red", temperature=None), run(), thread())
     assert "colour: unknown, left out" in why(told)
@@ -301,7 +301,7 @@ async def test_what_is_unknown_is_told_and_the_rest_is_kept(service: InProcess[A
     assert [tool.type for tool in kept.tools] == ["code_interpreter"]
 
 
-async def test_what_lacks_something_goes_as_far_as_it_can(service: InProcess[Any], imported: Imported):
+async def test_an_object_with_missing_parts_is_imported_as_far_as_possible(service: InProcess[Any], imported: Imported):
     told = await imported(message(1), run(status="in_progress"), *file("file-without"))
     assert "The thread itself is not in the import: it is made for its messages and runs." in why(told)
     assert f"The assistant '{ASSISTANT}' of its runs is not there." in why(told)
@@ -329,14 +329,14 @@ async def test_what_lacks_something_goes_as_far_as_it_can(service: InProcess[Any
     ],
     ids=["NDJSON", "an array in a line", "an array", "a list as answered", "pages"],
 )
-async def test_objects_come_in_any_form(service: InProcess[Any], imported: Imported, form: Any):
+async def test_objects_may_have_any_form(service: InProcess[Any], imported: Imported, form: Any):
     objects = [assistant(f"asst_{number}", OLD + number // 2) for number in range(6)]
     await imported(text=form(objects))
     found = await service.client.beta.assistants.list(order="asc")
     assert [each.id for each in found.data] == [each["id"] for each in objects]
 
 
-async def test_objects_of_v1_have_what_they_had(service: InProcess[Any], imported: Imported):
+async def test_objects_of_v1_keep_their_files_and_tools(service: InProcess[Any], imported: Imported):
     old = assistant(tools=[{"type": "retrieval"}], file_ids=["file-1"], object="assistant")
     said = message(0, file_ids=["file-1"])
     told = await imported(old, *file("file-1", b"It is sunny."), thread() | {"tool_resources": None}, said)
@@ -351,7 +351,7 @@ async def test_objects_of_v1_have_what_they_had(service: InProcess[Any], importe
     assert [each.file_id for each in shown.attachments or []] == ["file-1"]
 
 
-async def test_vector_stores_are_embedded_anew(service: InProcess[Any], imported: Imported):
+async def test_files_of_vector_stores_are_embedded_again(service: InProcess[Any], imported: Imported):
     files = [*file("file-1", b"It is sunny in Oslo."), *file("assistant-2", b"It rains in Bergen.", "b.txt")]
     members = [member("file-1", attributes={"city": "Oslo"}), member("assistant-2"), member("file-missing")]
     told = await imported(*members, store(), *files)
@@ -380,7 +380,7 @@ ROUND = [
 ]
 
 
-async def test_a_thread_comes_and_goes_as_ndjson(service: InProcess[Any], imported: Imported):
+async def test_a_thread_is_imported_and_exported_as_ndjson(service: InProcess[Any], imported: Imported):
     """An export, imported into another project and exported there, is the same byte for byte."""
     await imported(*ROUND)
     first = await exported(service)
@@ -401,7 +401,7 @@ async def test_a_thread_comes_and_goes_as_ndjson(service: InProcess[Any], import
     assert (await asked(service, "GET", f"/threads/{THREAD}/export", key="other")).content == first
 
 
-async def test_an_export_that_was_cut_is_imported_as_far_as_it_goes_and_told(imported: Imported):
+async def test_a_truncated_export_is_imported_up_to_its_end_and_reported(imported: Imported):
     imported.tells_ends = True
     counts = {"thread": 1, "thread.message": 25, "thread.run": 1, "thread.run.step": 1}
     end = {"object": "export", "status": "completed", "thread_id": THREAD, "counts": counts}
@@ -422,7 +422,7 @@ async def test_an_export_that_was_cut_is_imported_as_far_as_it_goes_and_told(imp
     assert why(await imported({"object": "export"}, dry_run=True), "invalid") == ["It has no `thread_id`."]
 
 
-async def test_own_objects_make_the_round_trip_too(service: InProcess[Any], imported: Imported):
+async def test_objects_of_this_service_make_the_round_trip_too(service: InProcess[Any], imported: Imported):
     beta = service.client.beta
     made = await beta.assistants.create(model="gpt-4o")
     ours = await beta.threads.create(messages=[{"role": "user", "content": "Hello"}], metadata={"a": "b"})

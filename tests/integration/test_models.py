@@ -70,7 +70,7 @@ def ask(url: str, method: str, path: str, body: object) -> httpx2.Response:
         ("GET", "/models/gpt-4o", None, "/models/mine", None),
     ],
 )
-def test_the_endpoint_is_asked_the_same_with_its_own_key_and_names(
+def test_the_endpoint_receives_the_request_with_its_own_key_and_names(
     url: str, endpoint: Upstream, method: str, path: str, body: Any, asked_path: str, asked_body: Any
 ):
     endpoint.answer = Answer([b'{"any": "thing"}'], headers={"x-request-id": "theirs"})
@@ -90,7 +90,7 @@ def test_a_query_is_passed_on(url: str, endpoint: Upstream):
     assert query.multi_items() == [("include[]", "a"), ("include[]", "b"), ("starting_after", "3")]
 
 
-def test_azure_is_asked_for_a_deployment(azures: str, endpoint: Upstream):
+def test_azure_is_called_with_a_deployment(azures: str, endpoint: Upstream):
     endpoint.answer = Answer([b"{}"])
     ask(azures, "POST", "/chat/completions", {"model": "gpt-4o"})
     asked = endpoint.asked[-1]
@@ -127,7 +127,7 @@ def test_a_body_that_is_no_json_is_refused_here(url: str, endpoint: Upstream):
     assert len(endpoint.asked) == known
 
 
-def test_an_endpoint_that_is_not_there_is_502():
+def test_an_unreachable_endpoint_is_502():
     with Upstream() as gone:
         url = gone.url
     with Proxy(NOBODY, OPENAI_BASE_URL=url) as running:
@@ -137,7 +137,7 @@ def test_an_endpoint_that_is_not_there_is_502():
     )  # fmt: skip
 
 
-class TestWhatTheEndpointSays:
+class TestEndpointAnswers:
     """The endpoint can neither hold up the service nor mislead the caller."""
 
     @pytest.mark.parametrize("status", [401, 403])
@@ -173,7 +173,7 @@ class TestWhatTheEndpointSays:
         assert (answer.status_code, answer.headers.get("location")) == (502, None)
         assert "redirect" in answer.json()["error"]["message"]
 
-    def test_no_encoding_is_asked_for_and_one_that_comes_is_undone(self, url: str, endpoint: Upstream):
+    def test_no_encoding_is_requested_and_an_encoded_body_is_decoded(self, url: str, endpoint: Upstream):
         body = b'{"any": "thing"}'
         encoded = gzip.compress(body)
         endpoint.answer = Answer([encoded], headers={"content-encoding": "gzip", "content-length": str(len(encoded))})
@@ -181,7 +181,7 @@ class TestWhatTheEndpointSays:
         assert (answer.content, answer.headers.get("content-encoding")) == (body, None)
         assert endpoint.asked[-1].headers["accept-encoding"] == "identity"
 
-    def test_a_large_event_takes_no_longer_than_as_much_of_anything_else(self, url: str, endpoint: Upstream):
+    def test_a_large_event_takes_no_longer_than_other_data_of_its_size(self, url: str, endpoint: Upstream):
         chunks = [b"data: ", *[b"x" * 4_000] * 2_500, b"\n\n"]
 
         def duration(media_type: str) -> float:

@@ -265,7 +265,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return found
 
 
-async def test_a_server_is_asked_again_when_it_says(pauses: list[float], tmp_path: Path):
+async def test_a_request_is_repeated_at_the_time_that_the_server_names(pauses: list[float], tmp_path: Path):
     server = Server()
     assistant = {"id": "asst_1", "object": "assistant", "created_at": 5, "unknown": {"kept": "é"}}
     busy = httpx2.Response(429, headers={"retry-after": "17"}), httpx2.Response(503)
@@ -281,7 +281,7 @@ async def test_a_server_is_asked_again_when_it_says(pauses: list[float], tmp_pat
     )  # fmt: skip
 
 
-async def test_what_could_not_be_had_is_noted_and_why(pauses: list[float], tmp_path: Path):
+async def test_an_object_that_could_not_be_exported_is_recorded_with_the_reason(pauses: list[float], tmp_path: Path):
     server, told, folder = Server(), list[Progress](), Folder(tmp_path, "x")
     server.answers["/files"] = [page({"id": "file-1", "created_at": 1}, {"id": "../file", "created_at": 1})]
     server.answers["/threads"] = [httpx2.Response(405, json={"error": {"message": "No list"}})]
@@ -300,7 +300,7 @@ async def test_what_could_not_be_had_is_noted_and_why(pauses: list[float], tmp_p
     assert (tmp_path / "threads.ndjson").read_text().count("\n") == 3
 
 
-async def test_what_could_not_be_had_is_asked_for_again(pauses: list[float], tmp_path: Path):
+async def test_an_object_that_could_not_be_exported_is_requested_again(pauses: list[float], tmp_path: Path):
     server, thread = Server(), {"id": "thread_1", "object": "thread", "created_at": 7}
     message = {"id": "msg_1", "object": "thread.message", "thread_id": "thread_1"}
     server.answers["/threads"] = [page(thread)]
@@ -324,7 +324,7 @@ async def test_what_could_not_be_had_is_asked_for_again(pauses: list[float], tmp
     assert kinds == ["thread", "thread", "thread.message", "export"]
 
 
-async def test_an_export_goes_on_where_the_object_at_which_it_stood_was_deleted(pauses: list[float], tmp_path: Path):
+async def test_an_export_continues_after_its_last_object_was_deleted(pauses: list[float], tmp_path: Path):
     shown = [{"id": f"asst_{number}", "object": "assistant", "created_at": number} for number in range(4)]
     folder = Folder(tmp_path, "x")
     folder.write("assistants", [raw_line(each) for each in shown[:2]], 2, 2, "asst_1")
@@ -358,7 +358,7 @@ async def test_totals_are_known_as_soon_as_a_list_is_read(pauses: list[float], t
     ]  # fmt: skip
 
 
-def test_a_folder_that_was_damaged_goes_on(tmp_path: Path):
+def test_an_export_into_a_damaged_folder_continues(tmp_path: Path):
     folder = Folder(tmp_path, "x")
     folder.write("threads", [b'{"object":"thread","id":"thread_1"}\n'], 1, 1, "thread_1")
     folder.write("assistants", [b"{}\n"], 1, 1, "asst_1")
@@ -372,7 +372,7 @@ def test_a_folder_that_was_damaged_goes_on(tmp_path: Path):
     assert (tmp_path / "assistants.ndjson").read_bytes() == b""
 
 
-async def test_only_what_was_created_since_is_exported(pauses: list[float], tmp_path: Path):
+async def test_only_objects_created_since_a_time_are_exported(pauses: list[float], tmp_path: Path):
     server = Server()
     server.answers["/assistants"] = [page({"id": "asst_1", "created_at": 1}, {"id": "asst_2", "created_at": 2})]
     folder = Folder(tmp_path, "x")
@@ -400,7 +400,7 @@ async def test_credentials_that_are_not_accepted_stop_an_export(pauses: list[flo
         '{"object": "list", "data": [{"id": "thread_1"}, {"id": "thread_2"}]}',
     ],
 )  # fmt: skip
-def test_ids_of_threads_come_in_any_form(text: str, tmp_path: Path):
+def test_ids_of_threads_may_have_any_form(text: str, tmp_path: Path):
     (tmp_path / "ids").write_text(text, encoding="utf-8")
     assert ids_in(str(tmp_path / "ids")) == ["thread_1", "thread_2"]
 

@@ -177,7 +177,7 @@ class TestOwnHub:
             forged = token_for(others, Listener("bob", None))
             assert listener_of(service.store.settings, forged) is None
 
-    async def test_without_the_setting_there_is_no_hub_and_no_state_is_told(self, idle: Storage):
+    async def test_without_the_setting_there_is_no_hub_and_no_state_is_sent(self, idle: Storage):
         async with served(idle) as (service, url), httpx2.AsyncClient() as http:
             headers = {"api-key": KEYS["alice"]}
             refused = await http.post(f"{url}/notificationhub/negotiate?negotiateVersion=1", headers=headers)

@@ -204,9 +204,7 @@ async def test_adding_a_message_with_images(client: AsyncOpenAI, counted: Count)
 
 
 @pytest.mark.parametrize("replies", [[{"text": "Hello."}] * 2])
-async def test_retrieving_a_run_that_goes_on_and_one_that_has_ended(
-    service: InProcess, client: AsyncOpenAI, counted: Count
-):
+async def test_retrieving_an_active_run_and_one_that_has_ended(service: InProcess, client: AsyncOpenAI, counted: Count):
     thread, assistant = await new_thread(client), await new_assistant(client)
     run = await client.beta.threads.runs.create(thread, assistant_id=assistant)
     assert (await client.beta.threads.runs.retrieve(run.id, thread_id=thread)).status == "queued"

@@ -128,7 +128,7 @@ async def test_an_id_of_our_own_needs_no_place(notes: Documents[Note]):
     assert place(f"p/{own}", "thread_", NOW) != f"p/{own}"
 
 
-async def test_a_pointer_that_is_there_is_kept(notes: Documents[Note], elsewhere: Documents[Note]):
+async def test_an_existing_pointer_is_kept(notes: Documents[Note], elsewhere: Documents[Note]):
     assert await notes.places.point("p/asst_x", "p/asst_1~x") == ("p/asst_1~x", True)
     assert await elsewhere.places.point("p/asst_x", "p/asst_2~x") == ("p/asst_1~x", False)
 

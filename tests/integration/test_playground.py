@@ -29,7 +29,7 @@ def test_each_module_is_short():
 
 
 @pytest.mark.parametrize(("setting", "status"), [("true", 200), ("false", 401), ("", 401)])
-async def test_the_page_is_there_only_where_the_setting_says_so(
+async def test_the_page_exists_only_if_the_setting_allows_it(
     monkeypatch: pytest.MonkeyPatch, setting: str, status: int
 ):
     """Without it the path is an unknown URL; a caller without a key gets the error of a missing key first."""

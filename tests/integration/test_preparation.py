@@ -96,7 +96,9 @@ async def test_it_waits_no_longer_than_a_minute_from_its_start(
     await ingest(service)
 
 
-async def test_the_minute_survives_a_takeover(service: InProcess, key: RunKey, monkeypatch: pytest.MonkeyPatch):
+async def test_the_minute_of_waiting_is_not_restarted_by_a_takeover(
+    service: InProcess, key: RunKey, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(preparation, "MAX_WAIT", 1.5)
     driver = await waits(service, key)
     driver.cancel()
@@ -138,7 +140,7 @@ async def test_the_assistants_files_are_not_waited_for(service: InProcess):
     await ingest(service)
 
 
-async def test_a_run_that_searches_nothing_does_not_wait(service: InProcess):
+async def test_a_run_without_file_search_does_not_wait(service: InProcess):
     key = await started(service, await attaching(service), {"type": "function", "function": {"name": "f"}})
     await attend(service, service.store, key)
     assert await status(service, key) == "completed"
@@ -170,7 +172,7 @@ async def test_a_run_does_not_begin_with_an_expired_store(service: InProcess, wh
     assert service.model.requests == []
 
 
-async def test_nothing_is_attached_to_an_expired_store(service: InProcess):
+async def test_no_file_is_attached_to_an_expired_store(service: InProcess):
     thread = await service.client.beta.threads.create(**await attaching(service))
     shown: Any = thread.to_dict()
     (store_id,) = shown["tool_resources"]["file_search"]["vector_store_ids"]

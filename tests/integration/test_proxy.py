@@ -98,8 +98,8 @@ def streamed(*events: Any, **others: Any) -> Answer:
 @pytest.mark.parametrize(
     ("path", "answer", "expected"),
     [
-        pytest.param("/assistants/asst_1", answered(ASSISTANT), set(), id="nothing"),
-        pytest.param("/assistants", answered(page(ASSISTANT)), set(), id="nothing in a list"),
+        pytest.param("/assistants/asst_1", answered(ASSISTANT), set(), id="no deviation"),
+        pytest.param("/assistants", answered(page(ASSISTANT)), set(), id="no deviation in a list"),
         pytest.param(
             "/assistants/asst_1", answered(changed(ASSISTANT, instructions=..., prompt="Be brief.")),
             {("response", "unknown field", "prompt"), ("response", "missing field", "instructions")},
@@ -151,7 +151,7 @@ def streamed(*events: Any, **others: Any) -> Answer:
         ),
     ],
 )  # fmt: skip
-def test_what_deviates_is_passed_on_unchanged_and_reported(
+def test_a_deviating_answer_is_passed_on_unchanged_and_reported(
     proxy: Proxy, upstream: Upstream, path: str, answer: Answer, expected: Found
 ):
     upstream.answer = answer
@@ -166,7 +166,7 @@ class TestStreams:
     def test_a_faithful_stream_is_not_reported(self, proxy: Proxy, upstream: Upstream, events: list[Event]):
         assert self.reported(proxy, upstream, streamed(*events)) == set()
 
-    def test_what_deviates_in_a_search_of_files_is_reported(self, proxy: Proxy, upstream: Upstream):
+    def test_deviations_in_a_file_search_are_reported(self, proxy: Proxy, upstream: Upstream):
         events = json.loads(json.dumps(searched()))
         (call,) = events[6][1]["step_details"]["tool_calls"]
         call["file_search"]["results"][0] |= {"score": 2, "rank": 1}
@@ -179,9 +179,7 @@ class TestStreams:
             ("stream", "unknown field", "thread.message.delta.delta.content[].text.annotations[].page"),
         }
 
-    def test_a_stream_that_was_not_asked_for_is_reported_as_is_one_that_does_not_come(
-        self, proxy: Proxy, upstream: Upstream
-    ):
+    def test_an_unrequested_stream_and_a_missing_stream_are_reported(self, proxy: Proxy, upstream: Upstream):
         upstream.answer = streamed(*hello())
         _, reported = found(proxy, lambda: ask(proxy, "/threads/thread_1/runs", {"assistant_id": "asst_1"}))
         assert reported == {("response", "wrong value", "content-type")}
@@ -192,7 +190,7 @@ class TestStreams:
         assert self.reported(proxy, upstream, Answer(chunks, media_type=EVENTS)) == set()
 
     @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
-    def test_comments_come_without_the_blank_line_that_some_clients_take_for_the_end_of_an_event(
+    def test_comments_have_no_blank_line_which_some_clients_take_for_the_end_of_an_event(
         self, proxy: Proxy, upstream: Upstream, end: bytes
     ):
         first, *rest = (chunk.replace(b"\n", end) for chunk in framed(*hello()))
@@ -211,7 +209,7 @@ class TestStreams:
             more.set()
             assert b"".join(chunks) == b"".join(framed(*hello()))
 
-    def test_events_that_are_cut_anywhere_on_the_wire_are_whole_again(self, proxy: Proxy, upstream: Upstream):
+    def test_events_that_are_split_anywhere_are_joined(self, proxy: Proxy, upstream: Upstream):
         content = b"".join(framed(*hello()))
         chunks = [content[start : start + 100] for start in range(0, len(content), 100)]
         assert self.reported(proxy, upstream, Answer(chunks, media_type=EVENTS)) == set()
@@ -289,7 +287,7 @@ class TestStreams:
         assert done == b"event: done\ndata: [DONE]\n\n"
         assert reported == {("stream", "cut", "the stream broke off")}
 
-    def test_each_event_is_passed_on_before_the_next_one_comes(self, proxy: Proxy, upstream: Upstream):
+    def test_each_event_is_passed_on_before_the_next_one_arrives(self, proxy: Proxy, upstream: Upstream):
         more = threading.Event()
         upstream.answer = streamed(*hello(), before_each=more)
         with httpx2.stream("POST", f"{proxy.url}/threads/thread_1/runs", json=BODY, timeout=10) as got:
@@ -298,7 +296,7 @@ class TestStreams:
             more.set()
             assert b"".join(chunks) == b"".join(framed(*hello())[1:])
 
-    def test_a_client_that_goes_away_is_no_deviation_and_ends_the_upstreams_stream(
+    def test_a_client_that_disconnects_is_no_deviation_and_ends_the_upstreams_stream(
         self, proxy: Proxy, upstream: Upstream
     ):
         held = threading.Event()
@@ -322,19 +320,19 @@ class TestStreams:
 
 
 class TestRequests:
-    def test_what_the_upstream_accepts_and_this_service_does_not(self, proxy: Proxy, upstream: Upstream):
+    def test_a_request_that_only_the_upstream_accepts_is_a_deviation(self, proxy: Proxy, upstream: Upstream):
         upstream.answer = answered(ASSISTANT)
         got, reported = found(proxy, lambda: ask(proxy, "/assistants", {"model": "m", "colour": "red"}))
         assert (got.status_code, json.loads(upstream.asked[-1].body)) == (200, {"model": "m", "colour": "red"})
         assert reported == {("request", "unknown_parameter", "colour")}
 
-    def test_a_body_that_nobody_can_read_is_the_upstreams_to_refuse(self, proxy: Proxy, upstream: Upstream):
+    def test_an_unreadable_body_is_refused_by_the_upstream(self, proxy: Proxy, upstream: Upstream):
         upstream.answer = answered(ASSISTANT)
         send = lambda: httpx2.post(f"{proxy.url}/assistants", content=b'{"model": "\xff"}')  # noqa: E731
         got, reported = found(proxy, send)
         assert (got.status_code, reported) == (200, {("request", "refused here", "")})
 
-    def test_what_both_refuse_is_no_deviation_and_the_upstreams_words_are_passed_on(
+    def test_a_request_that_both_refuse_is_no_deviation_and_gets_the_upstreams_error(
         self, proxy: Proxy, upstream: Upstream
     ):
         upstream.answer = answered(ERROR, status=400)
@@ -380,7 +378,7 @@ class TestRequests:
     @pytest.mark.parametrize(
         ("path", "form", "expected"),
         [
-            pytest.param("/files", [PURPOSE, FILE_PART], set(), id="nothing"),
+            pytest.param("/files", [PURPOSE, FILE_PART], set(), id="no deviation"),
             pytest.param(
                 "/files", [FILE_PART, PURPOSE, ("expires_after[anchor]", b"created_at"),
                 ("expires_after[seconds]", b"3600")], set(), id="nothing in an object",
@@ -415,7 +413,7 @@ class TestRequests:
         assert (answer.status_code, answer.content, sent.body) == (200, b"".join(upstream.answer.chunks), content)
         assert reported == {("request", problem, place) for problem, place in expected}
 
-    def test_what_is_wrong_with_forms_is_one_kind_and_one_line(self, proxy: Proxy, upstream: Upstream):
+    def test_invalid_forms_are_one_kind_of_deviation_and_one_log_line(self, proxy: Proxy, upstream: Upstream):
         upstream.answer = answered(FILE)
         for _ in range(3):
             self.uploaded(proxy, upstream, framed_form(FILE_PART, PURPOSE, ("flavour", b"sour")))
@@ -449,7 +447,7 @@ class TestRequests:
             assert size + sum(map(len, chunks)) == 2_000_000
 
     @pytest.mark.parametrize("media_type", ["application/octet-stream", "application/json"])
-    def test_a_range_is_asked_for_and_passed_on(self, proxy: Proxy, upstream: Upstream, media_type: str):
+    def test_a_range_is_requested_and_passed_on(self, proxy: Proxy, upstream: Upstream, media_type: str):
         headers = {"content-range": "bytes 1-2/9", "accept-ranges": "bytes", "content-length": "2"}
         upstream.answer = Answer([b"bc"], 206, media_type, headers)
         send = lambda: ask(proxy, "/files/file-1/content", headers={"range": "bytes=1-2"})  # noqa: E731
@@ -480,7 +478,7 @@ class TestKeys:
         sent = upstream.asked[-1].headers
         assert (sent["authorization"], sent.get("api-key")) == (f"Bearer {UPSTREAMS_KEY}", None)
 
-    def test_who_has_no_key_of_the_proxy_comes_no_further(self, keyed: Proxy, upstream: Upstream):
+    def test_a_request_without_a_key_of_the_proxy_is_refused(self, keyed: Proxy, upstream: Upstream):
         known = len(upstream.asked)
         assert ask(keyed, "/threads/thread_1", headers={"api-key": "wrong"}).status_code == 401
         assert ask(keyed, "/chat/completions", {"model": "m"}).status_code == 401
@@ -560,7 +558,7 @@ class TestTroubles:
             ask(proxy, "/threads/thread_1")
         assert counts(proxy).keys() - before.keys() == {("response", "cut", "the body broke off")}
 
-    def test_an_upstream_that_is_not_there_is_502_and_the_sdk_says_so(self):
+    def test_an_unreachable_upstream_is_502_in_the_sdk(self):
         with Upstream() as gone:
             url = gone.url
         with Proxy(url) as proxy, OpenAI(base_url=proxy.url, api_key="key", max_retries=0) as client:
@@ -574,7 +572,7 @@ class TestTroubles:
                 }
             }  # fmt: skip
 
-    def test_a_large_event_is_passed_on_and_not_looked_at(self, proxy: Proxy, upstream: Upstream):
+    def test_a_large_event_is_passed_on_unchecked(self, proxy: Proxy, upstream: Upstream):
         chunks = [b"event: thread.message.delta\ndata: ", *[b"x" * 4_000] * 2_500, b"\n\n"]
         upstream.answer = Answer(chunks, media_type=EVENTS)
         got, reported = found(proxy, lambda: ask(proxy, "/threads/thread_1/runs", BODY))

@@ -129,7 +129,9 @@ async def test_the_last_failure_poisons(service: QueueService, queue: QueueClien
     assert await left(queue) == 0
 
 
-async def test_what_is_not_base64_is_poison_as_it_is(service: QueueService, queue: QueueClient):
+async def test_an_item_that_is_not_base64_moves_to_the_poison_queue_unchanged(
+    service: QueueService, queue: QueueClient
+):
     async def attend(message: QueueMessage) -> None:
         pytest.fail("called")
 
@@ -193,7 +195,7 @@ async def test_no_more_than_batch_and_threshold_run_at_once(service: QueueServic
     assert 4 <= most <= 6
 
 
-async def test_a_stop_waits_for_what_runs(service: QueueService, queue: QueueClient):
+async def test_a_stop_waits_for_running_functions(service: QueueService, queue: QueueClient):
     started = asyncio.Event()
 
     async def attend(message: QueueMessage) -> None:
@@ -208,8 +210,10 @@ async def test_a_stop_waits_for_what_runs(service: QueueService, queue: QueueCli
     assert await left(queue) == 0
 
 
-@pytest.mark.parametrize("hurry", [False, True])
-async def test_a_stop_shows_what_it_interrupts_at_once(service: QueueService, queue: QueueClient, hurry: bool):
+@pytest.mark.parametrize("end_grace", [False, True])
+async def test_a_stop_makes_the_items_of_interrupted_functions_visible_at_once(
+    service: QueueService, queue: QueueClient, end_grace: bool
+):
     started, ended = asyncio.Event(), asyncio.Event()
 
     async def attend(message: QueueMessage) -> None:
@@ -223,9 +227,9 @@ async def test_a_stop_shows_what_it_interrupts_at_once(service: QueueService, qu
     running.start()
     await put(queue, "x")
     await started.wait()
-    if hurry:
-        running.hurry()
-    await asyncio.wait_for(running.stop(grace=60 if hurry else 0.2), 5)
+    if end_grace:
+        running.end_grace()
+    await asyncio.wait_for(running.stop(grace=60 if end_grace else 0.2), 5)
     assert ended.is_set()
     assert await visible(queue) == [base64.b64encode(b"x").decode()]
 
@@ -241,7 +245,7 @@ async def gone(queue: QueueClient) -> bool:
     return await left(queue) == 0
 
 
-async def test_queues_are_polled_rarely_while_nothing_is_in_progress_and_at_once_when_something_begins(
+async def test_queues_are_polled_less_often_without_activity_and_at_once_when_it_begins(
     service: QueueService, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(pumps, "CALM", 0.5)
@@ -261,7 +265,7 @@ async def test_queues_are_polled_rarely_while_nothing_is_in_progress_and_at_once
     await put(queue, "while it is calm")
     await asyncio.sleep(1)
     assert len(seen) == 1
-    with activity.going_on():
+    with activity.active():
         await until(lambda: len(seen) == 2)
     await running.stop()
 

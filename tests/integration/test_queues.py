@@ -64,7 +64,7 @@ async def test_a_delayed_item_is_hidden_until_its_time(
     assert time.monotonic() - began >= least - 0.5
 
 
-async def test_an_item_without_a_delay_is_there_at_once(queues: Queues, queue_service: QueueService, fresh: str):
+async def test_an_item_without_a_delay_is_visible_at_once(queues: Queues, queue_service: QueueService, fresh: str):
     await queues.send(fresh, {})
     assert len(await visible(queue_service, fresh)) == 1
 
@@ -98,7 +98,7 @@ async def test_an_item_that_was_received_since_is_left_to_its_receiver(
 
 
 @pytest.mark.parametrize("receipt", [Receipt("00000000-0000-0000-0000-000000000000", "AAAA"), Receipt("odd", "odd")])
-async def test_a_receipt_of_nothing_deletes_nothing(
+async def test_an_unknown_receipt_deletes_no_message(
     queues: Queues, queue_service: QueueService, fresh: str, receipt: Receipt
 ):
     await queues.delete(fresh, receipt)

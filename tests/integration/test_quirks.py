@@ -79,7 +79,7 @@ class Ran:
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["polled", "streamed"])
 @pytest.mark.parametrize("name", QUIRKS)
-async def test_what_comes_of_a_quirk(
+async def test_a_quirk_has_its_expected_result(
     running: Running, endpoint: Quirks, name: str, streamed: bool, caplog: pytest.LogCaptureFixture
 ):
     quirk, model = QUIRKS[name], f"{name}@{streamed}"
@@ -97,6 +97,6 @@ async def test_what_comes_of_a_quirk(
         assert not any(word in seen for word in ("reasoning_content", "I need the weather", "extra_content", "SIG=="))
 
 
-async def test_what_was_learnt_can_be_looked_at(running: Running):
+async def test_learnt_properties_can_be_read(running: Running):
     await Ran().begin(running, QUIRKS["no-stream-options"], "no-stream-options@learnt", False)
     assert running.model.learnt.models["no-stream-options@learnt"].remedies == {"stream_options": None}

@@ -132,20 +132,20 @@ async def test_more_text_than_a_file_may_have_ends_it(readers: Readers):
     assert await readers.error("a.grow", str(20_000_001)) == "The file has more than 5,000,000 tokens."
 
 
-async def test_an_answer_is_not_taken_beyond_its_limit(readers: Readers, monkeypatch: pytest.MonkeyPatch):
+async def test_an_answer_is_not_read_beyond_its_limit(readers: Readers, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(reading, "MAX_INDEX", 1000)
     assert await readers.read("a.txt", "short") == "short"
     assert "ended the process" in await readers.error("a.txt", "long " * 1000)
 
 
-async def test_a_child_that_crashes_is_tried_once_more_and_takes_its_file_with_it(readers: Readers):
+async def test_a_file_that_crashes_two_children_fails(readers: Readers):
     message = await readers.error("a.crash")
     assert message == "Reading the file ended the process that read it."
     assert len(readers.started) == 2
     assert await readers.read("a.txt", "text") == "text"
 
 
-async def test_what_a_child_that_was_killed_was_reading_is_read_by_another_one(readers: Readers, tmp_path: Path):
+async def test_a_file_whose_child_was_killed_is_read_by_another_child(readers: Readers, tmp_path: Path):
     deadly = tmp_path / "deadly"
     deadly.touch()
 
@@ -159,7 +159,7 @@ async def test_what_a_child_that_was_killed_was_reading_is_read_by_another_one(r
     assert len(readers.started) == 2
 
 
-async def test_a_child_that_is_killed_while_it_has_nothing_to_do_harms_nothing(readers: Readers):
+async def test_a_child_that_is_killed_while_idle_is_replaced(readers: Readers):
     await readers.read("a.txt", "text")
     os.kill(readers.started[0].pid, signal.SIGKILL)
     assert await readers.read("a.txt", "more") == "more"
@@ -188,7 +188,7 @@ async def test_a_file_waits_for_its_turn_only_for_so_long(readers: Readers, monk
     await asyncio.gather(slow, return_exceptions=True)
 
 
-async def test_closing_ends_a_child_whatever_it_is_at(readers: Readers):
+async def test_closing_ends_a_child_that_is_reading(readers: Readers):
     slow = asyncio.create_task(readers.read("a.spin"))
     await comes(lambda: readers.started)
     await readers.reading.close()
@@ -197,14 +197,14 @@ async def test_closing_ends_a_child_whatever_it_is_at(readers: Readers):
         await slow
 
 
-async def test_what_a_library_prints_is_no_part_of_the_answer(readers: Readers, capfd: pytest.CaptureFixture[str]):
+async def test_the_output_of_a_library_is_no_part_of_the_answer(readers: Readers, capfd: pytest.CaptureFixture[str]):
     assert await readers.read("a.talk") == "talked"
     assert await readers.read("a.txt", "text") == "text"
     assert capfd.readouterr() == ("", "")
 
 
 @linux
-async def test_a_reader_has_nothing_but_the_files_bytes(
+async def test_a_reader_has_access_to_the_files_bytes_only(
     readers: Readers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("OPENAI_API_KEY", "secret")

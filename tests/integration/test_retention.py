@@ -102,7 +102,7 @@ async def test_a_thread_without_use_is_deleted_with_its_messages_and_runs(store:
     assert left_of(storage, thread) == []
 
 
-async def test_without_a_setting_nothing_is_deleted(storage: Storage, store: Store):
+async def test_without_a_setting_no_object_is_deleted(storage: Storage, store: Store):
     unset, thread, file = open_store(storage), await idle_thread(store), await file_of(store)
     await retire_threads(later(unset, 10_000 * DAY), RetireThreads(project=P))
     await retire_files(later(unset, 10_000 * DAY), RetireFiles(project=P))
@@ -118,7 +118,7 @@ async def test_a_thread_with_an_active_run_stays(store: Store, storage: Storage)
     await lasting.close()
 
 
-async def test_a_message_or_a_run_that_comes_meanwhile_keeps_the_thread(store: Store, monkeypatch: pytest.MonkeyPatch):
+async def test_a_message_or_a_run_added_meanwhile_keeps_the_thread(store: Store, monkeypatch: pytest.MonkeyPatch):
     thread = await idle_thread(store)
     document = await store.threads.read(blob_name(P, thread))
     assert document is not None
@@ -133,7 +133,7 @@ async def test_a_message_or_a_run_that_comes_meanwhile_keeps_the_thread(store: S
     assert await names(store.threads) == [thread]
 
 
-async def test_only_a_message_can_be_what_keeps_a_thread(store: Store, monkeypatch: pytest.MonkeyPatch):
+async def test_a_recent_message_alone_keeps_a_thread(store: Store, monkeypatch: pytest.MonkeyPatch):
     thread = await idle_thread(store)
     (entry,) = (await old(store.threads, P, "thread_", store.clock.now() + 2 * DAY)).entries
     said = new_message(store, thread, CreateMessage(role="user", content="And tomorrow?"))
@@ -162,7 +162,7 @@ async def test_after_a_crash_the_item_deletes_the_rest_and_only_the_rest(
     assert left_of(storage, thread) == []
 
 
-async def test_two_timers_at_once_delete_each_thread_and_nothing_else(store: Store, storage: Storage):
+async def test_two_timers_at_once_delete_each_unused_thread_and_no_other(store: Store, storage: Storage):
     old_ones = [await idle_thread(store) for _ in range(3)]
     both = [later(store, 61 * DAY), later(open_store(storage, **TTL), 61 * DAY)]
     await asyncio.gather(*(retire_threads(each, RetireThreads(project=P)) for each in both))
@@ -170,7 +170,7 @@ async def test_two_timers_at_once_delete_each_thread_and_nothing_else(store: Sto
     await both[1].close()
 
 
-async def test_an_item_looks_after_a_part_and_sends_one_for_the_rest(
+async def test_an_item_handles_a_part_and_sends_one_for_the_rest(
     store: Store, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ):
     for _ in range(3):
@@ -343,7 +343,7 @@ async def test_given_up_items_of_retention_are_dropped(store: Store, storage: St
     assert items_of(storage, "work", "retire_threads") == []
 
 
-def test_the_local_runner_looks_after_them_at_its_start(storage: Storage, model: Model):
+def test_the_local_runner_runs_retention_at_its_start(storage: Storage, model: Model):
     async def made() -> str:
         store = open_store(storage)
         try:

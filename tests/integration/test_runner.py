@@ -34,7 +34,7 @@ def test_a_newcomer_gets_an_answer_and_everything_ends_with_the_runner(tmp_path:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_what_was_stored_is_there_at_the_next_start_however_the_runner_ended(tmp_path: Path, number: signal.Signals):
+def test_stored_objects_exist_at_the_next_start_however_the_runner_ended(tmp_path: Path, number: signal.Signals):
     with runner(tmp_path) as process, connect(process.url) as client:
         made = [client.beta.assistants.create(model=f"model-{n}").id for n in range(5)]
         process.end(number)

@@ -7,7 +7,7 @@ from benchmarks.search.measures import measure
 from benchmarks.search.questions import questions
 
 
-async def test_what_keywords_or_embeddings_find_their_fusion_finds_as_well() -> None:
+async def test_the_fusion_finds_the_answers_that_keywords_or_embeddings_find() -> None:
     library = await Library.of(documents(), AUTO)
     asked = library.answerable(questions())
     keywords, embeddings, fusion = [await measure(library, asked, ranking) for ranking in Ranking]

@@ -39,7 +39,7 @@ async def ingested(running: InProcess, *texts: str, **options: Any) -> str:
     return store.id
 
 
-async def test_hits_of_several_stores_come_the_best_first(running: InProcess):
+async def test_hits_of_several_stores_are_merged_best_first(running: InProcess):
     one, two = await ingested(running, BREAD), await ingested(running, BREAD, SPIRES)
     hits = await running.searcher.search("default", [one, two], ["How high is the spire?", "flour for bread"], 10)
     assert {(hit.store_id, hit.filename) for hit in hits} >= {(two, "1.md"), (one, "0.md")}
@@ -69,7 +69,7 @@ async def test_a_store_that_is_gone_or_has_expired_is_not_searched(running: InPr
         await running.searcher.search("default", [store], ["spire"], 10)
 
 
-async def test_what_was_loaded_is_not_loaded_again(running: InProcess, monkeypatch: pytest.MonkeyPatch):
+async def test_loaded_chunks_are_not_loaded_again(running: InProcess, monkeypatch: pytest.MonkeyPatch):
     store = await ingested(running, SPIRES, BREAD)
     read, names = running.store.chunks.read, list[str]()
 
@@ -124,9 +124,7 @@ async def test_a_search_is_a_use_of_the_store(running: InProcess):
     assert after >= before + 2 * 3600
 
 
-async def test_queries_whose_vectors_do_not_come_find_by_their_words(
-    running: InProcess, monkeypatch: pytest.MonkeyPatch
-):
+async def test_queries_without_vectors_search_by_keywords(running: InProcess, monkeypatch: pytest.MonkeyPatch):
     class Hanging:
         async def embed(self, texts: Sequence[str]) -> None:
             assert texts == ["flour"]

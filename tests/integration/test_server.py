@@ -111,7 +111,7 @@ async def test_a_connection_without_a_request_is_closed():
 
 
 @pytest.mark.parametrize("before", [b"", b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"], ids=["first", "second"])
-async def test_a_head_that_comes_slowly_is_not_awaited(before: bytes):
+async def test_a_head_that_is_sent_slowly_is_not_awaited(before: bytes):
     application = Application()
     async with serving(application) as url, Client.of(url) as client:
         if before:
@@ -122,7 +122,7 @@ async def test_a_head_that_comes_slowly_is_not_awaited(before: bytes):
     assert len(application.messages) == bool(before)
 
 
-async def test_a_body_that_comes_slowly_is_not_awaited():
+async def test_a_body_that_is_sent_slowly_is_not_awaited():
     application = Application()
     async with serving(application) as url, Client.of(url) as client:
         await client.send(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n")
@@ -130,7 +130,7 @@ async def test_a_body_that_comes_slowly_is_not_awaited():
     assert application.messages[-1]["type"] == "http.disconnect"
 
 
-async def test_a_body_that_comes_steadily_may_take_longer():
+async def test_a_body_that_is_sent_steadily_may_take_longer():
     application, size = Application(), 20
     piece = bytes(protocol.BODY_BYTES)
     async with serving(application) as url, Client.of(url) as client:
@@ -142,7 +142,7 @@ async def test_a_body_that_comes_steadily_may_take_longer():
     assert application.received == size * len(piece)
 
 
-async def test_an_application_may_take_its_time_with_a_body():
+async def test_an_application_may_read_a_body_slowly():
     application, size = Application(), 8 * 1024 * 1024
     application.may_read.clear()
     async with serving(application) as url, Client.of(url) as client:
@@ -161,7 +161,7 @@ async def test_an_application_may_take_its_time_with_a_body():
     [("POST /v1/threads", 413), ("POST /v1/files", 401), ("POST /v1/nowhere", 401), ("POST /docs", 405)],
 )
 @pytest.mark.parametrize("length", ["content-length: 100000000000", "transfer-encoding: chunked"])
-async def test_what_is_refused_is_not_read_on(
+async def test_the_rest_of_a_refused_body_is_not_read(
     request_line: str, status: int, length: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("API_KEYS", "key=project")
@@ -197,7 +197,7 @@ async def test_a_client_that_sends_everything_before_it_reads_gets_the_answer(mo
     assert got.endswith(b"}")
 
 
-async def test_a_client_that_does_not_go_is_disconnected(monkeypatch: pytest.MonkeyPatch):
+async def test_a_client_that_keeps_the_connection_is_disconnected(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(protocol, "LINGER_SECONDS", SHORT)
     monkeypatch.setenv("API_KEYS", "key=project")
     settings.cache_clear()
@@ -209,7 +209,7 @@ async def test_a_client_that_does_not_go_is_disconnected(monkeypatch: pytest.Mon
     settings.cache_clear()
 
 
-async def test_a_connection_is_kept_when_what_is_refused_is_short(monkeypatch: pytest.MonkeyPatch):
+async def test_a_connection_is_kept_when_the_refused_body_is_short(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("API_KEYS", "key=project")
     settings.cache_clear()
     request = b"POST /v1/threads HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"

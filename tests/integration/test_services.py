@@ -134,7 +134,7 @@ async def names(container: Container, prefix: str, **options: Any) -> list[str]:
     return [name async for name in container.client.list_blob_names(name_starts_with=prefix, **options)]
 
 
-async def test_without_a_container_there_is_nothing(absent: Container):
+async def test_a_missing_container_has_no_blobs(absent: Container):
     blob = absent.client.get_blob_client("p/a")
     missing = (*NOTHING, "ContainerNotFound")
     assert await outcome(absent.put("p/a", b"1", ANY)) == missing
@@ -159,7 +159,7 @@ async def test_a_container_is_made_once(container: Container):
     assert await names(container, "") == []
 
 
-async def test_without_a_blob_there_is_nothing_to_read_change_or_delete(container: Container):
+async def test_a_missing_blob_cannot_be_read_changed_or_deleted(container: Container):
     missing = (*NOTHING, "BlobNotFound")
     assert await outcome(container.get("p/a")) == missing
     assert await outcome(container.get_range("p/a", 0, 1)) == missing
@@ -182,7 +182,7 @@ async def test_a_blob_is_made_once_unless_it_may_be_overwritten(container: Conta
     assert await (await container.client.download_blob("p/a")).readall() == b"3"
 
 
-async def test_a_conditional_write_needs_the_etag_of_what_is_there(container: Container):
+async def test_a_conditional_write_needs_the_etag_of_the_present_blob(container: Container):
     first = await container.put("p/a", b"1", IF_MISSING)
     second = await container.put("p/a", b"2", if_match(first))
     lost = ("ResourceModifiedError", 412, "ConditionNotMet")
@@ -199,14 +199,14 @@ async def test_of_simultaneous_conditional_writes_one_wins(container: Container)
     assert sorted(map(bool, await asyncio.gather(*writes))) == [False, True, True, True, True]
 
 
-async def test_a_read_can_be_spared_when_nothing_has_changed(container: Container):
+async def test_an_unchanged_blob_is_not_sent_again(container: Container):
     first = await container.put("p/a", b"1", IF_MISSING)
     assert await container.get("p/a", first) is None
     second = await container.put("p/a", b"2", if_match(first))
     assert await container.get("p/a", first) == (b"2", second)
 
 
-async def test_a_blob_that_was_made_anew_is_another_one(container: Container):
+async def test_a_blob_that_was_created_again_has_another_etag(container: Container):
     first = await container.put("p/a", b"1", IF_MISSING)
     await container.client.delete_blob("p/a")
     second = await container.put("p/a", b"1", IF_MISSING)
@@ -215,7 +215,7 @@ async def test_a_blob_that_was_made_anew_is_another_one(container: Container):
 
 
 @pytest.mark.parametrize(("start", "end", "expected"), [(0, 2, b"01"), (3, 7, b"3456"), (7, 100, b"789")])
-async def test_a_range_is_read_as_far_as_it_is_there(container: Container, start: int, end: int, expected: bytes):
+async def test_a_range_is_read_up_to_the_end_of_the_log(container: Container, start: int, end: int, expected: bytes):
     await container.put("p/a", b"0123456789", IF_MISSING)
     assert await container.get_range("p/a", start, end) == (expected, 10)
     download = await container.client.download_blob("p/a", offset=start, length=end - start)
@@ -223,7 +223,7 @@ async def test_a_range_is_read_as_far_as_it_is_there(container: Container, start
 
 
 @pytest.mark.parametrize("content", [b"", b"0123"])
-async def test_past_the_end_there_is_nothing(container: Container, content: bytes):
+async def test_a_read_past_the_end_returns_no_bytes(container: Container, content: bytes):
     await container.put("p/a", content, IF_MISSING)
     refused = await outcome(container.get_range("p/a", len(content), len(content) + 100))
     # Azurite returns no bytes right at the end of a blob; Azure refuses that, too.
@@ -323,7 +323,7 @@ async def test_a_deleted_blob_is_gone(container: Container):
     assert await names(container, "p/") == []
 
 
-async def test_names_come_in_order_from_where_they_are_asked(container: Container):
+async def test_names_are_listed_in_order_from_a_name_on(container: Container):
     for name in ("p/b", "p/B", "p/_", "p/a/00001", "p/a", "p/1", "q/c"):
         await container.put(name, b"", IF_MISSING)
     assert await names(container, "p/") == ["p/1", "p/B", "p/_", "p/a", "p/a/00001", "p/b"]
@@ -361,7 +361,7 @@ async def test_a_blob_has_the_same_name_whichever_way_it_is_written(container: C
     assert await names(container, "p/") == [name]
 
 
-async def test_without_a_queue_there_is_nothing(absent_queue: Queue):
+async def test_a_missing_queue_has_no_messages(absent_queue: Queue):
     missing = (*NOTHING, "QueueNotFound")
     assert await outcome(absent_queue.send("1")) == missing
     assert await outcome(absent_queue.delete(Receipt("id", "receipt"))) == missing
@@ -443,7 +443,7 @@ async def test_a_lease_is_moved_by_its_latest_receipt_only(queue: Queue):
     assert len({message.receipt, updated, again.receipt}) == 3
 
 
-async def test_a_receipt_of_nothing_is_refused(queue: Queue):
+async def test_an_unknown_receipt_is_refused(queue: Queue):
     unknown = Receipt(str(uuid.UUID(int=0)), "AAAA")
     assert await outcome(queue.delete(unknown)) == _GONE
     assert await outcome(queue.update(unknown, 0)) == _GONE

@@ -51,7 +51,7 @@ async def test_a_warm_call_is_one_request(served: Served):
     assert fake.asked == ["POST executions 200"]
 
 
-async def test_what_is_too_long_for_a_stream_of_the_pool_comes_in_a_file(served: Served):
+async def test_a_report_that_is_too_long_for_stdout_is_read_from_a_file(served: Served):
     fake, talk = served
     fake.wrapped = True  # this form truncates at 4,096 characters
     text = printed(await talk.say("print('begin', 'é' * 50_000, 'end')"))
@@ -70,7 +70,7 @@ async def test_the_models_names_of_files_never_reach_the_pool(served: Served):
     assert [(output.name, await content(output)) for output in execution.files] == [("ö ö", b"o")]
 
 
-async def test_a_session_that_is_lost_gets_its_files_back_and_the_model_is_told(served: Served):
+async def test_a_lost_session_gets_its_files_back_and_the_model_learns_of_the_loss(served: Served):
     fake, talk = served
     given = [file("file-abc", "in.txt", b"in")]
     await talk.say("x = 1", given)
@@ -95,7 +95,7 @@ async def test_another_process_uses_the_same_session(served: Served):
     await other.engine.close()
 
 
-async def test_an_earlier_call_whose_outcome_was_lost_is_told(served: Served):
+async def test_the_model_learns_of_an_earlier_call_whose_outcome_was_lost(served: Served):
     _, talk = served
     await talk.say("x = 1")
     before = talk.last
@@ -122,7 +122,7 @@ async def test_an_answer_that_comes_before_the_end_is_awaited(served: Served):
 
 
 @pytest.mark.parametrize("status", [0, 502])
-async def test_an_outcome_that_cannot_be_had_is_not_asked_for_twice(served: Served, status: int):
+async def test_an_outcome_that_cannot_be_read_is_not_requested_twice(served: Served, status: int):
     fake, talk = served
     await talk.say("1")
     fake.asked.clear()
@@ -149,18 +149,18 @@ async def test_files_are_put_and_read_again_after_a_failure(served: Served):
     assert [await content(output) for output in execution.files] == [b"in"]
 
 
-async def test_what_cannot_be_fetched_of_code_that_was_executed_is_lost(served: Served):
+async def test_outputs_that_cannot_be_downloaded_after_the_execution_are_lost(served: Served):
     fake, talk = served
     execution = await talk.say("open('out', 'w').write('o')")
     fake.faults += [Fault("GET", "files/", 500)] * 3
-    with pytest.raises(OutcomeLost, match="the file out cannot be had"):
+    with pytest.raises(OutcomeLost, match="the file out cannot be read"):
         await content(execution.files[0])
     fake.faults += [Fault("GET", "files/", 500)] * 3
     with pytest.raises(OutcomeLost, match="was executed"):
         await talk.say("print('x' * 9000)")
 
 
-async def test_what_the_pool_refuses_is_told_and_what_to_do(served: Served):
+async def test_the_model_gets_the_pools_error_and_the_remedy(served: Served):
     fake, talk = served
     fake.granted = False
     with pytest.raises(EngineFailed, match=r"403.*Session Executor"):
@@ -170,7 +170,7 @@ async def test_what_the_pool_refuses_is_told_and_what_to_do(served: Served):
         await talk.say("1")
 
 
-async def test_a_pool_that_is_not_there_is_busy(served: Served):
+async def test_an_unreachable_pool_is_busy(served: Served):
     _, talk = served
     assert isinstance(talk.engine, Sessions)
     talk.engine._pool._endpoint = "http://127.0.0.1:9/sessionPools/pool"
@@ -187,7 +187,7 @@ async def test_a_file_that_is_too_large_for_the_pool_is_left_out(served: Served)
     assert execution.notices == [notices.too_large(["large.bin"], 128 * 1024 * 1024)]
 
 
-async def test_code_that_nothing_stops_ends_with_its_session(monkeypatch: pytest.MonkeyPatch):
+async def test_code_that_cannot_be_stopped_ends_with_its_session(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(host, "_GRACE", 0)
     async with served_pool(CODE_INTERPRETER_TIMEOUT="0.2") as (fake, engine):
         talk = Talk(engine)
@@ -240,7 +240,7 @@ async def test_a_request_that_the_service_repeats_executes_its_code_once(served:
     assert [await content(output) for output in execution.files] == [b"o"]
 
 
-async def test_an_app_without_an_identity_is_told(served: Served, monkeypatch: pytest.MonkeyPatch):
+async def test_an_app_without_an_identity_gets_an_error_that_says_so(served: Served, monkeypatch: pytest.MonkeyPatch):
     _, talk = served
 
     async def get_token(_: str) -> None:
@@ -296,7 +296,7 @@ async def test_the_fake_answers_as_the_service_is_documented_to(served: Served):
         ] == "DeleteFileError"
 
 
-async def test_a_file_that_was_made_in_a_folder_comes_back_into_it(served: Served):
+async def test_a_file_that_was_made_in_a_folder_is_restored_into_it(served: Served):
     fake, talk = served
     made = file("file-made", "out/deep/made.txt", b"made")
     code = "open('out/deep/made.txt').read() + open('file-made').read()"
@@ -333,7 +333,7 @@ async def test_a_run_has_its_code_executed_by_the_pool(served: Served, idle: Sto
         await threads.delete(thread.id)
 
 
-async def test_a_process_that_has_executed_nothing_ends_the_session_of_a_deleted_thread(
+async def test_a_process_without_executions_ends_the_session_of_a_deleted_thread(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ):
     _, talk = served

@@ -60,7 +60,7 @@ async def test_every_object_is_there_as_it_was(running: InProcess[ScriptedModel]
     assert (await running.client.files.content(IDS["file"])).content == b"The filter is cleaned with warm water."
 
 
-async def test_runs_go_on_from_their_documents_and_items(running: InProcess[ScriptedModel]):
+async def test_runs_continue_from_their_documents_and_items(running: InProcess[ScriptedModel]):
     runs = running.client.beta.threads.runs
     [search] = STORED["items"]["retrieval"]
     await deliver(running, "retrieval", search)

@@ -132,7 +132,7 @@ async def test_the_spans_of_a_run_have_the_names_and_attributes_of_the_conventio
     assert request.attributes[names.STATUS] == "200"
 
 
-async def test_the_metrics_of_a_run_are_told(mixed: tuple[Any, Collector]):
+async def test_the_metrics_of_a_run_are_exported(mixed: tuple[Any, Collector]):
     _, collector = mixed
     told = {
         names.RUNS, names.QUEUE_TIME, names.FIRST_WORD, names.RUN_DURATION, names.STORAGE, names.OPERATION_DURATION,
@@ -151,7 +151,7 @@ async def test_neither_contents_nor_keys_leave_the_process(mixed: tuple[Any, Col
     assert [text for text in (QUESTION, ANSWER, OUTPUT, SECRET) if text.encode() in everything] == []
 
 
-async def test_contents_are_told_where_the_setting_says_so(idle: Storage):
+async def test_contents_are_exported_if_the_setting_allows_it(idle: Storage):
     setting = {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "true"}
     async with collected(idle, {"text": ANSWER}, **setting) as (service, collector):
         stream = await talk(service, stream=True)
@@ -205,7 +205,7 @@ async def test_a_run_that_its_client_continues_stays_in_its_trace(idle: Storage,
     assert submitted.trace != created.trace
 
 
-async def test_a_run_that_fails_and_an_item_that_is_given_up_are_told(idle: Storage):
+async def test_a_failed_run_and_an_item_that_is_given_up_are_exported(idle: Storage):
     async with collected(idle, {"status": 400, "error": "No."}) as (service, collector):
         await clear(service)
         await talk(service)
@@ -221,7 +221,7 @@ async def test_a_run_that_fails_and_an_item_that_is_given_up_are_told(idle: Stor
         assert collector.metrics[names.POISONED.name] == [{names.QUEUE: "work"}]
 
 
-async def test_files_and_their_embeddings_are_told(idle: Storage):
+async def test_files_and_their_embeddings_are_exported(idle: Storage):
     def embed(request: httpx2.Request) -> httpx2.Response:
         texts = json.loads(request.content)["input"]
         vector = base64.b64encode(np.ones(8, dtype="<f4").tobytes()).decode()
@@ -253,7 +253,7 @@ def stolen(run: RunRecord) -> RunRecord:
     return run.model_copy(update={"claim": Claim(token="another", until=run.expires_at)})
 
 
-async def test_every_field_that_the_workbook_and_the_alerts_read_is_told(idle: Storage):
+async def test_every_field_that_the_workbook_and_the_alerts_read_is_exported(idle: Storage):
     replies = ({"status": 429, "error": "Busy."}, {"tool_calls": [call("retrieval", "call_r")]})
     answer = {"text": ANSWER, "usage": USAGE}
     async with collected(idle, *replies, answer, answer) as (service, collector):

@@ -38,7 +38,7 @@ async def test_a_proxy_that_the_environment_names_is_used(monkeypatch: pytest.Mo
     assert asked[0] == "GET http://storage.invalid/a/assistants/default/asst_1 HTTP/1.1"
 
 
-async def test_without_one_no_thread_is_asked_for_it(azurite: Storage, monkeypatch: pytest.MonkeyPatch):
+async def test_without_a_proxy_no_worker_thread_is_used(azurite: Storage, monkeypatch: pytest.MonkeyPatch):
     store = open_store(azurite)
     await store.hear_time()
 

@@ -160,7 +160,7 @@ async def test_the_row_that_a_quirk_of_embeddings_shows(endpoint: Tried, name: s
 
 
 @module_loop
-async def test_what_takes_too_long_is_given_up(endpoint: Tried, model: Endpoint):
+async def test_a_check_that_takes_too_long_is_given_up(endpoint: Tried, model: Endpoint):
     rows = await tried(Trial(settings(endpoint), model, "late", 0.5))
     assert rows["text"].said == "There was no whole answer in time."
     assert "--seconds" in rows["text"].advice

@@ -61,7 +61,7 @@ def waiting(storage: Storage, queue: str = WEBHOOKS) -> int:
     return queue_of(storage, queue).get_queue_properties().approximate_message_count or 0
 
 
-async def test_every_state_and_every_message_of_a_run_is_told_once_and_numbered(
+async def test_every_state_and_every_message_of_a_run_is_sent_once_and_numbered(
     idle: Storage, service: InProcess[ScriptedModel], receiver: Upstream
 ):
     client = service.client
@@ -89,7 +89,7 @@ async def test_every_state_and_every_message_of_a_run_is_told_once_and_numbered(
     assert waiting(idle, "work") == others, "the look-again item is deleted as ever"
 
 
-async def test_files_of_a_vector_store_are_told_of(
+async def test_events_of_files_of_a_vector_store_are_sent(
     idle: Storage, service: InProcess[ScriptedModel], receiver: Upstream
 ):
     files = [
@@ -121,7 +121,7 @@ async def test_files_of_a_vector_store_are_told_of(
     ],
     ids=["an error", "a redirect", "silence"],
 )
-async def test_an_event_that_was_not_taken_is_sent_again_later(
+async def test_an_event_that_was_not_accepted_is_sent_again_later(
     idle: Storage,
     service: InProcess[ScriptedModel],
     receiver: Upstream,

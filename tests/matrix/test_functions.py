@@ -1,6 +1,6 @@
 """The function app with the next major version of `azure-functions`, which newer versions of Python have.
 
-`make matrix` installs it, where there is such a Python.
+`make matrix` installs it, if such a Python is installed.
 """
 
 import subprocess

@@ -1,11 +1,11 @@
-// node agents.mjs FOLDER ENDPOINT: the same as conversation.mjs, with the @azure/ai-agents in FOLDER; and files, too.
+// node agents.mjs FOLDER ENDPOINT: as conversation.mjs, with the @azure/ai-agents in FOLDER; also files.
 
 import { pathToFileURL } from "node:url";
 
 const [folder, endpoint] = process.argv.slice(2);
 const { AgentsClient } = await import(pathToFileURL(`${folder}/node_modules/@azure/ai-agents/dist/esm/index.js`));
 
-// Its policy for tokens refuses to send them without TLS, and this service asks for none.
+// Its policy for tokens refuses to send them without TLS, and this service does not require it.
 const client = new AgentsClient(endpoint, undefined, { allowInsecureConnection: true, retryOptions: { maxRetries: 0 } });
 const pollingOptions = { intervalInMs: 50 };
 

@@ -1,5 +1,5 @@
 // node conversation.mjs FOLDER BASE_URL: creates, polls, answers tool calls and streams with the openai-node in FOLDER,
-// and prints what came of it as JSON.
+// and prints the results as JSON.
 
 import { pathToFileURL } from "node:url";
 
@@ -52,7 +52,7 @@ function submitted(run, stream) {
   return threads.runs[name](run.thread_id, run.id, body);
 }
 
-// Versions without streams of their own are left with the response and its bytes.
+// Versions without a stream helper have only the response and its bytes.
 async function* raw(path, body) {
   const response = await client.post(path, { body: { ...body, stream: true } }).asResponse();
   for (const block of (await response.text()).split("\n\n").filter(Boolean)) {

@@ -1,5 +1,5 @@
 // Listens with @microsoft/signalr: `node notifications.mjs FOLDER URL KEY TRANSPORT RUNS [THREAD]`.
-// It prints "connected" and then each notification, a line of JSON each, until so many runs have ended.
+// It prints "connected" and then each notification, one JSON line each, until RUNS runs have ended.
 
 import { createRequire } from "node:module";
 

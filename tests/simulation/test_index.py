@@ -8,7 +8,7 @@ from assistants.state import outlines
 from tests.simulation.world import simulate
 
 
-def test_readers_that_write_an_index_mislead_no_run_and_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch):
+def test_readers_that_write_an_index_break_no_rule_and_leave_no_blob(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(outlines, "REACH", 250)
     logging.disable(logging.CRITICAL)
     try:

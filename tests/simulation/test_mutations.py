@@ -21,7 +21,7 @@ def quiet() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: f"{mutation.rule}-{mutation.without}")
-def test_it_is_noticed_when_a_rule_does_not_hold(mutation: Mutation):
+def test_a_violated_rule_is_detected(mutation: Mutation):
     with mutation.schedules():
         with mutation.patch():
             noticed = next((seed for seed in islice(mutation.seeds(), WITHIN) if simulate(seed).problems), None)

@@ -34,7 +34,7 @@ def test_a_seed_replays_to_the_letter():
         assert traced(seed) == traced(seed)
 
 
-def test_a_trace_changes_nothing():
+def test_a_trace_does_not_change_the_schedule():
     for seed in SEEDS:
         assert simulate(seed) == simulate(seed, lambda _: None)
 
@@ -53,7 +53,7 @@ def test_a_seed_replays_in_another_process():
         assert printed.splitlines()[: len(traced(seed))] == traced(seed)
 
 
-def test_a_schedule_that_goes_wrong_goes_wrong_again():
+def test_a_schedule_that_fails_fails_again():
     with MUTATIONS[0].patch():
         failed = next(report for report in map(simulate, SEEDS) if report.problems)
         assert simulate(failed.seed, lambda _: None) == failed

@@ -13,7 +13,7 @@ def names(field: FieldInfo) -> list[str]:
 
 
 def settings_table() -> str:
-    """Every setting in Markdown: its names, its default and what it is for."""
+    """Every setting in Markdown: its names, its default and its purpose."""
     rows = [("Setting", "Default", "What it is for"), ("---", "---", "---")]
     rows += [(_names(field), _default(field), str(field.description)) for field in Settings.model_fields.values()]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)

@@ -34,7 +34,7 @@ SOURCE = {"uri": "azureai://a", "type": "uri_asset"}
         ),
     ],
 )
-def test_what_says_nothing_is_left_out(sent: dict[str, Any], expected: dict[str, Any]):
+def test_empty_fields_are_left_out(sent: dict[str, Any], expected: dict[str, Any]):
     assert as_openai(sent) == expected
 
 

@@ -69,7 +69,7 @@ def bytewise(content: bytes) -> list[bytes]:
         pytest.param(b"event: keepalive\ndata: ping\n\n" + told(HELLO, END), id="an event of another kind"),
         pytest.param(b"\xef\xbb\xbf" + told(HELLO, END), id="a byte order mark"),
         pytest.param(told(HELLO) + told(END, end=b""), id="no newline at the end"),
-        pytest.param(told(HELLO, END) + DONE + b"what follows is not read", id="something after the end"),
+        pytest.param(told(HELLO, END) + DONE + b"what follows is not read", id="bytes after the end"),
         pytest.param(told(HELLO, END, field=b"", end=b"\n"), id="objects, one a line"),
     ],
 )
@@ -81,12 +81,12 @@ async def test_a_stream_is_read_however_it_is_written_and_cut(content: bytes, cu
 @pytest.mark.parametrize(
     "content", [json.dumps(WHOLE).encode(), json.dumps([WHOLE]).encode(), b"\n " + json.dumps(WHOLE, indent=2).encode()]
 )
-async def test_an_answer_may_come_whole(content: bytes):
+async def test_an_answer_may_be_unstreamed(content: bytes):
     assert await heard(content) == [WHOLE]
     assert await heard(*bytewise(content)) == [WHOLE]
 
 
-async def test_an_answer_may_come_whole_as_one_event_and_on_several_lines():
+async def test_an_unstreamed_answer_may_be_one_event_and_on_several_lines():
     assert await heard(told(WHOLE)) == [WHOLE]
     pretty = json.dumps(WHOLE, indent=1).splitlines()
     assert await heard("".join(f"data: {line}\n" for line in pretty).encode() + b"\n") == [WHOLE]
@@ -101,7 +101,7 @@ async def test_an_answer_may_come_whole_as_one_event_and_on_several_lines():
         pytest.param(told(delta("unheard_of")), id="a reason of its own"),
     ],
 )
-async def test_what_has_an_end_has_ended(end: bytes):
+async def test_an_answer_with_an_end_is_complete(end: bytes):
     assert (await heard(told(HELLO) + end))[0] == HELLO
 
 
@@ -111,10 +111,10 @@ async def test_what_has_an_end_has_ended(end: bytes):
         pytest.param(told(HELLO), "its stream has no end", id="neither a reason nor [DONE]"),
         pytest.param(told(HELLO, delta("")), "its stream has no end", id="an empty reason"),
         pytest.param(told(HELLO) + b'data: {"choices": [{"del', 'it ends with {"choices": [{"del', id="within a chunk"),
-        pytest.param(told(delta(role="assistant")) + DONE, "its stream has no end", id="nothing said, and [DONE]"),
-        pytest.param(DONE, "its stream has no end", id="[DONE] and nothing else"),
+        pytest.param(told(delta(role="assistant")) + DONE, "its stream has no end", id="no content, and [DONE]"),
+        pytest.param(DONE, "its stream has no end", id="[DONE] only"),
         pytest.param(b": ping\n\n", "its stream has no end", id="comments"),
-        pytest.param(b"", "it is empty", id="nothing"),
+        pytest.param(b"", "it is empty", id="no bytes"),
     ],
 )
 async def test_a_stream_without_its_end_is_no_answer(content: bytes, text: str):
@@ -123,7 +123,7 @@ async def test_a_stream_without_its_end_is_no_answer(content: bytes, text: str):
     assert str(error) == f"The model's answer broke off: {text}"
 
 
-async def test_what_goes_wrong_after_the_finish_reason_is_no_trouble():
+async def test_an_error_after_the_finish_reason_is_ignored():
     assert await heard(told(HELLO, END), ConnectionResetError()) == [HELLO, END]
     with pytest.raises(ConnectionResetError):
         await heard(told(HELLO), ConnectionResetError())
@@ -178,7 +178,7 @@ async def test_an_endpoint_that_does_not_hang_up_after_the_finish_reason_is_not_
         ),
     ],
 )  # fmt: skip
-async def test_an_error_is_one_wherever_it_stands(content: bytes, text: str, status: int | None):
+async def test_an_error_is_recognized_at_any_place(content: bytes, text: str, status: int | None):
     error = await trouble(content)
     assert isinstance(error, Refused)
     assert (str(error), error.status) == (text, status)
@@ -197,7 +197,7 @@ async def test_an_error_is_one_wherever_it_stands(content: bytes, text: str, sta
         (b"data: " + b"[" * 50_000 + b"\n\n", "[" * 200 + "…"),
     ],
 )
-async def test_what_is_not_understood_is_no_answer(content: bytes, text: str):
+async def test_an_answer_of_an_unknown_form_is_an_error(content: bytes, text: str):
     error = await trouble(content)
     assert isinstance(error, Unreadable)
     assert str(error) == f"The model's endpoint sent an answer that cannot be understood: {text}"
@@ -212,11 +212,11 @@ async def test_what_is_not_understood_is_no_answer(content: bytes, text: str):
         pytest.param(lambda: [b"{" + b" " * (MAX_EVENT + 1)], id="an object"),
     ],
 )
-async def test_nothing_is_gathered_beyond_a_bound(content: Any):
+async def test_an_answer_is_not_collected_beyond_a_limit(content: Any):
     assert isinstance(await trouble(*content()), TooMuch)
 
 
-async def test_a_stream_without_end_is_not_heard_for_ever(monkeypatch: pytest.MonkeyPatch):
+async def test_a_stream_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(answers, "MAX_ANSWER", 10_000)
     assert isinstance(await trouble(*[told(HELLO)] * 1_000), TooMuch)
 
@@ -231,7 +231,7 @@ async def test_the_time_for_a_line_grows_with_its_bytes_and_not_with_their_squar
     assert long < 64 * short, "a square would be 256 times as much"
 
 
-async def test_a_line_feed_that_comes_after_its_return_ends_no_other_line():
+async def test_a_line_feed_in_another_piece_than_its_carriage_return_ends_no_other_line():
     pieces = [b"a\r", b"\n", b"\nb\r", b"", b"\nc\n"]
     assert [line async for line in lines(sent(pieces), 10)] == [b"a\r", b"\n", b"b\r", b"c\n"]
 

@@ -39,7 +39,7 @@ def test_an_exhausted_quota_is_final() -> None:
 @pytest.mark.parametrize(
     "trouble", [Unreachable("Connection error."), CutOff(), Refused(Words("busy", status=503), 200)]
 )
-def test_what_may_be_over_soon_is_tried_again(trouble: EndpointError) -> None:
+def test_a_temporary_error_is_retried(trouble: EndpointError) -> None:
     assert retry_after(trouble, 0) is not None
 
 
@@ -59,7 +59,7 @@ def test_an_answer_that_is_none_is_not_tried_again(trouble: Exception) -> None:
         ({"retry_after": formatdate(time() - 60, usegmt=True)}, SHORTEST_WAIT),
     ],
 )
-def test_what_retry_after_says_is_honoured_but_for_half_a_second_at_least(headers: dict[str, str], wait: float) -> None:
+def test_retry_after_is_respected_with_a_minimum_of_half_a_second(headers: dict[str, str], wait: float) -> None:
     waits = {retry_after(busy(**headers), 3) or 0 for _ in range(20)}
     assert all(wait <= each <= wait + 0.25 for each in waits)
     assert len(waits) > 1, "not all who wait come back at once"
@@ -72,7 +72,7 @@ def test_retry_after_may_be_a_date() -> None:
 
 
 @pytest.mark.parametrize("value", ["soon", "nan", "inf", "9" * 400, ""])
-def test_a_retry_after_that_nobody_can_read_is_ignored(value: str) -> None:
+def test_an_unreadable_retry_after_is_ignored(value: str) -> None:
     assert busy(retry_after=value).wait is None
     assert busy(retry_after_ms=value).wait is None
 
@@ -98,7 +98,7 @@ def test_an_endpoint_says_in_many_ways_that_a_prompt_is_too_long(error: Refused)
 
 
 @pytest.mark.parametrize("message", ["no", "Bad Request", "The model's endpoint answered with status 400.", "???"])
-def test_a_refusal_that_says_nothing_may_be_for_the_length(message: str) -> None:
+def test_a_refusal_without_a_reason_may_be_for_the_length(message: str) -> None:
     assert not too_long(refusal(400, message))
     assert may_be_too_long(refusal(400, message))
 
@@ -118,6 +118,6 @@ def test_a_refusal_that_says_nothing_may_be_for_the_length(message: str) -> None
         Unreadable("maximum context length"),
     ],
 )
-def test_a_shorter_prompt_is_not_tried_where_something_else_was_refused(error: EndpointError) -> None:
+def test_a_shorter_prompt_is_not_tried_after_a_refusal_with_another_reason(error: EndpointError) -> None:
     assert not too_long(error)
     assert not may_be_too_long(error)

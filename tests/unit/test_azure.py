@@ -72,5 +72,5 @@ def test_a_project_has_the_paths_of_azure_openai_too():
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/v1/assistants", "/openaix", "/docs", "/v1/openai/assistants"])
-def test_nothing_else_is(path: str):
+def test_other_paths_do_not_belong_to_the_azure_flavours(path: str):
     assert not is_azure(path)

@@ -24,7 +24,7 @@ MALFORMED = "Invalid beta header provided: '{}'. The header should be in the for
         ("assistants=v1,assistants=v2", "v2"),
     ],
 )
-def test_v1_is_spoken_with_those_who_ask_for_it_and_nothing_else(header: str | None, spoken: str):
+def test_v1_is_selected_only_by_its_header(header: str | None, spoken: str):
     assert version(header, "/v1/assistants", required=False) == spoken
 
 
@@ -58,5 +58,5 @@ def test_assistants_and_threads_need_the_header_where_it_is_required(path: str, 
 
 
 @pytest.mark.parametrize("path", ["/v1/files", "/v1/vector_stores", "/v1/uploads", "/v1/threadsandmore", "/nowhere"])
-def test_nothing_else_ever_needs_it(path: str):
+def test_other_paths_never_need_it(path: str):
     assert version(None, path, required=True) == "v2"

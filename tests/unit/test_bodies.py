@@ -47,7 +47,7 @@ def inner(value: Any) -> Iterator[Any]:
             yield from inner(child)
 
 
-def test_values_are_counted_however_the_text_is_cut_and_whatever_its_strings_hold():
+def test_values_are_counted_for_every_way_of_cutting_the_text_and_any_strings():
     chance = random.Random(1)
 
     def made(depth: int) -> Any:
@@ -100,7 +100,7 @@ async def test_a_body_of_unknown_length_is_refused_as_soon_as_it_is_too_long():
     assert (error.status, error.code) == (413, "request_too_large")
 
 
-async def test_a_body_of_brackets_is_refused_while_it_comes():
+async def test_a_body_of_brackets_is_refused_while_it_is_received():
     piece = b"[" * 65536
     found = body([piece] * 1000, most=100 * MEGABYTE)
     error = await refused(found)
@@ -128,7 +128,7 @@ async def test_the_process_holds_so_many_bytes_until_requests_are_answered():
     await body([b" "], held=held).receive()
 
 
-async def test_a_body_that_is_as_long_as_may_be_has_room_of_its_own(monkeypatch: pytest.MonkeyPatch):
+async def test_a_body_of_the_greatest_size_fits_into_the_memory_for_bodies(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(bodies, "MAX_HELD", 10)
     await body([bytes(1000)], most=1000).receive()
 
@@ -143,9 +143,7 @@ async def test_a_body_that_is_as_long_as_may_be_has_room_of_its_own(monkeypatch:
         pytest.param({"transfer-encoding": "chunked"}, 10, True, id="one of unknown length"),
     ],
 )
-async def test_what_is_left_of_a_body_may_be_too_long_to_be_received(
-    headers: dict[str, str], received: int, long: bool
-):
+async def test_the_rest_of_a_body_may_be_too_long_to_be_received(headers: dict[str, str], received: int, long: bool):
     found = body([bytes(received), b" "], headers)
     await found.receive()
     assert found.rest_is_long == long
@@ -248,7 +246,7 @@ def nested(depth: int) -> dict[str, Any]:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("version", ["v1", "v2"])
-async def test_what_is_large_is_accepted_up_to_its_limit(
+async def test_large_bodies_are_accepted_up_to_their_limit(
     client: httpx2.AsyncClient, path: str, allowed: Any, beyond: Any, param: str, problem: str, version: str
 ):
     beta = {"openai-beta": f"assistants={version}"}
@@ -257,7 +255,7 @@ async def test_what_is_large_is_accepted_up_to_its_limit(
     assert (status, error["param"], error["message"]) == (400, param, f"Invalid '{param}': {problem}")
 
 
-async def test_what_was_answered_is_held_no_longer(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch):
+async def test_the_body_of_an_answered_request_is_released(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(bodies, "MAX_HELD", 3000)
     monkeypatch.setenv("MAX_JSON_BYTES", "1024")
     settings.cache_clear()
@@ -265,7 +263,7 @@ async def test_what_was_answered_is_held_no_longer(client: httpx2.AsyncClient, m
     assert {(await sent(client, "/threads", content))[0] for _ in range(10)} == {400}
 
 
-async def test_the_number_of_forms_that_come_slowly_is_bounded(monkeypatch: pytest.MonkeyPatch):
+async def test_the_number_of_slowly_sent_forms_is_bounded(monkeypatch: pytest.MonkeyPatch):
     class Store:
         ids = SimpleNamespace(new=lambda _: "file-1")
 

@@ -75,7 +75,7 @@ def test_two_calls_of_one_function_never_become_one(parts: list[dict[str, Any]])
     assert called(delta(tool_calls=parts)) == expected
 
 
-def test_two_calls_of_an_answer_that_came_whole_are_two_whatever_they_look_like():
+def test_two_calls_of_an_unstreamed_answer_are_two_even_if_they_are_equal():
     assert called(whole(call(None, None, WEATHER, OSLO), call(None, None, WEATHER, OSLO))) == [(WEATHER, OSLO)] * 2
     assert called(whole(call(0, "a", WEATHER), call(0, "a", WEATHER))) == [(WEATHER, "{}")] * 2
 
@@ -86,7 +86,7 @@ def test_the_same_call_twice_is_two_where_it_is_named_twice():
     assert called(*calling(*parts)) == [(WEATHER, OSLO)] * 2
 
 
-def test_calls_without_arguments_are_told_apart_by_what_was_offered():
+def test_calls_without_arguments_are_distinguished_by_the_offered_names():
     parts = calling(call(0, "", "now", ""), call(0, "", "here", ""))
     assert called(*parts, offered=frozenset({"now", "here"})) == [("now", "{}"), ("here", "{}")]
     assert called(*parts, offered=frozenset({"nowhere"})) == [("nowhere", "{}")]
@@ -100,7 +100,7 @@ def test_calls_without_arguments_are_told_apart_by_what_was_offered():
         (["get_", "get_weather"], WEATHER),
     ],
 )
-def test_a_name_may_be_repeated_or_come_in_pieces(pieces: list[str], name: str):
+def test_a_name_may_be_repeated_or_split(pieces: list[str], name: str):
     parts = [call(0, "a", piece, "") for piece in pieces]
     assert called(*calling(*parts, call(0, None, None, OSLO))) == [(name, OSLO)]
 
@@ -129,7 +129,7 @@ def test_arguments_are_the_text_of_their_json(arguments: Any, given: str):
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
-def test_calls_are_told_apart_wherever_their_arguments_are_torn(size: int):
+def test_calls_are_distinguished_wherever_their_arguments_are_split(size: int):
     def torn(city: str) -> list[dict[str, Any]]:
         arguments = json.dumps({"city": city, "quote": 'a "b" \\ {', "list": [{}, []]})
         pieces = [arguments[at : at + size] for at in range(0, len(arguments), size)]
@@ -153,7 +153,7 @@ def test_the_older_form_of_a_call_is_one():
         pytest.param([call(0, "a", WEATHER, "{}"), {"index": 0, "id": ["b"]}], id="an id that is a list"),
     ],
 )
-def test_what_cannot_be_told_apart_fails(parts: list[dict[str, Any]]):
+def test_calls_that_cannot_be_distinguished_fail(parts: list[dict[str, Any]]):
     with pytest.raises(Unreadable, match=r"tool call"):
         heard(*calling(*parts))
 

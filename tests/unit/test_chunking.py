@@ -36,7 +36,7 @@ def test_each_begins_about_the_overlap_before_the_one_before_it_ends(text: str):
         assert 30 <= of_text(text[after.start : before.end]) <= 40
 
 
-def test_without_an_overlap_no_text_comes_twice():
+def test_without_an_overlap_no_text_is_repeated():
     spans = chunk(WORDS, 100, 0)
     assert [word for each in texts(WORDS, spans) for word in each.split()] == WORDS.split()
 
@@ -47,7 +47,7 @@ def test_they_are_cut_between_words_lines_or_sentences():
     assert all(each.endswith("。") for each in texts(TOKYO, chunk(TOKYO, 100, 50)))
 
 
-def test_a_paragraph_is_not_torn_where_it_ends_near_the_end_of_a_chunk():
+def test_a_paragraph_that_ends_near_the_end_of_a_chunk_is_not_split():
     text = f"{'a ' * 190}\n\n{'b ' * 300}"
     assert texts(text, chunk(text, 100, 0))[0] == ("a " * 190).strip()
 

@@ -53,7 +53,7 @@ class TestMarks:
         assert mark(4, 0, "guide.pdf") == "【4:0†guide.pdf】"
 
     @pytest.mark.parametrize("name", ["【】", "a†b\n【c】", "x" * 500, "", "\x00", "名" * 500])
-    def test_whatever_a_file_is_called_its_mark_is_one(self, name: str):
+    def test_a_mark_is_recognized_for_any_file_name(self, name: str):
         said = mark(2, 0, name)
         assert cited(f"So{said}.") == [(said, "file-0")]
 
@@ -91,7 +91,7 @@ class TestMarks:
             "【2:0†a\nb】", "【-2:0†a】", "【٢:0†a】", f"【2:0†{'x' * 201}】", f"【{'9' * 5000}:0†a】",
         ],
     )  # fmt: skip
-    def test_what_marks_no_result_stays_as_it_is(self, text: str):
+    def test_a_mark_without_a_result_stays_text(self, text: str):
         assert cited(text) == []
         assert "".join(piece.text for piece in pieces(TURNS, text)) == text
 
@@ -123,7 +123,7 @@ class TestMarks:
         assert annotations(TURNS, f"【{', '.join(['2:0†' + 'a' * 100] * 6)}】") == []
 
     @pytest.mark.parametrize("name", ["Genesis 1:1, 2:1", "a;2:1", "a\uff0c3\uff1a0, 3:0, 3:0"])
-    def test_a_name_like_a_mark_is_told_from_one(self, name: str):
+    def test_a_file_name_like_a_mark_is_no_mark(self, name: str):
         said = mark(2, 0, name)
         assert cited(f"So{said}.") == [(said, "file-0")]
 
@@ -135,7 +135,7 @@ class TestMarks:
     def test_only_results_of_earlier_turns_are_cited(self):
         assert annotations(TURNS[:1], "【3:0†a】") == []
 
-    def test_a_call_that_found_nothing_is_never_cited(self):
+    def test_a_call_without_results_is_never_cited(self):
         assert annotations([turn(searched(2))], "【2:0†a】") == []
         failed = searched(2).model_copy(update={"found": None, "output": "It failed."})
         assert annotations([turn(failed)], "【2:0†a】") == []
@@ -216,7 +216,7 @@ class TestPieces:
             (f"【2:0†{'x' * 200}, 2x", ""),
         ],
     )
-    def test_only_what_may_still_become_a_mark_is_kept(self, text: str, kept: str):
+    def test_only_the_possible_beginning_of_a_mark_is_kept_back(self, text: str, kept: str):
         assert text[settled(text) :] == kept
 
 
@@ -255,7 +255,7 @@ class TestLinks:
         assert found["type"] == "file_path"
         assert found["file_path"] == {"file_id": "file-b"}
 
-    def test_without_files_nothing_is_kept_back(self):
+    def test_without_files_no_text_is_kept_back(self):
         assert settled("So sandbox:/mnt/da", TURNS) == len("So sandbox:/mnt/da")
 
 
@@ -313,11 +313,11 @@ class TestQuotes:
 
 
 class TestNumbers:
-    def test_each_call_of_a_server_tool_gets_a_number_of_its_own(self):
+    def test_each_call_of_a_server_tool_gets_its_own_number(self):
         calls = [searched(0), ToolCall(id="call_f", name="f", arguments=""), searched(0)]
         assert [each.number for each in numbered([], [], calls)] == [1, 0, 2]
 
-    def test_numbers_go_on_where_the_run_left_off(self):
+    def test_numbers_continue_from_the_last_one_of_the_run(self):
         assert [each.number for each in numbered(TURNS, [], [searched(0)])] == [4]
 
     def test_what_the_thread_cites_is_never_numbered_again(self):

@@ -15,7 +15,7 @@ from assistants.storage.clock import MAX_STEP, SLEW, Clock
         pytest.param(101, 100.5, 101.0, 0, id="agrees at the arrival of the answer"),
         pytest.param(110, 100.0, 100.5, 9.5, id="storage is ahead, by this much at least"),
         pytest.param(90, 100.0, 100.5, -9, id="storage is behind, by this much at least"),
-        pytest.param(101, 99.0, 103.0, 0, id="a slow answer proves nothing"),
+        pytest.param(101, 99.0, 103.0, 0, id="a slow answer has no effect"),
     ],
 )
 def test_the_offset_moves_only_as_far_as_an_answer_demands(date: float, sent: float, received: float, offset: float):

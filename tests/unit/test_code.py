@@ -29,7 +29,7 @@ def test_every_split_gives_the_same_code(code: str, ascii_only: bool):
         assert decoded(text[:at], text[at:]) == code
 
 
-def test_what_is_decoded_is_a_prefix_of_the_code_at_every_moment():
+def test_the_decoded_text_is_always_a_prefix_of_the_code():
     code = CODES[0]
     text = json.dumps({"code": code})
     assert all(code.startswith(code_of(text[:at])) for at in range(1, len(text)))

@@ -6,7 +6,7 @@ from assistants.storage.concurrency import for_each
 
 
 class Calls:
-    """Calls that fail, or last until they are cancelled, or end at once, by what they are called with."""
+    """Calls that fail, or last until they are cancelled, or end at once, depending on their argument."""
 
     def __init__(self) -> None:
         self.begun, self.ended = list[str](), list[str]()

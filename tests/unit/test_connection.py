@@ -128,7 +128,7 @@ def test_a_connection_string_needs_no_identity(read_settings: ReadSettings, made
 
 @pytest.mark.parametrize("service", [blob_service, queue_service])
 @pytest.mark.parametrize("environment", [{}, {STORAGE: ""}, {f"{STORAGE}__credential": "managedidentity"}])
-def test_without_an_account_the_error_says_what_to_set(
+def test_without_an_account_the_error_names_the_settings(
     read_settings: ReadSettings, service: Any, environment: Mapping[str, str]
 ):
     with pytest.raises(NotConfigured, match="set AzureWebJobsStorage or AzureWebJobsStorage__accountName"):

@@ -25,7 +25,7 @@ def settings(**values: str) -> Settings:
         ("other=1,*=9000", "", "llama3", 9_000),
     ],
 )
-def test_the_context_is_what_the_operator_says_then_what_is_known_then_the_default(
+def test_the_context_is_the_operators_then_the_tables_then_the_default(
     told: str, mapped: str, model: str, expected: int
 ):
     assert context(settings(MODEL_CONTEXT=told, MODEL_MAP=mapped), model) == expected

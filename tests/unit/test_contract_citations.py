@@ -65,7 +65,7 @@ def test_citations_are_read(text: str, numbers: list[str]):
         ("the contract allows it", False),
     ],
 )
-def test_another_form_of_a_citation_is_noticed(text: str, other: bool):
+def test_another_form_of_a_citation_is_detected(text: str, other: bool):
     assert bool(_OTHER_FORM.search(text)) is other
 
 

@@ -39,7 +39,7 @@ async def test_a_preflight_needs_no_key(client: httpx2.AsyncClient, origin: str)
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", f"{ORIGIN}.evil.example", "http://localhost:1.evil.example"]
 )
-async def test_another_origin_gets_no_leave(client: httpx2.AsyncClient, origin: str):
+async def test_another_origin_is_not_allowed(client: httpx2.AsyncClient, origin: str):
     answer = await client.options("/v1/threads", headers={"origin": origin, **ASKED})
     assert answer.status_code == 400
     assert "access-control-allow-origin" not in answer.headers
@@ -53,7 +53,7 @@ async def test_a_page_may_read_errors_and_their_request_ids(client: httpx2.Async
     assert answer.headers["x-request-id"]
 
 
-async def test_without_origins_an_answer_says_nothing_of_them(
+async def test_without_origins_an_answer_has_no_cors_headers(
     read_settings: ReadSettings, monkeypatch: pytest.MonkeyPatch
 ):
     async with await client_of(read_settings, monkeypatch, "") as client:

@@ -107,7 +107,7 @@ def test_tool_results_are_quoted_and_no_function_is_called_again():
     assert respond(body).text == "a: 22 and b: 0.06"
 
 
-def test_of_what_a_search_found_the_best_passage_is_quoted_and_cited():
+def test_the_best_passage_of_a_search_is_quoted_and_cited():
     call = {"id": "1", "type": "function", "function": {"name": "file_search", "arguments": "{}"}}
     found = "Cite.\n\n【1:0†a.md】\nIt is high.\nSo they say.\n\n【1:1†b.md】\nIt is low."
     result = {"role": "tool", "tool_call_id": "1", "content": found}

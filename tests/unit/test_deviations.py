@@ -42,7 +42,7 @@ def test_v1_has_none_either(name: str):
 
 
 @pytest.mark.parametrize("resources", [{"file_search": None}, {"code_interpreter": {"file_ids": None}}])
-def test_an_answer_has_no_null_for_what_is_not_there(resources: dict[str, Any]):
+def test_an_answer_has_no_null_for_a_missing_optional_field(resources: dict[str, Any]):
     (_,) = found(Thread, EXAMPLES["Thread"] | {"tool_resources": resources})
 
 
@@ -60,7 +60,7 @@ def test_a_citation_of_v1_has_a_quote():
 @pytest.mark.parametrize(
     "payload", [None, 1, "text", [], {}, {"object": "list", "data": [1, None]}, {"object": "list"}]
 )
-def test_what_is_of_neither_version_stays_as_it_is(payload: object):
+def test_an_object_of_neither_version_is_unchanged(payload: object):
     assert v1.restored(payload) == payload
 
 

@@ -48,7 +48,7 @@ KEY = "sk-operator/0123456789"
         (5, ""),
     ],
 )  # fmt: skip
-def test_the_words_of_an_error_are_found_in_every_shape(body: Any, text: str):
+def test_the_message_of_an_error_is_found_in_every_format(body: Any, text: str):
     assert words(body).message == text
     if not isinstance(body, str):
         assert words(json.dumps(body).encode()).message == text
@@ -65,7 +65,7 @@ def test_the_words_of_an_error_are_found_in_every_shape(body: Any, text: str):
         ({"error": "No."}, ()),
     ],
 )  # fmt: skip
-def test_what_an_error_is_about_is_named_by_param_or_loc(body: Any, params: tuple[str, ...]):
+def test_the_subject_of_an_error_is_named_by_param_or_loc(body: Any, params: tuple[str, ...]):
     assert words(body).params == params
 
 
@@ -82,7 +82,7 @@ def test_what_an_error_is_about_is_named_by_param_or_loc(body: Any, params: tupl
         ({"error": "No."}, None),
     ],
 )
-def test_an_error_in_a_stream_stands_for_a_status(body: Any, status: int | None):
+def test_an_error_in_a_stream_corresponds_to_a_status(body: Any, status: int | None):
     assert Refused(words(body), 200).status == Refused(words(body), None).status == status
 
 
@@ -139,7 +139,7 @@ def test_an_object_of_a_stream_is_no_error(event: dict[str, Any]):
         "authorization: Bearer eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJhcHAifQ.c2lnbmF0dXJl",
     ],
 )
-def test_no_key_of_the_operators_is_in_what_is_told(text: str):
+def test_no_key_of_the_operators_is_in_the_messages(text: str):
     mask = Mask([KEY])
     for hidden in (mask(text), mask.bytes(text.encode()).decode()):
         assert "***" in hidden
@@ -167,13 +167,13 @@ def test_the_operators_keys_are_those_of_the_settings_and_of_their_urls():
     assert sorted(settings.secrets) == ["key-five", "key-four", "key-one", "key-three", "key-two"]
 
 
-def test_endless_words_are_cut():
+def test_endless_messages_are_truncated():
     assert len(words("x" * 1_000_000).message) == LONGEST
     assert len(words({"x": "y" * 1_000_000}).message) == LONGEST
     assert len(words("<html>" + "<" * 1_000_000).message) <= LONGEST
 
 
-def test_a_body_that_is_nested_without_end_has_words():
+def test_a_body_that_is_nested_too_deeply_has_a_message():
     deep: Any = "No."
     for _ in range(500):
         deep = {"error": [deep]}

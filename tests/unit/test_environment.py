@@ -23,14 +23,14 @@ def settings(folder: Path, text: str) -> Path:
     return path
 
 
-def test_the_values_are_added_and_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_values_are_added_and_the_environment_takes_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SET", "by the environment")
     values = '{"Values": {"SET": "by the file", "EMPTY": "", "FILED": "by the file"}}'
     environment.load(settings(tmp_path, values))
     assert (os.environ["SET"], os.environ["EMPTY"], os.environ["FILED"]) == ("by the environment", "", "by the file")
 
 
-def test_a_missing_file_adds_nothing(tmp_path: Path):
+def test_a_missing_file_adds_no_setting(tmp_path: Path):
     before = dict(os.environ)
     environment.load(tmp_path / "local.settings.json")
     assert dict(os.environ) == before
@@ -58,7 +58,7 @@ def test_a_file_that_is_no_settings_is_named_in_the_error(tmp_path: Path, text: 
         ("OpenAIKey", "sk", False, False, True),
     ],
 )
-def test_what_counts_as_configured(
+def test_the_settings_that_count_as_configured(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, storage: bool, development: bool, model: bool
 ):
     monkeypatch.setenv(name, value)

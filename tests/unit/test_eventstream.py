@@ -50,7 +50,7 @@ async def test_a_comment_line_is_sent_whenever_there_is_no_event_for_a_while():
     assert [content async for content in reading] == [DONE]
 
 
-async def test_clients_of_azure_ai_agents_take_a_comment_line_for_no_event():
+async def test_clients_of_azure_ai_agents_ignore_comment_lines():
     channel = Channel(heartbeat=0.01)
     reading = channel.read()
     chunks = [await taken(reading)]
@@ -102,7 +102,7 @@ async def test_past_a_megabyte_that_the_client_has_not_read_its_stream_is_closed
     assert await everything(channel) == b""
 
 
-async def test_what_is_on_its_way_counts_as_unsent():
+async def test_bytes_that_are_being_sent_count_as_unsent():
     channel = Channel()
     reading = channel.read()
     channel.emit("first", {"text": "x" * (MAX_UNSENT * 6 // 10)})
@@ -162,7 +162,7 @@ async def test_the_sdk_reads_such_an_event_as_an_error_event():
     assert event.data.message == "No thread found with id 'thread_x'."
 
 
-async def test_work_that_is_cut_short_before_the_first_bytes_have_left_cleans_up_and_its_stream_says_so():
+async def test_work_that_is_cancelled_before_the_first_bytes_are_sent_cleans_up_and_its_stream_ends_with_an_error():
     channel, let_go = Channel(), asyncio.Event()
 
     async def work() -> None:
@@ -184,7 +184,7 @@ async def test_work_that_is_cut_short_before_the_first_bytes_have_left_cleans_up
     assert working.cancelled()
 
 
-async def test_a_stream_that_is_cut_short_says_so():
+async def test_a_stream_that_is_cut_short_ends_with_an_error():
     channel = Channel()
     working = asyncio.create_task(produce(channel, asyncio.sleep(60), "req_1"))
     reading = channel.read()

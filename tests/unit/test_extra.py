@@ -53,7 +53,7 @@ def test_a_field_is_put_together_from_its_deltas(deltas: list[Any], value: Any):
     assert put_together(*deltas) == value
 
 
-def test_a_label_is_said_anew_and_does_not_grow():
+def test_a_label_is_replaced_not_appended_to():
     extra = Extra()
     for _ in range(3):
         extra.add({"thought_signature": "S=", "id": "a"})
@@ -61,14 +61,14 @@ def test_a_label_is_said_anew_and_does_not_grow():
 
 
 @pytest.mark.parametrize("size", [1, 1_000, MAX_EXTRA])
-def test_of_more_than_can_be_stored_nothing_is_kept(size: int):
+def test_fields_that_are_too_many_to_be_stored_are_dropped(size: int):
     extra = Extra()
     for _ in range(MAX_EXTRA // size + 1):
         extra.add({"field": "x" * size})
     assert (extra.value(), extra.dropped) == (None, True)
 
 
-def test_of_what_is_nested_without_end_nothing_is_kept():
+def test_fields_that_are_nested_too_deeply_are_dropped():
     deep: Any = []
     for _ in range(100):
         deep = [{"a": deep}]
@@ -91,7 +91,7 @@ def given_back(said: Turn) -> dict[str, Any]:
     return conversation(RunRecord.model_validate_json(run.model_dump_json()), [])[0]
 
 
-def test_what_the_endpoint_wants_back_is_given_back_as_it_came():
+def test_the_endpoints_own_fields_are_sent_back_unchanged():
     said = thought(
         delta(role="assistant", content=None, reasoning_content="I need "),
         delta(reasoning_content="it.", reasoning_details=[text("it")]),
@@ -111,13 +111,13 @@ def test_fields_of_a_calls_function_are_given_back_within_it():
     assert given_back(said)["tool_calls"][0]["function"] == {"name": "f", "arguments": "{}", "signature": "S="}
 
 
-def test_what_is_openais_is_given_back_in_its_own_form_alone():
+def test_openais_fields_are_sent_back_in_their_own_form_only():
     said = thought(delta(content="Hi", refusal=None, annotations=[], audio=None, role="assistant", tool_calls=[CALL]))
     assert said.extra is None
     assert said.calls[0].extra is None
 
 
-def test_the_last_turn_of_a_run_keeps_nothing_as_it_is_not_replayed():
+def test_the_last_turn_of_a_run_keeps_no_fields_as_it_is_not_sent_back():
     assert thought(delta("stop", content="Hi", reasoning_content="hm")).extra is None
 
 
@@ -127,7 +127,7 @@ def test_a_turn_that_was_stored_before_has_none():
     assert (said.extra, said.calls[0].extra) == (None, None)
 
 
-def test_of_calls_that_have_too_much_together_nothing_is_kept(caplog: pytest.LogCaptureFixture):
+def test_fields_of_calls_that_are_too_many_together_are_dropped(caplog: pytest.LogCaptureFixture):
     signed = [{**call(at, f"c{at}", "f", "{}"), "signature": "x" * 100_000} for at in range(3)]
     said = thought(delta(tool_calls=signed))
     assert [each.extra for each in said.calls] == [None] * 3

@@ -44,11 +44,11 @@ def word(text: str) -> str:
         (f'filename="{quote(NAME)}"', NAME),
     ],
 )
-async def test_a_name_in_any_encoding_is_the_persons_own(parameters: str, name: str):
+async def test_a_name_in_any_encoding_is_the_file_name_of_the_client(parameters: str, name: str):
     assert await sent(parameters) == name
 
 
-async def test_a_name_that_is_no_utf_8_is_taken_for_western_european():
+async def test_a_name_that_is_no_utf_8_is_decoded_as_western_european():
     assert await sent('filename="Grüße € 1.txt"', "cp1252") == "Grüße € 1.txt"
 
 
@@ -64,7 +64,7 @@ async def test_a_name_that_is_no_utf_8_is_taken_for_western_european():
         "=?x-y?B?YQ==?=",
     ],
 )
-async def test_a_name_that_only_looks_encoded_stays_as_it_is(name: str):
+async def test_a_name_that_only_looks_encoded_is_unchanged(name: str):
     assert await sent(f'filename="{name}"') == name
 
 

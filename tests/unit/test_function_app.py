@@ -100,7 +100,7 @@ def test_every_route_of_the_api_is_published_as_a_function_of_its_own(function_a
     assert len(published) == len(served) == len(https)
 
 
-def test_no_worker_takes_the_app_for_one_of_fastapi():
+def test_no_worker_mistakes_the_app_for_one_of_fastapi():
     text = (ROOT / "function_app.py").read_text(encoding="utf-8")
     assert "FastAPI()" not in text
     assert "from fastapi import" not in text
@@ -119,7 +119,7 @@ def test_of_two_routes_that_a_request_can_match_the_literal_one_comes_first(http
     assert [(first.name, second.name) for first, second in overlapping if first.parameters >= second.parameters] == []
 
 
-def test_the_catch_all_comes_last_and_takes_every_method(functions: Sequence[Any]):
+def test_the_catch_all_route_is_the_last_and_has_every_method(functions: Sequence[Any]):
     https = sorted((_http(each) for each in functions if each.is_http_function()), key=_ordinal_ignore_case)
     assert [each.name for each in https if each.route == "{*path}"] == [https[-1].name]
     assert https[-1].methods == HOST_METHODS
@@ -132,7 +132,7 @@ def test_one_function_takes_all_of_the_azure_flavour(functions: Sequence[Any]):
     ]
 
 
-def test_no_route_asks_a_thread_for_what_it_depends_on():
+def test_no_route_has_a_dependency_that_runs_in_a_thread():
     def asked(dependant: Dependant) -> Iterator[object]:
         for each in dependant.dependencies:
             yield from asked(each)
@@ -144,7 +144,7 @@ def test_no_route_asks_a_thread_for_what_it_depends_on():
     assert plain == set()
 
 
-def test_the_host_asks_for_no_key_of_its_own(functions: Sequence[Any]):
+def test_the_host_requires_no_key_of_its_own(functions: Sequence[Any]):
     levels = {_http(each).trigger["authLevel"] for each in functions if each.is_http_function()}
     assert levels == {func.AuthLevel.ANONYMOUS}
 
@@ -158,7 +158,7 @@ def test_no_handler_keeps_the_worker_from_streaming(functions: Sequence[Any]):
             assert ResponseTrackerMeta.check_type(hints["return"])
 
 
-def test_every_queue_has_a_function_and_another_for_what_went_wrong(functions: Sequence[Any]):
+def test_every_queue_has_a_function_and_another_for_its_poison_queue(functions: Sequence[Any]):
     triggers = [
         (each.get_function_name(), each.get_trigger().get_dict_repr())
         for each in functions
@@ -178,7 +178,7 @@ def test_every_queue_has_a_function_and_another_for_what_went_wrong(functions: S
         assert (trigger["type"], trigger["connection"]) == ("queueTrigger", "AzureWebJobsStorage")
 
 
-def test_retention_has_a_timer_that_the_local_runner_knows(functions: Sequence[Any]):
+def test_retention_has_a_timer_that_the_local_runner_supports(functions: Sequence[Any]):
     (timer,) = timer_functions(functions)
     assert (timer.name, timer.at, timer.argument) == ("retention", second_of_day(SCHEDULE), "timer")
 
@@ -238,7 +238,7 @@ async def client(
         ),
     ],
 )  # fmt: skip
-async def test_what_comes_through_the_worker_is_answered_as_the_api_answers_it(
+async def test_a_request_through_the_worker_gets_the_apis_answer(
     client: httpx2.AsyncClient,
     method: str,
     url: str,
@@ -257,7 +257,7 @@ async def test_what_comes_through_the_worker_is_answered_as_the_api_answers_it(
     assert answer.headers["openai-organization"] == "project"
 
 
-async def test_a_request_without_a_key_comes_no_further(client: httpx2.AsyncClient):
+async def test_a_request_without_a_key_is_refused(client: httpx2.AsyncClient):
     answer = await client.get("/v1/assistants", headers={"authorization": "Bearer wrong"})
     assert answer.status_code == 401
     assert answer.json()["error"]["code"] == "invalid_api_key"
@@ -276,7 +276,7 @@ async def test_the_pages_are_ours_and_not_the_workers_and_need_no_key(client: ht
     assert (await client.get("/redoc")).status_code == 401
 
 
-async def test_the_azure_flavour_comes_through_too(client: httpx2.AsyncClient):
+async def test_the_azure_flavour_is_forwarded_too(client: httpx2.AsyncClient):
     path = "/openai/assistants/wf_1?api-version=2024-05-01-preview"
     answer = await client.get(path, headers={"authorization": "", "api-key": "key"})
     assert (
@@ -338,7 +338,7 @@ async def test_a_setting_turns_the_rest_of_openais_api_off(
     [({}, False), ({"BACKEND": "proxy", "PROXY_BASE_URL": "http://127.0.0.1:1/v1"}, True)],
     ids=["blob", "proxy"],
 )
-def test_blob_storage_imports_nothing_of_the_proxy(settings: Mapping[str, str], imported: bool):
+def test_the_blob_backend_does_not_import_the_proxy(settings: Mapping[str, str], imported: bool):
     program = "import sys, function_app; print(any('assistants.proxy' in n or 'forwarding' in n for n in sys.modules))"
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ}
     done = subprocess.run(

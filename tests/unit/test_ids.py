@@ -58,7 +58,7 @@ def test_ids_with_different_prefixes_share_one_order():
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
-def test_what_ids_begin_with_at_a_time_lies_between_those_made_before_and_after_it(prefix: str):
+def test_the_beginning_of_ids_of_a_time_sorts_between_ids_made_before_and_after_it(prefix: str):
     time = 1_750_000_000.0
     before, at, after = (source(time + seconds).new(prefix) for seconds in (-0.001, 0, 0.001))
     assert after < beginning(prefix, time) < at < before
@@ -97,7 +97,7 @@ def test_a_derived_id_depends_on_every_part():
     assert len({derived("msg_", *each) for each in parts}) == len(parts)
 
 
-def test_an_object_lies_under_its_project_and_its_owners():
+def test_the_name_of_a_blob_begins_with_its_project_and_its_owners():
     assert blob_name("default", "asst_1") == "default/asst_1"
     assert blob_name("team-a_1", "thread_1", "run_1") == "team-a_1/thread_1/run_1"
 

@@ -34,7 +34,7 @@ def test_imports_run_one_way():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_deployed_app_imports_every_room_but_those_of_developers_and_operators():
+def test_the_deployed_app_imports_every_package_except_those_for_developers_and_operators():
     sources = {path for path in (ROOT / "assistants").rglob("*.py") if path.name != "__init__.py"}
     rooms = (ROOT / "assistants" / "admin", ROOT / "assistants" / "local")
     local = {path for path in sources if any(path.is_relative_to(room) for room in rooms)}
@@ -46,7 +46,7 @@ def test_the_deployed_app_imports_every_room_but_those_of_developers_and_operato
     assert sources - local - by_name <= needed, "no module imports these"
 
 
-def test_the_deployed_app_imports_nothing_that_only_tests_and_the_local_runner_need():
+def test_the_deployed_app_imports_no_development_dependency():
     lines = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8").splitlines()
     needed_here = {normalised(re.split(r"[\[<>=~! ]", line)[0]) for line in lines if line[:1] not in ("", "#", "-")}
     assert "uvicorn" in needed_here
@@ -58,7 +58,7 @@ def test_every_requirement_is_imported():
     assert set(requirements()) - FASTAPIS <= set(owners(FOREIGN))
 
 
-def test_every_import_is_a_requirement_or_comes_with_one():
+def test_every_import_is_a_requirement_or_a_dependency_of_one():
     found = owners(FOREIGN)
     comes_along = {
         normalised(re.split(r"[\[<>=~!; (]", needed)[0])
@@ -83,12 +83,12 @@ def test_a_plain_request_waits_for_no_library_of_files_and_searches_and_for_no_e
     assert printed(f"import sys, function_app; print([name for name in {heavy} if name in sys.modules])") == "[]"
 
 
-def test_a_service_without_tokens_and_clients_of_azure_ai_agents_imports_nothing_for_them():
+def test_a_service_without_tokens_and_clients_of_azure_ai_agents_does_not_import_their_modules():
     theirs = ("jwt", "assistants.api.tokens", "assistants.api.agents", "assistants.schema.agents")
     assert printed(f"import sys, function_app; print([name for name in {theirs} if name in sys.modules])") == "[]"
 
 
-def test_what_the_first_run_needs_is_imported_beside_the_first_request():
+def test_modules_for_the_first_run_are_imported_beside_the_first_request():
     later = ("openai", "azure.identity")
     held = "import sys, threading; threading.Timer.run = lambda timer: None"
     asked = f"print([name for name in {later} if name in sys.modules], RunRecord.__pydantic_complete__)"
@@ -97,7 +97,7 @@ def test_what_the_first_run_needs_is_imported_beside_the_first_request():
     assert printed(program).splitlines() == ["[] False", f"{[*later]} True"]
 
 
-def test_garbage_is_looked_for_once_all_is_imported_but_not_among_that():
+def test_garbage_collection_starts_after_the_imports_and_skips_their_objects():
     ready = "[each.join() for each in threading.enumerate() if each.daemon]"
     counted = "print(gc.isenabled(), gc.get_freeze_count() > len(gc.get_objects()))"
     assert printed(f"import gc, threading, function_app; {ready}; {counted}") == "True True"

@@ -4,7 +4,7 @@ from assistants.search.index import Index
 from tests.support.storage.segments import file_of
 
 
-def test_a_file_is_searched_once_it_is_there_and_in_its_version_only():
+def test_a_file_is_searched_once_it_is_ingested_and_in_its_version_only():
     versions = {"file-1": "v", "file-2": "v"}
     assert Index().missing(versions) == versions
     index = Index().grown([file_of("file-1", "a"), file_of("file-2", "b")], versions)

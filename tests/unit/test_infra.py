@@ -137,6 +137,8 @@ def test_every_parameter_of_the_environment_is_one_of_the_template():
     given = json.loads((INFRA / "main.parameters.json").read_text(encoding="utf-8"))["parameters"]
     declarations = declared(INFRA / "main.bicep", "parameter")
     needed = {name for name, node in declarations.items() if " = " not in text(node).splitlines()[-1]}
+    # For each of them that has no value `azd up` asks before it calls the hook that makes a key.
+    assert needed == {"environmentName", "location"}
     assert needed <= set(given) <= set(declarations)
 
 
@@ -241,7 +243,7 @@ def test_the_resources_of_a_kind_have_one_version_that_is_no_preview():
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", version) for each in versions.values() for version in each)
 
 
-def test_nothing_is_reached_by_a_shared_key():
+def test_no_resource_is_accessed_by_a_shared_key():
     storage = declared(INFRA / "modules" / "storage.bicep", "resource")["account"]
     assert text(properties(storage, "properties")["allowSharedKeyAccess"]) == "false"
     everything = "".join(path.read_text(encoding="utf-8") for path in FILES)
@@ -267,7 +269,7 @@ def test_the_workbook_has_every_metric_of_the_service_that_a_runs_line_does_not_
     }  # fmt: skip
 
 
-def test_azd_finds_what_its_file_names():
+def test_the_paths_in_azds_file_exist():
     config = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))
     assert (ROOT / config["infra"]["path"] / f"{config['infra']['module']}.bicep").is_file()
     hooks = config["hooks"]["preprovision"]

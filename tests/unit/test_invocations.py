@@ -75,7 +75,7 @@ async def client(host: Host) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-async def test_every_line_of_a_request_comes_before_its_invocation_ends_and_with_its_id(
+async def test_every_line_of_a_request_is_written_before_its_invocation_ends_and_with_its_id(
     client: httpx2.AsyncClient, host: Host, capsys: pytest.CaptureFixture[str]
 ):
     await asyncio.gather(*(client.get("/plain", params={"n": n}) for n in range(5)))
@@ -107,7 +107,7 @@ async def test_an_application_that_fails_without_an_answer_fails_its_invocation(
     assert [line for _, line in host.kept] == ["about to fail"]
 
 
-async def test_lines_of_callbacks_have_the_invocation_that_the_workers_runtime_is_told(
+async def test_log_lines_of_callbacks_have_the_invocation_that_was_set_in_the_workers_runtime(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ):
     variable: ContextVar[str | None] = ContextVar("invocation_id", default=None)

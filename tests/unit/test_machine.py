@@ -83,7 +83,7 @@ class TestTable:
         assert machine.following(status, event) == (expected and RunStatus(expected))
 
     @pytest.mark.parametrize(("status", "event"), PAIRS)
-    def test_what_is_done_to_a_run_follows_the_table(self, status: RunStatus, event: Event):
+    def test_every_event_follows_the_table(self, status: RunStatus, event: Event):
         after = ACTS[event](status)
         assert (after and after.status) == machine.following(status, event)
 
@@ -93,7 +93,7 @@ class TestTable:
         assert {event for _, event in cells} == {event.name for event in Event}
 
     @pytest.mark.parametrize(("status", "event"), list(product(FINAL, Event)))
-    def test_nothing_happens_to_a_run_that_has_ended(self, status: RunStatus, event: Event):
+    def test_no_event_has_an_effect_on_a_run_that_has_ended(self, status: RunStatus, event: Event):
         assert machine.following(status, event) is None
 
     def test_every_active_state_can_be_left(self):
@@ -190,7 +190,7 @@ class TestClaim:
         second = expect(machine.claimed(first, "yours", NOW + 30, 30, [999]))
         assert (second.prompt_lengths, second.started_at, second.entered_at) == ([120], NOW, NOW)
 
-    def test_a_run_that_goes_on_after_its_outputs_starts_anew(self):
+    def test_a_run_that_continues_after_its_outputs_is_started_again(self):
         resumed = expect(machine.submitted(waiting(WEATHER), {"call_w": "sunny"}, NOW + 5))
         assert expect(machine.claimed(resumed, "mine", NOW + 7, 30, [0])).started_at == NOW + 7
 
@@ -247,7 +247,7 @@ class TestPark:
         assert machine.parked(run(RunStatus.CANCELLING, turn(WEATHER), claimed_until=NOW + 1), NOW, LOOK) is None
 
 
-class TestRendezvous:
+class TestParallelTools:
     def test_the_client_owes_the_outputs_of_its_own_calls_only(self):
         assert [each.id for each in waiting(WEATHER, RETRIEVAL).awaited] == ["call_w"]
 
@@ -284,7 +284,7 @@ class TestRendezvous:
     def test_a_server_tool_answers_no_call_but_its_own(self, call_id: str):
         assert machine.answered(waiting(WEATHER, RETRIEVAL), call_id, "Oslo", NOW) is None
 
-    def test_a_run_that_has_ended_takes_no_answer(self):
+    def test_a_run_that_has_ended_accepts_no_answer(self):
         ended = expect(machine.ended(waiting(RETRIEVAL), Ending(Event.EXPIRE), NOW))
         assert machine.answered(ended, "call_r", "Oslo", NOW) is None
 
@@ -318,7 +318,7 @@ class TestEnd:
         assert (ended.claim, ended.entered_at, ended.touched_at) == (None, NOW, NOW)
 
     @pytest.mark.parametrize("event", [Event.STOP, Event.COMPLETE, Event.INCOMPLETE, Event.FAIL, Event.EXPIRE])
-    def test_a_run_that_is_being_cancelled_ends_cancelled_whatever_ends_it(self, event: Event):
+    def test_a_run_that_is_being_cancelled_ends_cancelled_by_any_event(self, event: Event):
         ended = expect(machine.ended(run(RunStatus.CANCELLING), Ending(event, "max_completion_tokens", ERROR), NOW))
         assert (ended.status, ended.cancelled_at) == (RunStatus.CANCELLED, NOW)
         assert (ended.last_error, ended.incomplete_reason) == (None, None)

@@ -123,7 +123,7 @@ def test_an_object_is_mapped_without_a_note(kind: str):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_whatever_is_wrong_with_an_object_is_told(kind: str):
+def test_any_invalid_part_of_an_object_is_reported(kind: str):
     for raw in changed(SAMPLES[kind]):
         if isinstance(raw, dict):
             with suppress(Refused):
@@ -152,7 +152,7 @@ def test_a_time_is_in_seconds(created: Any):
 
 
 @pytest.mark.parametrize("text", [b'{"a": NaN}', b'{"a": "\xff"}', b"\xff", b"[" * 1000])
-def test_a_line_that_cannot_be_stored_is_told(text: bytes):
+def test_a_line_that_cannot_be_stored_is_reported(text: bytes):
     (line,) = read_text(io.BytesIO(text), "x")
     assert line.error
     assert line.error.startswith(("Not JSON", "Not UTF-8"))
@@ -164,7 +164,7 @@ def test_a_kind_is_known_by_the_id_where_it_is_not_named():
             assert kind_of({"id": sample["id"]}) == kind
 
 
-def test_pages_of_a_list_come_oldest_first():
+def test_pages_of_a_list_are_imported_oldest_first():
     page = {"object": "list", "data": [{"id": "b", "created_at": 2}, {"id": "a", "created_at": 1}]}
     lines = list(read_text(io.BytesIO(json.dumps(page).encode()), "x"))
     assert [(line.at, line.raw["id"]) for line in lines] == [("x:1[2]", "a"), ("x:1[1]", "b")]

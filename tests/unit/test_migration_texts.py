@@ -1,4 +1,4 @@
-"""What is told of an export, and times as people write them."""
+"""The printed progress of an export, and the formats of times."""
 
 from typing import Any
 

@@ -50,7 +50,7 @@ async def test_a_file_is_kept_in_pieces_of_one_size():
     assert sizes == [PIECE, PIECE, 1]
 
 
-async def test_a_file_that_nobody_keeps_takes_no_memory():
+async def test_a_file_that_is_not_kept_takes_no_memory():
     form, chunk = file_form(HEADERS), bytes(65536)
     await form.feed(HEAD)
     tracemalloc.start()
@@ -64,7 +64,7 @@ async def test_a_file_that_nobody_keeps_takes_no_memory():
     assert peak < 1_000_000
 
 
-async def test_what_is_refused_once_stays_refused():
+async def test_a_refused_form_stays_refused():
     form = Form(CreateFile, "file", range(11), HEADERS)
     for chunk in (HEAD, bytes(11), TAIL):
         await form.feed(chunk)

@@ -71,7 +71,7 @@ def test_a_run_that_is_created_claimed_was_queued_as_well():
     assert types(notices.begun(claimed(run()))) == ["thread.run.queued", "thread.run.in_progress"]
 
 
-def test_a_run_whose_creation_was_given_up_is_not_told_of():
+def test_a_run_whose_creation_was_given_up_has_no_events():
     new = notices.begun(run().model_copy(update={"committed": False}))
     discarded = machine.discarded(new, NOW + 60)
     assert discarded is not None

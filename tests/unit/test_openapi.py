@@ -62,7 +62,7 @@ def test_every_field_and_parameter_is_described(document: dict[str, Any]):
     assert [(name, field) for name, field, each in fields if not each.get("description")] == []
 
 
-def test_either_header_takes_a_key(document: dict[str, Any]):
+def test_a_key_is_accepted_in_either_header(document: dict[str, Any]):
     schemes = document["components"]["securitySchemes"]
     assert document["security"] == [{"bearer": []}, {"api-key": []}]
     assert (schemes["bearer"]["type"], schemes["bearer"]["scheme"]) == ("http", "bearer")

@@ -112,5 +112,5 @@ def test_the_orders_of_the_contract(begin: Begin, events: Sequence[str]):
         ),
     ],
 )
-def test_what_is_said_of_another_order(begin: Begin, events: Sequence[str], found: list[str]):
+def test_the_problems_of_events_out_of_order(begin: Begin, events: Sequence[str], found: list[str]):
     assert problems(begin, *events) == found

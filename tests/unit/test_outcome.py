@@ -69,7 +69,7 @@ def test_a_refusal_is_no_text():
 
 
 @pytest.mark.parametrize("payloads", [[], [delta("stop")], [delta("stop", content=None)], [delta("tool_calls")]])
-def test_an_answer_with_nothing_in_it_is_an_empty_message(payloads: list[dict[str, Any]]):
+def test_an_empty_answer_is_an_empty_message(payloads: list[dict[str, Any]]):
     said = outcome(*payloads)
     assert (said.text, said.finish, said.calls) == ("", "stop", [])
 
@@ -110,7 +110,7 @@ def test_only_the_first_choice_counts():
         ({"prompt_tokens": 1e300, "completion_tokens": 2.0}, (1_000_000_000, 2, 1_000_000_002)),
     ],
 )
-def test_usage_is_what_the_last_report_says(usage: dict[str, Any], counted: tuple[int, int, int]):
+def test_usage_is_that_of_the_last_report(usage: dict[str, Any], counted: tuple[int, int, int]):
     early = {"usage": {"prompt_tokens": 9, "completion_tokens": 9, "total_tokens": 18}}
     prompt_tokens, completion_tokens, total_tokens = counted
     assert outcome(early, {"choices": [], "usage": usage}).usage == Usage(
@@ -155,7 +155,7 @@ def test_how_a_turn_without_calls_ends(finish: str | None, text: str | None, rec
 
 
 @pytest.mark.parametrize("finish", ["stop", "tool_calls", "function_call", None])
-def test_calls_are_made_whatever_the_model_calls_its_end(finish: str | None):
+def test_calls_are_given_out_for_any_finish_reason(finish: str | None):
     said = outcome(delta(content="Let me see."), *calling(call(0, "call_1", "f", "{}")), delta(finish))
     assert (said.text, said.finish) == ("Let me see.", "tool_calls")
     assert said.calls == [ToolCall(id="call_1", name="f", arguments="{}")]
@@ -169,7 +169,7 @@ def test_calls_that_were_cut_short_are_kept_for_the_record_and_not_parked(finish
 
 
 @pytest.mark.parametrize("cut_off", ["cancelled", "expired", "failed"])
-def test_a_turn_that_was_cut_off_keeps_what_it_said(cut_off: Finish):
+def test_a_turn_that_was_cut_off_keeps_its_text(cut_off: Finish):
     said = outcome(delta(content="Let"), *calling(call(0, "call_1", "f", "{}")), cut_off=cut_off)
     assert (said.text, said.finish, [made.name for made in said.calls]) == ("Let", cut_off, ["f"])
     assert outcome(cut_off=cut_off).text is None
@@ -257,7 +257,7 @@ def test_ids_that_were_made_up_differ_from_turn_to_turn():
         (["\udd80"], "\ufffd"),
     ],
 )
-def test_a_character_that_comes_in_halves_is_whole_again_and_a_lone_half_can_be_stored(parts: list[str], text: str):
+def test_a_split_surrogate_pair_is_joined_and_a_lone_surrogate_can_be_stored(parts: list[str], text: str):
     name, arguments = (
         calling(call(0, "call_\ud800", "f\ud800"))[0],
         calling(*(call(0, arguments=part) for part in parts)),
@@ -267,7 +267,7 @@ def test_a_character_that_comes_in_halves_is_whole_again_and_a_lone_half_can_be_
     assert Turn.model_validate_json(said.model_dump_json()) == said
 
 
-async def test_a_model_that_goes_on_and_on_is_cut_off():
+async def test_a_model_with_an_endless_answer_is_cut_off():
     said = Completion()
     await said.take(stream(*[delta(content="x" * 100_000)] * 10))
     assert (said.finish, len("".join(said.texts))) == ("length", MAX_TEXT)
@@ -292,7 +292,7 @@ async def test_the_longest_text_fits_one_record_of_a_log_even_if_it_comes_in_one
         (delta(content={"a": "b"}), "The model's endpoint sent a text of the type dict."),
     ],
 )
-async def test_a_stream_that_breaks_off_fails_with_what_went_wrong_and_keeps_what_came(trouble: Any, text: str):
+async def test_a_stream_that_breaks_off_fails_with_its_error_and_keeps_its_text(trouble: Any, text: str):
     said = Completion()
     await said.take(stream(delta(content="Hel"), trouble, delta(content="lo")))
     failed = turn(RUN, said, 1.0, 2.0, None)

@@ -13,7 +13,7 @@ def test_a_page_may_run_just_the_scripts_and_styles_that_it_has():
     assert found[-3:] == [f"script-src 'self' 'sha256-{script}'", "img-src data:", f"style-src 'sha256-{style}'"]
 
 
-def test_an_answer_without_a_page_may_run_nothing_and_may_not_be_framed():
+def test_the_policy_of_an_answer_without_a_page_forbids_scripts_and_frames():
     assert policy.headers() == {
         "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         "x-frame-options": "DENY",

@@ -45,7 +45,7 @@ def turn(*calls: ToolCall, said: str | None = None) -> Turn:
     return Turn(started_at=1, ended_at=2, finish="tool_calls", text=said, calls=list(calls), parked=True)
 
 
-def test_of_a_run_that_sets_nothing_only_the_model_and_the_messages_are_sent():
+def test_a_run_without_parameters_sends_only_the_model_and_the_messages():
     assert prompt.request(run(), [message("msg_1", "Hello")], "deployment-a") == {
         "model": "deployment-a",
         "messages": [{"role": "user", "content": "Hello"}],
@@ -79,7 +79,7 @@ def test_of_a_run_that_sets_nothing_only_the_model_and_the_messages_are_sent():
         ({"tools": [FUNCTION], "parallel_tool_calls": False}, {"tools": [FUNCTION], "parallel_tool_calls": False}),
     ],
 )
-def test_what_the_client_set_is_sent_as_it_was_set(fields: dict[str, Any], sent: dict[str, Any]):
+def test_parameters_that_the_client_set_are_sent_unchanged(fields: dict[str, Any], sent: dict[str, Any]):
     assert prompt.request(run(**fields), [], "m") == {"model": "m", "messages": [], **sent}
 
 
@@ -112,7 +112,7 @@ def test_a_tool_that_is_not_offered_cannot_be_forced_on_the_model():
     assert "tool_choice" not in prompt.request(asked, [], "m")
 
 
-def test_what_a_function_leaves_open_is_not_sent():
+def test_missing_fields_of_a_function_are_not_sent():
     definition = {"name": "f", "description": "d", "parameters": {"type": "object"}, "strict": None}
     offered = prompt.offered({"type": "function", "function": definition})  # type: ignore[typeddict-item]
     assert offered == {
@@ -163,7 +163,7 @@ def test_the_conversation_is_instructions_then_thread_then_own_messages_then_tur
     ]
 
 
-def test_an_own_message_that_is_in_the_thread_already_is_sent_once_and_last():
+def test_a_runs_message_that_is_in_the_thread_already_is_sent_once_and_last():
     own = message("msg_2", "And now?")
     asked = run(additional_messages=[own.model_dump()])
     assert [message.id for message in prompt.recent(asked, [own, message("msg_1", "Hello")])] == ["msg_1", "msg_2"]
@@ -212,13 +212,13 @@ def test_an_uploaded_image_is_sent_where_its_bytes_are_known():
         (b"", None),
     ],
 )
-def test_what_an_image_is_its_bytes_say(content: bytes, kind: str | None):
+def test_the_media_type_of_an_image_is_that_of_its_bytes(content: bytes, kind: str | None):
     url = data_url(content)
     assert (url and url.partition(";")[0]) == (kind and f"data:{kind}")
     assert url is None or b64decode(url.partition(",")[2]) == content
 
 
-def test_the_model_is_told_of_the_files_behind_the_description_of_the_interpreter():
+def test_the_description_of_the_interpreter_ends_with_the_files():
     asked = prompt.request(run(tools=[{"type": "code_interpreter"}, {"type": "retrieval"}]), [], "m", files=" More.")
     interpreter, retrieval = asked["tools"]
     assert interpreter["function"]["description"] == f"{CODE_INTERPRETER.description} More."

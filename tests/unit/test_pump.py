@@ -13,7 +13,7 @@ def test_time_spans(duration: str, expected: float):
 
 
 @pytest.mark.parametrize("duration", ["", "30", "00:30", "00:00:-1", "soon"])
-def test_what_is_no_time_span(duration: str):
+def test_texts_that_are_no_time_span(duration: str):
     with pytest.raises(ValueError, match="not a time span"):
         seconds(duration)
 
@@ -30,7 +30,7 @@ def test_an_idle_queue_is_polled_ever_more_rarely():
     ("dequeue_count", "has_poison", "expected"),
     [(1, True, Outcome.RUN), (5, True, Outcome.RUN), (6, True, Outcome.POISON), (6, False, Outcome.LEAVE)],
 )
-def test_what_becomes_of_a_received_item(dequeue_count: int, has_poison: bool, expected: Outcome):
+def test_the_outcome_for_a_received_item(dequeue_count: int, has_poison: bool, expected: Outcome):
     assert before(dequeue_count, 5, has_poison) is expected
 
 
@@ -47,7 +47,7 @@ def test_what_becomes_of_a_received_item(dequeue_count: int, has_poison: bool, e
         (False, 5, False, Outcome.LEAVE),
     ],
 )
-def test_what_becomes_of_an_attended_item(succeeded: bool, dequeue_count: int, has_poison: bool, expected: Outcome):
+def test_the_outcome_for_a_handled_item(succeeded: bool, dequeue_count: int, has_poison: bool, expected: Outcome):
     assert after(succeeded, dequeue_count, 5, has_poison) is expected
 
 

@@ -41,19 +41,19 @@ def test_bm25_gives_the_points_that_a_reference_implementation_gives():
         np.testing.assert_allclose(order.points, expected, rtol=1e-4)
 
 
-def test_keywords_find_what_has_them_and_rare_words_weigh_more():
+def test_chunks_are_found_by_keywords_and_rare_words_weigh_more():
     segments = [file_of("file-1", APPLES, WINE, BREAD)]
     assert ranked(segments, "red wine") == [WINE, APPLES]
     assert ranked(segments, "sweet reds") == [APPLES, WINE]
     assert ranked(segments, "Byzantium") == []
 
 
-def test_vectors_find_what_shares_no_word_with_the_query():
+def test_chunks_without_a_word_of_the_query_are_found_by_vectors():
     segments = [file_of("file-1", APPLES, WINE, BREAD, rows=[[1, 0.1], [0.5, 0.5], [0, 1]])]
     assert ranked(segments, "fruit", vectors=vectors([[1, 0]])) == [APPLES, WINE]
 
 
-def test_what_both_orders_have_comes_before_what_only_one_has():
+def test_chunks_in_both_orders_rank_before_chunks_in_one():
     segments = [file_of("file-1", APPLES, WINE, BREAD, rows=[[1, 0.2], [1, 0.1], [0, 1]])]
     query = vectors([[1, 0]])
     assert ranked(segments, "apples", vectors=query) == [APPLES, WINE]
@@ -74,7 +74,7 @@ def test_only_vectors_of_one_model_and_length_are_compared_the_others_are_found_
 
 
 @pytest.mark.parametrize("fused", [True, False])
-def test_a_query_without_a_vector_finds_by_its_words(fused: bool):
+def test_a_query_without_a_vector_searches_by_keywords(fused: bool):
     segments = [file_of("file-1", APPLES, WINE, BREAD, rows=[[1, 0], [0.6, 0.8], [0, 1]])]
     assert ranked(segments, "salt", vectors=vectors([[0, 0]]), fused=fused) == [BREAD]
     found = rank(segments, [None], ["salt", "fruit"], vectors([[0, 0], [1, 0.1]]), fused=fused)
@@ -82,7 +82,7 @@ def test_a_query_without_a_vector_finds_by_its_words(fused: bool):
 
 
 @pytest.mark.parametrize("fused", [True, False])
-def test_a_chunk_without_a_vector_is_found_by_its_words(fused: bool):
+def test_a_chunk_without_a_vector_is_found_by_keywords(fused: bool):
     segments = [file_of("file-1", APPLES, WINE, BREAD, rows=[[1, 0], [0, 0], [0, 1]]), file_of("file-2", "dry bread")]
     query = vectors([[1, 0]])
     assert set(ranked(segments, "dry", vectors=query, fused=fused)) == {APPLES, WINE, "dry bread"}
@@ -97,7 +97,7 @@ def test_several_queries_are_fused():
     assert {found_in(segments[0], each.chunk) for each in found[:2]} == {APPLES, BREAD}
 
 
-def test_only_what_is_chosen_is_searched():
+def test_only_chosen_files_are_searched():
     segments = [file_of("file-1", APPLES, WINE), file_of("file-2", WINE)]
     found = rank(segments, [np.array([True, False]), None], ["wine"], None)
     assert [(each.segment, each.chunk) for each in found] == [(1, 0)]
@@ -120,7 +120,7 @@ def test_a_score_is_the_cosine_or_the_share_of_the_keywords():
     assert scores(segments, "red wine or else")[0] < 0.5
 
 
-def test_what_is_below_the_threshold_is_left_out():
+def test_chunks_below_the_threshold_are_left_out():
     segments = [file_of("file-1", "red wine", "red bread", rows=[[1, 0], [0, 1]])]
     assert scores(segments, "nothing", vectors=vectors([[3, 4]]), threshold=0.7) == pytest.approx([0.8], abs=1e-3)
     assert scores(segments, "nothing", vectors=vectors([[3, 4]]), threshold=0.9) == []
@@ -146,12 +146,12 @@ def test_one_chunk_in_two_stores_is_found_once():
     assert ranked(segments, "wine") == [WINE]
 
 
-def test_no_more_than_the_best_of_many_chunks_are_looked_at():
+def test_only_the_best_of_many_chunks_are_ranked():
     many = [file_of(f"file-{number}", f"wine {number}") for number in range(ranking.DEPTH + 50)]
     assert len(ranked([merged(many)], "wine")) == ranking.DEPTH
 
 
-def test_nothing_is_found_where_there_is_nothing():
+def test_an_empty_index_has_no_results():
     assert rank([], [], ["wine"], None) == []
     assert rank([], [], ["wine"], vectors([[1, 0]])) == []
     assert ranked([file_of("file-1", WINE)], "...") == []

@@ -54,7 +54,7 @@ class TestEvents:
     STREAM = (b"data: a\n\n", b": ping\r\n\r\n", b"event: x\rdata: b\r\r", b"\n\n", b"data:\ndata: c\n\n", b"data: d")
 
     @pytest.mark.parametrize("size", range(1, 12))
-    async def test_they_are_whole_however_they_are_torn(self, size: int):
+    async def test_events_are_complete_however_they_are_split(self, size: int):
         assert await blocks(*parts(b"".join(self.STREAM), size)) == list(self.STREAM)
 
     async def test_each_is_passed_on_when_it_is_whole(self):
@@ -73,20 +73,20 @@ class TestEvents:
 
 class TestKeys:
     @pytest.mark.parametrize("size", range(1, 40))
-    async def test_they_are_masked_however_they_are_torn(self, size: int):
+    async def test_keys_are_masked_however_they_are_split(self, size: int):
         text = f"a {KEY} b {json.dumps(KEY)} {KEY[:-1]}! {KEY}{KEY} {KEY[:5]}".encode()
         escaped = json.dumps(KEY)[1:-1]
         hidden = f'a {"*" * len(KEY)} b "{"*" * len(escaped)}" {KEY[:-1]}! {"*" * 2 * len(KEY)} {KEY[:5]}'.encode()
         got = guarded(answer(*parts(text, size)), [KEY])
         assert await got.aread() == hidden
 
-    def test_only_what_may_be_the_beginning_of_one_waits(self):
+    def test_only_a_possible_beginning_of_a_key_is_kept_back(self):
         masking = Masking([KEY])
         taken = [masking.take(piece) for piece in (b"data: s\n\n", b"so sk", b"-01", b"x", b"sk-0")]
         assert taken == [b"data: s\n\n", b"so ", b"", b"sk-01x", b""]
         assert masking.rest() == b"sk-0"
 
-    async def test_headers_and_what_was_read_are_masked_too(self):
+    async def test_headers_and_bodies_already_read_are_masked_too(self):
         got = guarded(httpx2.Response(400, headers={"x-key": KEY}, content=f"({KEY})", request=REQUEST), [KEY])
         assert (got.headers["x-key"], await got.aread()) == ("*" * len(KEY), f"({'*' * len(KEY)})".encode())
 
@@ -126,7 +126,7 @@ class TestEncodings:
 
     @pytest.mark.parametrize("size", [1, 999, 1_000_000])
     @pytest.mark.parametrize(("encoding", "encode"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
-    async def test_none_is_asked_for_and_those_that_come_are_decoded_in_small_pieces(
+    async def test_no_encoding_is_requested_and_encoded_bodies_are_decoded_in_small_pieces(
         self, size: int, encoding: str, encode: Callable[[bytes], bytes]
     ):
         encoded = encode(self.CONTENT)
@@ -145,7 +145,7 @@ class TestEncodings:
             ("gzip", parts(gzip.compress(CONTENT), 99)[:5]),
         ],
     )
-    async def test_what_cannot_be_decoded_is_not_passed_on(self, encoding: str, chunks: Sequence[bytes]):
+    async def test_a_body_that_cannot_be_decoded_is_not_passed_on(self, encoding: str, chunks: Sequence[bytes]):
         with pytest.raises(ApiError) as caught:
             await read(guarded(answer(*chunks, content_encoding=encoding), []), "It")
         assert (caught.value.status, caught.value.type) == (502, "server_error")

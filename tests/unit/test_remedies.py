@@ -65,7 +65,7 @@ def test_a_parameter_that_can_be_spared_is_known_by_its_refusal(body: Any, sent:
         ({"error": "No."}, {}),
     ],
 )
-def test_what_the_client_asked_for_is_not_left_out(body: Any, sent: Json):
+def test_parameters_that_the_client_set_are_not_left_out(body: Any, sent: Json):
     assert remedies(refusal(body), request(**sent)) == []
 
 
@@ -167,7 +167,7 @@ CALLED: Json = {
         ("invalid message content type: content must be a string, got null", "messages.content"),
     ],
 )
-def test_what_is_given_back_and_refused_is_left_out(text: str, name: str):
+def test_returned_fields_that_are_refused_are_left_out(text: str, name: str):
     asked = request(USER, CALLED)
     (found,) = remedies(refusal(text), asked)
     assert found.name == name
@@ -183,7 +183,7 @@ def test_what_is_given_back_and_refused_is_left_out(text: str, name: str):
         "Missing `reasoning_content` field in the assistant message at message index 1.",
     ],
 )
-def test_thoughts_that_are_missed_of_what_was_said_before_are_given_back_empty(text: str):
+def test_missing_reasoning_of_earlier_messages_is_sent_back_empty(text: str):
     asked = request(USER, SAID, USER, CALLED)
     assert remedies(refusal(text), asked) == [Remedy("messages.reasoning_content", "")]
     sent = adapted(asked, {"messages.reasoning_content": ""})["messages"]
@@ -191,7 +191,7 @@ def test_thoughts_that_are_missed_of_what_was_said_before_are_given_back_empty(t
     assert remedies(refusal(text), request(*sent)) == []
 
 
-def test_a_length_is_learnt_from_what_was_refused_and_what_was_taken():
+def test_a_length_is_learnt_from_refused_and_accepted_prompts():
     learnt = ModelLearnt()
     assert learnt.longest() is None
     learnt.accepts(500)
@@ -205,14 +205,14 @@ def test_a_length_is_learnt_from_what_was_refused_and_what_was_taken():
     assert learnt.longest() is None, "what is taken is not too long"
 
 
-def test_a_length_that_was_taken_once_and_is_refused_now_counts_no_more():
+def test_an_accepted_length_that_is_refused_later_no_longer_counts():
     learnt = ModelLearnt()
     learnt.accepts(5_000)
     learnt.refuses(4_000)
     assert learnt.longest() == 2_000
 
 
-def test_what_refuses_next_to_nothing_has_other_reasons_than_its_length():
+def test_a_refusal_of_a_very_short_prompt_has_other_reasons_than_its_length():
     learnt = ModelLearnt()
     learnt.refuses(SHORTEST - 1)
     assert learnt.longest() is None
@@ -227,7 +227,7 @@ def test_a_length_is_forgotten_after_a_while():
     assert learnt.longest(lambda: now) == 4_500
 
 
-def test_no_more_models_are_remembered_than_anybody_uses():
+def test_the_number_of_models_with_learnt_properties_is_bounded():
     learnt = Learnt()
     learnt.of("first").remedies["stream_options"] = None
     for number in range(MAX_MODELS):

@@ -162,7 +162,7 @@ async def test_a_receipt_is_quoted():
 @pytest.mark.parametrize(
     "body", [b"", b"<a>", b"no xml", b"<a><b><MessageId/></b></a>", b"<a>" + b"x" * 20_000_000 + b"</a>"]
 )
-async def test_what_is_not_a_list_of_messages_is_an_error_of_storage(body: bytes):
+async def test_a_body_that_is_no_list_of_messages_is_an_error_of_storage(body: bytes):
     with pytest.raises(DecodeError, match="not a list of messages"):
         await queues(Sent(Answer(200, body=body))).receive("ingest", 1, 60)
 
@@ -233,7 +233,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-async def test_what_may_succeed_later_is_repeated_with_a_new_date(
+async def test_a_temporary_failure_is_repeated_with_a_new_date(
     failure: Answer | AzureError, monkeypatch: pytest.MonkeyPatch
 ):
     times = iter(range(1_800_000_000, 1_800_000_010))

@@ -48,7 +48,7 @@ def test_a_required_package_is_locked_to_one_version_that_is_asked_for(python: s
         assert asked.specifier.contains(versions[canonicalize_name(asked.name)]), asked
 
 
-def test_a_deployment_installs_nothing_older_than_what_the_tests_ran_with():
+def test_a_deployment_installs_no_older_version_than_the_tested_one():
     versions = locked(PYTHONS[0])
     for asked in requirements("requirements.txt"):
         oldest = max(Version(each.version) for each in asked.specifier if each.operator in (">=", "~=", "=="))

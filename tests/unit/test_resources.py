@@ -51,14 +51,14 @@ def test_the_files_of_messages_are_gathered_by_tool_each_once():
     assert attachments_of([message({"file_id": "file-2", "tools": []})])
 
 
-def test_of_what_is_asked_for_the_ids_are_kept():
+def test_the_ids_in_requested_resources_are_kept():
     helper: Any = {"file_search": {"vector_stores": [{"file_ids": ["file-1"]}]}}
     assert named(helper) == {"file_search": {"vector_store_ids": []}}
     assert named(None) is None
     assert (code_files(None), store_ids(None)) == ([], [])
 
 
-def test_more_files_come_after_those_that_are_there():
+def test_more_files_are_listed_after_the_present_ones():
     more = equipped(thread("file-1", store="vs_1"), ["file-2", "file-1"], "vs_2")
     assert more is not None
     assert more.tool_resources == {
@@ -76,7 +76,7 @@ def test_there_is_an_end_to_the_code_interpreters_files():
         equipped(full, ["file-20"])
 
 
-def test_files_are_taken_out_of_the_code_interpreter_alone():
+def test_files_are_removed_from_the_code_interpreter_alone():
     left = without_files(thread("file-1", "file-2", store="vs_1"), ["file-1", "file-9"])
     assert left is not None
     assert (code_files(left.tool_resources), store_ids(left.tool_resources)) == (["file-2"], ["vs_1"])
@@ -93,7 +93,7 @@ def test_a_code_interpreter_without_resources_is_shown_with_no_files():
     assert (searches([CODE]), searches([CODE, SEARCH]), searches([{"type": "retrieval"}])) == (False, True, True)
 
 
-def test_a_file_knows_its_stores_and_its_users_until_it_is_gone():
+def test_a_file_records_its_stores_and_its_users_until_it_is_deleted():
     known = files.in_store(files.used_by(file(), "thread_1", 0) or file(), "vs_1", 0)
     assert known is not None
     assert (known.stores, known.users) == (["vs_1"], ["thread_1"])
@@ -111,7 +111,7 @@ def test_a_file_knows_its_stores_and_its_users_until_it_is_gone():
     assert not file(expires_at=10).gone(9.9)
 
 
-def test_a_file_remembers_the_thousand_users_that_came_last():
+def test_a_file_records_its_latest_thousand_users():
     known = file()
     for number in range(1_001):
         known = files.used_by(known, f"thread_{number}", 0) or known

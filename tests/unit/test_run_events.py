@@ -242,7 +242,7 @@ class TestCitations:
         said = recorded(run, text=self.TEXT)
         assert accumulated([*found, *emitted.when_updated(said)]) == content_of(said)
 
-    def test_a_mark_is_a_delta_of_its_own_with_its_annotation(self):
+    def test_a_mark_is_a_separate_delta_with_its_annotation(self):
         emitted, run = searched()
         emitted.updated(run)
         emitted.received(run, "In Paris", "【2:0†a.t", "xt】.")
@@ -280,7 +280,7 @@ class TestCitations:
         assert [part["index"] for part in emitted.content] == [0, 1]
 
     @pytest.mark.parametrize("content", [False, True])
-    def test_the_step_of_a_search_shows_what_it_found_and_the_texts_if_they_are_asked_for(self, content: bool):
+    def test_the_step_of_a_search_shows_its_results_and_their_texts_if_requested(self, content: bool):
         emitted, run = searched(content)
         (event,) = [data for name, data in emitted.when_updated(run) if name == "thread.run.step.completed"]
         (call,) = event.model_dump()["step_details"]["tool_calls"]
@@ -326,7 +326,7 @@ def without_index(node: Any) -> Any:
     return {k: without_index(v) for k, v in node.items() if k != "index"} if isinstance(node, dict) else node
 
 
-class TestFromOutside:
+class TestRunOfAnotherProcess:
     """A process that follows a run of another one reads some of its states, and emits the events of all."""
 
     def test_a_run_that_was_driven_elsewhere_all_the_way(self):
@@ -385,7 +385,7 @@ class TestCode:
         assert answered is not None
         assert emitted.updated(answered)[0] == "thread.run.step.completed"
 
-    def test_the_input_comes_in_pieces_then_each_output_once(self):
+    def test_the_input_is_streamed_in_pieces_then_each_output_once(self):
         run = begun().model_copy(update={"tools": [{"type": "code_interpreter"}]})
         emitted = Emitted(run)
         told = list[str]()
@@ -405,7 +405,7 @@ class TestCode:
         ]
         assert emitted.updated(answered) == []
 
-    def test_the_message_after_it_begins_with_the_images_and_a_link_comes_whole(self):
+    def test_the_next_message_begins_with_the_images_and_a_link_is_not_split(self):
         run = parked(recorded(begun(), CODE.model_copy(update={"output": "3", "ran": RAN}), finish="tool_calls"))
         emitted = Emitted(run)
         emitted.updated(run)

@@ -247,7 +247,7 @@ def test_an_object_is_dumped_as_the_wire_shows_it_and_satisfies_the_sdk(
 
 
 @pytest.mark.parametrize(("ours", "theirs", "example"), OBJECTS)
-def test_a_field_of_the_future_is_dropped_on_load_wherever_it_stands(
+def test_an_unknown_field_is_dropped_on_load_at_any_place(
     ours: type[BaseModel], theirs: type[BaseModel], example: dict[str, Any]
 ) -> None:
     def extended(value: Any, free: bool = False) -> Any:
@@ -280,7 +280,7 @@ def test_a_field_of_the_future_is_dropped_on_load_wherever_it_stands(
         ),
     ],
 )
-def test_what_is_not_given_is_shown_as_its_default(least: BaseModel, full: dict[str, Any]) -> None:
+def test_a_missing_field_is_shown_with_its_default(least: BaseModel, full: dict[str, Any]) -> None:
     assert least.model_dump(mode="json") == full
 
 
@@ -315,7 +315,7 @@ def test_a_page_names_its_first_and_last_object_and_an_empty_one_none() -> None:
         ("thread.message.deleted", threads.MessageDeleted),
     ],
 )
-def test_a_delete_says_what_was_deleted(kind: Any, theirs: type[BaseModel]) -> None:
+def test_the_answer_to_a_deletion_names_the_object(kind: Any, theirs: type[BaseModel]) -> None:
     dumped = Deleted(id="x", object=kind).model_dump()
     assert list(dumped.items()) == [("id", "x"), ("object", kind), ("deleted", True)]
     strict(theirs, dumped)
@@ -684,7 +684,7 @@ def resent(read: type[BaseModel], answer: BaseModel, fields: set[str]) -> dict[s
         ),
     ],
 )
-def test_what_a_client_reads_it_may_send_back(
+def test_a_client_may_send_back_the_objects_that_it_reads(
     read: type[BaseModel],
     answered: BaseModel,
     fields: set[str],

@@ -21,7 +21,7 @@ _RARE = 0.05
 """The greatest share of all documents in which a rare word occurs."""
 
 
-def test_there_are_300_questions_and_none_is_asked_twice() -> None:
+def test_there_are_300_different_questions() -> None:
     assert len({each.question for each in questions()}) == len(questions()) == 300
 
 

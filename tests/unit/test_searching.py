@@ -46,7 +46,7 @@ def hit(text: str, filename: str = "a.txt") -> Hit:
         ({"tools": [{"type": "file_search"}]}, (20, 16_000)),
     ],
 )
-def test_how_much_a_search_brings(fields: dict[str, Any], expected: tuple[int, int]):
+def test_the_limits_of_a_search(fields: dict[str, Any], expected: tuple[int, int]):
     assert limits(run(**fields)) == expected
 
 
@@ -77,7 +77,7 @@ def test_the_output_has_each_result_behind_its_mark():
     assert [answer.output[each.start : each.end] for each in answer.found] == ["One.", "Two."]
 
 
-def test_nothing_found_is_said_in_words():
+def test_a_search_without_results_has_a_sentence_as_its_output():
     assert answer_of(3, []) == Answer(NOTHING, [])
 
 
@@ -124,7 +124,7 @@ def test_the_longest_text_with_the_most_citations_fits_a_record_of_the_log():
         assert json.loads(put_record(said))["put"]["content"][0]["text"]["value"] == whole
 
 
-def test_a_search_that_is_not_answered_shows_nothing_yet():
+def test_an_unanswered_search_shows_no_results():
     call = ToolCall(id="call_s", type="file_search", name="file_search", arguments="{}")
     assert view(run(**searching()), call, content=True) == {}
     failed = call.model_copy(update={"output": "The store has expired."})

@@ -30,7 +30,7 @@ def word(text: str) -> int:
     return number
 
 
-def test_what_is_stored_is_read_again():
+def test_stored_chunks_can_be_read():
     spans = chunk(TEXT, 100, 50)
     rows = np.random.default_rng(1).normal(size=(len(spans), 8))
     stored = encode(segment("größe.md", TEXT, spans, vectors(rows.tolist())))
@@ -48,7 +48,7 @@ def test_what_is_stored_is_read_again():
     assert list(read.lengths) == [len(Words().of(each)) for each in texts(stored)]
 
 
-def test_every_word_knows_the_chunks_it_is_in_and_how_often():
+def test_every_word_has_its_chunks_and_its_counts():
     spans = chunk(TEXT, 100, 50)
     expected: dict[int, dict[str, int]] = {}
     for start, end in spans:
@@ -58,7 +58,7 @@ def test_every_word_knows_the_chunks_it_is_in_and_how_often():
     assert postings(segment("a.txt", TEXT, spans, None)) == expected
 
 
-def test_a_word_that_is_nowhere_has_no_chunks():
+def test_an_unknown_word_has_no_chunks():
     chunks, counts = file_of("file-1", "Hello").postings.of(word("world"))
     assert (len(chunks), len(counts)) == (0, 0)
 
@@ -76,7 +76,7 @@ def test_a_chunk_without_a_vector_is_stored_beside_those_that_have_one():
     assert [list(each.chunks) for each in merged([read, read]).groups] == [[0, 2, 3, 5]]
 
 
-def test_what_was_stored_before_chunks_could_be_without_a_vector_is_read():
+def test_chunks_stored_by_versions_with_vectors_for_all_can_be_read():
     header = {"filename": "a", "chunks": 2, "words": 0, "postings": 0, "model": "m", "dimensions": 2}
     named = json.dumps(header).encode()
     named += b" " * (-(len(named) + 8) % 4)
@@ -88,12 +88,12 @@ def test_what_was_stored_before_chunks_could_be_without_a_vector_is_read():
     assert texts(blob) == ["a", "b"]
 
 
-def test_what_is_no_chunks_is_not_read():
+def test_other_bytes_are_not_read_as_chunks():
     with pytest.raises(ValueError, match="no chunks"):
         texts(b'{"chunks": ["Hello"]}')
 
 
-def test_merged_segments_hold_what_each_of_them_held():
+def test_merged_segments_have_the_contents_of_all():
     one, two = file_of("file-1", "red apples", "green apples", rows=[[1, 0], [0, 1]]), file_of("file-2", "red wine")
     three = file_of("file-3", "apples, apples", rows=[[1, 1]])
     both = merged([merged([one, two]), three])
@@ -112,7 +112,7 @@ def test_merged_segments_hold_what_each_of_them_held():
     assert list(both.lengths) == [2, 2, 2, 2]
 
 
-def test_files_that_are_left_out_leave_nothing_behind():
+def test_files_that_are_left_out_leave_no_postings():
     segments = [file_of(f"file-{number}", f"red {number}", rows=[[number, 1]]) for number in range(3)]
     left = merged([merged(segments)], [np.array([True, False, True])])
     assert [text.file_id for text in left.texts] == ["file-0", "file-2"]

@@ -45,21 +45,21 @@ def test_the_next_step_of_a_delivery(
     assert step(session, outcome, other, now) is expected
 
 
-def test_what_was_executed_is_the_sessions_last_and_its_snapshot():
+def test_an_executed_call_becomes_the_sessions_last_and_its_snapshot():
     session = settled(UNDER_WAY, "one", OUTCOME)
     assert session is not None
     assert (session.underway, session.last, session.snapshot) == (None, "one", "one")
     assert session.files == {"a.csv": "file-a"}
 
 
-def test_what_left_nothing_leaves_the_session_as_it_was():
+def test_an_execution_without_variables_leaves_the_session_unchanged():
     before = UNDER_WAY.model_copy(update={"last": "zero", "snapshot": "zero"})
     session = settled(before, "one", Outcome(output="Interrupted.", ran=Ran(), executed=False))
     assert session is not None
     assert (session.underway, session.last, session.snapshot) == (None, "zero", "zero")
 
 
-def test_an_execution_that_is_not_under_way_changes_nothing():
+def test_an_execution_that_is_not_in_progress_has_no_effect():
     assert settled(UNDER_WAY, "two", OUTCOME) is None
     assert settled(NEW, "one", OUTCOME) is None
     assert freed(UNDER_WAY, "two") is None
@@ -75,7 +75,7 @@ def test_the_latest_files_are_kept():
     assert list(session.files.items())[-2:] == [("1.csv", "file-x"), ("new.csv", "file-n")]
 
 
-def test_a_process_begins_anew_after_an_hour():
+def test_variables_move_to_a_new_process_after_an_hour():
     assert begun(NEW, "one", NOW + LIFETIME - 1, NOW).began_at == NOW
     assert begun(NEW, "one", NOW + LIFETIME, NOW).began_at == NOW + LIFETIME
 

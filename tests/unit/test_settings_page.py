@@ -12,7 +12,7 @@ def test_the_page_lists_every_setting_with_its_names_and_default():
     assert table.strip() == settings_table().strip()
 
 
-def test_the_table_says_what_every_setting_is_for():
+def test_the_table_has_the_purpose_of_every_setting():
     rows = [row.strip("| ").split(" | ") for row in settings_table().splitlines()[2:]]
     assert all(len(row) == 3 and all(row) for row in rows)
     assert "None" not in settings_table()

@@ -47,7 +47,7 @@ async def longest_wait(slices: list[Slices]) -> float:
     return max(gaps) / took
 
 
-async def test_others_wait_for_a_small_part_of_what_many_streams_take(monkeypatch: pytest.MonkeyPatch):
+async def test_other_tasks_wait_for_a_small_part_of_the_time_of_many_streams(monkeypatch: pytest.MonkeyPatch):
     shared = Slices()
     fair = await longest_wait([shared] * STREAMS)
     monkeypatch.setattr(module, "SLICE", 60)
@@ -70,7 +70,7 @@ async def test_a_stream_that_is_given_up_while_it_waits_keeps_no_other_from_goin
     assert not slices.awaited
 
 
-async def test_slices_are_given_in_the_order_in_which_they_are_asked_for_one_each_time_the_loop_comes_round():
+async def test_slices_are_given_in_the_order_of_their_requests_one_per_iteration_of_the_loop():
     slices, order = Slices(), list[int]()
 
     async def ask(number: int) -> None:

@@ -57,7 +57,7 @@ class Carrier:
         self.closed = True
 
 
-async def test_what_cannot_be_sent_is_lost_and_what_comes_after_it_is_sent_in_order(monkeypatch: pytest.MonkeyPatch):
+async def test_states_that_cannot_be_sent_are_lost_and_later_ones_are_sent_in_order(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(states, "_AT_ONCE", 1)
     carrier = Carrier()
     told = States(carrier)

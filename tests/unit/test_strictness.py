@@ -29,7 +29,7 @@ def page(*items: Any, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("answer", [THREAD, STEP, page(), page(THREAD), THREAD | {"newer": 1}])
-def test_what_the_sdk_knows_passes(answer: dict[str, Any]):
+def test_fields_of_the_sdk_are_accepted(answer: dict[str, Any]):
     strict_object(json.loads(json.dumps(answer)))
 
 
@@ -50,6 +50,6 @@ def test_what_the_sdk_knows_passes(answer: dict[str, Any]):
         page(next_page=None),
     ],
 )
-def test_what_it_does_not_know_is_noticed(answer: dict[str, Any]):
+def test_deviations_from_the_sdk_are_detected(answer: dict[str, Any]):
     with pytest.raises((AssertionError, KeyError, ValidationError)):
         strict_object(answer)

@@ -37,7 +37,7 @@ def test_the_version_of_the_conventions_is_one_that_there_is():
     assert names.SCHEMA in {each.value for each in schemas.Schemas}
 
 
-def test_where_nothing_is_exported_no_part_of_opentelemetry_is_imported_besides_what_azure_imports():
+def test_without_an_exporter_opentelemetry_is_imported_only_as_far_as_azure_does():
     program = (
         "import sys, function_app; function_app._prepare();"
         "print([name for name in sys.modules if name.startswith(('opentelemetry.sdk', 'opentelemetry.exporter',"

@@ -29,7 +29,7 @@ def test_the_next_time_is_today_or_tomorrow(now: float, seconds: float):
     assert until(60, now) == seconds
 
 
-async def test_a_timer_comes_at_the_start_and_again_though_it_failed(monkeypatch: pytest.MonkeyPatch):
+async def test_a_timer_fires_at_the_start_and_again_after_a_failure(monkeypatch: pytest.MonkeyPatch):
     came, twice = [], asyncio.Event()
     monkeypatch.setattr(timers, "until", lambda *_: 0)
 

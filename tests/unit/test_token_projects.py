@@ -52,6 +52,19 @@ def test_the_issuers_are_those_of_both_versions():
     assert issuers(TENANT, "https://login.partner.microsoftonline.cn")[0] == f"https://sts.chinacloudapi.cn/{TENANT}/"
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"API_KEYS": "key=b,other=c"},
+        {"AzureWebJobsStorage": "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=aaaa"},
+        {"OPENAI_API_KEY": "sk-0123456789abcdef"},
+        {"SIGNALR_CONNECTION": "https://name.service.signalr.net"},
+    ],
+)
+def test_the_hub_beside_tokens_needs_a_secret_that_no_caller_has(settings: dict[str, str]):
+    assert configured("*=a", NOTIFICATIONS="true", **settings).notifications
+
+
 def test_audiences_are_a_list():
     assert configured("*=a").audiences == ("https://ai.azure.com",)
     assert configured("*=a", ENTRA_AUDIENCE="api://b, https://c").audiences == ("api://b", "https://c")
@@ -69,6 +82,10 @@ def test_audiences_are_a_list():
         ({"ENTRA_TENANT": TENANT, "ENTRA_PROJECTS": "*=a b"}, "a project is 1 to 63 letters"),
         ({"ENTRA_TENANT": TENANT, "ENTRA_PROJECTS": "*=a,*=b"}, "ENTRA_PROJECTS names something twice"),
         ({"ENTRA_TENANT": TENANT, "ENTRA_PROJECTS": "*"}, "comma-separated list"),
+        (
+            {"ENTRA_TENANT": TENANT, "ENTRA_PROJECTS": "*=a", "NOTIFICATIONS": "true", "API_KEYS": "key=b"},
+            "NOTIFICATIONS=true needs a secret that no caller has",
+        ),
         ({"ENTRA_AUTHORITY": "http://login.example.com"}, "ENTRA_AUTHORITY"),
         ({"ENTRA_AUTHORITY": "https://login.example.com/"}, "ENTRA_AUTHORITY"),
     ],

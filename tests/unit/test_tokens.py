@@ -38,7 +38,7 @@ def test_messages_tool_calls_images_and_offered_tools_all_count() -> None:
     assert tokens.of_request({**bare, "tools": [{"type": "function"}]}) > tokens.of_request(bare)
 
 
-def test_the_estimate_is_corrected_by_what_was_reported_within_reason() -> None:
+def test_the_estimate_is_corrected_by_reports_within_limits() -> None:
     assert tokens.correction(run()) == 1
     assert tokens.correction(run(turn(150, 1, estimate=100))) == 1.5
     assert tokens.correction(run(turn(150, 1, estimate=100), turn(50, 1, estimate=100))) == 1

@@ -56,7 +56,7 @@ async def ids(found: Transcript, cursors: Cursors | None = None) -> list[str]:
     return [each.id for each in await messages(found, cursors)]
 
 
-async def test_messages_come_in_the_order_of_the_log():
+async def test_messages_have_the_order_of_the_log():
     assert await ids(await of(put("msg_2"), put("msg_1"), put("msg_3"))) == ["msg_2", "msg_1", "msg_3"]
 
 
@@ -65,7 +65,7 @@ async def test_segments_continue_each_other():
     assert await ids(found) == ["msg_2", "msg_3"]
 
 
-async def test_a_message_comes_out_as_it_was_put():
+async def test_a_message_is_read_as_it_was_put():
     whole = message(
         "msg_1", "Grüße \n\r\u2028\u2029\x85\x0b\x0c 🦀", metadata={"a": "b"}, run_id="run_1", role="assistant"
     )
@@ -95,13 +95,13 @@ async def test_an_update_replaces_the_metadata_of_its_message(records: list[byte
 @pytest.mark.parametrize(
     "after",
     [
-        pytest.param([], id="nothing"),
+        pytest.param([], id="no records"),
         pytest.param([put("msg_1")], id="the same put again"),
         pytest.param([update_record("msg_1", {"a": "1"})], id="an update"),
         pytest.param([delete_record("msg_1")], id="another delete"),
     ],
 )
-async def test_a_delete_is_final_whatever_comes_after_it(after: list[bytes]):
+async def test_a_deletion_is_final_whatever_records_follow(after: list[bytes]):
     found = await of(put("msg_1"), put("msg_2"), delete_record("msg_1"), *after)
     assert await ids(found) == ["msg_2"]
     assert await found.get("msg_1") is None
@@ -133,7 +133,7 @@ async def test_an_empty_log_has_no_messages(contents: list[bytes]):
     assert not found.asked
 
 
-async def test_a_thread_is_asked_if_a_users_message_is_left():
+async def test_a_transcript_tells_whether_a_users_message_is_left():
     said = put("msg_2", role="assistant")
     assert (await of(put("msg_1"), said)).asked
     assert not (await of(said)).asked

@@ -41,7 +41,7 @@ def refusal(status: int | None, message: str = "No.", code: str | None = None) -
 BOTH = (call("get_weather"), call("get_temperature"))
 
 
-def test_the_battery_says_what_it_will_cost():
+def test_the_battery_knows_its_cost():
     tried = battery("gpt-4o")
     assert tried.requests == 7
     cases = [tried.text, tried.calls, tried.long, tried.schema, tried.image]
@@ -62,7 +62,7 @@ def test_the_image_is_red():
     assert max(green, blue) < 50
 
 
-def test_the_outputs_are_given_back_with_what_the_endpoint_wants_back():
+def test_the_outputs_are_sent_with_the_fields_that_the_endpoint_requires_back():
     called = turn(None, call(extra={"extra_content": "SIG"}), extra={"reasoning_content": "Hm."}, usage=USAGE)
     case = answered(battery("gpt-4o").calls, called)
     body = prompt(case.run, case.thread, "gpt-4o", 0).body
@@ -243,11 +243,11 @@ def test_the_advice_for_embeddings_names_the_setting(trouble: EndpointError, set
         (THOUGHTS, None, "reasoning_content of earlier answers is not given back: it is refused."),
     ],
 )  # fmt: skip
-def test_what_was_left_out_or_changed_is_told(name: str, instead: str | None, line: str):
+def test_parameters_that_were_left_out_or_changed_are_printed(name: str, instead: str | None, line: str):
     assert list(lessons.of_chat(ModelLearnt({name: instead}))) == [line]
 
 
-def test_lengths_that_were_refused_are_told():
+def test_refused_lengths_are_printed():
     learnt = ModelLearnt()
     assert list(lessons.of_chat(learnt)) == list(lessons.of_embeddings(learnt)) == []
     learnt.refuses(5_000)
@@ -261,7 +261,7 @@ def test_lengths_that_were_refused_are_told():
     assert longest.startswith("Of a longer text, the first 3,000 tokens or so are embedded")
 
 
-def test_tokens_that_are_not_reported_are_told():
+def test_missing_usage_reports_are_printed():
     assert list(lessons.of_usage(turn("One", usage=USAGE, estimate=900))) == []
     assert list(lessons.of_usage(turn("One", usage=USAGE))) == ["Tokens are estimated: the endpoint reports none."]
     assert list(lessons.of_usage(turn("One", finish="failed"))) == [], "nothing is known of an answer without its end"
@@ -280,7 +280,7 @@ def test_a_row_has_its_advice_below_and_keeps_to_the_width():
     assert "->" not in table.row(verdict._replace(state=State.WORKS), 60)
 
 
-def test_what_was_learnt_is_a_list():
+def test_learnt_properties_are_printed_as_a_list():
     assert table.learnt([], 60) == "Nothing had to be left out or changed."
     assert table.learnt(["One.", "Two."], 60).splitlines()[1:] == ["- One.", "- Two."]
 

@@ -170,7 +170,7 @@ def test_every_state_of_a_run_is_tried():
     assert {status for _, status, _ in STATES.values()} == set(RunStatus)
 
 
-def test_what_was_never_set_is_shown_as_its_default():
+def test_a_field_that_was_never_set_is_shown_with_its_default():
     shown = view(new()).model_dump(mode="json")
     defaults = {
         "object": "thread.run", "instructions": "", "tools": [], "tool_resources": {}, "metadata": {},
@@ -199,7 +199,7 @@ def test_what_was_never_set_is_shown_as_its_default():
         ("tool_resources", {"file_search": {"vector_store_ids": ["vs_1"]}}),
     ],
 )
-def test_what_was_set_is_shown_as_it_was_set(name: str, value: Any):
+def test_a_field_that_was_set_is_shown_unchanged(name: str, value: Any):
     shown = view(new(**{name: value})).model_dump(mode="json")
     assert shown[name] == value
     assert strict(threads.Run, shown)
@@ -315,7 +315,7 @@ def test_the_usage_of_a_turn_is_counted_once_among_its_steps():
     assert sum(step["usage"]["total_tokens"] for step in shown_steps(both)) == USAGE.total_tokens
 
 
-def test_a_step_keeps_its_id_whatever_becomes_of_its_run():
+def test_a_step_keeps_its_id_in_every_state_of_its_run():
     lives = [parked(CALL, text="Hm."), ended(parked(CALL, text="Hm."), Event.EXPIRE)]
     assert len({tuple(step["id"] for step in shown_steps(run)) for run in lives}) == 1
     assert len({step["id"] for step in shown_steps(lives[0])}) == 2

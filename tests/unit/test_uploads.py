@@ -40,7 +40,7 @@ def test_the_file_expires_so_long_after_it_was_made_and_not_after_the_upload_was
     assert uploads.file_of(UPLOAD, 500).expires_at is None
 
 
-def test_parts_are_put_together_block_by_block_in_the_order_asked_for():
+def test_parts_are_joined_block_by_block_in_the_requested_order():
     sizes = {uploads.block("part_b", 1): 1, uploads.block("part_b", 0): 1, uploads.block("part_a", 0): 1}
     assert uploads.blocks(UPLOAD, ["part_b", "part_a"], sizes) == ["part_b.00000", "part_b.00001", "part_a.00000"]
     with pytest.raises(ApiError, match="no part found with id 'part_c'"):

@@ -174,7 +174,7 @@ def test_a_message_shows_each_file_once_and_quotes_what_it_cites():
     ]
 
 
-def test_a_step_searched_and_does_not_say_what_it_found():
+def test_a_step_shows_a_search_without_its_results():
     calls = [{"id": "call_1", "type": "file_search", "file_search": {"results": []}}, {"id": "call_2", **FUNCTION}]
     step = {"object": "thread.run.step", "step_details": {"type": "tool_calls", "tool_calls": calls}}
     searched = {"id": "call_1", "type": "retrieval", "retrieval": {}}
@@ -186,7 +186,7 @@ def test_a_page_shows_each_of_its_objects():
     assert v1.as_v1(page) == {"object": "list", "data": [{"object": "thread"}], "has_more": False}
 
 
-def test_what_both_versions_have_is_left_alone():
+def test_fields_of_both_versions_are_unchanged():
     deleted = {"id": "asst_1", "object": "assistant.deleted", "deleted": True}
     assert v1.as_v1(deleted) == deleted
 

@@ -479,7 +479,7 @@ BODIES: list[tuple[Any, ...]] = [
 
 
 @pytest.mark.parametrize("row", BODIES)
-def test_a_body_is_refused_in_the_words_of_the_catalogue(row: tuple[Any, ...]) -> None:
+def test_a_body_is_refused_with_the_message_of_the_catalogue(row: tuple[Any, ...]) -> None:
     (message, code), route, body, param, *values = row
     answer = client.post(route, content=json.dumps(body), headers={"content-type": "application/json"})
     assert (answer.status_code, answer.json()) == (400, error(message.format(*values, param=param), param, code))
@@ -496,7 +496,7 @@ def test_a_body_is_refused_in_the_words_of_the_catalogue(row: tuple[Any, ...]) -
         (b"model=m", "application/x-www-form-urlencoded"),
     ],
 )
-def test_what_is_no_json_is_refused_as_such(content: bytes, media_type: str) -> None:
+def test_a_body_that_is_no_json_is_refused_as_such(content: bytes, media_type: str) -> None:
     answer = client.post("/assistants", content=content, headers={"content-type": media_type})
     if content == b"\xff":
         assert answer.status_code == 400  # FastAPI raises an HTTPException here, which the application answers
@@ -516,7 +516,7 @@ QUERIES: list[tuple[Any, ...]] = [
 
 
 @pytest.mark.parametrize("row", QUERIES)
-def test_a_path_or_query_is_refused_in_the_words_of_the_catalogue(row: tuple[Any, ...]) -> None:
+def test_a_path_or_query_is_refused_with_the_message_of_the_catalogue(row: tuple[Any, ...]) -> None:
     (message, code), url, param, *values = row
     answer = client.get(url)
     assert (answer.status_code, answer.json()) == (400, error(message.format(*values, param=param), param, code))
@@ -625,12 +625,12 @@ def test_without_a_key_the_answer_says_how_to_send_one() -> None:
     assert "You didn't provide an API key." in answer.message
 
 
-def test_a_failing_server_names_the_request_and_when_to_come_back() -> None:
+def test_a_failing_server_names_the_request_and_the_time_to_retry() -> None:
     assert errors.server_error("req_1").body()["error"]["type"] == "server_error"
     assert "(Please include the request ID req_1 in your email.)" in errors.server_error("req_1").message
     assert (errors.unavailable(7).status, errors.unavailable(7).headers) == (503, {"Retry-After": "7"})
 
 
-def test_what_a_client_sent_is_quoted_in_bounds() -> None:
+def test_quotes_of_a_clients_text_are_bounded() -> None:
     answer = errors.unknown_parameter("x" * 10_000_000)
     assert len(answer.message) == len(answer.param or "") == errors.MAX_SHOWN

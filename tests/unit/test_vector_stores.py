@@ -73,27 +73,27 @@ def test_one_write_moves_the_status_of_a_file_and_all_counts():
     assert view_store(record, 2_000).status == view_batch(record, "vsfb_1").status == "completed"
 
 
-def test_the_ingestion_of_an_earlier_version_changes_nothing():
+def test_the_ingestion_of_an_earlier_version_has_no_effect():
     earlier, later = members("file-a"), members("file-a")
     record = with_members(with_members(store(), earlier, 2_000), later, 3_000)
     assert settled(record, [outcome(earlier[0])]) is None
     assert view_file(changed(settled(record, [outcome(later[0])])), "file-a").status == "completed"
 
 
-def test_what_has_ended_stays_as_it_ended():
+def test_an_ended_ingestion_keeps_its_result():
     (file,) = members("file-a")
     record = changed(settled(with_members(store(), [file], 2_000), [outcome(file)]))
     assert settled(record, [outcome(file, "failed")]) is None
 
 
-def test_a_file_that_is_gone_is_taken_out():
+def test_a_deleted_file_is_removed():
     (file,) = members("file-a")
     record = changed(settled(with_members(store(), [file], 2_000), [outcome(file, None)]))
     assert counts(record) == FileCounts()
     assert view_store(record, 2_000).status == "completed"
 
 
-def test_a_cancelled_batch_leaves_what_was_complete_and_what_others_brought():
+def test_a_cancelled_batch_keeps_completed_files_and_those_of_other_batches():
     files, others = members("file-a", "file-b"), members("file-c")
     record = with_members(with_members(store(), files, 2_000, "vsfb_1"), others, 2_000, "vsfb_2")
     record = changed(settled(record, [outcome(files[0])]))
@@ -113,7 +113,7 @@ def test_two_batches_may_share_a_file():
     assert view_batch(record, "vsfb_1").file_counts == view_batch(record, "vsfb_2").file_counts == done
 
 
-def test_a_list_is_in_the_order_in_which_the_files_came_and_goes_on_from_one_that_was_taken_out():
+def test_a_list_is_in_the_order_of_addition_and_continues_after_a_removed_file():
     record = with_members(with_members(store(), members("file-a", "file-b", "file-c"), 2_000), members("file-a"), 2_000)
     record = changed(without_members(record, ["file-b"]))
     found = listed(record, record.members, None)
@@ -124,7 +124,7 @@ def test_a_list_is_in_the_order_in_which_the_files_came_and_goes_on_from_one_tha
     assert [file_id for file_id, shown in listed(record, ["file-c"], "completed") if shown] == []
 
 
-def test_only_so_many_that_were_taken_out_are_remembered(monkeypatch: pytest.MonkeyPatch):
+def test_only_a_limited_number_of_removed_files_is_remembered(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(vector_stores, "_REMOVED_KEPT", 2)
     record = with_members(store(), members("file-a", "file-b", "file-c"), 2_000)
     for file_id in ("file-c", "file-a", "file-b"):
@@ -150,7 +150,7 @@ def test_a_use_is_noted_once_an_hour():
     assert changed(used(record, 1_000 + HOUR)).expires_at == 1_000 + HOUR + DAY
 
 
-def test_a_modification_changes_only_what_was_sent():
+def test_a_modification_changes_only_the_fields_that_were_sent():
     record = store(name="Docs", metadata={"a": "b"})
     assert modified(record, ModifyVectorStore(name="Books")).metadata == {"a": "b"}
     cleared = modified(record, ModifyVectorStore(name=None, metadata=None))

@@ -42,7 +42,7 @@ def test_as_many_are_expected_as_there_are_texts(answer: Any):
 
 
 @pytest.mark.parametrize("row", [[3.0, 4.0], [3, 4], [[3.0, 4.0]], base64_of(3, 4), [3e30, 4e30], [3e-30, 4e-30]])
-def test_a_vector_comes_in_many_forms_and_is_made_as_long_as_1(row: object):
+def test_a_vector_in_any_format_is_scaled_to_length_1(row: object):
     found = unit([row], 256)
     assert found is not None
     assert found.dtype == np.float32
@@ -63,7 +63,7 @@ def test_a_longer_vector_is_cut():
         base64_of(float("nan"), 1),
     ],
 )  # fmt: skip
-def test_what_is_no_vector_or_of_another_length_is_a_row_of_0(row: object):
+def test_an_invalid_vector_or_one_of_another_length_is_a_row_of_zeros(row: object):
     found = unit([[3, 4], row, [4, 3]], 256)
     assert found is not None
     np.testing.assert_allclose(found, [[0.6, 0.8], [0, 0], [0.8, 0.6]], rtol=1e-6)

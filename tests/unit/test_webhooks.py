@@ -45,6 +45,7 @@ def test_the_sdk_verifies_an_event_and_refuses_it_under_another_secret():
         "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.0.1", "169.254.169.254", "168.63.129.16", "100.64.0.1",
         "0.0.0.0", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "::ffff:10.0.0.1",
         "::ffff:169.254.169.254", "64:ff9b::a00:1", "2002:a00:1::", "ff02::1",
+        "::127.0.0.1", "::a9fe:a9fe", "::ffff:0:10.0.0.1", "64:ff9b:1::808:808", "fec0::1", "192.0.0.192",
     ],
 )  # fmt: skip
 def test_an_address_that_is_not_of_the_internet_is_private(address: str):
@@ -77,11 +78,21 @@ async def test_an_unknown_host_is_refused(monkeypatch: pytest.MonkeyPatch):
         await address_of("nowhere.invalid", 443, listed=True)
 
 
+def test_while_a_secret_is_replaced_an_event_is_signed_with_both():
+    hook = Webhook(url="https://example.com/hook", secret=SecretStr(f"{OTHER} {SECRET}"))
+    content = body(Tell(project="default", id="evt_1", type="thread.run.queued", created_at=1, data={"id": "run_1"}))
+    headers = signed(hook, "evt_1", datetime.now(UTC), content)
+    assert headers["webhook-signature"].count("v1,") == 2
+    for secret in (SECRET, OTHER):
+        OpenAI(api_key="none", webhook_secret=secret).webhooks.unwrap(content, headers)
+
+
 def test_webhooks_are_read_by_project_and_their_secrets_are_not_shown(read_settings: ReadSettings):
     settings = read_settings({"WEBHOOKS": hooks(), "WEBHOOK_HOSTS": " Localhost, hooks.internal ,"})
     assert settings.webhooks["default"].url == "https://example.com/hook?a=b,c"
     assert settings.webhook_hosts == ("localhost", "hooks.internal")
     assert SECRET in settings.secrets
+    assert {SECRET, OTHER} <= {*read_settings({"WEBHOOKS": hooks(secret=f"{SECRET} {OTHER}")}).secrets}
     assert SECRET not in repr(settings) + str(settings) + repr(settings.webhooks)
 
 
@@ -96,6 +107,8 @@ def test_webhooks_are_read_by_project_and_their_secrets_are_not_shown(read_setti
         (hooks(url="https:///hook"), "needs https://"),
         (hooks(secret=SECRET.removeprefix("whsec_")), "a secret is whsec_"),
         (hooks(secret="whsec_c2hvcnQ="), "a secret is whsec_"),
+        (hooks(secret=f"{SECRET} whsec_c2hvcnQ="), "a secret is whsec_"),
+        (hooks(secret=""), "a secret is whsec_"),
         (hooks(secret="whsec_not base64 not base64 not base64 not"), "a secret is whsec_"),
         (json.dumps({"default": {"url": "https://example.com"}}), "WEBHOOKS"),
         (json.dumps({"default": {"url": "https://example.com", "secret": SECRET, "more": 1}}), "WEBHOOKS"),

@@ -14,7 +14,7 @@ from assistants.search.words import Words, words
         ("", []),
     ],
 )
-def test_words_are_what_letters_and_digits_make_and_pairs_where_no_spaces_part_them(text: str, expected: list[str]):
+def test_words_consist_of_letters_and_digits_and_are_pairs_in_scripts_without_spaces(text: str, expected: list[str]):
     assert words(text) == expected
 
 

@@ -5,10 +5,10 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from assistants.engine.turn.calls import Calls
+from assistants.engine.turn.chatspan import ChatSpan
 from assistants.engine.turn.completion import Completion
 from assistants.engine.turn.prompt import Prompt, droppable, prompt, recent
 from assistants.engine.turn.refusals import may_be_too_long, too_long
-from assistants.engine.turn.seen import Seen
 from assistants.model.contexts import longest_prompt
 from assistants.model.endpoint import Model
 from assistants.model.errors import Refused
@@ -71,10 +71,10 @@ class ModelCall:
         """Whether the prompt, with all droppable messages left out, exceeds the run's remaining budget."""
         return self.prompt.budget is not None and self.prompt.tokens > self.prompt.budget
 
-    async def make(self, heard: Callable[[Completion], None], slices: Slices | None = None) -> None:
+    async def make(self, on_chunk: Callable[[Completion], None], slices: Slices | None = None) -> None:
         """Call the model until it answers, or fails with an error that a repetition would not correct.
 
-        `heard` is called after every chunk.
+        `on_chunk` is called after every chunk.
 
         `slices` are those of the streams that share the event loop.
         """
@@ -82,8 +82,8 @@ class ModelCall:
         offered = frozenset(tool["function"]["name"] for tool in self.prompt.body.get("tools", ()))
         while True:
             self.completion = Completion(calls=Calls(offered))
-            with Seen(self._settings, self.prompt.body, self.completion, heard) as seen:
-                await self.completion.take(self._model.stream(self.prompt.body), seen.heard, slices)
+            with ChatSpan(self._settings, self.prompt.body, self.completion, on_chunk) as span:
+                await self.completion.take(self._model.stream(self.prompt.body), span.on_chunk, slices)
             trouble = self.completion.trouble
             if trouble is None:
                 return self._accepted(refusals)

@@ -18,9 +18,9 @@ class Scan:
     """An incremental scan of a JSON text, which reads no character twice."""
 
     def __init__(self) -> None:
-        self.whole = False
+        self.complete = False
         """The text is a complete object, list or string."""
-        self.beyond = False
+        self.followed = False
         """Another value follows the complete one."""
         self.length = 0
         self._depth = 0
@@ -43,18 +43,18 @@ class Scan:
                 self._escaped = len(mark) == 1
             elif self._quoted:
                 self._quoted = mark != '"'
-                self.whole = not self._quoted and not self._depth
+                self.complete = not self._quoted and not self._depth
             elif mark in "}]":
-                self.whole = self.whole or self._depth == 1
+                self.complete = self.complete or self._depth == 1
                 self._depth = max(self._depth - 1, 0)
             else:
-                self.beyond = self.beyond or self.whole
+                self.followed = self.followed or self.complete
                 self._quoted = mark == '"'
                 self._depth += mark != '"'
 
 
 @dataclass
-class Piece:
+class CallDelta:
     """A delta of a call; each of its parts may be missing."""
 
     index: object
@@ -68,7 +68,7 @@ class Piece:
         return not (self.id or self.name or self.arguments or self.extra)
 
     @classmethod
-    def of(cls, value: Json) -> "Piece":
+    def of(cls, value: Json) -> "CallDelta":
         """
         Raises
         ------
@@ -79,14 +79,14 @@ class Piece:
         if given is not None and not isinstance(given, dict):
             raise Unreadable(_ODD.format("function", type(given).__name__))
         function = cast("Json", given or {})
-        beneath = {name: each for name, each in function.items() if name not in ("name", "arguments")}
+        in_function = {name: each for name, each in function.items() if name not in ("name", "arguments")}
         extra = {name: each for name, each in value.items() if name not in ("index", "id", "type", "function")}
         return cls(
             index if isinstance(index, int | str) else None,
             _text("id", value.get("id")),
             _text("name", function.get("name")),
             _arguments(function.get("arguments")),
-            extra | ({"function": beneath} if beneath else {}),
+            extra | ({"function": in_function} if in_function else {}),
         )
 
 
@@ -101,13 +101,13 @@ class PartialCall:
     scan: Scan = field(default_factory=Scan, compare=False)
     extra: Extra = field(default_factory=Extra, compare=False)
     """Its fields that are not in OpenAI's API."""
-    following: Piece | None = None
+    following: CallDelta | None = None
     """A name that followed the arguments: of this call or of the next one, which later arguments decide."""
 
-    def said_again(self, piece: Piece) -> bool:
+    def is_repeated_by(self, piece: CallDelta) -> bool:
         """Whether the delta is the whole call again, as some endpoints send it at the end."""
         same = piece.id == self.id != "" or not (piece.id or piece.name or self.following)
-        whole = self.scan.whole and len(piece.arguments) == self.scan.length
+        whole = self.scan.complete and len(piece.arguments) == self.scan.length
         return same and whole and piece.arguments == "".join(self.arguments)
 
 
@@ -124,7 +124,7 @@ class Calls(list[PartialCall]):
         super().__init__()
         self._offered = offered
 
-    def add(self, piece: Piece, anew: bool = False) -> PartialCall:
+    def add(self, piece: CallDelta, new: bool = False) -> PartialCall:
         """The call that a delta belongs to, with its name and id updated; the caller adds the arguments.
 
         Raises
@@ -132,7 +132,7 @@ class Calls(list[PartialCall]):
         Unreadable
             The call that it belongs to cannot be determined.
         """
-        call = None if anew else self._continued(piece)
+        call = None if new else self._continued(piece)
         if call is None:
             last = self[-1] if self and not piece.name else None
             call = PartialCall(piece.index)
@@ -144,15 +144,15 @@ class Calls(list[PartialCall]):
             call.name = _named(call.name, piece.name)
         if not call.arguments and piece.arguments.strip() in ("null", "None"):
             piece.arguments = ""
-        if call.said_again(piece):
+        if call.is_repeated_by(piece):
             piece.arguments = ""
         call.scan.take(piece.arguments)
-        if call.scan.beyond:
+        if call.scan.followed:
             raise Unreadable("The model's tool calls cannot be told apart: one's arguments follow another's.")
         call.extra.add(piece.extra)
         return call
 
-    def _continued(self, piece: Piece) -> PartialCall | None:
+    def _continued(self, piece: CallDelta) -> PartialCall | None:
         """The call that a delta continues: the last one of its index, or the last of all if it has none."""
         begun = [call for call in self if piece.index is None or call.index == piece.index]
         if not begun and self and not piece.name and self[-1].index is None:
@@ -161,19 +161,19 @@ class Calls(list[PartialCall]):
             return None
         return begun[-1]
 
-    def _begins_another(self, piece: Piece, call: PartialCall) -> bool:
-        more = bool(piece.arguments.strip(" \t\r\n}]")) and not call.said_again(piece)
+    def _begins_another(self, piece: CallDelta, call: PartialCall) -> bool:
+        more = bool(piece.arguments.strip(" \t\r\n}]")) and not call.is_repeated_by(piece)
         if not piece.name or not call.name:
-            return bool(call.scan.whole and call.following and more)
+            return bool(call.scan.complete and call.following and more)
         another_id = bool(piece.id and call.id and piece.id != call.id)
-        if call.scan.whole:
+        if call.scan.complete:
             call.following = piece
             return another_id or piece.name != call.name or more
         if call.scan.open:  # unfinished arguments: either another function, or the same one, named in each delta
             return piece.name != call.name
         if another_id or piece.name == call.name or call.arguments:
             return another_id or piece.name != call.name
-        # A name may come in pieces if the delta says that it is of this call.
+        # A name may be split if the delta says that it is of this call.
         return piece.index is None or {piece.name, call.name} <= self._offered
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from assistants.engine.machine import MAX_TOOL_CALLS
-from assistants.engine.turn.calls import Calls, PartialCall, Piece
+from assistants.engine.turn.calls import CallDelta, Calls, PartialCall
 from assistants.engine.turn.extra import Extra
 from assistants.model.answers import Chunk
 from assistants.model.errors import EndpointError, TooMuch, Unreadable
@@ -52,10 +52,10 @@ class Completion:
     async def take(
         self,
         chunks: AsyncIterator[Chunk],
-        heard: "Callable[[Completion], None]" = lambda _: None,
+        on_chunk: "Callable[[Completion], None]" = lambda _: None,
         slices: Slices | None = None,
     ) -> None:
-        """Consume a stream, with a call of `heard` after each chunk. An error becomes `trouble`.
+        """Consume a stream, with a call of `on_chunk` after each chunk. An error becomes `trouble`.
 
         `slices` are those of the streams that share the event loop.
 
@@ -66,7 +66,7 @@ class Completion:
             async for chunk in chunks:
                 pace.came()
                 self.add(chunk)
-                heard(self)
+                on_chunk(self)
                 if self.length > MAX_TEXT or len(self.calls) > MAX_TOOL_CALLS:
                     self.finish = "length"
                     return
@@ -94,11 +94,11 @@ class Completion:
         delta: Any = choice.get("delta")
         message: Any = choice.get("message")
         if isinstance(delta, dict) and delta:
-            self._hear(cast("dict[str, Any]", delta))
+            self._add_message(cast("dict[str, Any]", delta))
         elif isinstance(message, dict) and not self.begun:
-            self._hear(cast("dict[str, Any]", message), whole=True)
+            self._add_message(cast("dict[str, Any]", message), whole=True)
 
-    def _hear(self, said: Mapping[str, Any], whole: bool = False) -> None:
+    def _add_message(self, said: Mapping[str, Any], whole: bool = False) -> None:
         self._grow(self.texts, _text(said.get("content")))
         self._grow(self.refusals, _text(said.get("refusal")))
         self.extra.add({name: value for name, value in said.items() if name not in _OPENAIS})
@@ -115,9 +115,9 @@ class Completion:
     def _add_call(self, value: Any, whole: bool) -> None:
         if not isinstance(value, dict) or len(self.calls) > MAX_TOOL_CALLS:
             return
-        piece = Piece.of(cast("dict[str, Any]", value))
+        piece = CallDelta.of(cast("dict[str, Any]", value))
         if not piece.empty:
-            call: PartialCall = self.calls.add(piece, anew=whole)
+            call: PartialCall = self.calls.add(piece, new=whole)
             self._grow(call.arguments, piece.arguments)
 
     def _grow(self, parts: list[str], more: str) -> None:

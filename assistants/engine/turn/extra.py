@@ -88,14 +88,14 @@ class Extra:
             if self._dropped:
                 break
             last: Any = old[-1] if old else None
-            if isinstance(item, dict) and isinstance(last, dict) and _goes_on(cast("Json", last), cast("Json", item)):
+            if isinstance(item, dict) and isinstance(last, dict) and _continues(cast("Json", last), cast("Json", item)):
                 self._merged(last, item, False, depth + 1)
             else:
                 old.append(self._merged(None, item, False, depth + 1))
         return old
 
 
-def _goes_on(last: Json, item: Json) -> bool:
+def _continues(last: Json, item: Json) -> bool:
     """Whether an object of a list continues the one before it."""
     grows = any(isinstance(item.get(name), str) for name in _TEXTS) or "signature" in item
     same = all(

@@ -3,7 +3,7 @@
 from assistants.ingestion.readers.drawing import drawn
 from assistants.ingestion.readers.errors import Invalid
 from assistants.ingestion.readers.package import Package
-from assistants.ingestion.readers.story import Room, Story
+from assistants.ingestion.readers.story import Story, TextLimit
 
 _BEFORE, _AFTER = ("header",), ("footer", "footnotes", "endnotes", "comments")
 """Parts of the document besides its body. Headers and footers with the same text are read once."""
@@ -11,13 +11,13 @@ _BEFORE, _AFTER = ("header",), ("footer", "footnotes", "endnotes", "comments")
 
 def read(content: bytes) -> str:
     """Headers, the body, footers, notes and comments."""
-    package, room = Package(content), Room()
+    package, limit = Package(content), TextLimit()
     main = package.main("word/document.xml")
     relations = package.relations(main)
 
     def story(part: str) -> Story:
         inner = package.relations(part) if part != main else relations
-        found = Story(room, lambda reference: drawn(package, inner, reference, room))
+        found = Story(limit, lambda reference: drawn(package, inner, reference, limit))
         package.read(part, found)
         return found
 

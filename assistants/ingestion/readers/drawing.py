@@ -2,15 +2,15 @@
 
 from assistants.ingestion.readers.markup import Handler
 from assistants.ingestion.readers.package import Package, Relation
-from assistants.ingestion.readers.story import Room, Story
+from assistants.ingestion.readers.story import Story, TextLimit
 
 
-def drawn(package: Package, relations: dict[str, Relation], reference: str, room: Room) -> list[str]:
+def drawn(package: Package, relations: dict[str, Relation], reference: str, limit: TextLimit) -> list[str]:
     """The lines of the chart or diagram that a relation's id refers to; none if the part does not exist."""
     relation = relations.get(reference)
     if relation is None:
         return []
-    handler = _Diagram(room) if relation.kind == "diagramData" else _Chart(room)
+    handler = _Diagram(limit) if relation.kind == "diagramData" else _Chart(limit)
     return handler.lines if package.read(relation.part, handler) else []
 
 
@@ -21,8 +21,8 @@ _CATEGORIES = ("c:cat", "c:xVal")
 class _Chart(Handler):
     """Titles, then each series with its numbers, after its categories if they differ from the previous series'."""
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
+    def __init__(self, limit: TextLimit) -> None:
+        self._limit = limit
         self._columns: dict[str, list[str]] = {}
         self._column = ""
         self._text: list[str] = []
@@ -41,18 +41,18 @@ class _Chart(Handler):
         return name != "c:extLst"
 
     def text(self, text: str) -> None:
-        self._text.append(self._room.take(text))
+        self._text.append(self._limit.take(text))
 
     def end(self, name: str) -> None:
         if name == "a:p":
-            self._told("".join(self._text))
+            self._add_line("".join(self._text))
         elif name == "c:v":
             value = _number("".join(self._text))
-            self._columns.setdefault(self._column, []).append(value) if self._in_series else self._told(value)
+            self._columns.setdefault(self._column, []).append(value) if self._in_series else self._add_line(value)
         elif name in ("cx:pt", "cx:v"):
             self._values.append(_number("".join(self._text)))
         elif name in ("cx:lvl", "cx:txData"):
-            self._told(" | ".join(self._values))
+            self._add_line(" | ".join(self._values))
             self._values = []
         elif name == "c:ser":
             self._end_series()
@@ -61,12 +61,12 @@ class _Chart(Handler):
         self._in_series = False
         categories = [value for column in _CATEGORIES for value in self._columns.pop(column, ())]
         if categories != self._categories:
-            self._told(" | ".join(categories))
+            self._add_line(" | ".join(categories))
             self._categories = categories
         named = self._columns.pop("c:tx", [])
-        self._told(" | ".join([*named, *(value for column in self._columns.values() for value in column)]))
+        self._add_line(" | ".join([*named, *(value for column in self._columns.values() for value in column)]))
 
-    def _told(self, line: str) -> None:
+    def _add_line(self, line: str) -> None:
         if line.strip():
             self.lines.append(line.strip())
 
@@ -82,8 +82,8 @@ def _number(text: str) -> str:
 class _Diagram(Story):
     """The texts of the diagram's points, each after its parent, in the order of their connections."""
 
-    def __init__(self, room: Room) -> None:
-        super().__init__(room)
+    def __init__(self, limit: TextLimit) -> None:
+        super().__init__(limit)
         self._points: dict[str, list[str]] = {}
         self._children: dict[str, list[tuple[int, str]]] = {}
         self._point, self._before = "", 0

@@ -3,7 +3,7 @@
 from assistants.ingestion.readers.errors import Invalid
 from assistants.ingestion.readers.markup import Handler
 from assistants.ingestion.readers.package import Package
-from assistants.ingestion.readers.story import Room
+from assistants.ingestion.readers.story import TextLimit
 
 _UNSEEN = frozenset(
     ("text:tracked-changes", "text:ruby-text", "text:note-citation", "dc:creator", "dc:date", "text:sequence-decls")
@@ -15,8 +15,8 @@ _DEEPEST = 100
 
 def read(content: bytes) -> str:
     """Headers and footers, then the text with its notes and comments."""
-    package, room = Package(content), Room()
-    margins, body = _Margins(room), _Text(room)
+    package, limit = Package(content), TextLimit()
+    margins, body = _Margins(limit), _Text(limit)
     package.read("styles.xml", margins)
     if not package.read("content.xml", body):
         raise Invalid("The file is no OpenDocument text.")
@@ -26,8 +26,8 @@ def read(content: bytes) -> str:
 class _Text(Handler):
     """Collects paragraphs; a row of a table is one line, with ` | ` between its cells."""
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
+    def __init__(self, limit: TextLimit) -> None:
+        self._limit = limit
         self._paragraphs: list[list[str]] = []
         self._frames: list[list[str]] = [[]]
         self._rows: list[list[str]] = []
@@ -41,12 +41,12 @@ class _Text(Handler):
         if name in _UNSEEN:
             return False
         if name in ("text:p", "text:h"):
-            self._room.take_block()
+            self._limit.take_block()
             self._paragraphs.append([])
         elif name == "table:table-row":
             self._rows.append([])
         elif name == "table:table-cell":
-            self._room.take_block()
+            self._limit.take_block()
             self._frames.append([])
         elif name == "text:s":
             self.text(" ")
@@ -67,14 +67,14 @@ class _Text(Handler):
 
     def text(self, text: str) -> None:
         if self._paragraphs:
-            self._paragraphs[-1].append(self._room.take(text))
+            self._paragraphs[-1].append(self._limit.take(text))
 
 
 class _Margins(_Text):
     """Headers and footers, of which a file has one for each page style; repeated lines are read once."""
 
-    def __init__(self, room: Room) -> None:
-        super().__init__(room)
+    def __init__(self, limit: TextLimit) -> None:
+        super().__init__(limit)
         self._inside = False
 
     @property

@@ -4,7 +4,7 @@ from assistants.ingestion.readers.drawing import drawn
 from assistants.ingestion.readers.errors import Invalid
 from assistants.ingestion.readers.markup import Handler
 from assistants.ingestion.readers.package import Package
-from assistants.ingestion.readers.story import Room, Story
+from assistants.ingestion.readers.story import Story, TextLimit
 
 _NO_TEXT = ("sldNum",)
 _NO_NOTES = ("sldImg", "sldNum", "dt", "hdr", "ftr")
@@ -27,25 +27,25 @@ class _Show(Handler):
 
 def read(content: bytes) -> str:
     """The texts of the slides."""
-    package, room, show = Package(content), Room(), _Show()
+    package, limit, show = Package(content), TextLimit(), _Show()
     main = package.main("ppt/presentation.xml")
     package.read(main, show)
     if show.root != "p:presentation":
         raise Invalid("The file is no PowerPoint presentation.")
     slides = package.relations(main)
     parts = (slides[reference].part for reference in show.slides if reference in slides)
-    return "\n\n".join("\n".join(lines) for part in parts if (lines := _slide(package, part, room)))
+    return "\n\n".join("\n".join(lines) for part in parts if (lines := _slide(package, part, limit)))
 
 
-def _slide(package: Package, part: str, room: Room) -> list[str]:
+def _slide(package: Package, part: str, limit: TextLimit) -> list[str]:
     relations = package.relations(part)
-    slide = Story(room, lambda reference: drawn(package, relations, reference, room), _NO_TEXT)
+    slide = Story(limit, lambda reference: drawn(package, relations, reference, limit), _NO_TEXT)
     package.read(part, slide)
     lines = slide.lines
     for kind in ("notesSlide", "comments"):
         for relation in relations.values():
             if relation.kind == kind:
-                beside = Story(room, without=_NO_NOTES)
+                beside = Story(limit, without=_NO_NOTES)
                 package.read(relation.part, beside)
                 lines += beside.lines
     return lines

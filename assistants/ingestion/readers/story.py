@@ -35,7 +35,7 @@ _DEEPEST = 100
 _OFF = ("0", "false", "off")
 
 
-class Room:
+class TextLimit:
     """The limit of a document's text, and how much is left of it."""
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class Story(Handler):
 
     Parameters
     ----------
-    room
+    limit
         The limit of the document's text.
     refer
         Reads the part that is shown in the place of a relation's id.
@@ -92,9 +92,9 @@ class Story(Handler):
     """
 
     def __init__(
-        self, room: Room, refer: Callable[[str], list[str]] | None = None, without: Collection[str] = ()
+        self, limit: TextLimit, refer: Callable[[str], list[str]] | None = None, without: Collection[str] = ()
     ) -> None:
-        self._room, self._refer, self._without = room, refer, without
+        self._limit, self._refer, self._without = limit, refer, without
         self._frames, self._rows = [_Frame()], list[list[str]]()
         self._taken: list[bool] = []
         self._in_text = self._hidden = self._in_row_properties = self._deleted = False
@@ -111,7 +111,7 @@ class Story(Handler):
             self._in_text = not self._hidden
         elif name in _STANDS_FOR:
             if not self._hidden:
-                self._frames[-1].line.append(self._room.take(_STANDS_FOR[name]))
+                self._frames[-1].line.append(self._limit.take(_STANDS_FOR[name]))
         elif name in _UNSEEN:
             self._deleted |= self._in_row_properties and name == "w:del"
             return False
@@ -120,7 +120,7 @@ class Story(Handler):
                 return False
             if len(self._frames) > _DEEPEST:
                 raise Invalid("The file has tables in tables beyond measure.")
-            self._room.take_block()
+            self._limit.take_block()
             self._frames.append(_Frame())
         elif name in _ROWS:
             self._rows.append([])
@@ -156,7 +156,7 @@ class Story(Handler):
             self._in_text = False
         if name in _PARAGRAPHS:
             if not self._hidden:
-                self._room.take_block()
+                self._limit.take_block()
                 self._frames[-1].end_line()
         elif name in ("w:r", "m:r", "p:sp"):
             self._hidden = False
@@ -180,4 +180,4 @@ class Story(Handler):
 
     def text(self, text: str) -> None:
         if self._in_text:
-            self._frames[-1].line.append(self._room.take(text))
+            self._frames[-1].line.append(self._limit.take(text))

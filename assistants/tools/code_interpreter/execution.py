@@ -47,10 +47,10 @@ from assistants.tools.servertool import Question, ToolFailed
 log = logging.getLogger("assistants.tools")
 
 PAUSE = 0.25
-"""Seconds before the second read of the run, or of what is under way in the session. Later pauses are longer."""
+"""Seconds before the second read of the run, or of the execution in progress. Later pauses are longer."""
 
 _LATER = 1.0
-"""Seconds between two reads later, and between two looks at a busy engine or at another delivery's execution."""
+"""Seconds between later reads, two tries of a busy engine, or two reads of another delivery's execution."""
 
 _BESIDES = 60.0
 """Seconds that an execution may take besides the code: to start a process, and to store the outputs."""
@@ -103,7 +103,7 @@ class CodeCall:
                     await self._begin(engine, session, record)
                 case _:
                     await asyncio.sleep(_LATER if underway == self._id else next(waits))
-        if await self._store.runs.read(self._key.name) is None:  # writes may have come after the thread's purge
+        if await self._store.runs.read(self._key.name) is None:  # writes may have followed the thread's purge
             await purge_session(self._store, self._project, self._thread)
         raise ToolFailed(_ENDED)
 
@@ -259,7 +259,7 @@ class CodeCall:
 
 
 def pauses() -> Iterator[float]:
-    """Seconds between two reads while code runs: short at first, as most code ends soon, and at most a second."""
+    """Seconds between two reads while code runs: short at first, as most executions are short; at most a second."""
     pause = PAUSE
     while True:
         yield pause

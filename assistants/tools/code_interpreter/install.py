@@ -37,7 +37,7 @@ def install() -> None:
         It could not be made; pip has printed the reason.
     """
     if environment():
-        (ENVIRONMENT / _MARK).touch()  # newer than what make compares it with
+        (ENVIRONMENT / _MARK).touch()  # newer than the files that make compares it with
         return
     sys.stderr.write("Installing the packages of the code interpreter (about half a minute) ...\n")
     shutil.rmtree(ENVIRONMENT, ignore_errors=True)

@@ -1,6 +1,6 @@
-"""The function app with whatever `azure-functions` is installed: `python app.py CONNECTION_STRING`.
+"""The function app with the installed version of `azure-functions`: `python app.py CONNECTION_STRING`.
 
-It runs in an environment of its own, which has what a deployed app has, and prints what the host and the callers get.
+It runs in a separate environment with the packages of a deployed app, and prints the results for the host and callers.
 """
 
 import asyncio

@@ -160,7 +160,7 @@ class FakePool:
     async def _container(self, session: str) -> Container:
         if session not in self.containers:
             if len(self.containers) >= self.most:
-                raise Refused(404, "SessionNotFound", "There is no session to be had.")
+                raise Refused(404, "SessionNotFound", "No session is available.")
             place = environment()
             assert place is not None
             limits = Settings.model_validate({"CODE_INTERPRETER_DISK": str(64 * 1024 * 1024)})

@@ -1,4 +1,4 @@
-"""A collector of OpenTelemetry in this process: it takes OTLP over HTTP, and what is for Application Insights."""
+"""A collector of OpenTelemetry in this process: it receives OTLP over HTTP, and items for Application Insights."""
 
 import gzip
 import json

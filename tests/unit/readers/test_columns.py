@@ -38,7 +38,7 @@ def test_a_table_is_read_row_by_row():
     assert list(in_order(page(*rows))) == ["Strasbourg 142 m 1439"] * 4
 
 
-def test_what_stands_far_apart_is_no_column():
+def test_lines_that_are_far_apart_are_no_column():
     rows = [[(0, f"left {FOUR}"), (200, f"right {FOUR}")]] * 4
     assert list(in_order(page(*rows, leading=40))) == [f"left {FOUR} right {FOUR}"] * 4
 

@@ -16,12 +16,12 @@ WORDS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", WORDS)
-def test_what_a_reader_sees_is_found(name: str):
+def test_visible_text_is_found(name: str):
     text, words = read(name, (FILES / name).read_bytes()), WORDS[name]
     assert [word for word in words["found"] if word not in text] == []
     assert {word: text.count(word) for word in words.get("once", ())} == dict.fromkeys(words.get("once", ()), 1)
     assert [word for word in words.get("hidden", ()) if word in text] == []
 
 
-def test_every_file_has_its_words():
+def test_every_file_has_expected_words():
     assert {path.name for path in FILES.iterdir() if path.suffix != ".yaml"} == set(WORDS)

@@ -68,7 +68,7 @@ def test_paragraphs_and_tables_of_a_word_document_are_in_their_order():
         ),
     ],
 )
-def test_what_stands_in_a_line_is_read_if_it_is_seen(inner: str, text: str):
+def test_visible_parts_of_a_line_are_read(inner: str, text: str):
     assert read("a.docx", word(f"<w:p>{inner}</w:p>")) == text
 
 
@@ -98,7 +98,7 @@ def test_tables_in_tables_are_part_of_their_cell_and_deleted_rows_are_not_read()
     assert lines(word(f"<w:tbl>{row}{deleted}</w:tbl>")) == ["a | b | c", ""]
 
 
-def test_what_is_beside_the_body_is_read_once():
+def test_parts_beside_the_body_are_read_once():
     parts = {
         "header1": element("w:hdr", paragraph("head")),
         "header2": element("w:hdr", paragraph("head")),
@@ -121,7 +121,7 @@ def test_charts_and_diagrams_are_read_where_they_are():
 
 
 @pytest.mark.parametrize("kind", ["header", "chart", "footnotes"])
-def test_a_relation_that_points_nowhere_takes_nothing_away(kind: str):
+def test_a_relation_to_a_missing_part_is_ignored(kind: str):
     whole = word(paragraph("body") + f"<w:p><w:r><c:chart r:id='{kind}'/></w:r></w:p>", {kind: element("w:x", "")})
     with ZipFile(BytesIO(whole)) as archive:
         kept = {name: archive.read(name) for name in archive.namelist() if name != f"word/{kind}.xml"}

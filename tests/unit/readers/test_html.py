@@ -5,7 +5,7 @@ import pytest
 from assistants.ingestion.readers.registry import read
 
 
-def test_a_page_is_what_its_reader_sees():
+def test_the_text_of_a_page_is_its_visible_text():
     page = """<!doctype html><html><head><title>Spires</title><style>p {color: red}</style>
       <script>var hidden = "script";</script></head>
       <body><h1>Straß&shy;burg</h1><p>The <b>spire</b> is\n  142&nbsp;m high.</p><ul><li>one</li><li>two</li></ul>
@@ -31,7 +31,7 @@ def test_the_names_of_encodings_are_those_of_browsers(label: str, encoding: str)
     assert read("a.htm", page.encode(encoding)) == "東京 word"
 
 
-def test_utf_8_that_is_valid_wins_over_what_is_declared():
+def test_valid_utf_8_takes_precedence_over_the_declaration():
     assert read("a.html", "<meta charset=windows-1251><p>Grüße".encode()) == "Grüße"
 
 
@@ -65,9 +65,9 @@ def test_inline_elements_separate_no_words():
     ],
     ids=["div", "pre", "b", "comments", "declarations", "cdata", "attributes", "tables", "scripts"],
 )
-def test_a_page_of_any_depth_and_form_is_read_in_one_go(page: str):
+def test_a_page_of_any_depth_and_form_is_read_in_linear_time(page: str):
     assert read("a.html", page.encode()) == "word"
 
 
-def test_a_long_page_without_ends_is_read_in_one_go():
+def test_a_long_page_without_end_tags_is_read_in_linear_time():
     assert read("a.html", ("<ul>" + "<li>some words here" * 80_000).encode()).count("\n") == 79_999

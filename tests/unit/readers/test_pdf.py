@@ -36,7 +36,7 @@ def test_a_pdf_without_text_has_pictures_only():
         read("a.pdf", pdf([[]]))
 
 
-def test_what_is_left_of_a_pdf_that_was_cut_is_read():
+def test_the_rest_of_a_truncated_pdf_is_read():
     whole = pdf([["The first page."], ["The second page."]])
     for end in range(whole.index(b"xref"), len(whole)):
         assert read("a.pdf", whole[:end]) == "The first page.\n\nThe second page."
@@ -60,6 +60,6 @@ def test_objects_that_are_packed_are_found_without_the_table():
 
 
 @pytest.mark.parametrize("content", [b"%PDF-1.7\n" + b"1 0 obj " * 100_000, b"%PDF-1.7\n" + b"/Type/ObjStm" * 100_000])
-def test_what_only_begins_like_a_pdf_is_soon_refused(content: bytes):
+def test_a_file_that_only_begins_like_a_pdf_is_refused_soon(content: bytes):
     with pytest.raises(Invalid):
         read("a.pdf", content)

@@ -83,7 +83,7 @@ def test_a_chart_has_its_titles_its_categories_once_and_each_series():
     ]  # fmt: skip
 
 
-def test_a_slide_that_is_not_there_takes_nothing_away():
+def test_a_missing_slide_is_ignored():
     related = {"ppt/presentation.xml": element("p:presentation", "<p:sldIdLst><p:sldId r:id='gone'/></p:sldIdLst>")}
     with pytest.raises(Invalid, match="no text"):
         read("a.pptx", packed(related))

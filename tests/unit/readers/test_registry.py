@@ -38,11 +38,11 @@ def test_other_types_are_not_supported(name: str):
         ("a.pptx", saved(pptx.Presentation())),
     ],
 )
-def test_what_is_broken_or_empty_is_invalid(name: str, content: bytes):
+def test_a_broken_or_empty_file_is_invalid(name: str, content: bytes):
     with pytest.raises(Invalid):
         read(name, content)
 
 
-def test_what_cannot_be_stored_is_left_out(monkeypatch: pytest.MonkeyPatch):
+def test_characters_that_cannot_be_stored_are_left_out(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(registry, "READERS", {".pdf": lambda content: "a\ud800b\x00c\n"})
     assert read("a.pdf", b"") == "abc\n"

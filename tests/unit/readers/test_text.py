@@ -9,7 +9,7 @@ GREETING = "Grüße from 東京"
 
 
 @pytest.mark.parametrize("suffix", sorted(PLAIN))
-def test_what_is_text_is_taken_as_it_is(suffix: str):
+def test_plain_text_is_unchanged(suffix: str):
     assert read(f"a{suffix.upper()}", GREETING.encode()) == GREETING
 
 
@@ -75,19 +75,19 @@ def test_other_encodings_are_known_where_they_are_sure(encoding: str, text: str)
     ],
     ids=["another system", "an older one", "no text", "damaged UTF-8", "a picture"],
 )
-def test_what_is_not_sure_is_refused(content: bytes):
+def test_a_text_of_an_uncertain_encoding_is_refused(content: bytes):
     with pytest.raises(Invalid, match="encoding that is sure"):
         read("a.txt", content)
 
 
-def test_what_a_text_declares_is_believed_before_it_is_guessed():
+def test_a_declared_encoding_takes_precedence_over_detection():
     python = "#!/usr/bin/python\n# -*- coding: koi8-r -*-\nx = 'ё'\n"
     assert read("a.py", python.encode("koi8-r")) == python
     sheet = '@charset "iso-8859-2";\nq:before { content: "ł" }'
     assert read("a.css", sheet.encode("iso8859-2")) == sheet
 
 
-def test_utf_8_that_is_valid_is_believed_before_what_is_declared():
+def test_valid_utf_8_takes_precedence_over_the_declared_encoding():
     python = "# coding: latin-1\nx = 'ü'\n"
     assert read("a.py", python.encode()) == python
 

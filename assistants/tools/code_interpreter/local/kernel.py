@@ -281,7 +281,7 @@ def _pickler(out: io.BytesIO, names: dict[str, Any]) -> Any:
             reduced: Any = super().reducer_override(value)  # pyright: ignore
             own = isinstance(value, types.FunctionType) and value.__globals__ is names
             if own and reduced is not NotImplemented:
-                reduced[2][1]["__globals__"] = {}  # its state: attributes, and what it is made of
+                reduced[2][1]["__globals__"] = {}  # its state: its attributes, and the parts of a function
             return cast("Any", reduced)
 
     pickler = Pickler(out)

@@ -104,7 +104,7 @@ class Confined:
                 confined.folder.close()
                 printed = confined.printed().strip()
             if isinstance(error, Ended | TimeoutError):
-                raise NotConfined(printed or "it did not begin") from None
+                raise NotConfined(printed or "it did not start") from None
             raise
         finally:
             ours.close()

@@ -111,10 +111,10 @@ class Sessions:
         try:
             text = await self._read(session, name, _REPORT)
         except (EngineFailed, EngineBusy) as error:
-            raise OutcomeLost(f"The code was executed, but what it printed cannot be had. {error}") from None
+            raise OutcomeLost(f"The code was executed, but its output cannot be read. {error}") from None
         found = report(text.decode(errors="replace"), token)
         if found is None:
-            raise OutcomeLost("The code was executed, but what it printed cannot be had.")
+            raise OutcomeLost("The code was executed, but its output cannot be read.")
         return found
 
     async def _outcome(self, call: Call, came: Report, result: Result, rest: str, before: Sequence[str]) -> Execution:
@@ -130,7 +130,7 @@ class Sessions:
             try:
                 transcript.image(await self._read(call.session, value, IMAGE + 1))
             except (EngineFailed, EngineBusy) as error:
-                told.append(f"An image cannot be had. {error}")
+                told.append(f"An image cannot be read. {error}")
         if shown := _image(result.value):
             transcript.image(shown)
         if came.timed_out:
@@ -170,7 +170,7 @@ class Sessions:
             async for piece in self._pool.download(session, file.source, file.size):
                 yield piece
         except (EngineFailed, EngineBusy) as error:
-            raise OutcomeLost(f"The code was executed, but the file {file.name} cannot be had. {error}") from None
+            raise OutcomeLost(f"The code was executed, but the file {file.name} cannot be read. {error}") from None
 
     async def _read(self, session: str, name: str, most: int) -> bytes:
         return b"".join([piece async for piece in self._pool.download(session, name, most)])

@@ -11,23 +11,27 @@ from assistants.telemetry import record
 from assistants.telemetry.names import CHUNK_TIME, FINISH_REASONS, FIRST_CHUNK, INPUT, OUTPUT, STREAM
 
 
-class Seen:
-    """The span `chat` around the block. `heard` is called for each chunk, and calls the function that is given."""
+class ChatSpan:
+    """The span `chat` around the block. `on_chunk` is called for each chunk, and calls the function that is given."""
 
     def __init__(
-        self, settings: Settings, body: Mapping[str, Any], completion: Completion, heard: Callable[[Completion], None]
+        self,
+        settings: Settings,
+        body: Mapping[str, Any],
+        completion: Completion,
+        on_chunk: Callable[[Completion], None],
     ) -> None:
-        self._body, self._completion, self._heard = body, completion, heard
+        self._body, self._completion, self._on_chunk = body, completion, on_chunk
         self._operation = Operation("chat", settings, body["model"])
         self._begun = False
 
-    def heard(self, completion: Completion) -> None:
+    def on_chunk(self, completion: Completion) -> None:
         if not self._begun and completion.begun:
             self._begun = True
             seconds = self._operation.seconds
             self._operation.span.set({FIRST_CHUNK: seconds})
             self._operation.add(CHUNK_TIME, seconds)
-        self._heard(completion)
+        self._on_chunk(completion)
 
     def __enter__(self) -> Self:
         self._operation.__enter__()
