@@ -333,12 +333,12 @@ MUTATIONS: Sequence[Mutation] = (
         _all(_replaced(worker, "was_created", _only_if_written), _replaced(toolcalls, "was_created", _only_if_written)),
     ),
     Mutation(1, "giving up a creation never committed", _replaced(machine, "discarded", _none)),
-    Mutation(1, "refusing to commit late", _replaced(creation._Deadline, "check", _none), 38),
+    Mutation(1, "refusing to commit late", _replaced(creation._Deadline, "check", _none), 375),
     Mutation(1, "reading whether a late commit came too late", _replaced(creation, "_given_up", _nothing), 4581),
     Mutation(1, "a sweep of threads that are begun", _replaced(creation, "_queue_sweep", _nothing)),
     Mutation(2, "a look-again item before the commit", _replaced(creation, "_queue_look_again", _unannounced)),
     Mutation(2, "a successor of the look-again item", _look_again("never")),
-    Mutation(2, "the successor being sent first", _look_again("afterwards"), 55),
+    Mutation(2, "the successor being sent first", _look_again("afterwards"), 342),
     Mutation(2, "the successor while outputs are awaited", _look_again("not when parked")),
     Mutation(
         2,
@@ -360,7 +360,7 @@ MUTATIONS: Sequence[Mutation] = (
         "the last message before the end",
         _all(_replaced(Driver, "_publish", _published_unless_last), _replaced(Driver, "_end", _published_last)),
     ),
-    Mutation(4, "publishing before ending an unclaimed run", _replaced(ending, "publish", _unpublished), 41),
+    Mutation(4, "publishing before ending an unclaimed run", _replaced(ending, "publish", _unpublished), 663),
     Mutation(4, "ids that follow from run and turn", _replaced(ending, "message", _under_a_new_id)),
     Mutation(
         5, "calling a server tool again", _replaced(machine, "lost_calls", lambda run, now, resend_after: []), 584

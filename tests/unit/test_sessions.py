@@ -1,6 +1,7 @@
 """The sessions of the code interpreter: the next step of a delivered call, and the state after an execution."""
 
 import sys
+from itertools import islice
 
 import pytest
 
@@ -18,6 +19,7 @@ from assistants.state.sessions import (
     settled,
     step,
 )
+from assistants.tools.code_interpreter.execution import PAUSE, pauses
 
 NOW = 1000.0
 NEW = SessionRecord(began_at=NOW)
@@ -100,3 +102,11 @@ def test_the_start_says_why_the_interpreter_is_off(
         settings.cache_clear()
     assert (said or "") in (note or "")
     assert (note is None) is (said is None)
+
+
+def test_code_that_lasts_is_looked_at_less_often_but_once_a_second():
+    first, *later = islice(pauses(), 20)
+    assert first == PAUSE
+    assert later == sorted(later)
+    assert later[-1] == 1
+    assert sum(each < 1 for each in later) < 5

@@ -86,7 +86,7 @@ class CodeCall:
         engine = await self._question.interpreter.engine()
         if isinstance(engine, str):
             raise ToolFailed(engine)
-        pauses = _pauses()
+        waits = pauses()
         while await self._awaited() is not None:
             session = await self._store.sessions.read(self._session)
             record = session.value if session else SessionRecord(began_at=self._now())
@@ -102,7 +102,7 @@ class CodeCall:
                 case Step.BEGIN if await self._is_next():
                     await self._begin(engine, session, record)
                 case _:
-                    await asyncio.sleep(_LATER if underway == self._id else next(pauses))
+                    await asyncio.sleep(_LATER if underway == self._id else next(waits))
         if await self._store.runs.read(self._key.name) is None:  # writes may have followed the thread's purge
             await purge_session(self._store, self._project, self._thread)
         raise ToolFailed(_ENDED)
@@ -178,12 +178,12 @@ class CodeCall:
             await asyncio.gather(work, watch, return_exceptions=True)
 
     async def _watch(self, until: float) -> None:
-        pauses = _pauses()
+        waits = pauses()
         while (left := until - PAUSE - self._now()) > 0:
             with suppress(*TRANSIENT):
                 if await self._awaited() is None:
                     return
-            await asyncio.sleep(min(next(pauses), left))
+            await asyncio.sleep(min(next(waits), left))
 
     async def _execute(self, engine: Engine, files: Sequence[InputFile], record: SessionRecord) -> Outcome | None:
         store, project = self._store, self._project
@@ -258,8 +258,8 @@ class CodeCall:
         return self._store.clock.now()
 
 
-def _pauses() -> Iterator[float]:
-    """Seconds between the reads: short at first, as most executions are short."""
+def pauses() -> Iterator[float]:
+    """Seconds between two reads while code runs: short at first, as most executions are short; at most a second."""
     pause = PAUSE
     while True:
         yield pause
