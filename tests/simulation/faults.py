@@ -21,10 +21,16 @@ class Fault(Enum):
 
 
 _CRASHES = (Fault.CRASH_BEFORE, Fault.CRASH_AFTER)
-_WEIGHTS = {
+WEIGHTS = {
     Fault.REFUSED: 4, Fault.LOST: 5, Fault.TWICE: 5, Fault.RETRIED: 2, Fault.LATE: 3, Fault.SLOW: 3,
     Fault.CRASH_BEFORE: 5, Fault.CRASH_AFTER: 6, Fault.PAUSE_BEFORE: 4, Fault.PAUSE_AFTER: 5, Fault.STOP: 2,
 }  # fmt: skip
+POINTS = 3
+"""The most faults of a schedule whose faulty calls are chosen beforehand."""
+
+CALM = 0.17
+"""The share of schedules without faults."""
+
 _CALLS, _WRITES = 160, 60
 """The approximate numbers of calls, and of calls other than reads, while a schedule's users act."""
 
@@ -39,7 +45,7 @@ class Plan:
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
         kind = chance.random()
-        self.calm = kind < 0.17
+        self.calm = kind < CALM
         self._points: dict[int, Fault] = {}
         self._spares_reads = False
         self._rate = 0.0
@@ -59,7 +65,7 @@ class Plan:
         if kind < 0.62:
             self._spares_reads = chance.random() < 0.6
             calls = _WRITES if self._spares_reads else _CALLS
-            self._points = {int(calls * chance.random() ** 1.3): self.any() for _ in range(chance.randint(1, 3))}
+            self._points = {int(calls * chance.random() ** 1.3): self.any() for _ in range(chance.randint(1, POINTS))}
         elif kind < 0.8:
             self._rate = chance.choice((0.01, 0.03, 0.08))
         elif kind < 0.9:
@@ -70,7 +76,7 @@ class Plan:
             self.blows = sorted(chance.uniform(0, 40) for _ in range(chance.randint(1, 3)))
 
     def any(self) -> Fault:
-        return self._chance.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
+        return self._chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
 
     def end(self) -> None:
         """Plan no more faults."""

@@ -32,7 +32,8 @@ from assistants.storage.queues import Queues
 from assistants.storage.services import IF_MISSING, Receipt
 from assistants.tools.code_interpreter import execution
 from assistants.tools.code_interpreter.execution import PAUSE, CodeCall
-from tests.simulation import users
+from tests.simulation import faults, users
+from tests.simulation.faults import Fault
 from tests.simulation.world import calls_code
 
 Patch = Callable[[], AbstractContextManager[object]]
@@ -304,6 +305,13 @@ async def _watched_for_time(self: Any, until: float) -> None:
     await asyncio.sleep(max(until - PAUSE - self._now(), 0))
 
 
+_PAUSES = _all(
+    _replaced(users, "REQUESTS", {**users.REQUESTS, "create": 40, "both": 20}),
+    _replaced(faults, "WEIGHTS", {Fault.PAUSE_BEFORE: 1, Fault.PAUSE_AFTER: 1}),
+    _replaced(faults, "POINTS", 12),
+)
+_FAULTS = _replaced(faults, "POINTS", 12)
+_CALM = _replaced(faults, "CALM", 1.0)
 _DELETIONS = _replaced(users, "REQUESTS", {**users.REQUESTS, "delete": 20})
 
 MUTATIONS: Sequence[Mutation] = (
@@ -333,12 +341,18 @@ MUTATIONS: Sequence[Mutation] = (
         _all(_replaced(worker, "was_created", _only_if_written), _replaced(toolcalls, "was_created", _only_if_written)),
     ),
     Mutation(1, "giving up a creation never committed", _replaced(machine, "discarded", _none)),
-    Mutation(1, "refusing to commit late", _replaced(creation._Deadline, "check", _none), 375),
-    Mutation(1, "reading whether a late commit came too late", _replaced(creation, "_given_up", _nothing), 4581),
+    Mutation(1, "refusing to commit late", _replaced(creation._Deadline, "check", _none), 59, schedules=_PAUSES),
+    Mutation(
+        1,
+        "reading whether a late commit came too late",
+        _replaced(creation, "_given_up", _nothing),
+        61,
+        schedules=_PAUSES,
+    ),
     Mutation(1, "a sweep of threads that are begun", _replaced(creation, "_queue_sweep", _nothing)),
     Mutation(2, "a look-again item before the commit", _replaced(creation, "_queue_look_again", _unannounced)),
     Mutation(2, "a successor of the look-again item", _look_again("never")),
-    Mutation(2, "the successor being sent first", _look_again("afterwards"), 342),
+    Mutation(2, "the successor being sent first", _look_again("afterwards"), 167, schedules=_CALM),
     Mutation(2, "the successor while outputs are awaited", _look_again("not when parked")),
     Mutation(
         2,
@@ -360,7 +374,13 @@ MUTATIONS: Sequence[Mutation] = (
         "the last message before the end",
         _all(_replaced(Driver, "_publish", _published_unless_last), _replaced(Driver, "_end", _published_last)),
     ),
-    Mutation(4, "publishing before ending an unclaimed run", _replaced(ending, "publish", _unpublished), 663),
+    Mutation(
+        4,
+        "publishing before ending an unclaimed run",
+        _replaced(ending, "publish", _unpublished),
+        59,
+        schedules=_FAULTS,
+    ),
     Mutation(4, "ids that follow from run and turn", _replaced(ending, "message", _under_a_new_id)),
     Mutation(
         5, "calling a server tool again", _replaced(machine, "lost_calls", lambda run, now, resend_after: []), 584
