@@ -20,7 +20,6 @@ class Fault(Enum):
     STOP = "its process is asked to stop"
 
 
-_CRASHES = (Fault.CRASH_BEFORE, Fault.CRASH_AFTER)
 WEIGHTS = {
     Fault.REFUSED: 4, Fault.LOST: 5, Fault.TWICE: 5, Fault.RETRIED: 2, Fault.LATE: 3, Fault.SLOW: 3,
     Fault.CRASH_BEFORE: 5, Fault.CRASH_AFTER: 6, Fault.PAUSE_BEFORE: 4, Fault.PAUSE_AFTER: 5, Fault.STOP: 2,
