@@ -20,7 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--trouble", type=float, default=20, help="seconds of failing storage in test_trouble.py")
     parser.addoption("--through-proxy", action="store_true", help="a proxy before each service, without deviations")
     parser.addoption("--faults", choices=("some", "all"), default="some", help="faults that each call of a flow meets")
-    parser.addoption("--fault-seed", type=int, help="selects the calls that hang or kill")
+    parser.addoption("--fault-seed", type=int, help="selects the fault that each call meets")
     parser.addoption("--fuzz-seed", type=int, default=1, help="the seed of bad input")
     parser.addoption("--fuzz-cases", type=int, default=1, help="multiplies the number of cases of bad input")
 

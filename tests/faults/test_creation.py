@@ -17,6 +17,7 @@ from assistants.schema.errors import ApiError
 from assistants.schema.messages import CreateMessage
 from assistants.schema.runs import CreateRun
 from assistants.schema.threads import CreateThread
+from assistants.state import post
 from assistants.state.messages import put_record
 from assistants.state.snapshots import new_assistant, new_message, new_run, new_thread
 from assistants.state.store import RunKey, Store
@@ -141,6 +142,7 @@ async def test_no_blob_is_left_of_a_refused_thread_if_the_process_dies_before_it
     store: Store, idle: Storage, monkeypatch: pytest.MonkeyPatch
 ):
     queue_of(idle, WORK).clear_messages()
+    monkeypatch.setattr(post, "PURGE_DELAY", 0)
     thread = new_thread(store, CreateThread())
     held_up(monkeypatch, "create", lambda: asyncio.sleep(0))
     with monkeypatch.context() as dying:
