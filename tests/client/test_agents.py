@@ -189,6 +189,7 @@ def test_files(azure: AgentsClient, tmp_path: Path):
         azure.files.get(file_id)
 
 
+@pytest.mark.direct("A proxy forwards a form as it is, to OpenAI's path, whose form has no such field.")
 @pytest.mark.parametrize(
     ("sent", "name"), [("spire.txt", "spire.txt"), ("päth/to/spiré.txt", "spiré.txt"), ("..", "upload.bin")]
 )
