@@ -16,8 +16,8 @@ from assistants.migrate.lines import read
 from assistants.migrate.target import Target
 from assistants.migrate.told import Report, Told
 from assistants.settings import settings
-from tests.integration import test_migration
-from tests.integration.test_migration import (
+from tests.support.service import foreign
+from tests.support.service.foreign import (
     ASSISTANT,
     OLD,
     RUN,
@@ -37,7 +37,7 @@ from tests.integration.test_migration import (
 )
 from tests.support.service.inprocess import InProcess
 
-service, imported = test_migration.service, test_migration.imported
+service, imported = foreign.service, foreign.imported
 
 ONE, TWO = assistant("asst_1"), assistant("asst_2", OLD + 1)
 PAGE = {"object": "list", "data": [ONE, TWO], "first_id": "asst_1", "last_id": "asst_2", "has_more": False}

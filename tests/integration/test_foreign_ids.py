@@ -10,8 +10,8 @@ from openai import BadRequestError, NotFoundError
 from assistants.ingestion.items import INGEST
 from assistants.storage.clock import Clock
 from assistants.storage.ids import IdSource
-from tests.integration import test_migration
-from tests.integration.test_migration import (
+from tests.support.service import foreign
+from tests.support.service.foreign import (
     OLD,
     Imported,
     asked,
@@ -29,7 +29,7 @@ from tests.integration.test_migration import (
 )
 from tests.support.service.inprocess import InProcess
 
-service, imported = test_migration.service, test_migration.imported
+service, imported = foreign.service, foreign.imported
 
 SAFE = "ABCXYZabcxyz0123456789_-"
 
